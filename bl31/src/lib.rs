@@ -1,0 +1,2 @@
+//! The EL3 image.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Drivers that the platforms share.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The platforms.
+#![no_std]

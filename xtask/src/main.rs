@@ -1,0 +1,2 @@
+//! Builds, packages, runs and tests Janus.
+fn main() {}
