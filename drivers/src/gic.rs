@@ -1,0 +1,466 @@
+//! GICv3 and GICv4: the distributor and the redistributors, as EL3 sets them up.
+//!
+//! The idea: everything starts as non-secure Group 1 and disabled; a platform table then takes the
+//! few secure interrupts out of that, and the SGIs are divided by a rule that does not depend on
+//! the platform. EL3 never touches a non-secure interrupt again, except the schedule receiver
+//! interrupt (SRI), which it keeps usable because the normal world only learns its number.
+//!
+//! The order of calls:
+//! 1. the boot core: [`Gic::new`], [`Gic::check`], [`Gic::init_distributor`];
+//! 2. every core, at boot and after each CPU_ON: [`Gic::redistributor`],
+//!    [`Redistributor::init`], [`crate::gic_cpu::init`];
+//! 3. CPU_OFF: [`crate::gic_cpu::disable`], then [`Redistributor::sleep`];
+//! 4. a suspend in which the GIC keeps its power: as 3, and on the way back
+//!    [`Redistributor::wake`] and [`crate::gic_cpu::init`];
+//! 5. a suspend in which it loses it: [`Redistributor::save`] (and [`Gic::save`] on the last core)
+//!    before 3, [`Gic::restore`] (first core) and [`Redistributor::restore`] before
+//!    [`crate::gic_cpu::init`].
+//!
+//! Sections are those of the GIC architecture specification, IHI 0069.
+
+use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi, GicrTyper};
+use arm_gic::gicv3::{
+    GicDistributor, GicDistributorContext, GicError, GicRedistributor, GicRedistributorContext,
+    Group as GicGroup, SecureIntGroup,
+};
+pub use arm_gic::{IntId, Trigger};
+use core::fmt;
+use core::ptr::{NonNull, with_exposed_provenance_mut};
+use safe_mmio::fields::ReadPureWrite;
+use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field_shared};
+
+/// The affinity fields of MPIDR_EL1: Aff3 in [39:32], Aff2 to Aff0 in [23:0].
+pub const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
+
+/// The priority of the SRI at boot: 0xa0 as the normal world sees it, what kernels give an SGI.
+pub const SRI_PRIORITY: u8 = 0xd0;
+
+/// The priority of the secure SGIs and of the doorbell: the highest.
+pub const SECURE_SGI_PRIORITY: u8 = 0;
+
+/// Who handles a secure interrupt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SecureGroup {
+    /// EL3 itself.
+    Group0,
+    /// The SPMC, at S-EL1 or S-EL2.
+    Group1S,
+}
+
+/// Where an SPI goes. SGIs and PPIs are private to their core and need none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// Any core that takes part (GICD_IROUTER.Interrupt_Routing_Mode).
+    Any,
+    /// The core with this affinity, in the format of MPIDR_EL1.
+    Core(u64),
+}
+
+/// A line of the platform's table of secure interrupts.
+#[derive(Clone, Copy, Debug)]
+pub struct SecureInterrupt {
+    /// The INTID of a PPI or an SPI (the extended ranges as well). SGIs are divided by [`Sgis`].
+    pub intid: u32,
+    /// Who handles it.
+    pub group: SecureGroup,
+    /// 0 is the highest, 0x7f the lowest of the secure half.
+    pub priority: u8,
+    /// Edge or level.
+    pub trigger: Trigger,
+    /// For an SPI, the core.
+    pub target: Target,
+}
+
+/// What a platform says about its GIC.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Physical address of the distributor (GICD).
+    pub gicd: usize,
+    /// Physical addresses of the regions of redistributor frames. Each region ends with the frame
+    /// whose GICR_TYPER.Last is set.
+    pub gicr: &'static [usize],
+    /// The secure interrupts.
+    pub secure: &'static [SecureInterrupt],
+}
+
+/// How the 16 SGIs are divided: 0 to 7 and the SRI belong to the normal world, the doorbell to
+/// EL3, the rest to the SPMC.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Sgis {
+    /// The schedule receiver interrupt, if there is an SPMC.
+    pub sri: Option<u32>,
+    /// The Group 0 SGI with which the SPMC asks EL3 for the SRI.
+    pub doorbell: Option<u32>,
+}
+
+/// Why this GIC cannot be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Error {
+    /// Neither GICv3 nor GICv4: GICD_PIDR2.ArchRev is this.
+    Version(u8),
+    /// GICD_CTLR.DS is set, or GICD_TYPER.SecurityExtn is not: one security state only.
+    OneSecurityState,
+    /// No frame has the affinity of this core (MPIDR_EL1).
+    NoRedistributor(u64),
+    /// A line of the platform's table names an interrupt that the GIC does not have.
+    BadInterrupt(u32),
+    /// The context is too small for the interrupts that the GIC implements.
+    ContextTooSmall,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Version(v) => {
+                write!(
+                    f,
+                    "GICv{v} is not supported, use GICv3 (QEMU: gic-version=3)"
+                )
+            }
+            Error::OneSecurityState => {
+                f.write_str("the GIC has one security state (QEMU: needs secure=on)")
+            }
+            Error::NoRedistributor(mpidr) => {
+                write!(
+                    f,
+                    "no redistributor for core {mpidr:#x}: check the platform's GICR regions"
+                )
+            }
+            Error::BadInterrupt(id) => {
+                write!(
+                    f,
+                    "the GIC has no interrupt {id}: check the platform's secure interrupts"
+                )
+            }
+            Error::ContextTooSmall => f.write_str("more interrupts than the GIC context can hold"),
+        }
+    }
+}
+
+impl From<GicError> for Error {
+    fn from(error: GicError) -> Self {
+        match error {
+            GicError::InvalidGicrIntid(id) | GicError::InvalidGicdIntid(id) => {
+                Error::BadInterrupt(id.into())
+            }
+            _ => Error::ContextTooSmall,
+        }
+    }
+}
+
+/// The registers of a redistributor with up to 96 private interrupts, while it has no power.
+pub type RedistributorContext = GicRedistributorContext<3>;
+
+/// The registers of a distributor with up to `32 * N` SPIs, while it has no power.
+pub type DistributorContext<const N: usize> = GicDistributorContext<N, 0>;
+
+/// The GIC of a platform.
+#[derive(Debug)]
+pub struct Gic {
+    config: &'static Config,
+}
+
+impl Gic {
+    /// The GIC that `config` describes.
+    ///
+    /// # Safety
+    ///
+    /// The addresses in `config` are those of a GIC's distributor and redistributors, mapped as
+    /// device memory, readable and writable, for as long as the value lives. (A GICv2 behind them
+    /// is found by [`Gic::check`].) There is one `Gic` for them.
+    pub const unsafe fn new(config: &'static Config) -> Self {
+        Self { config }
+    }
+
+    fn gicd(&self) -> UniqueMmioPointer<'_, Gicd> {
+        // A platform that gives no address would be found by the first boot.
+        let gicd = NonNull::new(with_exposed_provenance_mut(self.config.gicd))
+            .unwrap_or(NonNull::dangling());
+        // SAFETY: `new`'s caller promises that the distributor is there. The methods that write it
+        // belong to the boot core while no other core runs, or to the last core of a suspend.
+        unsafe { UniqueMmioPointer::new(gicd) }
+    }
+
+    /// Checks that this is a GIC that Janus can drive, before anything is written.
+    ///
+    /// Reads GICD_PIDR2, GICD_CTLR and GICD_TYPER. First make sure by
+    /// [`crate::gic_cpu::has_system_registers`] that it is no GICv2: those have nothing at the
+    /// address of PIDR2.
+    pub fn check(&self) -> Result<(), Error> {
+        let gicd = GicDistributor::new(self.gicd());
+        let revision = gicd.pidr2().arch_rev();
+        if !matches!(revision, 3 | 4) {
+            return Err(Error::Version(revision));
+        }
+        let ctlr = field_shared!(self.gicd(), ctlr).read();
+        if ctlr.contains(GicdCtlr::DS) || !gicd.typer().has_security_extension() {
+            return Err(Error::OneSecurityState);
+        }
+        Ok(())
+    }
+
+    /// Sets the distributor up: affinity routing for both worlds, all SPIs non-secure Group 1,
+    /// disabled, then the platform's secure SPIs, then all groups enabled.
+    ///
+    /// `spmc` says whether there is somebody to take secure Group 1 interrupts; without, they stay
+    /// disabled. For the boot core, once.
+    pub fn init_distributor(&self, spmc: bool) -> Result<(), Error> {
+        let groups = GicdCtlr::EnableGrp0 | GicdCtlr::EnableGrp1S | GicdCtlr::EnableGrp1NS;
+        let mut gicd = GicDistributor::new(self.gicd());
+        // ARE may only change while all groups are disabled (12.9.4).
+        gicd.modify_control(groups, false);
+        gicd.modify_control(GicdCtlr::ARE_S | GicdCtlr::ARE_NS, true);
+        gicd.enable_all_interrupts(false);
+        gicd.configure_default_settings();
+        gicd.modify_control(groups, false);
+        for line in self.config.secure {
+            let id = intid(line.intid)?;
+            if id.is_private() {
+                continue;
+            }
+            let index = id.spi_index().or(id.espi_index());
+            let typer = gicd.typer();
+            let count = if id.is_spi() {
+                typer.num_spis()
+            } else {
+                typer.num_espis()
+            };
+            if index.is_none_or(|index| index >= count as usize) {
+                return Err(Error::BadInterrupt(line.intid));
+            }
+            gicd.set_group(id, line.group.into())?;
+            gicd.set_interrupt_priority(id, line.priority)?;
+            gicd.set_trigger(id, line.trigger)?;
+            gicd.set_routing(
+                id,
+                match line.target {
+                    Target::Any => None,
+                    Target::Core(mpidr) => Some(mpidr & AFFINITY_MASK),
+                },
+            )?;
+            if spmc || line.group == SecureGroup::Group0 {
+                gicd.enable_interrupt(id, true)?;
+            }
+        }
+        gicd.modify_control(groups, true);
+        Ok(())
+    }
+
+    /// Disables an SPI. For a Group 0 interrupt that nobody handles and that does not go away.
+    pub fn disable_spi(&self, id: IntId) -> Result<(), Error> {
+        Ok(GicDistributor::new(self.gicd()).enable_interrupt(id, false)?)
+    }
+
+    /// Finds the redistributor of a core by walking the frames (12.10; GICR_TYPER.Affinity_Value,
+    /// Last, VLPIS).
+    ///
+    /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it drops what it
+    /// got before it asks again.
+    pub fn redistributor(&self, mpidr: u64) -> Result<Redistributor, Error> {
+        for &region in self.config.gicr {
+            let mut frame = NonNull::new(with_exposed_provenance_mut(region))
+                .ok_or(Error::NoRedistributor(mpidr))?;
+            loop {
+                let typer = typer(frame);
+                if typer.core_mpidr() == mpidr & AFFINITY_MASK {
+                    return Ok(Redistributor { frame });
+                }
+                if typer.last_redistributor() {
+                    break;
+                }
+                // A frame of a GIC with virtual LPIs (GICv4) has twice the size.
+                let size = if typer.virtual_lpis_supported() { 2 } else { 1 };
+                // SAFETY: this was not the last frame of the region, so another one follows it.
+                frame = unsafe { frame.add(size) };
+            }
+        }
+        Err(Error::NoRedistributor(mpidr))
+    }
+
+    /// Saves the distributor, for a suspend in which it loses power. Last core only.
+    pub fn save<const N: usize>(&self, context: &mut DistributorContext<N>) -> Result<(), Error> {
+        Ok(GicDistributor::new(self.gicd()).save(context)?)
+    }
+
+    /// Restores what [`Gic::save`] saved. First core only.
+    pub fn restore<const N: usize>(&self, context: &DistributorContext<N>) -> Result<(), Error> {
+        Ok(GicDistributor::new(self.gicd()).restore(context)?)
+    }
+}
+
+/// GICR_TYPER of a frame that [`Gic::redistributor`] reached.
+fn typer(frame: NonNull<GicrSgi>) -> GicrTyper {
+    // SAFETY: `Gic::new`'s caller promises the first frame of each region, and every frame that is
+    // not the last is followed by one. TYPER is read-only: reading it disturbs no other core.
+    let frame = unsafe { UniqueMmioPointer::new(frame) };
+    field_shared!(field_shared!(frame, gicr), typer).read()
+}
+
+fn intid(id: u32) -> Result<IntId, Error> {
+    IntId::try_from(id).map_err(|_| Error::BadInterrupt(id))
+}
+
+impl From<SecureGroup> for GicGroup {
+    fn from(group: SecureGroup) -> Self {
+        GicGroup::Secure(match group {
+            SecureGroup::Group0 => SecureIntGroup::Group0,
+            SecureGroup::Group1S => SecureIntGroup::Group1S,
+        })
+    }
+}
+
+/// The redistributor of one core: its SGIs and PPIs.
+#[derive(Debug)]
+pub struct Redistributor {
+    frame: NonNull<GicrSgi>,
+}
+
+// SAFETY: the pointer is to device memory, which every core maps alike.
+unsafe impl Send for Redistributor {}
+
+impl Redistributor {
+    fn regs(&mut self) -> GicRedistributor<'_> {
+        // SAFETY: `Gic::redistributor` found the frame, and `&mut self` is the only way to it on
+        // the only core that may have it.
+        GicRedistributor::new(unsafe { UniqueMmioPointer::new(self.frame) })
+    }
+
+    /// Wakes the redistributor up and gives the private interrupts their groups: PPIs non-secure
+    /// except those of `gic`'s table, SGIs by `sgis`. Everything a core needs at boot and when
+    /// CPU_ON brings it up.
+    ///
+    /// `spmc` as in [`Gic::init_distributor`].
+    pub fn init(&mut self, gic: &Gic, sgis: &Sgis, spmc: bool) -> Result<(), Error> {
+        self.wake();
+        let mut regs = self.regs();
+        regs.configure_default_settings();
+        for id in 8..16 {
+            let id = IntId::sgi(id);
+            regs.set_group(id, SecureGroup::Group1S.into())?;
+            regs.set_interrupt_priority(id, SECURE_SGI_PRIORITY)?;
+            regs.enable_interrupt(id, spmc)?;
+        }
+        if let Some(sri) = sgis.sri {
+            let id = sgi(sri)?;
+            regs.enable_interrupt(id, false)?;
+            regs.set_group(id, GicGroup::Group1NS)?;
+            regs.set_interrupt_priority(id, SRI_PRIORITY)?;
+            regs.enable_interrupt(id, true)?;
+        }
+        if let Some(doorbell) = sgis.doorbell {
+            let id = sgi(doorbell)?;
+            regs.set_group(id, SecureGroup::Group0.into())?;
+            regs.enable_interrupt(id, true)?;
+        }
+        for line in gic.config.secure {
+            let id = intid(line.intid)?;
+            if !id.is_private() {
+                continue;
+            }
+            regs.set_group(id, line.group.into())?;
+            regs.set_interrupt_priority(id, line.priority)?;
+            // The trigger of an SGI is fixed.
+            if !id.is_sgi() {
+                regs.set_trigger(id, line.trigger)?;
+            }
+            if spmc || line.group == SecureGroup::Group0 {
+                regs.enable_interrupt(id, true)?;
+            }
+        }
+        regs.wait_for_pending_write();
+        Ok(())
+    }
+
+    /// Powers the redistributor up where it has a switch for that (GIC-600, GIC-700), and tells it
+    /// that its core is awake. Does nothing if it knows.
+    pub fn wake(&mut self) {
+        let mut regs = self.regs();
+        regs.power_on();
+        // The only error is "already awake".
+        let _ = regs.mark_core_awake();
+    }
+
+    /// Tells the redistributor that its core goes to sleep: from now on an interrupt for the core
+    /// asks the power controller to wake it (11.1). The CPU interface must be disabled before.
+    pub fn sleep(&mut self) {
+        let mut regs = self.regs();
+        // The only error is "already asleep".
+        let _ = regs.mark_core_asleep();
+        regs.power_off();
+    }
+
+    /// Disables a private interrupt of this core.
+    pub fn disable(&mut self, id: IntId) -> Result<(), Error> {
+        Ok(self.regs().enable_interrupt(id, false)?)
+    }
+
+    /// Saves the private interrupts, for a suspend in which the redistributor loses power.
+    pub fn save(&mut self, context: &mut RedistributorContext) -> Result<(), Error> {
+        Ok(self.regs().save(context)?)
+    }
+
+    /// Wakes the redistributor and restores what [`Redistributor::save`] saved.
+    pub fn restore(&mut self, context: &RedistributorContext) -> Result<(), Error> {
+        let mut regs = self.regs();
+        regs.power_on();
+        regs.restore(context)?;
+        let _ = regs.mark_core_awake();
+        Ok(())
+    }
+
+    /// Reads back how SGI `sri` is configured: what the contract of the SRI depends on.
+    pub fn sri_state(&mut self, sri: u32) -> Result<SriState, Error> {
+        let id = sgi(sri)?;
+        // SAFETY: as in `regs`.
+        let frame = unsafe { UniqueMmioPointer::new(self.frame) };
+        let sgi = field_shared!(frame, sgi);
+        let number = u32::from(id) as usize;
+        let set = |register: Option<SharedMmioPointer<'_, ReadPureWrite<u32>>>| {
+            register.is_some_and(|register| register.read() & 1 << number != 0)
+        };
+        let priority = field_shared!(sgi, ipriorityr)
+            .get(number / 4)
+            .map_or(0, |r| r.read());
+        Ok(SriState {
+            non_secure: set(field_shared!(sgi, igroupr).get(0)),
+            enabled: set(field_shared!(sgi, isenabler).get(0)),
+            priority: (priority >> (number % 4 * 8)) as u8,
+        })
+    }
+}
+
+/// `id` as an SGI.
+fn sgi(id: u32) -> Result<IntId, Error> {
+    if id < IntId::SGI_COUNT {
+        Ok(IntId::sgi(id))
+    } else {
+        Err(Error::BadInterrupt(id))
+    }
+}
+
+/// The schedule receiver interrupt, as one redistributor has it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SriState {
+    /// It belongs to non-secure Group 1.
+    pub non_secure: bool,
+    /// It is enabled.
+    pub enabled: bool,
+    /// Its priority, as EL3 sees it: the normal world has 0x80 to 0xff.
+    pub priority: u8,
+}
+
+impl SriState {
+    /// What breaks the contract, as warnings that say what to do. None if all is well.
+    pub fn breaches(self) -> impl Iterator<Item = &'static str> {
+        [
+            (!self.non_secure, "SRI: the SGI is not in non-secure Group 1; choose another by janus,sri-id, or check the platform's secure interrupts"),
+            (!self.enabled, "SRI: the SGI is not enabled; choose another by janus,sri-id"),
+            (!(0x80..0xf8).contains(&self.priority), "SRI: no priority that the normal world can use; choose another SGI by janus,sri-id"),
+        ]
+        .into_iter()
+        .filter_map(|(broken, message)| broken.then_some(message))
+    }
+}
+
+#[cfg(test)]
+mod tests;

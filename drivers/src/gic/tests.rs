@@ -1,0 +1,362 @@
+//! The GIC on memory that stands in for its registers. (Write-one-to-set registers keep only the
+//! last write there.)
+
+use super::*;
+use std::vec::Vec;
+
+const WORDS_64K: usize = 0x1_0000 / 4;
+const GICD_TYPER: usize = 0x4;
+const GICD_PIDR2: usize = 0xffe8;
+const GICR_TYPER: usize = 0x8;
+const GICR_WAKER: usize = 0x14;
+const SGI_BASE: usize = 0x1_0000;
+
+static TABLE: [SecureInterrupt; 4] = [
+    SecureInterrupt {
+        intid: 29,
+        group: SecureGroup::Group1S,
+        priority: 0x10,
+        trigger: Trigger::Level,
+        target: Target::Any,
+    },
+    SecureInterrupt {
+        intid: 20,
+        group: SecureGroup::Group0,
+        priority: 0x20,
+        trigger: Trigger::Edge,
+        target: Target::Any,
+    },
+    SecureInterrupt {
+        intid: 40,
+        group: SecureGroup::Group1S,
+        priority: 0x30,
+        trigger: Trigger::Edge,
+        target: Target::Core(0x8000_0102),
+    },
+    SecureInterrupt {
+        intid: 41,
+        group: SecureGroup::Group0,
+        priority: 0x40,
+        trigger: Trigger::Level,
+        target: Target::Any,
+    },
+];
+
+/// Registers that are never freed: tests hold `&'static` to them as platforms do.
+struct Fake {
+    gicd: *mut u32,
+    regions: Vec<*mut u32>,
+    config: &'static Config,
+}
+
+impl Fake {
+    /// A GIC whose redistributor regions have these cores (Aff3.Aff2.Aff1.Aff0 as in GICR_TYPER).
+    fn new(regions: &[&[u32]], vlpis: bool, secure: &'static [SecureInterrupt]) -> Self {
+        let frames = if vlpis { 4 } else { 2 };
+        let memory = |words: usize| {
+            // u64s, for the alignment.
+            let memory: &'static mut [u64] = vec![0; words / 2].leak();
+            memory.as_mut_ptr().cast::<u32>()
+        };
+        let gicd = memory(WORDS_64K);
+        let mut pointers = Vec::new();
+        for cores in regions {
+            let region = memory(cores.len() * frames * WORDS_64K);
+            for (i, affinity) in cores.iter().enumerate() {
+                let last = u32::from(i + 1 == cores.len()) << 4;
+                let typer = i * frames * 0x1_0000 + GICR_TYPER;
+                write(region, typer, last | u32::from(vlpis) << 1);
+                write(region, typer + 4, *affinity);
+            }
+            pointers.push(region);
+        }
+        let addresses: Vec<usize> = pointers.iter().map(|p| p.expose_provenance()).collect();
+        let config = Box::leak(Box::new(Config {
+            gicd: gicd.expose_provenance(),
+            gicr: addresses.leak(),
+            secure,
+        }));
+        write(gicd, GICD_PIDR2, 3 << 4);
+        write(gicd, GICD_TYPER, 1 << 10 | 2); // two security states, 64 SPIs
+        Self {
+            gicd,
+            regions: pointers,
+            config,
+        }
+    }
+
+    fn gic(&self) -> Gic {
+        // SAFETY: `new` made the memory, and it lives for ever.
+        unsafe { Gic::new(self.config) }
+    }
+}
+
+fn write(base: *mut u32, offset: usize, value: u32) {
+    // SAFETY: tests stay within the fake's memory.
+    unsafe { base.add(offset / 4).write_volatile(value) }
+}
+
+fn read(base: *mut u32, offset: usize) -> u32 {
+    // SAFETY: tests stay within the fake's memory.
+    unsafe { base.add(offset / 4).read_volatile() }
+}
+
+#[test]
+fn refuses_what_it_cannot_drive() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    assert_eq!(fake.gic().check(), Ok(()));
+    write(fake.gicd, GICD_PIDR2, 2 << 4);
+    assert_eq!(fake.gic().check(), Err(Error::Version(2)));
+    write(fake.gicd, GICD_PIDR2, 4 << 4);
+    assert_eq!(fake.gic().check(), Ok(()));
+    write(fake.gicd, 0, 1 << 6);
+    assert_eq!(fake.gic().check(), Err(Error::OneSecurityState));
+    write(fake.gicd, 0, 0);
+    write(fake.gicd, GICD_TYPER, 2);
+    assert_eq!(fake.gic().check(), Err(Error::OneSecurityState));
+}
+
+#[test]
+fn distributor_is_non_secure_but_for_the_table() {
+    let fake = Fake::new(&[&[0]], false, &TABLE);
+    write(fake.gicd, 0xd04, 0xffff_ffff); // IGRPMODR of SPIs 32 to 63
+    fake.gic().init_distributor(true).unwrap();
+    assert_eq!(read(fake.gicd, 0), 0b11_0111); // both ARE bits, all groups
+    assert_eq!(read(fake.gicd, 0x84), !(0b11 << 8)); // IGROUPR
+    assert_eq!(read(fake.gicd, 0xd04) >> 8 & 0b11, 0b01); // IGRPMODR: 40 is Group 1, 41 Group 0
+    assert_eq!(read(fake.gicd, 0x88), 0xffff_ffff);
+    assert_eq!(read(fake.gicd, 0x428), 0x8080_4030); // IPRIORITYR of 40 to 43
+    assert_eq!(read(fake.gicd, 0xc08) >> 16 & 0b1111, 0b0010); // ICFGR: 40 edge, 41 level
+    assert_eq!(read(fake.gicd, 0x6100 + 8 * 8), 0x102); // IROUTER of 40 (first is 32's)
+    assert_eq!(read(fake.gicd, 0x6100 + 8 * 9), 1 << 31);
+    assert_eq!(read(fake.gicd, 0x104), 1 << 9); // the last to be enabled: 41
+}
+
+#[test]
+fn without_spmc_secure_group_1_stays_disabled() {
+    let fake = Fake::new(&[&[0]], false, &TABLE[2..3]);
+    fake.gic().init_distributor(false).unwrap();
+    assert_eq!(read(fake.gicd, 0x104), 0);
+    assert_eq!(read(fake.gicd, 0xd04) >> 8 & 1, 1);
+}
+
+#[test]
+fn a_table_that_does_not_fit_is_reported() {
+    static TOO_HIGH: [SecureInterrupt; 1] = [SecureInterrupt {
+        intid: 96,
+        ..TABLE[2]
+    }];
+    static RESERVED: [SecureInterrupt; 1] = [SecureInterrupt {
+        intid: 1030,
+        ..TABLE[2]
+    }];
+    for (table, id) in [(&TOO_HIGH, 96), (&RESERVED, 1030)] {
+        let fake = Fake::new(&[&[0]], false, table);
+        assert_eq!(
+            fake.gic().init_distributor(true),
+            Err(Error::BadInterrupt(id))
+        );
+    }
+}
+
+#[test]
+fn redistributors_are_found_by_affinity() {
+    for vlpis in [false, true] {
+        let fake = Fake::new(
+            &[&[0x0, 0x1, 0x100], &[0x0100_0000, 0x0100_0001]],
+            vlpis,
+            &[],
+        );
+        let stride = if vlpis { 0x4_0000 } else { 0x2_0000 };
+        let gic = fake.gic();
+        for (mpidr, region, frame) in [
+            (0x8000_0000, 0, 0),
+            (0x8100_0001, 0, 1), // MT is no affinity
+            (0x8000_0100, 0, 2),
+            (0x01_8000_0001, 1, 1),
+        ] {
+            let found = gic.redistributor(mpidr).unwrap();
+            let expected = fake.regions[region].addr() + frame * stride;
+            assert_eq!(found.frame.as_ptr().addr(), expected, "{mpidr:#x}");
+        }
+        for mpidr in [0x2, 0x200, 0x01_0000_0002] {
+            assert_eq!(
+                gic.redistributor(mpidr).unwrap_err(),
+                Error::NoRedistributor(mpidr)
+            );
+        }
+    }
+}
+
+#[test]
+fn private_interrupts_are_divided() {
+    let fake = Fake::new(&[&[0, 1]], false, &TABLE);
+    let gic = fake.gic();
+    let sgis = Sgis {
+        sri: Some(8),
+        doorbell: Some(15),
+    };
+    gic.redistributor(1)
+        .unwrap()
+        .init(&gic, &sgis, true)
+        .unwrap();
+    let sgi = 2 * 0x1_0000 + SGI_BASE;
+    let reg = |offset| read(fake.regions[0], sgi + offset);
+    // Non-secure: SGIs 0 to 8, all PPIs but 20 and 29.
+    assert_eq!(reg(0x80), !(0xfe00 | 1 << 20 | 1 << 29));
+    // Secure Group 1: 9 to 14 and 29; Group 0: 15 and 20.
+    assert_eq!(reg(0xd00), 0x7e00 | 1 << 29);
+    assert_eq!(reg(0x408), 0x0000_00d0);
+    assert_eq!(reg(0x414), 0x8080_8020);
+    assert_eq!(reg(0x41c), 0x8080_1080);
+    assert_eq!(reg(0xc04), 1 << 9); // 20 is edge triggered
+    // The other core was not touched.
+    assert_eq!(read(fake.regions[0], SGI_BASE + 0x80), 0);
+}
+
+#[test]
+fn without_spmc_all_high_sgis_are_secure() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    gic.redistributor(0)
+        .unwrap()
+        .init(&gic, &Sgis::default(), false)
+        .unwrap();
+    assert_eq!(read(fake.regions[0], SGI_BASE + 0x80), 0xffff_00ff);
+    assert_eq!(read(fake.regions[0], SGI_BASE + 0x100), 0);
+}
+
+#[test]
+fn an_sgi_that_does_not_exist_is_reported() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    let mut redistributor = gic.redistributor(0).unwrap();
+    for sgis in [
+        Sgis {
+            sri: Some(16),
+            doorbell: None,
+        },
+        Sgis {
+            sri: None,
+            doorbell: Some(29),
+        },
+    ] {
+        let result = redistributor.init(&gic, &sgis, true);
+        assert!(matches!(result, Err(Error::BadInterrupt(16 | 29))));
+    }
+    assert_eq!(redistributor.sri_state(16), Err(Error::BadInterrupt(16)));
+}
+
+#[test]
+fn the_sri_contract_is_read_back() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    let mut redistributor = gic.redistributor(0).unwrap();
+    redistributor
+        .init(
+            &gic,
+            &Sgis {
+                sri: Some(10),
+                doorbell: None,
+            },
+            true,
+        )
+        .unwrap();
+    // The fake keeps the last write to ISENABLER only, and that is the SRI's.
+    let state = redistributor.sri_state(10).unwrap();
+    assert_eq!(
+        state,
+        SriState {
+            non_secure: true,
+            enabled: true,
+            priority: SRI_PRIORITY
+        }
+    );
+    assert_eq!(state.breaches().count(), 0);
+    let wrong = redistributor.sri_state(9).unwrap();
+    assert_eq!(
+        wrong,
+        SriState {
+            non_secure: false,
+            enabled: false,
+            priority: 0
+        }
+    );
+    assert_eq!(wrong.breaches().count(), 3);
+    assert_eq!(
+        SriState {
+            priority: 0xff,
+            ..state
+        }
+        .breaches()
+        .count(),
+        1
+    );
+    assert_eq!(
+        SriState {
+            enabled: false,
+            ..state
+        }
+        .breaches()
+        .count(),
+        1
+    );
+}
+
+#[test]
+fn sleep_and_wake_do_nothing_twice() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let mut redistributor = fake.gic().redistributor(0).unwrap();
+    // Awake already: ChildrenAsleep is clear, and stays what it is.
+    write(fake.regions[0], GICR_WAKER, 0);
+    redistributor.wake();
+    assert_eq!(read(fake.regions[0], GICR_WAKER), 0);
+    write(fake.regions[0], GICR_WAKER, 0b110);
+    redistributor.sleep();
+    assert_eq!(read(fake.regions[0], GICR_WAKER), 0b110);
+}
+
+#[test]
+fn a_context_brings_the_groups_back() {
+    let fake = Fake::new(&[&[0]], false, &TABLE);
+    let gic = fake.gic();
+    let mut redistributor = gic.redistributor(0).unwrap();
+    redistributor
+        .init(
+            &gic,
+            &Sgis {
+                sri: Some(8),
+                doorbell: None,
+            },
+            true,
+        )
+        .unwrap();
+    gic.init_distributor(true).unwrap();
+    let mut private = RedistributorContext::new();
+    let mut shared = DistributorContext::<31>::new();
+    redistributor.save(&mut private).unwrap();
+    gic.save(&mut shared).unwrap();
+    let groups = (
+        read(fake.gicd, 0x84),
+        read(fake.regions[0], SGI_BASE + 0x80),
+    );
+    for (base, offset) in [
+        (fake.gicd, 0x84),
+        (fake.gicd, 0),
+        (fake.regions[0], SGI_BASE + 0x80),
+    ] {
+        write(base, offset, 0);
+    }
+    gic.restore(&shared).unwrap();
+    redistributor.restore(&private).unwrap();
+    assert_eq!(
+        (
+            read(fake.gicd, 0x84),
+            read(fake.regions[0], SGI_BASE + 0x80)
+        ),
+        groups
+    );
+    assert_eq!(read(fake.gicd, 0), 0b11_0111);
+    let mut small = DistributorContext::<1>::new();
+    assert_eq!(gic.save(&mut small), Err(Error::ContextTooSmall));
+}

@@ -1,0 +1,245 @@
+//! The GIC CPU interface of the core that runs this (ICC_*_EL1, ICC_*_EL3).
+//!
+//! EL3 owns Group 0, and the enables of Group 0 and secure Group 1. The enable of non-secure
+//! Group 1 is off when a core comes on and is the normal world's afterwards. Some registers have
+//! one copy per world, chosen by SCR_EL3.NS; [`init`] sets both, nothing else here depends on it.
+
+use crate::gic::{AFFINITY_MASK, IntId};
+use arm_gic::InterruptGroup;
+use arm_gic::gicv3::GicCpuInterface;
+use arm_sysregs::el1::accessors::{
+    read_icc_hppir0_el1, read_icc_iar0_el1, read_id_aa64pfr0_el1, write_icc_asgi1r_el1,
+    write_icc_bpr0_el1, write_icc_bpr1_el1,
+};
+use arm_sysregs::el1::registers::{IccAsgi1rEl1, IccBpr0El1, IccBpr1El1};
+use arm_sysregs::el3::accessors::{
+    read_icc_ctlr_el3, read_scr_el3, write_icc_ctlr_el3, write_icc_igrpen1_el3, write_scr_el3,
+};
+use arm_sysregs::el3::registers::{IccCtlrEl3, IccIgrpen1El3, ScrEl3};
+
+/// Whether the CPU has the GIC's system registers (ID_AA64PFR0_EL1.GIC). Without, it is a GICv2
+/// system, which Janus does not support.
+pub fn has_system_registers() -> bool {
+    read_id_aa64pfr0_el1().gic() != 0
+}
+
+/// Sets the CPU interface of this core up: system registers for all ELs, no priority masked,
+/// Group 0 and secure Group 1 enabled, non-secure Group 1 left to the normal world.
+///
+/// SCR_EL3 is as before when this returns.
+pub fn init() {
+    GicCpuInterface::enable_system_register_el3(true);
+    GicCpuInterface::disable_legacy_interrupt_bypass_el3(true);
+    isb();
+    let scr = read_scr_el3();
+    for world in [scr | ScrEl3::NS, scr - ScrEl3::NS] {
+        // SAFETY: only NS changes, and no lower EL runs before it is put back below. EL3's own
+        // translation regime does not depend on it.
+        unsafe { write_scr_el3(world) };
+        isb();
+        GicCpuInterface::enable_system_register_el1();
+        // Accessible at EL3 with NS = 1 even where the CPU has no S-EL2.
+        if world.contains(ScrEl3::NS) && read_id_aa64pfr0_el1().el2() != 0 {
+            GicCpuInterface::enable_system_register_el2(true);
+            GicCpuInterface::disable_legacy_interrupt_bypass_el2(true);
+        }
+        isb();
+        write_icc_bpr1_el1(IccBpr1El1::empty());
+    }
+    // SAFETY: puts back what was there.
+    unsafe { write_scr_el3(scr) };
+    isb();
+    write_icc_bpr0_el1(IccBpr0El1::empty());
+    // One write ends an interrupt in every world, as it is after reset; no priority mask hints.
+    let writable = IccCtlrEl3::EOIMODE_EL3
+        | IccCtlrEl3::EOIMODE_EL1S
+        | IccCtlrEl3::EOIMODE_EL1NS
+        | IccCtlrEl3::CBPR_EL1S
+        | IccCtlrEl3::CBPR_EL1NS
+        | IccCtlrEl3::RM
+        | IccCtlrEl3::PMHE;
+    write_icc_ctlr_el3(read_icc_ctlr_el3() - writable);
+    GicCpuInterface::set_priority_mask(0xff);
+    GicCpuInterface::enable_group0(true);
+    write_icc_igrpen1_el3(IccIgrpen1El3::ENABLEGRP1S);
+    isb();
+}
+
+/// Disables all groups: no interrupt is signalled to this core any more. Before
+/// [`crate::gic::Redistributor::sleep`].
+pub fn disable() {
+    GicCpuInterface::enable_group0(false);
+    write_icc_igrpen1_el3(IccIgrpen1El3::empty());
+    isb();
+    dsb();
+}
+
+/// What waits for this core, as ICC_HPPIR0_EL1 tells EL3.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pending {
+    /// A Group 0 interrupt: EL3's.
+    Group0(IntId),
+    /// A secure Group 1 interrupt (1020): the SPMC's.
+    SecureGroup1,
+    /// A non-secure Group 1 interrupt (1021).
+    NonSecureGroup1,
+    /// Nothing (1023): it went away, or it is masked. Not an error.
+    None,
+}
+
+/// The pending interrupt of the highest priority, without acknowledging it. Reads ICC_HPPIR0_EL1.
+pub fn pending() -> Pending {
+    match read_icc_hppir0_el1().intid() {
+        1020 => Pending::SecureGroup1,
+        1021 => Pending::NonSecureGroup1,
+        // 1022 is a legacy special value, 1023 is "none".
+        1022 | 1023 => Pending::None,
+        id => IntId::try_from(id).map_or(Pending::None, Pending::Group0),
+    }
+}
+
+/// Acknowledges a Group 0 interrupt (ICC_IAR0_EL1). `None` if there is none any more: it can
+/// vanish, or one of another group overtake it, after [`pending`] saw it. What this returns must
+/// be ended by [`end_group0`].
+pub fn acknowledge_group0() -> Option<IntId> {
+    let id = read_icc_iar0_el1().intid();
+    if (1020..1024).contains(&id) {
+        return None;
+    }
+    // The interrupt's own device is touched only after the acknowledge.
+    dsb();
+    IntId::try_from(id).ok()
+}
+
+/// Ends a Group 0 interrupt: drops the priority and deactivates it (ICC_EOIR0_EL1).
+pub fn end_group0(id: IntId) {
+    // What the handler wrote to its device arrives before the interrupt can come again.
+    dsb();
+    GicCpuInterface::end_interrupt(id, InterruptGroup::Group0);
+    isb();
+}
+
+/// Sends SGI `id` (0 to 15, more is ignored) of non-secure Group 1 to the core with `mpidr`: how
+/// EL3 raises the schedule receiver interrupt.
+///
+/// At EL3 the current Security state is Secure whatever SCR_EL3.NS says, so "the other state's
+/// Group 1" (ICC_ASGI1R_EL1) is the non-secure one.
+pub fn send_ns_sgi(id: u32, mpidr: u64) {
+    if id >= IntId::SGI_COUNT {
+        return;
+    }
+    // What was written before the SGI is visible to who takes it.
+    dsb();
+    write_icc_asgi1r_el1(sgi_value(id, mpidr));
+    isb();
+}
+
+/// The value of ICC_ASGI1R_EL1 for one core. (arm-gic's own lacks the range selector, and so the
+/// cores with Aff0 above 15.)
+fn sgi_value(id: u32, mpidr: u64) -> IccAsgi1rEl1 {
+    let [aff0, aff1, aff2, _, aff3, ..] = (mpidr & AFFINITY_MASK).to_le_bytes();
+    let mut value = IccAsgi1rEl1::empty();
+    value.set_targetlist(1 << (aff0 % 16));
+    value.set_rs(aff0 / 16);
+    value.set_aff1(aff1);
+    value.set_aff2(aff2);
+    value.set_aff3(aff3);
+    value.set_intid(id as u8);
+    value
+}
+
+#[cfg(target_arch = "aarch64")]
+fn isb() {
+    // SAFETY: a barrier; it changes nothing. It also keeps the compiler from moving memory accesses.
+    unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn dsb() {
+    // SAFETY: a barrier; it changes nothing. It also keeps the compiler from moving memory accesses.
+    unsafe { core::arch::asm!("dsb sy", options(nostack, preserves_flags)) }
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+fn isb() {}
+
+#[cfg(not(target_arch = "aarch64"))]
+fn dsb() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arm_sysregs::el1::fake::SYSREGS;
+    use arm_sysregs::el1::registers::{IccHppir0El1, IccIar0El1, IccIgrpen0El1};
+    use arm_sysregs::el3::fake::SYSREGS as EL3;
+    use std::sync::Mutex;
+
+    // The fakes are one set for the whole process.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    #[test]
+    fn init_leaves_scr_alone_and_enables_the_secure_groups() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        let scr = ScrEl3::FIQ | ScrEl3::EEL2 | ScrEl3::NS;
+        EL3.lock().unwrap().scr_el3 = scr;
+        EL3.lock().unwrap().icc_ctlr_el3 = IccCtlrEl3::PMHE | IccCtlrEl3::NDS;
+        init();
+        let el3 = EL3.lock().unwrap();
+        assert_eq!(el3.scr_el3, scr);
+        assert_eq!(el3.icc_igrpen1_el3, IccIgrpen1El3::ENABLEGRP1S);
+        assert_eq!(el3.icc_ctlr_el3, IccCtlrEl3::NDS);
+        let el1 = SYSREGS.lock().unwrap();
+        assert_eq!(el1.icc_igrpen0_el1, IccIgrpen0El1::ENABLE);
+        assert_eq!(el1.icc_pmr_el1.priority(), 0xff);
+    }
+
+    #[test]
+    fn special_values_of_the_pending_register() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        for (value, expected) in [
+            (1020, Pending::SecureGroup1),
+            (1021, Pending::NonSecureGroup1),
+            (1022, Pending::None),
+            (1023, Pending::None),
+            (8, Pending::Group0(IntId::sgi(8))),
+            (1040, Pending::None), // reserved
+        ] {
+            SYSREGS.lock().unwrap().icc_hppir0_el1 = IccHppir0El1::from_bits_retain(value);
+            assert_eq!(pending(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_interrupt_that_vanished_is_not_acknowledged() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        for (value, expected) in [
+            (29, Some(IntId::ppi(13))),
+            (1020, None),
+            (1021, None),
+            (1023, None),
+        ] {
+            SYSREGS.lock().unwrap().icc_iar0_el1 = IccIar0El1::from_bits_retain(value);
+            assert_eq!(acknowledge_group0(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn sgis_reach_cores_beyond_the_first_sixteen() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        let value = sgi_value(8, 0x8100_0000 | 0x03_0000_0000 | 0x02_0125);
+        assert_eq!(
+            value.bits(),
+            3 << 48 | 2 << 44 | 2 << 32 | 8 << 24 | 1 << 16 | 1 << 5
+        );
+        send_ns_sgi(9, 0x8000_0001);
+        assert_eq!(
+            SYSREGS.lock().unwrap().icc_asgi1r_el1.bits(),
+            9 << 24 | 1 << 1
+        );
+        send_ns_sgi(16, 0);
+        assert_eq!(
+            SYSREGS.lock().unwrap().icc_asgi1r_el1.bits(),
+            9 << 24 | 1 << 1
+        );
+    }
+}
