@@ -1,2 +1,41 @@
-//! Builds, packages, runs and tests Janus.
-fn main() {}
+//! `cargo xtask`: builds, packages, runs and tests Janus.
+//!
+//! One module per topic. [`cli`] says what can be asked for; everything below it takes plain
+//! structs, so that the tests in [`testing`] drive the same code as a person at the prompt does.
+//! Whatever has to be fetched or built once lives in the [`store`].
+
+#![allow(dead_code)] // until every command is there
+
+mod apt;
+mod bench;
+mod bl31;
+mod cli;
+mod console;
+mod fip;
+mod image;
+mod packages;
+mod paths;
+mod proc;
+mod qemu;
+mod run;
+mod size;
+mod stacks;
+mod store;
+mod testing;
+mod tfa;
+mod toolchain;
+mod ui;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::dispatch(cli::Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Packs the images of a system into what QEMU's flash holds: BL1, and the FIP behind it.
+
+use crate::{paths, proc, tfa};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where BL1 looks for the FIP in the flash.
+const FIP_OFFSET: usize = 0x4_0000;
+/// The size of QEMU virt's first flash bank.
+const FLASH_SIZE: usize = 64 << 20;
+
+/// What goes into a FIP beside BL2. What is missing is left out.
+#[derive(Default, Clone)]
+pub struct Images {
+    /// The EL3 runtime.
+    pub bl31: PathBuf,
+    /// The SPMC.
+    pub bl32: Option<PathBuf>,
+    /// OP-TEE's pager and pageable parts.
+    pub bl32_extra: Vec<PathBuf>,
+    /// The SPMC manifest: source (`.dts`) or compiled.
+    pub manifest: Option<PathBuf>,
+    /// BL2's list of secure partition packages (`.dts` or compiled); BL2 demands one for an SPMC at S-EL2.
+    pub tb_fw_config: Option<PathBuf>,
+    /// Secure partition packages: UUID and file.
+    pub partitions: Vec<(String, PathBuf)>,
+    /// The first image of the normal world.
+    pub bl33: Option<PathBuf>,
+}
+
+/// Writes `fip.bin` and `flash.bin` to `dir`; returns the latter.
+///
+/// # Errors
+/// An image is missing or is no device tree, or the whole does not fit the flash.
+pub fn pack(built: &tfa::Built, images: &Images, dir: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(dir)?;
+    let fip = dir.join("fip.bin");
+    let mut tool = Command::new(&built.fiptool);
+    tool.arg("create").arg("--tb-fw").arg(&built.bl2);
+    let mut put = |option: &str, file: &Path| -> Result<()> {
+        if !file.is_file() {
+            bail!(
+                "{} is not there, it was to go into the FIP as {option}",
+                file.display()
+            );
+        }
+        tool.arg(option).arg(file);
+        Ok(())
+    };
+    put("--soc-fw", &images.bl31)?;
+    if let Some(file) = &images.bl32 {
+        put("--tos-fw", file)?;
+    }
+    for (index, file) in images.bl32_extra.iter().enumerate() {
+        put(&format!("--tos-fw-extra{}", index + 1), file)?;
+    }
+    if let Some(file) = &images.manifest {
+        put("--tos-fw-config", &device_tree(file, dir)?)?;
+    }
+    if let Some(file) = &images.tb_fw_config {
+        put("--tb-fw-config", &device_tree(file, dir)?)?;
+    }
+    if let Some(file) = &images.bl33 {
+        put("--nt-fw", file)?;
+    }
+    for (uuid, file) in &images.partitions {
+        tool.arg("--blob")
+            .arg(format!("uuid={uuid},file={}", file.display()));
+    }
+    tool.arg(&fip);
+    proc::logged(&mut tool, &dir.join("fiptool.log"))?;
+    flash(&built.bl1, &fip, dir)
+}
+
+/// Puts BL1 and a FIP together as the flash has them.
+///
+/// # Errors
+/// They do not fit: the message has the sizes.
+pub fn flash(bl1: &Path, fip: &Path, dir: &Path) -> Result<PathBuf> {
+    let mut bytes = fs::read(bl1).with_context(|| format!("cannot read {}", bl1.display()))?;
+    if bytes.len() > FIP_OFFSET {
+        bail!(
+            "BL1 has {} bytes, the FIP begins at {FIP_OFFSET}: build TF-A without DEBUG=1",
+            bytes.len()
+        );
+    }
+    bytes.resize(FIP_OFFSET, 0);
+    bytes.extend(fs::read(fip).with_context(|| format!("cannot read {}", fip.display()))?);
+    if bytes.len() > FLASH_SIZE {
+        bail!(
+            "the FIP has {} bytes, {} too many for the flash: make BL32 or BL33 smaller, or load BL33 by other means",
+            bytes.len() - FIP_OFFSET,
+            bytes.len() - FLASH_SIZE
+        );
+    }
+    let flash = dir.join("flash.bin");
+    fs::write(&flash, bytes).with_context(|| format!("cannot write {}", flash.display()))?;
+    Ok(flash)
+}
+
+/// Compiles a `.dts`; any other file is taken as it is.
+///
+/// # Errors
+/// The compiler rejects the source.
+pub fn device_tree(file: &Path, dir: &Path) -> Result<PathBuf> {
+    if file.extension().is_none_or(|e| e != "dts") {
+        return Ok(file.to_owned());
+    }
+    let name = file
+        .file_stem()
+        .context("a device tree source needs a name")?;
+    let dtb = dir.join(name).with_extension("dtb");
+    let mut dtc = Command::new("dtc");
+    dtc.args(["-q", "-I", "dts", "-O", "dtb", "-o"])
+        .arg(&dtb)
+        .arg(file);
+    proc::output(&mut dtc).with_context(|| format!("{} does not compile", file.display()))?;
+    Ok(dtb)
+}
+
+/// Where the images of a system called `name` are put.
+pub fn out_dir(name: &str) -> PathBuf {
+    paths::out().join(name)
+}

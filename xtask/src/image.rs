@@ -1,0 +1,54 @@
+//! ELF files to the flat images that a FIP holds.
+
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSegment};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The largest image we believe in: a segment far away from the others is a mistake in linking.
+const LIMIT: u64 = 64 << 20;
+
+/// Writes the loaded bytes of an ELF file, from its lowest address on; zero-initialised data that
+/// ends the image is left out, as the loader leaves it.
+///
+/// # Errors
+/// No ELF file, nothing to load, or segments too far apart.
+pub fn flatten(elf: &Path, to: &Path) -> Result<PathBuf> {
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes)
+        .with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let (_, image) = loaded(&file).with_context(|| format!("in {}", elf.display()))?;
+    fs::write(to, image).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(to.to_owned())
+}
+
+/// The base address and the loaded bytes of an ELF file.
+///
+/// # Errors
+/// As [`flatten`].
+pub fn loaded(file: &object::File) -> Result<(u64, Vec<u8>)> {
+    let mut segments: Vec<(u64, &[u8])> = Vec::new();
+    for segment in file.segments() {
+        let data = segment.data()?;
+        if !data.is_empty() {
+            segments.push((segment.address(), data));
+        }
+    }
+    segments.sort_by_key(|(address, _)| *address);
+    let Some((base, _)) = segments.first().copied() else {
+        bail!("no segment to load")
+    };
+    let mut image = Vec::new();
+    for (address, data) in segments {
+        let offset = address - base;
+        if offset + data.len() as u64 > LIMIT {
+            bail!(
+                "a segment at {address:#x} lies {offset:#x} bytes above the first: check the linker script"
+            );
+        }
+        image.resize((offset as usize).max(image.len()), 0);
+        image.truncate(offset as usize);
+        image.extend(data);
+    }
+    Ok((base, image))
+}

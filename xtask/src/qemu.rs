@@ -1,0 +1,203 @@
+//! QEMU's `virt` machine: which QEMU, and with which arguments.
+
+use crate::{apt, proc, ui};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Older ones lack the S-EL2 timers.
+const WANTED: (u32, u32) = (10, 0);
+
+/// A QEMU and what it needs to start.
+#[derive(Clone, Debug)]
+pub struct Qemu {
+    program: PathBuf,
+    /// Top of a private unpacking, if it is one.
+    root: Option<PathBuf>,
+    /// Major and minor version.
+    pub version: (u32, u32),
+}
+
+/// The machine to start.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// BL1 and FIP.
+    pub flash: PathBuf,
+    /// CPU model with its properties.
+    pub cpu: String,
+    /// Number of cores.
+    pub smp: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Files that are put into memory before the start.
+    pub loaded: Vec<(PathBuf, u64)>,
+    /// One instruction counts as a fixed time: guests' time-outs do not depend on the host's load.
+    pub icount: bool,
+    /// Waits for a debugger on TCP port 1234.
+    pub gdb: bool,
+    /// Further arguments.
+    pub extra: Vec<String>,
+}
+
+impl Machine {
+    /// A machine as the tests use it.
+    pub fn new(flash: PathBuf) -> Machine {
+        Machine {
+            flash,
+            cpu: "max".into(),
+            smp: 4,
+            memory: 1024,
+            loaded: Vec::new(),
+            icount: false,
+            gdb: false,
+            extra: Vec::new(),
+        }
+    }
+}
+
+impl Qemu {
+    /// The QEMU to use: the user's, the system's if it is recent enough, else a private one.
+    ///
+    /// # Errors
+    /// None can be had: the message says what to do.
+    pub fn find(user: Option<&Path>) -> Result<Qemu> {
+        if let Some(program) = user {
+            let version = version(program, None).with_context(|| {
+                format!(
+                    "{} does not run; --qemu wants a qemu-system-aarch64",
+                    program.display()
+                )
+            })?;
+            return Ok(Qemu {
+                program: program.to_owned(),
+                root: None,
+                version,
+            });
+        }
+        if let Some(program) = proc::find("qemu-system-aarch64")
+            && let Ok(version) = version(&program, None)
+            && version >= WANTED
+        {
+            return Ok(Qemu {
+                program,
+                root: None,
+                version,
+            });
+        }
+        let qemu = Qemu::private(apt::BACKPORTS)
+            .context("no QEMU 10.0 or later here: install one, or name it with --qemu PATH")?;
+        if qemu.version < WANTED {
+            bail!(
+                "the QEMU that was found is {}.{}, 10.0 is needed: name a later one with --qemu PATH",
+                qemu.version.0,
+                qemu.version.1
+            );
+        }
+        Ok(qemu)
+    }
+
+    /// The QEMU of the machine's own release, whatever its version.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn own_release() -> Result<Qemu> {
+        Qemu::private(apt::OWN)
+    }
+
+    fn private(archive: apt::Archive) -> Result<Qemu> {
+        let root = apt::host(archive, "qemu-system-arm")?;
+        let program = root.join("usr/bin/qemu-system-aarch64");
+        let version = version(&program, Some(&root))?;
+        Ok(Qemu {
+            program,
+            root: Some(root),
+            version,
+        })
+    }
+
+    /// The command line for a machine, without its consoles.
+    pub fn command(&self, machine: &Machine) -> Command {
+        let mut qemu = Command::new(&self.program);
+        if let Some(root) = &self.root {
+            environment(&mut qemu, root);
+            qemu.arg("-L").arg(root.join("usr/share/qemu"));
+        }
+        qemu.args(["-machine", "virt,secure=on,virtualization=on,gic-version=3"]);
+        qemu.args([
+            "-cpu",
+            &machine.cpu,
+            "-smp",
+            &machine.smp.to_string(),
+            "-m",
+            &format!("{}M", machine.memory),
+        ]);
+        qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        qemu.arg("-bios").arg(&machine.flash);
+        for (file, address) in &machine.loaded {
+            qemu.arg("-device").arg(format!(
+                "loader,file={},addr={address:#x},force-raw=on",
+                file.display()
+            ));
+        }
+        if machine.icount {
+            qemu.args(["-icount", "shift=auto,sleep=off"]);
+        }
+        if machine.gdb {
+            qemu.args(["-s", "-S"]);
+        }
+        qemu.args(&machine.extra);
+        qemu
+    }
+}
+
+/// Libraries and modules of a private unpacking.
+fn environment(qemu: &mut Command, root: &Path) {
+    let triplets = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+    let libraries = triplets
+        .iter()
+        .flat_map(|t| [root.join("usr/lib").join(t), root.join("lib").join(t)]);
+    let mut path: Vec<PathBuf> = libraries.filter(|dir| dir.is_dir()).collect();
+    if let Some(modules) = path
+        .iter()
+        .map(|dir| dir.join("qemu"))
+        .find(|dir| dir.is_dir())
+    {
+        qemu.env("QEMU_MODULE_DIR", modules);
+    }
+    if let Some(own) = std::env::var_os("LD_LIBRARY_PATH") {
+        path.extend(std::env::split_paths(&own));
+    }
+    if let Ok(path) = std::env::join_paths(path) {
+        qemu.env("LD_LIBRARY_PATH", path);
+    }
+}
+
+fn version(program: &Path, root: Option<&Path>) -> Result<(u32, u32)> {
+    let mut command = Command::new(program);
+    if let Some(root) = root {
+        environment(&mut command, root);
+    }
+    let text = proc::output(command.arg("--version"))?;
+    let number = text
+        .split_whitespace()
+        .nth(3)
+        .context("no version in what it printed")?;
+    let mut parts = number.split('.').map_while(|p| p.parse().ok());
+    match (parts.next(), parts.next()) {
+        (Some(major), Some(minor)) => Ok((major, minor)),
+        _ => bail!(
+            "no version in `{}`",
+            text.lines().next().unwrap_or_default()
+        ),
+    }
+}
+
+/// Says which QEMU is used.
+pub fn announce(qemu: &Qemu) {
+    ui::say(format!(
+        "QEMU {}.{} ({})",
+        qemu.version.0,
+        qemu.version.1,
+        qemu.program.display()
+    ));
+}

@@ -1,0 +1,63 @@
+//! The systems that run above the EL3 runtime: which images, which machine, what must be seen.
+
+mod test;
+
+use crate::cli::FipArgs;
+use crate::fip::Images;
+use crate::tfa;
+use anyhow::Result;
+use clap::ValueEnum;
+use std::path::PathBuf;
+
+/// The software above Janus.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq, Debug, Default)]
+pub enum Stack {
+    /// The test SPMC and the test hypervisor of this repository.
+    #[default]
+    Test,
+}
+
+impl Stack {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map(|v| v.get_name().to_owned())
+            .unwrap_or_default()
+    }
+}
+
+/// A stack that is ready to be packaged and started.
+pub struct Prepared {
+    /// How BL1 and BL2 have to be built for it.
+    pub tfa: tfa::Options,
+    /// What goes into the FIP; BL31 is still to be filled in.
+    pub images: Images,
+    /// Files that QEMU puts into memory.
+    pub loaded: Vec<(PathBuf, u64)>,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// What UART0 must say for the demonstration to count as a success, in this order.
+    pub must_say: Vec<&'static str>,
+    /// Files, hints and the like that a person should know.
+    pub hints: Vec<String>,
+}
+
+/// Builds or finds what a stack consists of, with the user's own images in the place of its own.
+///
+/// # Errors
+/// Something cannot be built or downloaded.
+pub fn prepare(args: &FipArgs) -> Result<Prepared> {
+    let mut prepared = match args.stack {
+        Stack::Test => test::prepare(args)?,
+    };
+    for (own, place) in [
+        (&args.bl32, &mut prepared.images.bl32),
+        (&args.manifest, &mut prepared.images.manifest),
+        (&args.bl33, &mut prepared.images.bl33),
+    ] {
+        if let Some(file) = own {
+            *place = Some(std::path::absolute(file)?);
+        }
+    }
+    Ok(prepared)
+}

@@ -1,0 +1,65 @@
+//! Stack `test`: this repository's own SPMC and hypervisor.
+
+use super::Prepared;
+use crate::cli::FipArgs;
+use crate::fip::Images;
+use crate::tfa::{Dispatcher, Options};
+use crate::{image, paths, toolchain};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// Where the hypervisor looks for the text that says what to do.
+const CONFIG: u64 = 0x4800_0000;
+
+/// The SPMC at S-EL2 unless `--spmc-el` says otherwise.
+pub fn prepare(args: &FipArgs) -> Result<Prepared> {
+    let el2 = args.spmc_el.unwrap_or(2) == 2;
+    let spmc = match args.bl32 {
+        Some(_) => None,
+        None => Some(payload("spmc")?),
+    };
+    let hypervisor = match args.bl33 {
+        Some(_) => None,
+        None => Some(payload("hypervisor")?),
+    };
+    let config = paths::out().join("run/config.txt");
+    std::fs::create_dir_all(paths::out().join("run"))?;
+    std::fs::write(&config, config_text("demo", "", args.build.bl31.name(), 1))?;
+    let dispatcher = if el2 {
+        Dispatcher::SpmdEl2
+    } else {
+        Dispatcher::SpmdEl1
+    };
+    Ok(Prepared {
+        tfa: Options {
+            dispatcher,
+            ..Options::default()
+        },
+        images: Images {
+            bl32: spmc,
+            manifest: Some(paths::fiptool_cfg(if el2 {
+                "test-spmc-el2.dts"
+            } else {
+                "test-spmc-el1.dts"
+            })),
+            tb_fw_config: el2.then(|| paths::fiptool_cfg("no-partitions.dts")),
+            bl33: hypervisor,
+            ..Images::default()
+        },
+        loaded: vec![(config, CONFIG)],
+        memory: 1024,
+        must_say: vec!["@done "],
+        hints: vec![],
+    })
+}
+
+/// The text that tells the hypervisor what to do: `key=value` lines, ended by a zero byte.
+pub fn config_text(mode: &str, filter: &str, bl31: &str, rounds: u32) -> Vec<u8> {
+    format!("mode={mode}\nfilter={filter}\nbl31={bl31}\nrounds={rounds}\n\0").into_bytes()
+}
+
+/// Builds one of the test payloads as a raw image.
+pub fn payload(bin: &str) -> Result<PathBuf> {
+    let elf = toolchain::build("janus-test-payload", bin, "", false)?;
+    image::flatten(&elf, &paths::out().join(format!("{bin}.bin")))
+}

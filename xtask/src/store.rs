@@ -1,0 +1,61 @@
+//! The cache: one directory per thing, complete when its stamp file exists.
+//!
+//! An entry's name says everything that decides its content (versions, options), so that a complete
+//! entry never has to be looked at again. Several runs may share the cache: whoever fills an entry
+//! holds its lock, an entry that was left incomplete is begun anew.
+
+use crate::paths;
+use anyhow::{Context, Result};
+use fs4::FileExt;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+const STAMP: &str = ".complete";
+
+/// A lock on a name in the cache, held until it is dropped.
+pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// Waits for the lock of `name`.
+///
+/// # Errors
+/// The cache cannot be written.
+pub fn lock(name: &str) -> Result<Lock> {
+    let dir = paths::cache().join("locks");
+    fs::create_dir_all(&dir).with_context(|| {
+        format!(
+            "cannot make {} (set JANUS_CACHE to a directory that can be written)",
+            dir.display()
+        )
+    })?;
+    let file = File::create(dir.join(name.replace('/', "_")))?;
+    FileExt::lock(&file)?;
+    Ok(Lock(file))
+}
+
+/// The entry `name` if it is complete.
+pub fn complete(name: &str) -> Option<PathBuf> {
+    let dir = paths::cache().join(name);
+    dir.join(STAMP).is_file().then_some(dir)
+}
+
+/// The directory of the entry `name`, filled by `fill` when it is not there yet.
+///
+/// # Errors
+/// Those of `fill`; the entry then stays incomplete, for its logs to be read.
+pub fn entry(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    if let Some(dir) = complete(name) {
+        return Ok(dir);
+    }
+    let _lock = lock(name)?;
+    if let Some(dir) = complete(name) {
+        return Ok(dir);
+    }
+    let dir = paths::cache().join(name);
+    if dir.exists() {
+        fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+    }
+    fs::create_dir_all(&dir)?;
+    fill(&dir)?;
+    fs::write(dir.join(STAMP), "")?;
+    Ok(dir)
+}

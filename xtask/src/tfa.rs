@@ -1,0 +1,251 @@
+//! TF-A's BL1, BL2, fiptool, and its C BL31 as the reference.
+//!
+//! Built from Debian's source package, or in the user's own tree. TF-A's make does not notice that
+//! its options changed, so every option set has a build directory of its own; a fixed time stamp
+//! makes the images reproducible.
+
+use crate::{apt, packages, paths, proc, store, ui};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Versions of Debian's `arm-trusted-firmware` that are known to work, the preferred one first.
+const VERSIONS: &[&str] = &["2.12.1+dfsg-1", "2.12.1+dfsg-1+deb13u1"];
+
+/// The secure payload dispatcher that TF-A is configured for. BL2 hands over accordingly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dispatcher {
+    /// FF-A's SPMD with the SPMC at S-EL1.
+    #[default]
+    SpmdEl1,
+    /// FF-A's SPMD with the SPMC at S-EL2; BL2 then wants a TB_FW_CONFIG too.
+    SpmdEl2,
+    /// Another dispatcher's: a BL32 without an SPMC manifest.
+    NoManifest,
+    /// None: BL2 loads no BL32.
+    None,
+}
+
+/// What decides TF-A's images.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Which dispatcher, and the level of its SPMC.
+    pub dispatcher: Dispatcher,
+    /// BL32 has OP-TEE's header and arguments.
+    pub optee: bool,
+    /// BL33 is a kernel (or Xen) that QEMU has put at this address already; x0 is the device tree.
+    pub preloaded_bl33: Option<u64>,
+    /// TF-A's own debug build: messages, assertions.
+    pub debug: bool,
+}
+
+/// The images that a build leaves, and where they were built.
+pub struct Built {
+    /// BL1, at the start of the flash.
+    pub bl1: PathBuf,
+    /// BL2, in the FIP.
+    pub bl2: PathBuf,
+    /// TF-A's own BL31, for a dispatcher that has one.
+    pub bl31: PathBuf,
+    /// Its ELF file.
+    pub bl31_elf: PathBuf,
+    /// Packs FIPs.
+    pub fiptool: PathBuf,
+}
+
+impl Options {
+    /// The arguments of TF-A's make for this option set.
+    fn make_args(&self, layout: &Path) -> Vec<String> {
+        let mut args: Vec<String> = Vec::new();
+        let mut put = |a: &str| args.push(a.to_owned());
+        match self.dispatcher {
+            Dispatcher::SpmdEl1 => {
+                put("SPD=spmd");
+                put("SPMD_SPM_AT_SEL2=0");
+            }
+            Dispatcher::SpmdEl2 => {
+                put("SPD=spmd");
+                put("SPMD_SPM_AT_SEL2=1");
+                put(&format!("SP_LAYOUT_FILE={}", layout.display()));
+            }
+            Dispatcher::NoManifest => put("SPD=opteed"),
+            Dispatcher::None => {}
+        }
+        if self.optee {
+            put("SPMC_OPTEE=1");
+        }
+        if let Some(base) = self.preloaded_bl33 {
+            put("ARM_LINUX_KERNEL_AS_BL33=1");
+            put(&format!("PRELOADED_BL33_BASE={base:#x}"));
+        }
+        if self.debug {
+            put("DEBUG=1");
+        }
+        args
+    }
+
+    /// A name for the option set that can stand in a path.
+    fn name(&self) -> String {
+        let mut name = match self.dispatcher {
+            Dispatcher::SpmdEl1 => "el1",
+            Dispatcher::SpmdEl2 => "el2",
+            Dispatcher::NoManifest => "no-manifest",
+            Dispatcher::None => "no-spmc",
+        }
+        .to_owned();
+        if self.optee {
+            name += "-optee";
+        }
+        if let Some(base) = self.preloaded_bl33 {
+            name += &format!("-bl33-{base:x}");
+        }
+        if self.debug {
+            name += "-debug";
+        }
+        name
+    }
+}
+
+/// Builds, or finds built, TF-A for an option set; in `tree` if the user gave one.
+///
+/// # Errors
+/// The source cannot be had, a tool is missing, or TF-A does not build.
+pub fn build(options: &Options, tree: Option<&Path>) -> Result<Built> {
+    match tree {
+        Some(tree) => {
+            let tree = std::path::absolute(tree)?;
+            if !tree.join("plat/qemu").is_dir() {
+                bail!(
+                    "{} is not a TF-A source tree (no plat/qemu in it): give --tfa the top of one",
+                    tree.display()
+                );
+            }
+            // The user's tree changes: always ask make, in a directory that belongs to this tree.
+            let id = tree.to_string_lossy().replace(['/', ' '], "_");
+            let base = paths::out().join("tfa").join(id).join(options.name());
+            let _lock = store::lock("tfa-user-tree")?;
+            make(
+                options,
+                &tree,
+                &base,
+                &format!("TF-A of {}", tree.display()),
+            )?;
+            built(&tree, &base, options)
+        }
+        None => {
+            let (source, version) =
+                apt::source(apt::TRIXIE_SOURCE, "arm-trusted-firmware", VERSIONS)?;
+            let dir = store::entry(&format!("tfa-{}-{}", version, options.name()), |dir| {
+                // The option sets share the source tree, in which fiptool is built.
+                let _lock = store::lock("tfa-source")?;
+                make(
+                    options,
+                    &source,
+                    dir,
+                    &format!("TF-A {version}, {}", options.name()),
+                )
+            })?;
+            built(&source, &dir, options)
+        }
+    }
+}
+
+/// Runs TF-A's make with `extra` arguments and targets in a fresh build directory: for the drop-in test.
+///
+/// # Errors
+/// As [`build`].
+pub fn make_fip(options: &Options, base: &Path, extra: &[String]) -> Result<PathBuf> {
+    let (source, version) = apt::source(apt::TRIXIE_SOURCE, "arm-trusted-firmware", VERSIONS)?;
+    let _lock = store::lock("tfa-source")?;
+    let step = ui::step(format!("TF-A {version}: its own fip target with BL31="));
+    let mut command = command(options, &source, base);
+    command.args(extra).arg("fip");
+    proc::logged(&mut command, &base.join("make.log"))?;
+    step.done();
+    Ok(images(base, options).join("fip.bin"))
+}
+
+fn make(options: &Options, source: &Path, base: &Path, what: &str) -> Result<()> {
+    let step = ui::step(what);
+    let mut command = command(options, source, base);
+    command.args(["bl1", "bl2", "fiptool"]);
+    if matches!(
+        options.dispatcher,
+        Dispatcher::SpmdEl1 | Dispatcher::SpmdEl2
+    ) {
+        command.arg("bl31");
+    }
+    proc::logged(&mut command, &base.join("make.log"))?;
+    step.done();
+    Ok(())
+}
+
+fn command(options: &Options, source: &Path, base: &Path) -> Command {
+    let mut make = Command::new("make");
+    make.arg("-C")
+        .arg(source)
+        .args(["-j2", "PLAT=qemu", "CROSS_COMPILE=aarch64-linux-gnu-"]);
+    make.args([
+        "QEMU_USE_GIC_DRIVER=QEMU_GICV3",
+        "BUILD_STRING=janus",
+        "BUILD_MESSAGE_TIMESTAMP=\"reproducible\"",
+    ]);
+    make.arg(format!("BUILD_BASE={}", base.display()));
+    make.args(options.make_args(&paths::fiptool_cfg("no-partitions.json")));
+    // Cargo's or a parent make's settings are not meant for this build.
+    for name in [
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "CFLAGS",
+        "LDFLAGS",
+        "CC",
+        "LD",
+        "DEBUG",
+    ] {
+        make.env_remove(name);
+    }
+    make
+}
+
+fn images(base: &Path, options: &Options) -> PathBuf {
+    base.join("qemu")
+        .join(if options.debug { "debug" } else { "release" })
+}
+
+fn built(source: &Path, base: &Path, options: &Options) -> Result<Built> {
+    let dir = images(base, options);
+    // Up to 2.12 fiptool is built in the source tree, later versions build it with the images.
+    let fiptool = [
+        dir.join("tools/fiptool/fiptool"),
+        source.join("tools/fiptool/fiptool"),
+    ]
+    .into_iter()
+    .find(|p| p.is_file())
+    .context("TF-A's build left no fiptool")?;
+    Ok(Built {
+        bl1: dir.join("bl1.bin"),
+        bl2: dir.join("bl2.bin"),
+        bl31: dir.join("bl31.bin"),
+        bl31_elf: dir.join("bl31/bl31.elf"),
+        fiptool,
+    })
+}
+
+/// Installs what a TF-A build needs.
+///
+/// # Errors
+/// See [`packages::ensure`].
+pub fn ensure_tools() -> Result<()> {
+    packages::ensure(
+        &[
+            "make",
+            "gcc",
+            "libc6-dev",
+            "gcc-aarch64-linux-gnu",
+            "libssl-dev",
+            "device-tree-compiler",
+            "python3",
+        ],
+        "to build TF-A's BL1 and BL2",
+    )
+}

@@ -1,0 +1,129 @@
+//! The bare-metal Rust toolchain: rustup's target, or `core` built from Debian's sources.
+
+use crate::{packages, paths, proc, ui};
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// No FP or SIMD register may be touched by EL3 behind the lower levels' backs: hence softfloat.
+pub const TARGET: &str = "aarch64-unknown-none-softfloat";
+
+/// How to build for [`TARGET`] on this machine.
+enum Toolchain {
+    /// The target's `core` is installed.
+    Installed,
+    /// Debian's cargo and rustc, which build `core` from `rust-web-src`.
+    BuildStd,
+}
+
+/// Builds one binary of the workspace for bare metal.
+///
+/// Returns the path of the linked ELF file.
+///
+/// # Errors
+/// No toolchain can be had, or the build fails.
+pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<PathBuf> {
+    let toolchain = ensure()?;
+    let step = ui::step(format!(
+        "{package}: {bin} ({})",
+        if debug { "debug" } else { "release" }
+    ));
+    let mut cargo = cargo(&toolchain);
+    cargo.current_dir(paths::root()).args([
+        "build",
+        "--package",
+        package,
+        "--bin",
+        bin,
+        "--target",
+        TARGET,
+    ]);
+    if !features.is_empty() {
+        cargo.args(["--features", features]);
+    }
+    if !debug {
+        cargo.arg("--release");
+    }
+    proc::logged(
+        &mut cargo,
+        &paths::out().join(format!("log/cargo-{package}-{bin}.log")),
+    )?;
+    step.done();
+    Ok(paths::target()
+        .join(TARGET)
+        .join(if debug { "debug" } else { "release" })
+        .join(bin))
+}
+
+/// Makes sure that something can build for [`TARGET`].
+fn ensure() -> Result<Toolchain> {
+    if have_target() {
+        return Ok(Toolchain::Installed);
+    }
+    if proc::find("rustup").is_some() {
+        let step = ui::step(format!("rustup target add {TARGET}"));
+        let log = paths::out().join("log/rustup.log");
+        match proc::logged(Command::new("rustup").args(["target", "add", TARGET]), &log) {
+            Ok(()) if have_target() => {
+                step.done();
+                return Ok(Toolchain::Installed);
+            }
+            _ => ui::say(format!(
+                "rustup cannot bring {TARGET} (log: {}); trying Debian's Rust sources",
+                log.display()
+            )),
+        }
+    }
+    packages::ensure(
+        &["rustc-web", "cargo-web", "rust-web-src"],
+        "to build core for bare metal without rustup",
+    )
+    .with_context(|| format!("with a network, `rustup target add {TARGET}` does it as well"))?;
+    let version = proc::output(Command::new("/usr/bin/rustc").arg("--version"))?;
+    let minor = version
+        .split('.')
+        .nth(1)
+        .and_then(|m| m.parse::<u32>().ok())
+        .unwrap_or(0);
+    if minor < 88 {
+        bail!(
+            "Debian's Rust here is {}, Janus needs 1.88 or later: `rustup target add {TARGET}` with a network",
+            version.trim()
+        );
+    }
+    Ok(Toolchain::BuildStd)
+}
+
+fn have_target() -> bool {
+    let mut rustc = Command::new(rustc());
+    rustc
+        .current_dir(paths::root())
+        .args(["--print", "target-libdir", "--target", TARGET]);
+    proc::output(&mut rustc)
+        .is_ok_and(|dir| std::fs::read_dir(dir.trim()).is_ok_and(|mut d| d.next().is_some()))
+}
+
+fn rustc() -> PathBuf {
+    std::env::var_os("RUSTC").map_or_else(|| "rustc".into(), PathBuf::from)
+}
+
+fn cargo(toolchain: &Toolchain) -> Command {
+    match toolchain {
+        Toolchain::Installed => {
+            Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        }
+        Toolchain::BuildStd => {
+            let mut cargo = Command::new("/usr/bin/cargo");
+            // -Zbuild-std is unstable; Debian's compiler is a stable one.
+            cargo
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("RUSTC", "/usr/bin/rustc")
+                .env_remove("RUSTUP_TOOLCHAIN");
+            cargo.args([
+                "-Zbuild-std=core,alloc",
+                "-Zbuild-std-features=compiler-builtins-mem",
+            ]);
+            cargo
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the person sees: one line for what went well, a moving line while it is under way.
+//!
+//! Everything goes to standard error; standard output belongs to the consoles of the machine under
+//! test and to results that scripts read.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// After this long without a terminal's spinner, a line says that work goes on.
+const STILL: Duration = Duration::from_secs(30);
+
+/// A piece of work that takes long enough to be shown.
+pub struct Step {
+    what: String,
+    start: Instant,
+    spinner: Option<ProgressBar>,
+    over: Arc<AtomicBool>,
+}
+
+/// Begins a piece of work.
+pub fn step(what: impl Into<String>) -> Step {
+    let what = what.into();
+    let start = Instant::now();
+    let over = Arc::new(AtomicBool::new(false));
+    let spinner = if std::io::stderr().is_terminal() {
+        let bar = ProgressBar::new_spinner()
+            .with_style(
+                ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
+                    .expect("a valid template"),
+            )
+            .with_message(what.clone());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Some(bar)
+    } else {
+        let (what, over) = (what.clone(), over.clone());
+        std::thread::spawn(move || {
+            let mut last = Instant::now();
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(200));
+                if last.elapsed() >= STILL && !over.load(Ordering::Relaxed) {
+                    last = Instant::now();
+                    eprintln!("  ... {what} ({} s)", start.elapsed().as_secs());
+                }
+            }
+        });
+        None
+    };
+    Step {
+        what,
+        start,
+        spinner,
+        over,
+    }
+}
+
+impl Step {
+    /// Says how far it is.
+    pub fn note(&self, how_far: &str) {
+        if let Some(bar) = &self.spinner {
+            bar.set_message(format!("{}: {how_far}", self.what));
+        }
+    }
+
+    /// The work is done: one line.
+    pub fn done(self) {
+        self.clear();
+        eprintln!(
+            "  ok  {} ({:.1} s)",
+            self.what,
+            self.start.elapsed().as_secs_f32()
+        );
+    }
+
+    /// The work is done and says more than its name.
+    pub fn done_with(self, result: &str) {
+        self.clear();
+        eprintln!(
+            "  ok  {}: {result} ({:.1} s)",
+            self.what,
+            self.start.elapsed().as_secs_f32()
+        );
+    }
+
+    fn clear(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(bar) = &self.spinner {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A remark on a line of its own.
+pub fn say(text: impl AsRef<str>) {
+    eprintln!("  --  {}", text.as_ref());
+}
