@@ -1,3 +1,55 @@
-//! The FF-A Secure Partition Manager Dispatcher: pure, total, host-tested.
+//! The FF-A Secure Partition Manager Dispatcher (DEN0077A 1.0 to 1.3) as a pure, total state machine.
+//!
+//! The dispatcher decides; it never acts. Its input is a call (the registers of the world that made
+//! it), its output an [`Action`] and the registers of one of the two worlds changed in place. It
+//! touches no hardware, allocates nothing, takes no lock and has no `unsafe`; every register value in
+//! every state has a defined outcome. What must be *done* at EL3 (print, switch worlds, end an
+//! interrupt, go on booting) is named by the action, and bl31 does it.
+//!
+//! * [`table`] holds one row a call, to be read beside the specification.
+//! * [`Spmd`] is what is known of the SPMC and shared by all cores (atomics only).
+//! * [`Core`] is the state of the SPMC on one core: booting, running, interrupted, asked something.
+//!
+//! # What bl31 does, and when
+//!
+//! A core comes up: [`Core::begin_boot`]; on `true` set up the secure context with its PC at
+//! [`Spmd::entry`] and enter the secure world until [`Work::SpmcReady`] (or one of the
+//! failures) comes back, then go on to the normal world.
+//!
+//! An SMC whose function ID satisfies [`is_ffa`] arrives: [`Spmd::call`], then by the action
+//! * [`Action::Return`]: resume the world that called,
+//! * [`Action::Enter`]: switch to the other world and resume that,
+//! * [`Action::El3`]: see [`Work`].
+//!
+//! A secure Group 1 interrupt comes while the normal world runs: [`Spmd::secure_interrupt`].
+//!
+//! PSCI or a logical partition needs the SPMC: [`Spmd::request`], then enter the secure world and run
+//! its calls through [`Spmd::call`] as ever, until [`Work::Answered`].
+//!
+//! The core powers down: [`Core::turn_off`].
 #![no_std]
 #![forbid(unsafe_code)]
+
+mod boot;
+mod call;
+mod console;
+mod direct;
+mod dispatch;
+mod features;
+pub mod manifest;
+mod partitions;
+mod power;
+mod state;
+pub mod table;
+mod version;
+
+pub use call::{ErrorCode, Regs, World, is_ffa};
+pub use console::{ConsoleLog, Line, LineBuffer};
+pub use dispatch::{Action, Answer, SpmcConfig, Spmd, Work};
+pub use partitions::{
+    Body, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
+    check as check_partitions,
+};
+pub use power::{NotAvailable, Request, WarmBoot};
+pub use state::{Core, StateName};
+pub use version::Version;

@@ -1,0 +1,97 @@
+//! The SPMC comes up on a core: from its entry to its first FFA_MSG_WAIT.
+//!
+//! The boot core enters at the image's entry point, the others where the SPMC registered by
+//! FFA_SECONDARY_EP_REGISTER, or at the same point. What it says before FFA_MSG_WAIT never reaches the
+//! normal world, which does not run yet.
+
+use crate::call::{Call, ErrorCode, Regs, set_error, set_success};
+use crate::dispatch::{Action, SpmcConfig, Spmd, Work, refuse};
+use crate::state::{Core, State};
+use crate::table::FromSecure;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+impl Core {
+    /// The core comes up: `primary` on the core that boots the system (once), else by CPU_ON.
+    ///
+    /// On `true` enter the SPMC at [`Spmd::entry`] until it is ready or has failed. On `false` there
+    /// is nothing to enter: no SPMC, one that failed on the boot core, or one that died on this core.
+    #[must_use]
+    pub fn begin_boot(&mut self, spmd: &Spmd, primary: bool) -> bool {
+        let usable = spmd.spmc.is_some() && (primary || spmd.ready.load(Acquire));
+        if !usable || self.state == State::Dead {
+            return false;
+        }
+        self.state = State::Booting { primary };
+        true
+    }
+}
+
+impl Spmd {
+    /// The physical address at which the SPMC is entered on the boot core (`primary`) or on another
+    /// one; 0 without an SPMC.
+    pub fn entry(&self, primary: bool) -> u64 {
+        let first = self.spmc.as_ref().map_or(0, |spmc| spmc.entry);
+        match self.secondary_entry() {
+            Some(entry) if !primary => entry,
+            _ => first,
+        }
+    }
+
+    /// What the SPMC registered by FFA_SECONDARY_EP_REGISTER, if it did.
+    pub fn secondary_entry(&self) -> Option<u64> {
+        match self.secondary_entry.load(Relaxed) {
+            0 => None,
+            entry => Some(entry),
+        }
+    }
+
+    /// FFA_SECONDARY_EP_REGISTER: w1 or x1 = a physical address, that of an instruction in the image.
+    pub(crate) fn register_entry(
+        &self,
+        core: &Core,
+        spmc: &SpmcConfig,
+        is_64: bool,
+        caller: &mut Regs,
+    ) {
+        if core.state != (State::Booting { primary: true }) {
+            return set_error(caller, ErrorCode::Denied);
+        }
+        let entry = if is_64 {
+            caller[1]
+        } else {
+            u64::from(caller[1] as u32)
+        };
+        if !spmc.image.contains(&entry) || !entry.is_multiple_of(4) || entry == 0 {
+            return set_error(caller, ErrorCode::InvalidParameters);
+        }
+        self.secondary_entry.store(entry, Relaxed);
+        set_success(caller, 0);
+    }
+
+    /// What would go to the normal world, before that may run.
+    pub(crate) fn secure_booting(
+        &self,
+        core: &mut Core,
+        primary: bool,
+        call: Call,
+        rule: FromSecure,
+        caller: &mut Regs,
+    ) -> Action {
+        let work = match rule {
+            FromSecure::MsgWait => {
+                core.state = State::Running;
+                if primary {
+                    // Orders the entry point before it for the cores that come up later.
+                    self.ready.store(true, Release);
+                }
+                return Action::El3(Work::SpmcReady);
+            }
+            // Not forwarded in any state outside an interrupt: answered as ever.
+            FromSecure::Resume => return refuse(caller, ErrorCode::Denied),
+            FromSecure::Error => Work::SpmcFailed(caller[2] as u32 as i32),
+            _ => Work::SpmcStrayed(call.id(0)),
+        };
+        core.state = State::Failed;
+        Action::El3(work)
+    }
+}

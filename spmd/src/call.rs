@@ -1,0 +1,137 @@
+//! How a call looks in registers: function IDs, error codes and the two answers EL3 gives itself.
+//!
+//! Convention: a function *ID* is all of W0; a function *number* is its low byte, 0x60 to 0xEF for
+//! FF-A; the calling *convention* is bit 30; bit 16 is SMCCC 1.3's "no live SVE state" hint and part
+//! of neither.
+
+/// Who makes a call: the side of SCR_EL3.NS it came from, never anything it says in a register.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum World {
+    /// The normal world: hypervisor or kernel (SCR_EL3.NS = 1).
+    Normal,
+    /// The secure world: the SPMC at S-EL2 or S-EL1 (SCR_EL3.NS = 0).
+    Secure,
+}
+
+/// x0 to x17 of a world, in place in its saved context.
+pub type Regs = [u64; 18];
+
+/// The status codes of FF-A (DEN0077A, "Error status codes"), as they stand in w2 of FFA_ERROR.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(i32)]
+pub enum ErrorCode {
+    /// The call is not there, or not there for this caller.
+    NotSupported = -1,
+    /// A register holds what it may not hold.
+    InvalidParameters = -2,
+    /// Not now: something else has to end first.
+    Denied = -6,
+    /// The callee died over it.
+    Aborted = -8,
+}
+
+/// Function IDs that the dispatcher writes or compares with.
+pub(crate) mod id {
+    pub const ERROR: u32 = 0x8400_0060;
+    pub const SUCCESS_32: u32 = 0x8400_0061;
+    pub const SUCCESS_64: u32 = 0xC400_0061;
+    pub const INTERRUPT: u32 = 0x8400_0062;
+    pub const DIRECT_REQ_32: u32 = 0x8400_006F;
+    pub const DIRECT_REQ_64: u32 = 0xC400_006F;
+    pub const PARTITION_INFO_GET_REGS: u32 = 0xC400_008B;
+    pub const DIRECT_REQ2: u32 = 0xC400_008D;
+}
+
+/// Function numbers that the dispatcher tells apart outside the table.
+pub(crate) mod number {
+    pub const VERSION: u8 = 0x63;
+    pub const DIRECT_RESP: u8 = 0x70;
+    pub const DIRECT_RESP2: u8 = 0x8E;
+}
+
+/// The FF-A ID of the SPMD itself.
+pub(crate) const SPMD_ID: u16 = 0xFFFF;
+
+/// Bit 15 of an FF-A ID marks the secure world.
+pub(crate) const fn is_secure(id: u16) -> bool {
+    id & 0x8000 != 0
+}
+
+/// Bit 16 of a function ID: the caller has no live SVE state (SMCCC 1.3, 2.9).
+pub(crate) const SVE_HINT: u32 = 1 << 16;
+const SMC64: u32 = 1 << 30;
+/// Everything of a function ID but the convention, the hint and the function number's byte.
+const OWNER_MASK: u32 = !(SMC64 | SVE_HINT | 0xFF);
+/// A fast call to the standard secure services.
+const OWNER: u32 = 0x8400_0000;
+
+/// Whether W0 `function_id` names a call of FF-A's range: fast, owner 4, numbers 0x60 to 0xEF, with
+/// or without the SVE hint. bl31 gives exactly these to [`crate::Spmd::call`].
+pub const fn is_ffa(function_id: u32) -> bool {
+    function_id & OWNER_MASK == OWNER && matches!(function_id as u8, 0x60..=0xEF)
+}
+
+/// A function ID taken apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    id: u32,
+}
+
+impl Call {
+    /// Reads W0; the upper half of x0 is no part of a function ID in either convention.
+    #[inline(always)]
+    pub fn of(regs: &Regs) -> Self {
+        Self { id: regs[0] as u32 }
+    }
+
+    /// The function number, or 0 (which no row has) where the owner or the reserved bits are wrong.
+    #[inline(always)]
+    pub fn number(self) -> u8 {
+        if self.id & OWNER_MASK == OWNER {
+            self.id as u8
+        } else {
+            0
+        }
+    }
+
+    /// Whether the call is SMC64.
+    #[inline(always)]
+    pub fn is_64(self) -> bool {
+        self.id & SMC64 != 0
+    }
+
+    /// The function ID with the bits of `kept_hint` left of the SVE hint.
+    #[inline(always)]
+    pub fn id(self, kept_hint: u32) -> u32 {
+        self.id & (!SVE_HINT | kept_hint)
+    }
+}
+
+/// Sender and receiver of a direct message: w1[31:16], w1[15:0].
+#[inline(always)]
+pub(crate) fn endpoints(regs: &Regs) -> (u16, u16) {
+    ((regs[1] >> 16) as u16, regs[1] as u16)
+}
+
+/// Writes x0 to x7; what an answer of EL3 does not carry (x8 and up) stays the caller's.
+#[inline]
+pub(crate) fn set(regs: &mut Regs, first: [u32; 4]) {
+    for (reg, value) in regs.iter_mut().zip(first) {
+        *reg = u64::from(value);
+    }
+    for reg in &mut regs[4..8] {
+        *reg = 0;
+    }
+}
+
+/// FFA_ERROR with w2 = `code`, all other registers of the answer zero.
+#[cold]
+#[inline(never)]
+pub(crate) fn set_error(regs: &mut Regs, code: ErrorCode) {
+    set(regs, [id::ERROR, 0, code as i32 as u32, 0]);
+}
+
+/// FFA_SUCCESS (SMC32) with `w2`, all other registers of the answer zero.
+pub(crate) fn set_success(regs: &mut Regs, w2: u32) {
+    set(regs, [id::SUCCESS_32, 0, w2, 0]);
+}

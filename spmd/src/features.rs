@@ -1,0 +1,66 @@
+//! FFA_FEATURES: w1 is a function ID (bit 31 set) or the ID of a feature.
+
+use crate::call::{Call, ErrorCode, Regs, set_error, set_success};
+use crate::dispatch::{Action, Spmd};
+use crate::state::{Core, State};
+use crate::table::{FromSecure, rules};
+use crate::version::Version;
+
+/// The feature ID of the schedule receiver interrupt (DEN0077A, "Feature IDs").
+const SCHEDULE_RECEIVER: u32 = 2;
+
+/// FFA_FEATURES from the SPMC: whether the dispatcher accepts the function in w1 from it, in this
+/// convention and at the SPMC's version. It has none of the features with an ID for it.
+pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
+    let asked = caller[1] as u32;
+    let function = Call::of(&[u64::from(asked); 18]);
+    let rules = rules(function.number());
+    let accepted = match rules.secure {
+        // Refused whatever they say.
+        FromSecure::NotSupported | FromSecure::DirectReq | FromSecure::DirectReq2 => false,
+        FromSecure::ForwardAt1_0 => version == Version::V1_0,
+        _ => rules.exists_at(version),
+    };
+    // A question names the function, not a call: no SVE hint.
+    let named = function.id(0) == asked && rules.has_convention(function.is_64(), || Some(version));
+    if accepted && named {
+        set_success(caller, 0);
+    } else {
+        set_error(caller, ErrorCode::NotSupported);
+    }
+}
+
+impl Spmd {
+    /// Whether the normal world asks for the schedule receiver interrupt and EL3 could send it.
+    pub(crate) fn asks_for_sri(&self, caller: &Regs) -> bool {
+        caller[1] as u32 == SCHEDULE_RECEIVER && self.doorbell_sri().is_some()
+    }
+
+    fn doorbell_sri(&self) -> Option<u32> {
+        self.spmc.as_ref().and_then(|spmc| spmc.doorbell_sri)
+    }
+
+    /// What the SPMC says to FFA_FEATURES(0x2): where it has no schedule receiver interrupt but rings
+    /// EL3's doorbell, the answer is the one EL3 sends.
+    pub(crate) fn secure_asked_sri(
+        &self,
+        core: &mut Core,
+        call: Call,
+        rule: FromSecure,
+        caller: &mut Regs,
+        normal: &mut Regs,
+    ) -> Action {
+        let unknown =
+            rule == FromSecure::Error && caller[2] as u32 == ErrorCode::NotSupported as i32 as u32;
+        if let (true, Some(sri)) = (unknown, self.doorbell_sri()) {
+            core.state = State::Running;
+            set_success(normal, sri);
+            return Action::Enter;
+        }
+        let action = self.secure_running(core, call, rule, caller, normal);
+        if action == Action::Enter {
+            core.state = State::Running;
+        }
+        action
+    }
+}

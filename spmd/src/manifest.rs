@@ -1,0 +1,294 @@
+//! The SPMC manifest (DEN0077A, "SPMC manifest"; `compatible = "arm,ffa-core-manifest-1.0"`): a device
+//! tree of at most one page that BL2 hands over with BL32.
+//!
+//! It is data from outside: nothing in it panics the parser, and each fault has an error that says
+//! what to change. Properties of Janus's own, in the `attribute` node, are named `janus,…`.
+
+use crate::version::Version;
+use core::fmt;
+use core::ops::Range;
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::{Node, Property};
+
+/// The largest manifest: one page.
+pub const MAX_SIZE: usize = 4096;
+
+/// The value that `compatible` must have.
+pub const COMPATIBLE: &str = "arm,ffa-core-manifest-1.0";
+
+/// The SGI that is the schedule receiver interrupt if the manifest names none.
+pub const DEFAULT_SRI: u32 = 8;
+
+/// What the manifest says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Manifest {
+    /// `spmc_id`: the SPMC's FF-A ID.
+    pub id: u16,
+    /// `maj_ver`, `min_ver`: its version.
+    pub version: Version,
+    /// `load_address`: the physical address of its image.
+    pub load_address: Option<u64>,
+    /// `entrypoint`: a physical address.
+    pub entry: Option<u64>,
+    /// `binary_size`: bytes from `load_address`.
+    pub size: Option<u32>,
+    /// `janus,spmc-el`: the secure exception level it runs at, 1 or 2.
+    pub exception_level: Option<u8>,
+    /// Whether there is a `hypervisor` node, as Hafnium's format has it.
+    pub hypervisor: bool,
+    /// `janus,switch-all`: EL1, EL2 and FP state are all switched.
+    pub switch_all: bool,
+    /// `janus,sri-id`: the SGI that is the schedule receiver interrupt.
+    pub sri: u32,
+    /// `janus,doorbell-sgi`: the Group 0 SGI by which the SPMC asks EL3 to send it.
+    pub doorbell: Option<u32>,
+}
+
+/// Where the SPMC is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Image {
+    /// The physical addresses it occupies.
+    pub range: Range<u64>,
+    /// Its entry point, in that range.
+    pub entry: u64,
+}
+
+/// Why a manifest cannot be used. The message says what to do about it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ManifestError {
+    /// Not a flattened device tree.
+    NotADeviceTree,
+    /// Its own size, in bytes, is more than there is.
+    TooLarge(u32),
+    /// A device tree of something else.
+    NotCompatible,
+    /// There is no `/attribute` node.
+    NoAttributeNode,
+    /// A property is missing.
+    Missing(&'static str),
+    /// A property has another size than this number of 32-bit cells.
+    WrongSize(&'static str, u8),
+    /// `spmc_id` is not that of a secure partition.
+    BadId(u32),
+    /// The version is none of 1.0 to 1.3.
+    BadVersion(u32, u32),
+    /// `exec_state` is not AArch64.
+    BadExecutionState(u32),
+    /// `janus,spmc-el` is neither 1 nor 2.
+    BadExceptionLevel(u32),
+    /// `janus,spmc-el` is 2 and the CPU has no S-EL2.
+    NoSecureEl2,
+    /// `janus,sri-id` or `janus,doorbell-sgi` is not an SGI it can be.
+    BadSgi(&'static str, u32),
+    /// The image is empty or its end overflows.
+    BadImage(u64, u64),
+    /// The entry point is not that of an instruction in the image.
+    BadEntry(u64),
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NotADeviceTree => {
+                f.write_str("not a device tree: pass a compiled manifest (dtc) as TOS_FW_CONFIG")
+            }
+            Self::TooLarge(size) => {
+                write!(
+                    f,
+                    "{size} bytes: make it at most {MAX_SIZE} bytes (one page)"
+                )
+            }
+            Self::NotCompatible => {
+                write!(
+                    f,
+                    "not an SPMC manifest: set compatible = \"{COMPATIBLE}\" in its root"
+                )
+            }
+            Self::NoAttributeNode => f.write_str("no `attribute` node: add one"),
+            Self::Missing(name) => write!(f, "no `{name}`: add it to the `attribute` node"),
+            Self::WrongSize(name, cells) => {
+                write!(
+                    f,
+                    "`{name}` has the wrong size: make it {cells} 32-bit cell(s)"
+                )
+            }
+            Self::BadId(id) => {
+                write!(
+                    f,
+                    "spmc_id {id:#x}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)"
+                )
+            }
+            Self::BadVersion(major, minor) => {
+                write!(
+                    f,
+                    "FF-A version {major}.{minor}: use maj_ver 1 and min_ver 0 to 3"
+                )
+            }
+            Self::BadExecutionState(state) => {
+                write!(f, "exec_state {state}: only 0 (AArch64) is supported")
+            }
+            Self::BadExceptionLevel(level) => {
+                write!(f, "janus,spmc-el {level}: use 1 or 2")
+            }
+            Self::NoSecureEl2 => {
+                f.write_str("janus,spmc-el 2, but this CPU has no S-EL2: use an SPMC for S-EL1")
+            }
+            Self::BadSgi(name, sgi) => {
+                write!(f, "{name} {sgi}: use 0 to 15, and not one SGI for both")
+            }
+            Self::BadImage(base, size) => {
+                write!(
+                    f,
+                    "image at {base:#x} of {size:#x} bytes: correct load_address or binary_size"
+                )
+            }
+            Self::BadEntry(entry) => {
+                write!(
+                    f,
+                    "entrypoint {entry:#x}: must be 4-aligned and inside the image"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for ManifestError {}
+
+impl Manifest {
+    /// Reads the manifest at the start of `page`, of which only the device tree's own size counts.
+    ///
+    /// # Errors
+    /// The first fault found.
+    pub fn parse(page: &[u8]) -> Result<Self, ManifestError> {
+        let fdt = Fdt::new(trim(page)?).map_err(|_| ManifestError::NotADeviceTree)?;
+        let root = fdt.root();
+        let compatible = root.property("compatible").is_some_and(|property| {
+            property
+                .value()
+                .split(|&byte| byte == 0)
+                .any(|name| name == COMPATIBLE.as_bytes())
+        });
+        if !compatible {
+            return Err(ManifestError::NotCompatible);
+        }
+        let attribute = root
+            .child("attribute")
+            .ok_or(ManifestError::NoAttributeNode)?;
+        let id = required(&attribute, "spmc_id")?;
+        if !(0x8000..=0xFFFE).contains(&id) {
+            return Err(ManifestError::BadId(id));
+        }
+        let (major, minor) = (
+            required(&attribute, "maj_ver")?,
+            required(&attribute, "min_ver")?,
+        );
+        if major != 1 || minor > u32::from(Version::OWN.minor()) {
+            return Err(ManifestError::BadVersion(major, minor));
+        }
+        match required(&attribute, "exec_state")? {
+            0 => {}
+            state => return Err(ManifestError::BadExecutionState(state)),
+        }
+        let exception_level = match optional(&attribute, "janus,spmc-el")? {
+            None => None,
+            Some(level @ 1..=2) => Some(level as u8),
+            Some(level) => return Err(ManifestError::BadExceptionLevel(level)),
+        };
+        let sri = sgi(&attribute, "janus,sri-id")?.unwrap_or(DEFAULT_SRI);
+        let doorbell = sgi(&attribute, "janus,doorbell-sgi")?;
+        if doorbell == Some(sri) {
+            return Err(ManifestError::BadSgi("janus,doorbell-sgi", sri));
+        }
+        Ok(Self {
+            id: id as u16,
+            version: Version::new(1, minor as u16),
+            load_address: address(&attribute, "load_address")?,
+            entry: address(&attribute, "entrypoint")?,
+            size: optional(&attribute, "binary_size")?,
+            exception_level,
+            hypervisor: root.child("hypervisor").is_some(),
+            switch_all: attribute.property("janus,switch-all").is_some(),
+            sri,
+            doorbell,
+        })
+    }
+
+    /// Where the SPMC is, with BL2's record of the BL32 image (`base`, `size` in bytes, `entry`) for
+    /// what the manifest does not say.
+    ///
+    /// # Errors
+    /// [`ManifestError::BadImage`], [`ManifestError::BadEntry`].
+    pub fn image(&self, base: u64, size: u64, entry: u64) -> Result<Image, ManifestError> {
+        // BL2's entry point belongs to BL2's image: a manifest that moves the image moves it too.
+        let entry = self.entry.or(self.load_address).unwrap_or(entry);
+        let base = self.load_address.unwrap_or(base);
+        let size = self.size.map_or(size, u64::from);
+        let range = match base.checked_add(size) {
+            Some(end) if end > base => base..end,
+            _ => return Err(ManifestError::BadImage(base, size)),
+        };
+        if !range.contains(&entry) || !entry.is_multiple_of(4) {
+            return Err(ManifestError::BadEntry(entry));
+        }
+        Ok(Image { range, entry })
+    }
+
+    /// Whether the SPMC runs at S-EL2, on a CPU that has it or not: as `janus,spmc-el` says, else
+    /// where the manifest has a `hypervisor` node and the CPU has S-EL2.
+    ///
+    /// # Errors
+    /// [`ManifestError::NoSecureEl2`].
+    pub fn at_sel2(&self, cpu_has_sel2: bool) -> Result<bool, ManifestError> {
+        match self.exception_level {
+            Some(2) if !cpu_has_sel2 => Err(ManifestError::NoSecureEl2),
+            Some(level) => Ok(level == 2),
+            None => Ok(self.hypervisor && cpu_has_sel2),
+        }
+    }
+}
+
+/// The device tree at the start of `page`, by the size in its header.
+fn trim(page: &[u8]) -> Result<&[u8], ManifestError> {
+    let Some(&[m0, m1, m2, m3, s0, s1, s2, s3]) = page.first_chunk() else {
+        return Err(ManifestError::NotADeviceTree);
+    };
+    if [m0, m1, m2, m3] != 0xD00D_FEED_u32.to_be_bytes() {
+        return Err(ManifestError::NotADeviceTree);
+    }
+    let size = u32::from_be_bytes([s0, s1, s2, s3]);
+    match page.get(..size as usize) {
+        Some(tree) if tree.len() <= MAX_SIZE => Ok(tree),
+        _ => Err(ManifestError::TooLarge(size)),
+    }
+}
+
+fn optional(node: &FdtNode<'_>, name: &'static str) -> Result<Option<u32>, ManifestError> {
+    let Some(property) = node.property(name) else {
+        return Ok(None);
+    };
+    match property.value().try_into() {
+        Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
+        Err(_) => Err(ManifestError::WrongSize(name, 1)),
+    }
+}
+
+fn required(node: &FdtNode<'_>, name: &'static str) -> Result<u32, ManifestError> {
+    optional(node, name)?.ok_or(ManifestError::Missing(name))
+}
+
+fn address(node: &FdtNode<'_>, name: &'static str) -> Result<Option<u64>, ManifestError> {
+    let Some(property) = node.property(name) else {
+        return Ok(None);
+    };
+    match property.value().try_into() {
+        Ok(bytes) => Ok(Some(u64::from_be_bytes(bytes))),
+        Err(_) => Err(ManifestError::WrongSize(name, 2)),
+    }
+}
+
+fn sgi(node: &FdtNode<'_>, name: &'static str) -> Result<Option<u32>, ManifestError> {
+    match optional(node, name)? {
+        Some(sgi) if sgi > 15 => Err(ManifestError::BadSgi(name, sgi)),
+        sgi => Ok(sgi),
+    }
+}

@@ -1,0 +1,205 @@
+//! EL3 logical partitions: code of the platform at EL3 that talks to secure partitions.
+//!
+//! A logical partition only sends direct requests; nobody can send one to it. It sees a request as a
+//! function call: bl31 implements [`Messenger`] with its run loop and [`crate::Spmd::request`].
+//! In the other direction the SPMC finds the partitions by FFA_PARTITION_INFO_GET_REGS.
+
+use crate::call::{ErrorCode, Regs, id, set_error};
+use crate::dispatch::SpmcConfig;
+use crate::power::NotAvailable;
+use crate::version::Version;
+use core::fmt;
+use core::ops::RangeInclusive;
+
+/// The IDs that EL3 logical partitions have: what SPMCs (Hafnium) take for one.
+pub const PARTITION_IDS: RangeInclusive<u16> = 0xFFC0..=0xFFFE;
+
+/// A partition at EL3. It is part of the firmware, so it lives for ever and is shared by all cores.
+pub trait LogicalPartition: Sync {
+    /// Its FF-A ID, one of [`PARTITION_IDS`].
+    fn id(&self) -> u16;
+
+    /// The UUID of the protocol it speaks: the low and the high 8 bytes, little-endian, as the two
+    /// registers of FFA_PARTITION_INFO_GET_REGS carry them.
+    fn uuid(&self) -> [u64; 2];
+
+    /// Runs once, on the boot core, after the SPMC has initialised and before the normal world.
+    fn start(&self, messenger: &mut dyn Messenger);
+}
+
+/// What bl31 offers to logical partitions: a request that returns with its answer.
+pub trait Messenger {
+    /// Sends `request` (a [`crate::Request::Message`] or [`crate::Request::Discover`]) on this core
+    /// and runs the secure world until it answers.
+    ///
+    /// `Ok` has x0 to x17 of the answer: a direct response, FFA_SUCCESS or FFA_ERROR.
+    ///
+    /// # Errors
+    /// [`NotAvailable::NoSpmc`] also where the SPMC died over the request.
+    fn ask(&mut self, request: crate::Request) -> Result<Regs, NotAvailable>;
+}
+
+/// A direct request of a logical partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// The logical partition's ID.
+    pub sender: u16,
+    /// The secure partition's ID.
+    pub receiver: u16,
+    /// What it says.
+    pub body: Body,
+}
+
+/// The payload of a direct request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Body {
+    /// FFA_MSG_SEND_DIRECT_REQ, SMC32: w3 to w7.
+    Req32([u32; 5]),
+    /// FFA_MSG_SEND_DIRECT_REQ, SMC64: x3 to x7.
+    Req64([u64; 5]),
+    /// FFA_MSG_SEND_DIRECT_REQ2: x2 and x3, x4 to x17.
+    Req2 {
+        /// The UUID of the service addressed.
+        uuid: [u64; 2],
+        /// The payload.
+        payload: [u64; 14],
+    },
+}
+
+impl Message {
+    pub(crate) fn endpoints(&self) -> u32 {
+        u32::from(self.sender) << 16 | u32::from(self.receiver)
+    }
+
+    pub(crate) fn write(&self, secure: &mut Regs) {
+        let w1 = self.endpoints();
+        match self.body {
+            Body::Req32(words) => {
+                crate::power::message(secure, [id::DIRECT_REQ_32, w1, 0, 0]);
+                for (reg, word) in secure[3..8].iter_mut().zip(words) {
+                    *reg = u64::from(word);
+                }
+            }
+            Body::Req64(words) => {
+                crate::power::message(secure, [id::DIRECT_REQ_64, w1, 0, 0]);
+                secure[3..8].copy_from_slice(&words);
+            }
+            Body::Req2 { uuid, payload } => {
+                crate::power::message(secure, [id::DIRECT_REQ2, w1, 0, 0]);
+                secure[2..4].copy_from_slice(&uuid);
+                secure[4..].copy_from_slice(&payload);
+            }
+        }
+    }
+}
+
+/// A set of logical partitions that cannot be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PartitionError {
+    /// The ID is outside [`PARTITION_IDS`].
+    Id(u16),
+    /// Two partitions have this ID.
+    Twice(u16),
+    /// The UUID of this partition is nil, which means "all" to who asks.
+    NilUuid(u16),
+}
+
+impl fmt::Display for PartitionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(
+                f,
+                "EL3 logical partition {id:#06x}: give it an ID from {:#06x} to {:#06x}",
+                PARTITION_IDS.start(),
+                PARTITION_IDS.end()
+            ),
+            Self::Twice(id) => write!(f, "two EL3 logical partitions have the ID {id:#06x}"),
+            Self::NilUuid(id) => write!(f, "EL3 logical partition {id:#06x} needs a UUID"),
+        }
+    }
+}
+
+/// Whether `partitions` can be what [`SpmcConfig::partitions`] holds; for the platform's tests and
+/// for bl31 at boot.
+///
+/// # Errors
+/// The first fault found.
+pub fn check(partitions: &[&dyn LogicalPartition]) -> Result<(), PartitionError> {
+    for (index, partition) in partitions.iter().enumerate() {
+        let id = partition.id();
+        if !PARTITION_IDS.contains(&id) {
+            return Err(PartitionError::Id(id));
+        }
+        if partition.uuid() == [0, 0] {
+            return Err(PartitionError::NilUuid(id));
+        }
+        if partitions
+            .iter()
+            .skip(index.saturating_add(1))
+            .any(|other| other.id() == id)
+        {
+            return Err(PartitionError::Twice(id));
+        }
+    }
+    Ok(())
+}
+
+impl SpmcConfig {
+    /// Whether `id` is one of EL3's logical partitions.
+    pub(crate) fn is_partition(&self, id: u16) -> bool {
+        self.partitions.iter().any(|partition| partition.id() == id)
+    }
+
+    /// FFA_PARTITION_INFO_GET_REGS from the SPMC: x1, x2 = UUID (nil: all), x3\[15:0\] = the first
+    /// index, x3\[31:16\] = the tag, zero.
+    ///
+    /// The answer's x2 has the last index in \[15:0\], that of the last descriptor given in \[31:16\]
+    /// and a descriptor's size in \[63:48\]; descriptors follow from x3. One is 24 bytes, from 1.3 on
+    /// 48 (with the image's UUID and the partition's version). None found is NOT_SUPPORTED: that is
+    /// what SPMCs take for "no logical partitions".
+    pub(crate) fn partition_info(&self, version: Version, caller: &mut Regs) {
+        let [uuid_low, uuid_high] = [caller[1], caller[2]];
+        let start = usize::from(caller[3] as u16);
+        let tag = (caller[3] >> 16) as u16;
+        let all = uuid_low == 0 && uuid_high == 0;
+        let wanted = || {
+            self.partitions
+                .iter()
+                .filter(move |p| all || p.uuid() == [uuid_low, uuid_high])
+        };
+        let Some(last) = wanted().count().checked_sub(1) else {
+            return set_error(caller, ErrorCode::NotSupported);
+        };
+        if start > last || tag != 0 {
+            return set_error(caller, ErrorCode::InvalidParameters);
+        }
+        let words: usize = if version >= Version::V1_3 { 6 } else { 3 };
+        caller.fill(0);
+        caller[0] = u64::from(id::SUCCESS_64);
+        let mut given = start;
+        for ((index, partition), to) in wanted()
+            .enumerate()
+            .skip(start)
+            .zip(caller[3..].chunks_exact_mut(words))
+        {
+            // One execution context; may send direct requests (bit 1) and REQ2 (bit 10), AArch64
+            // (bit 8).
+            let properties: u64 =
+                1 << 1 | 1 << 8 | if version >= Version::V1_2 { 1 << 10 } else { 0 };
+            let uuid = if all { partition.uuid() } else { [0, 0] };
+            let descriptor = [
+                u64::from(partition.id()) | 1 << 16 | properties << 32,
+                uuid[0],
+                uuid[1],
+                0,
+                0,
+                u64::from(Version::OWN.to_register()),
+            ];
+            for (reg, word) in to.iter_mut().zip(descriptor) {
+                *reg = word;
+            }
+            given = index;
+        }
+        caller[2] = last as u64 & 0xFFFF | (given as u64 & 0xFFFF) << 16 | (words as u64 * 8) << 48;
+    }
+}

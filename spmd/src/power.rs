@@ -1,0 +1,195 @@
+//! Requests of the SPMD itself: power management messages and those of EL3 logical partitions.
+//!
+//! A core has at most one request pending, and knows its type: an answer is only an answer to that
+//! request. All of the SPMD's framework messages have the sender 0xFFFF and bit 31 of w2 set, with the
+//! number of the message in w2\[7:0\].
+
+use crate::call::{Regs, SPMD_ID, endpoints, id, set};
+use crate::dispatch::{Answer, Spmd};
+use crate::partitions::{Body, Message};
+use crate::state::{Core, State};
+use crate::version::{Question, Version};
+
+/// Framework message numbers with bit 31, as they stand in w2 (DEN0077A, "Framework messages").
+pub(crate) mod framework {
+    pub const BIT: u32 = 1 << 31;
+    pub const PSCI_REQUEST: u32 = BIT;
+    pub const WARM_BOOT: u32 = BIT | 0x1;
+    pub const POWER_RESPONSE: u32 = BIT | 0x2;
+    pub const VM_CREATED: u32 = BIT | 0x4;
+    pub const VM_CREATED_RESPONSE: u32 = BIT | 0x5;
+    pub const VM_DESTROYED: u32 = BIT | 0x6;
+    pub const VM_DESTROYED_RESPONSE: u32 = BIT | 0x7;
+    pub const VERSION_REQUEST: u32 = BIT | 0x8;
+    pub const VERSION_RESPONSE: u32 = BIT | 0x9;
+}
+
+/// What a core woke up from (w3 of the warm boot message).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WarmBoot {
+    /// From suspend to RAM (SYSTEM_SUSPEND).
+    SuspendToRam = 0,
+    /// From another power-down state (CPU_SUSPEND).
+    LowPower = 1,
+}
+
+/// What EL3 can ask the SPMC for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// A PSCI function is about to be carried out: CPU_OFF, CPU_SUSPEND to a power-down state,
+    /// SYSTEM_SUSPEND, SYSTEM_OFF, SYSTEM_RESET, SYSTEM_RESET2.
+    Psci {
+        /// The PSCI function ID as the normal world passed it in W0.
+        function: u32,
+        /// Its parameters, x1 to x3; zero where it has none (CPU_OFF).
+        arguments: [u64; 3],
+    },
+    /// The core is back from a power-down state; its EL3 state is restored.
+    WarmBoot(WarmBoot),
+    /// A direct request of an EL3 logical partition to a secure partition.
+    Message(Message),
+    /// FFA_PARTITION_INFO_GET_REGS of an EL3 logical partition to the SPMC.
+    Discover {
+        /// The protocol UUID as x1 and x2 carry it; zero: all partitions.
+        uuid: [u64; 2],
+        /// The index of the first partition wanted.
+        start: u16,
+    },
+}
+
+/// Why a request cannot be made. The registers and the state are as they were.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotAvailable {
+    /// No SPMC on this core: there is nobody to ask, go on without.
+    NoSpmc,
+    /// The SPMC is in the middle of something else (booting, an interrupt, another request).
+    Busy,
+    /// The SPMC's version does not have this message.
+    Version,
+    /// An ID in the message is not that of a partition that may send or receive it.
+    Id,
+}
+
+/// The one request of the SPMD that the SPMC has not answered yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pending {
+    /// FFA_VERSION of the normal world, passed on.
+    Version(Question),
+    /// A power management message.
+    Power,
+    /// A direct request of a logical partition: sender << 16 | receiver, and whether it is a REQ2.
+    Message { endpoints: u32, req2: bool },
+    /// FFA_PARTITION_INFO_GET_REGS of a logical partition.
+    Discover,
+}
+
+impl Spmd {
+    /// Puts a request to the SPMC into the `secure` world's registers (x0 to x17).
+    ///
+    /// On `Ok` enter the secure world with them, and run what it calls through [`Spmd::call`] until
+    /// [`crate::Work::Answered`]; the normal world's registers are not touched by any of it. To be
+    /// called while the normal world is the one that would run next.
+    ///
+    /// # Errors
+    /// See [`NotAvailable`].
+    pub fn request(
+        &self,
+        core: &mut Core,
+        request: Request,
+        secure: &mut Regs,
+    ) -> Result<(), NotAvailable> {
+        let Some(spmc) = &self.spmc else {
+            return Err(NotAvailable::NoSpmc);
+        };
+        match core.state {
+            State::Running => {}
+            State::Off | State::Failed | State::Dead => return Err(NotAvailable::NoSpmc),
+            _ => return Err(NotAvailable::Busy),
+        }
+        let to_spmc = u32::from(SPMD_ID) << 16 | u32::from(spmc.id);
+        let pending = match request {
+            Request::Psci {
+                function,
+                arguments,
+            } => {
+                // A PSCI function of SMC64 has 64-bit parameters, and so its message.
+                let wide = function & (1 << 30) != 0;
+                let first = if wide {
+                    id::DIRECT_REQ_64
+                } else {
+                    id::DIRECT_REQ_32
+                };
+                message(secure, [first, to_spmc, framework::PSCI_REQUEST, function]);
+                let mask = if wide { u64::MAX } else { u64::from(u32::MAX) };
+                for (reg, argument) in secure[4..7].iter_mut().zip(arguments) {
+                    *reg = argument & mask;
+                }
+                Pending::Power
+            }
+            Request::WarmBoot(kind) => {
+                message(
+                    secure,
+                    [
+                        id::DIRECT_REQ_32,
+                        to_spmc,
+                        framework::WARM_BOOT,
+                        kind as u32,
+                    ],
+                );
+                Pending::Power
+            }
+            Request::Message(wanted) => {
+                if !spmc.is_partition(wanted.sender) || !may_receive(spmc, wanted.receiver) {
+                    return Err(NotAvailable::Id);
+                }
+                let req2 = matches!(wanted.body, Body::Req2 { .. });
+                if req2 && self.secure_version(core) < Version::V1_2 {
+                    return Err(NotAvailable::Version);
+                }
+                wanted.write(secure);
+                Pending::Message {
+                    endpoints: wanted.endpoints(),
+                    req2,
+                }
+            }
+            Request::Discover { uuid, start } => {
+                if self.secure_version(core) < Version::V1_2 {
+                    return Err(NotAvailable::Version);
+                }
+                message(
+                    secure,
+                    [id::PARTITION_INFO_GET_REGS, 0, 0, u32::from(start)],
+                );
+                secure[1..3].copy_from_slice(&uuid);
+                Pending::Discover
+            }
+        };
+        core.state = State::Requested(pending);
+        Ok(())
+    }
+}
+
+/// A secure partition or the SPMC: secure, not the SPMD and none of EL3's own.
+fn may_receive(spmc: &crate::SpmcConfig, id: u16) -> bool {
+    crate::call::is_secure(id) && id != SPMD_ID && !spmc.is_partition(id)
+}
+
+/// A message of EL3: x4 to x17 zero, whatever the SPMC's version.
+pub(crate) fn message(secure: &mut Regs, first: [u32; 4]) {
+    set(secure, first);
+    secure[8..].fill(0);
+}
+
+/// What a direct response that names the SPMD's request says, or `None` where it does not answer it.
+///
+/// `w2` tells the message's number. A response of either convention answers: SPMCs answer a 64-bit
+/// PSCI message with a 32-bit response.
+pub(crate) fn power_answer(spmc: u16, caller: &Regs) -> Option<Answer> {
+    if endpoints(caller) != (spmc, SPMD_ID) || caller[2] as u32 != framework::POWER_RESPONSE {
+        return None;
+    }
+    match caller[3] as u32 as i32 {
+        0 => Some(Answer::Done),
+        status => Some(Answer::Refused(status)),
+    }
+}

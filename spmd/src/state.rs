@@ -1,0 +1,105 @@
+//! The SPMC's state on one core, and the only place where it changes.
+//!
+//! Exactly one state at a time; each has one handler in [`crate::dispatch`]. The drawing of the
+//! transitions is in docs/spmd.md and a test holds it against what the code does.
+
+use crate::console::LineBuffer;
+use crate::power::Pending;
+use crate::version::{Pair, Version};
+
+/// What the SPMC is doing on this core.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// There is none, or the core is off.
+    Off,
+    /// It initialises and has not said FFA_MSG_WAIT yet.
+    Booting {
+        /// On the core that booted the system.
+        primary: bool,
+    },
+    /// It serves calls; one of the two worlds runs.
+    Running,
+    /// The same, and its next word answers the normal world's FFA_FEATURES(0x2).
+    AskedSri,
+    /// It handles a secure interrupt that preempted the normal world.
+    Interrupted,
+    /// It has a request of the SPMD to answer.
+    Requested(Pending),
+    /// It failed to initialise; the next CPU_ON may try again.
+    Failed,
+    /// It died and is not entered again.
+    Dead,
+}
+
+/// The names of the states, for reports and for the drawing in docs/spmd.md.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[allow(missing_docs)]
+pub enum StateName {
+    Off,
+    Booting,
+    Running,
+    AskedSri,
+    Interrupted,
+    RequestedVersion,
+    RequestedPower,
+    RequestedMessage,
+    Failed,
+    Dead,
+}
+
+/// One core's part of the dispatcher. bl31 keeps one per core, next to the core's contexts; nothing
+/// in it is shared.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) state: State,
+    /// The versions as this core last saw them; once fixed they need no second look.
+    pub(crate) pair: Pair,
+    /// What the SPMC has logged of a line not ended yet.
+    pub(crate) line: LineBuffer,
+}
+
+impl Core {
+    /// A core that is off.
+    pub const fn new() -> Self {
+        Self {
+            state: State::Off,
+            pair: Pair::unasked(Version::V1_0),
+            line: LineBuffer::new(),
+        }
+    }
+
+    /// What the SPMC is doing on this core, for reports.
+    pub fn state(&self) -> StateName {
+        match self.state {
+            State::Off => StateName::Off,
+            State::Booting { .. } => StateName::Booting,
+            State::Running => StateName::Running,
+            State::AskedSri => StateName::AskedSri,
+            State::Interrupted => StateName::Interrupted,
+            State::Requested(Pending::Version(_)) => StateName::RequestedVersion,
+            State::Requested(Pending::Power) => StateName::RequestedPower,
+            State::Requested(_) => StateName::RequestedMessage,
+            State::Failed => StateName::Failed,
+            State::Dead => StateName::Dead,
+        }
+    }
+
+    /// Whether FF-A calls on this core are answered by an SPMC.
+    pub fn has_spmc(&self) -> bool {
+        !matches!(self.state, State::Off | State::Failed | State::Dead)
+    }
+
+    /// The core powers down (CPU_OFF, or a power-down suspend that loses the SPMC's context): the
+    /// next [`Core::begin_boot`] starts the SPMC anew. One that died stays dead.
+    pub fn turn_off(&mut self) {
+        if self.state != State::Dead {
+            self.state = State::Off;
+        }
+    }
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self::new()
+    }
+}

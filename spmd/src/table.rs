@@ -1,0 +1,286 @@
+//! The FF-A calls, one row each: what the dispatcher does with a call from the normal world and from
+//! the SPMC. To be held against the interface chapters of DEN0077A.
+//!
+//! Whether a row of `Forward` names a version or not, the SPMC knows its caller's version and answers
+//! for itself; `since` is enforced only on what the dispatcher answers itself (and tells in
+//! FFA_FEATURES). A normal world that never asked for a version is let through there.
+
+use crate::version::Version;
+use FromNormal as N;
+use FromSecure as S;
+
+/// The calling conventions a function is defined in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Conventions {
+    /// SMC32 only.
+    Smc32,
+    /// SMC64 only.
+    Smc64,
+    /// Both.
+    Both,
+    /// SMC32; SMC64 for a caller of version 1.3 or later.
+    Smc64Since1_3,
+}
+
+/// What becomes of a call from the normal world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FromNormal {
+    /// FFA_ERROR NOT_SUPPORTED.
+    NotSupported,
+    /// To the SPMC.
+    Forward,
+    /// To the SPMC while both sides are at 1.0, else NOT_SUPPORTED.
+    ForwardAt1_0,
+    /// To the SPMC where both sides are at 1.3 or later, else NOT_SUPPORTED.
+    ForwardSince1_3,
+    /// Negotiation: becomes a framework message to the SPMC.
+    Version,
+    /// To the SPMC; EL3 has an answer to fall back on for the schedule receiver interrupt.
+    Features,
+    /// FFA_SUCCESS with w2 = 0, the ID of whoever is at NS-EL2 or NS-EL1.
+    IdGet,
+    /// FFA_SUCCESS with w2 = the SPMC's ID.
+    SpmIdGet,
+    /// To the SPMC unless w1's sender is a secure ID.
+    Send2,
+    /// To the SPMC if sender, receiver and framework message are what the normal world may use.
+    DirectReq,
+    /// The same of the 18-register form: no framework messages, both sides at 1.2 or later.
+    DirectReq2,
+    /// DENIED: nobody in the normal world is ever asked.
+    DirectResp,
+    /// DENIED, below 1.2 on either side NOT_SUPPORTED.
+    DirectResp2,
+}
+
+/// What becomes of a call from the SPMC.
+///
+/// The rules down to [`FromSecure::Abort`] keep the SPMC running or are EL3's affair, and hold in every
+/// state. Those after it hand over to the normal world, and each state has its own view of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FromSecure {
+    /// FFA_ERROR NOT_SUPPORTED.
+    NotSupported,
+    /// The dispatcher's own version.
+    Version,
+    /// Whether the function in w1 is one the dispatcher accepts from the SPMC.
+    Features,
+    /// FFA_SUCCESS with w2 = the SPMC's ID.
+    IdGet,
+    /// FFA_SUCCESS with w2 = 0xFFFF.
+    SpmIdGet,
+    /// The EL3 logical partitions.
+    PartitionInfo,
+    /// Where the other cores enter the SPMC.
+    SecondaryEntry,
+    /// Characters for the EL3 console.
+    ConsoleLog,
+    /// EL3 handles the Group 0 interrupt that is pending.
+    El3Interrupt,
+    /// A direct request to the normal world: there is none, DENIED.
+    DirectReq,
+    /// The same of the 18-register form, below 1.2 on either side NOT_SUPPORTED.
+    DirectReq2,
+    /// The SPMC is dead.
+    Abort,
+    /// To the normal world.
+    Forward,
+    /// To the normal world while both sides are at 1.0, else NOT_SUPPORTED.
+    ForwardAt1_0,
+    /// Failed initialisation, an answer to the SPMD, or to the normal world.
+    Error,
+    /// An answer to the SPMD, or to the normal world.
+    Success,
+    /// Initialised, or to the normal world.
+    MsgWait,
+    /// The end of a secure interrupt.
+    Resume,
+    /// An answer to the SPMD, or to the normal world.
+    DirectResp,
+    /// The same of the 18-register form.
+    DirectResp2,
+}
+
+impl FromSecure {
+    /// Whether the rule is one of the first kind.
+    #[inline(always)]
+    pub(crate) fn is_local(self) -> bool {
+        self as u8 <= Self::Abort as u8
+    }
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The function number: bits 7:0 of the function ID.
+    pub number: u8,
+    /// The name without `FFA_`.
+    pub name: &'static str,
+    /// The version of FF-A that introduced it.
+    pub since: Version,
+    /// The conventions it has.
+    pub conventions: Conventions,
+    /// What the dispatcher does with it.
+    pub normal: FromNormal,
+    /// What the dispatcher does with it.
+    pub secure: FromSecure,
+}
+
+const fn row(
+    number: u8,
+    name: &'static str,
+    since: Version,
+    conventions: Conventions,
+    normal: FromNormal,
+    secure: FromSecure,
+) -> Row {
+    Row {
+        number,
+        name,
+        since,
+        conventions,
+        normal,
+        secure,
+    }
+}
+
+const V1_0: Version = Version::V1_0;
+const V1_1: Version = Version::V1_1;
+const V1_2: Version = Version::V1_2;
+const V1_3: Version = Version::V1_3;
+const C32: Conventions = Conventions::Smc32;
+const C64: Conventions = Conventions::Smc64;
+const BOTH: Conventions = Conventions::Both;
+const C64_1_3: Conventions = Conventions::Smc64Since1_3;
+
+/// Every call of FF-A 1.0 to 1.3, in the order of its function number.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    //   no.   name                       since conv.    from the normal world  from the SPMC
+    row(0x60, "ERROR",                    V1_0, BOTH,    N::Forward,            S::Error),
+    row(0x61, "SUCCESS",                  V1_0, BOTH,    N::Forward,            S::Success),
+    row(0x62, "INTERRUPT",                V1_0, C64_1_3, N::NotSupported,       S::Forward),
+    row(0x63, "VERSION",                  V1_0, C32,     N::Version,            S::Version),
+    row(0x64, "FEATURES",                 V1_0, C32,     N::Features,           S::Features),
+    row(0x65, "RX_RELEASE",               V1_0, C32,     N::Forward,            S::NotSupported),
+    row(0x66, "RXTX_MAP",                 V1_0, BOTH,    N::Forward,            S::NotSupported),
+    row(0x67, "RXTX_UNMAP",               V1_0, C32,     N::Forward,            S::NotSupported),
+    row(0x68, "PARTITION_INFO_GET",       V1_0, C32,     N::Forward,            S::NotSupported),
+    row(0x69, "ID_GET",                   V1_0, C32,     N::IdGet,              S::IdGet),
+    row(0x6A, "MSG_POLL",                 V1_0, C32,     N::NotSupported,       S::NotSupported),
+    row(0x6B, "MSG_WAIT",                 V1_0, C64_1_3, N::NotSupported,       S::MsgWait),
+    row(0x6C, "YIELD",                    V1_0, C64_1_3, N::NotSupported,       S::Forward),
+    row(0x6D, "RUN",                      V1_0, C64_1_3, N::Forward,            S::NotSupported),
+    row(0x6E, "MSG_SEND",                 V1_0, C32,     N::ForwardAt1_0,       S::ForwardAt1_0),
+    row(0x6F, "MSG_SEND_DIRECT_REQ",      V1_0, BOTH,    N::DirectReq,          S::DirectReq),
+    row(0x70, "MSG_SEND_DIRECT_RESP",     V1_0, BOTH,    N::DirectResp,         S::DirectResp),
+    row(0x71, "MEM_DONATE",               V1_0, BOTH,    N::Forward,            S::Forward),
+    row(0x72, "MEM_LEND",                 V1_0, BOTH,    N::Forward,            S::Forward),
+    row(0x73, "MEM_SHARE",                V1_0, BOTH,    N::Forward,            S::Forward),
+    row(0x74, "MEM_RETRIEVE_REQ",         V1_0, BOTH,    N::Forward,            S::Forward),
+    row(0x75, "MEM_RETRIEVE_RESP",        V1_0, C32,     N::Forward,            S::Forward),
+    row(0x76, "MEM_RELINQUISH",           V1_0, C32,     N::Forward,            S::Forward),
+    row(0x77, "MEM_RECLAIM",              V1_0, C32,     N::Forward,            S::Forward),
+    row(0x78, "MEM_OP_PAUSE",             V1_0, C32,     N::NotSupported,       S::Forward),
+    row(0x79, "MEM_OP_RESUME",            V1_0, C32,     N::Forward,            S::NotSupported),
+    row(0x7A, "MEM_FRAG_RX",              V1_0, C32,     N::Forward,            S::Forward),
+    row(0x7B, "MEM_FRAG_TX",              V1_0, C32,     N::Forward,            S::Forward),
+    row(0x7C, "NORMAL_WORLD_RESUME",      V1_0, C64_1_3, N::NotSupported,       S::Resume),
+    row(0x7D, "NOTIFICATION_BITMAP_CREATE",  V1_1, C32,  N::Forward,            S::NotSupported),
+    row(0x7E, "NOTIFICATION_BITMAP_DESTROY", V1_1, C32,  N::Forward,            S::NotSupported),
+    row(0x7F, "NOTIFICATION_BIND",        V1_1, C32,     N::Forward,            S::NotSupported),
+    row(0x80, "NOTIFICATION_UNBIND",      V1_1, C32,     N::Forward,            S::NotSupported),
+    row(0x81, "NOTIFICATION_SET",         V1_1, C32,     N::Forward,            S::NotSupported),
+    row(0x82, "NOTIFICATION_GET",         V1_1, C32,     N::Forward,            S::NotSupported),
+    row(0x83, "NOTIFICATION_INFO_GET",    V1_1, BOTH,    N::Forward,            S::NotSupported),
+    row(0x84, "RX_ACQUIRE",               V1_1, C32,     N::Forward,            S::NotSupported),
+    row(0x85, "SPM_ID_GET",               V1_1, C32,     N::SpmIdGet,           S::SpmIdGet),
+    row(0x86, "MSG_SEND2",                V1_1, C32,     N::Send2,              S::NotSupported),
+    row(0x87, "SECONDARY_EP_REGISTER",    V1_0, BOTH,    N::NotSupported,       S::SecondaryEntry),
+    row(0x88, "MEM_PERM_GET",             V1_1, BOTH,    N::NotSupported,       S::NotSupported),
+    row(0x89, "MEM_PERM_SET",             V1_1, BOTH,    N::NotSupported,       S::NotSupported),
+    row(0x8A, "CONSOLE_LOG",              V1_2, BOTH,    N::NotSupported,       S::ConsoleLog),
+    row(0x8B, "PARTITION_INFO_GET_REGS",  V1_2, C64,     N::Forward,            S::PartitionInfo),
+    row(0x8C, "EL3_INTR_HANDLE",          V1_2, C32,     N::NotSupported,       S::El3Interrupt),
+    row(0x8D, "MSG_SEND_DIRECT_REQ2",     V1_2, C64,     N::DirectReq2,         S::DirectReq2),
+    row(0x8E, "MSG_SEND_DIRECT_RESP2",    V1_2, C64,     N::DirectResp2,        S::DirectResp2),
+    row(0x8F, "NS_RES_INFO_GET",          V1_3, C64,     N::Forward,            S::NotSupported),
+    row(0x90, "ABORT",                    V1_3, BOTH,    N::NotSupported,       S::Abort),
+    row(0x94, "NOTIFICATION_BIND2",       V1_3, C64,     N::ForwardSince1_3,    S::NotSupported),
+    row(0x95, "NOTIFICATION_UNBIND2",     V1_3, C64,     N::ForwardSince1_3,    S::NotSupported),
+    row(0x96, "NOTIFICATION_SET2",        V1_3, C64,     N::ForwardSince1_3,    S::NotSupported),
+    row(0x97, "NOTIFICATION_GET2",        V1_3, C64,     N::ForwardSince1_3,    S::NotSupported),
+];
+
+/// What the running dispatcher needs of a row.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    pub normal: FromNormal,
+    pub secure: FromSecure,
+    pub conventions: Conventions,
+    /// The minor version of `since`; all rows are of major 1.
+    pub since: u8,
+}
+
+const FIRST: u8 = 0x60;
+const COUNT: usize = 0x40;
+
+/// What every function number without a row gets.
+const NONE: Rules = Rules {
+    normal: N::NotSupported,
+    secure: S::NotSupported,
+    conventions: Conventions::Both,
+    since: 0,
+};
+
+/// The rows by function number, made by the compiler: finding one is one comparison and one load.
+static BY_NUMBER: [Rules; COUNT] = {
+    let mut rules = [NONE; COUNT];
+    let mut i = 0;
+    while i < ROWS.len() {
+        let row = ROWS[i];
+        assert!(
+            i == 0 || ROWS[i - 1].number < row.number,
+            "rows in order, none twice"
+        );
+        assert!(row.since.major() == 1);
+        rules[(row.number - FIRST) as usize] = Rules {
+            normal: row.normal,
+            secure: row.secure,
+            conventions: row.conventions,
+            since: row.since.minor() as u8,
+        };
+        i += 1;
+    }
+    rules
+};
+
+/// The rules of a function number.
+#[inline(always)]
+pub(crate) fn rules(number: u8) -> Rules {
+    match BY_NUMBER.get(usize::from(number.wrapping_sub(FIRST))) {
+        Some(rules) => *rules,
+        None => NONE,
+    }
+}
+
+impl Rules {
+    /// Whether the function exists in the convention called; `caller` is the caller's version, `None`
+    /// where it never asked for one.
+    #[inline(always)]
+    pub fn has_convention(&self, is_64: bool, caller: impl FnOnce() -> Option<Version>) -> bool {
+        match self.conventions {
+            Conventions::Both => true,
+            Conventions::Smc32 => !is_64,
+            Conventions::Smc64 => is_64,
+            Conventions::Smc64Since1_3 => {
+                !is_64 || caller().is_none_or(|version| version >= Version::V1_3)
+            }
+        }
+    }
+
+    /// Whether a caller of `version` knows the function.
+    pub fn exists_at(&self, version: Version) -> bool {
+        version >= Version::new(1, u16::from(self.since))
+    }
+}
