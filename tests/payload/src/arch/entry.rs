@@ -1,0 +1,212 @@
+//! First instructions of both images: memory map, stack, zeroed data, vectors.
+//!
+//! An image has one entry point at its base. The first core there zeroes the
+//! data that is not loaded; any core that comes later, at the base or at
+//! `payload_secondary_entry`, finds it done. x0-x7, SCTLR, DAIF and SPSel are
+//! kept as they arrived ([`BootState`]) for the `boot/*` cases.
+//!
+//! The memory map is flat and the same at EL1 and EL2 (AP\[1\] is clear, which
+//! EL2 ignores): devices below 0x0e00_0000, memory of the image's world above,
+//! non-secure memory from 1 GiB to 3 GiB. It is on before any Rust code runs,
+//! because atomics and unaligned accesses need normal memory.
+
+use super::{MAX_CORES, cpu};
+use core::cell::UnsafeCell;
+
+/// Bytes of stack of a core.
+pub const STACK_SIZE: usize = 0x4000;
+
+/// What a core found when it arrived.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct BootState {
+    /// x0-x7.
+    pub x: [u64; 8],
+    /// SCTLR of the exception level it arrived at.
+    pub sctlr: u64,
+    /// DAIF.
+    pub daif: u64,
+    /// SPSel.
+    pub spsel: u64,
+    /// 1: at the secondary entry point, 0: at the image's base.
+    pub secondary: u64,
+}
+
+#[repr(C, align(64))]
+struct PerCore<T>(UnsafeCell<[T; MAX_CORES]>);
+
+// SAFETY: each core writes only its own element, in the entry code; others read it after that core
+// has announced itself through an atomic.
+unsafe impl<T> Sync for PerCore<T> {}
+
+#[repr(C, align(4096))]
+struct Stacks(UnsafeCell<[[u8; STACK_SIZE]; MAX_CORES]>);
+
+// SAFETY: a stack is used by its core only.
+unsafe impl Sync for Stacks {}
+
+#[unsafe(no_mangle)]
+static PAYLOAD_STACKS: Stacks = Stacks(UnsafeCell::new([[0; STACK_SIZE]; MAX_CORES]));
+
+#[unsafe(no_mangle)]
+static PAYLOAD_BOOT_STATE: PerCore<BootState> = PerCore(UnsafeCell::new(
+    [BootState {
+        x: [0; 8],
+        sctlr: 0,
+        daif: 0,
+        spsel: 0,
+        secondary: 0,
+    }; MAX_CORES],
+));
+
+/// What core `number` found when it last arrived.
+pub fn boot_state(number: usize) -> BootState {
+    // SAFETY: see `PerCore`; `number` is checked by the indexing.
+    unsafe { (*PAYLOAD_BOOT_STATE.0.get())[number] }
+}
+
+/// What this core found when it last arrived.
+pub fn my_boot_state() -> BootState {
+    boot_state(cpu::number())
+}
+
+unsafe extern "C" {
+    fn payload_secondary_entry();
+    static image_start: u8;
+    static image_end: u8;
+}
+
+/// Address of the entry point for cores that are not the first.
+pub fn secondary_entry() -> u64 {
+    payload_secondary_entry as *const () as u64
+}
+
+/// First address of the image and the address after its last byte.
+pub fn image() -> core::ops::Range<u64> {
+    (&raw const image_start) as u64..(&raw const image_end) as u64
+}
+
+core::arch::global_asm!(
+    r#"
+    .section .text.entry, "ax"
+    .global payload_entry
+payload_entry:
+    mov     x20, #0
+    adrp    x9, first_core_came
+    add     x9, x9, :lo12:first_core_came
+    ldr     w10, [x9]
+    cbnz    w10, 2f
+    mov     w10, #1
+    str     w10, [x9]
+    adrp    x9, bss_start
+    adrp    x10, bss_end
+1:  stp     xzr, xzr, [x9], #16
+    cmp     x9, x10
+    b.lo    1b
+    b       2f
+
+    .global payload_secondary_entry
+payload_secondary_entry:
+    mov     x20, #1
+
+2:  mrs     x9, mpidr_el1
+    and     x10, x9, #0xff
+    ubfx    x11, x9, #8, #8
+    add     x19, x10, x11, lsl #4           // x19: number of this core
+
+    adrp    x9, PAYLOAD_BOOT_STATE
+    add     x9, x9, :lo12:PAYLOAD_BOOT_STATE
+    mov     x10, #96
+    madd    x9, x19, x10, x9
+    stp     x0, x1, [x9]
+    stp     x2, x3, [x9, #16]
+    stp     x4, x5, [x9, #32]
+    stp     x6, x7, [x9, #48]
+    mrs     x10, daif
+    mrs     x11, spsel
+    stp     x10, x11, [x9, #72]
+    str     x20, [x9, #88]
+
+    adrp    x10, payload_tables
+    ldr     x11, =0xff04                    // MAIR: 0 nGnRE, 1 write-back
+    mrs     x12, CurrentEL
+    cmp     x12, #8
+    b.eq    3f
+
+    mrs     x13, sctlr_el1
+    str     x13, [x9, #64]
+    mov     x13, #(3 << 20)                 // FP and SIMD are not trapped
+    msr     cpacr_el1, x13
+    adr     x13, payload_vectors_el1
+    msr     vbar_el1, x13
+    msr     mair_el1, x11
+    ldr     x13, =0x200803520               // T0SZ 32, write-back, inner shareable, 40 bits
+    msr     tcr_el1, x13
+    msr     ttbr0_el1, x10
+    isb
+    tlbi    vmalle1
+    dsb     sy
+    isb
+    ldr     x13, =0x30d01805                // RES1 bits, M, C, I
+    msr     sctlr_el1, x13
+    b       4f
+
+3:  mrs     x13, sctlr_el2
+    str     x13, [x9, #64]
+    ldr     x13, =0x80000038                // HCR: RW; interrupts and SErrors come to EL2
+    msr     hcr_el2, x13
+    mov     x13, #0x32ff                    // CPTR: RES1 bits; FP and SIMD are not trapped
+    msr     cptr_el2, x13
+    adr     x13, payload_vectors_el2
+    msr     vbar_el2, x13
+    msr     mair_el2, x11
+    ldr     x13, =0x80823520
+    msr     tcr_el2, x13
+    msr     ttbr0_el2, x10
+    isb
+    tlbi    alle2
+    dsb     sy
+    isb
+    ldr     x13, =0x30c51835
+    msr     sctlr_el2, x13
+
+4:  isb
+    msr     spsel, #1
+    adrp    x9, PAYLOAD_STACKS
+    add     x10, x19, #1
+    add     x9, x9, x10, lsl #14
+    mov     sp, x9
+    mov     x29, xzr
+    mov     x30, xzr
+    mov     x0, x19
+    bl      payload_main
+    b       .
+    .ltorg
+
+    .section .data.entry, "aw"
+    .balign 4
+first_core_came:
+    .word   0
+
+    // Level 1: one table for the first GiB, then blocks of 1 GiB of non-secure memory.
+    .section .data.tables, "aw"
+    .balign 4096
+payload_tables:
+    .quad   payload_tables_level2 + 3
+    .quad   0x40000000 + 0x725
+    .quad   0x80000000 + 0x725
+    .fill   509, 8, 0
+    // Level 2, blocks of 2 MiB: 0 to 0x0e00_0000 devices (never executed), then memory.
+payload_tables_level2:
+    .set    address, 0
+    .rept   0x0e000000 >> 21
+    .quad   address + 0x60000000000401
+    .set    address, address + 0x200000
+    .endr
+    .rept   0x02000000 >> 21
+    .quad   address + 0x705
+    .set    address, address + 0x200000
+    .endr
+    .fill   512 - (0x10000000 >> 21), 8, 0
+"#
+);

@@ -1,0 +1,167 @@
+//! GICv3 as seen from a payload: own redistributor, SGIs and PPIs, CPU interface.
+//!
+//! The distributor's and the redistributors' secure configuration is EL3's; a
+//! payload only configures interrupts of its own world. Written by hand rather
+//! than through EL3's crate: the tests should not share a driver with the code
+//! under test.
+
+use super::{MAX_CORES, cpu};
+use crate::{mrs, msr};
+
+const GICD: usize = 0x0800_0000;
+const GICR: usize = 0x080a_0000;
+const FRAME: usize = 0x2_0000;
+/// Offset of the SGI and PPI registers in a redistributor.
+const SGI: usize = 0x1_0000;
+
+/// INTIDs from here on are special: nothing to acknowledge.
+pub const SPECIAL: u32 = 1020;
+
+fn read(address: usize) -> u32 {
+    // SAFETY: called with addresses in the GIC's register frames only, mapped as device memory.
+    unsafe { (address as *const u32).read_volatile() }
+}
+
+fn write(address: usize, value: u32) {
+    // SAFETY: as for `read`; the payload's memory is not reachable through the GIC.
+    unsafe { (address as *mut u32).write_volatile(value) }
+}
+
+/// The affinities of all cores, in the order of their redistributors.
+pub fn affinities() -> impl Iterator<Item = u64> {
+    let mut next = Some(GICR);
+    core::iter::from_fn(move || {
+        let frame = next?;
+        let low = read(frame + 8);
+        next = if low & (1 << 4) == 0 {
+            Some(frame + FRAME)
+        } else {
+            None
+        };
+        Some(u64::from(read(frame + 12)))
+    })
+    .take(MAX_CORES)
+}
+
+/// Address of the redistributor of core `number`.
+pub fn redistributor(number: usize) -> usize {
+    let index = affinities()
+        .position(|a| cpu::number_of(a) == number)
+        .expect("a core without a redistributor");
+    GICR + index * FRAME
+}
+
+/// Readies this core's CPU interface for Group 1 interrupts of this world.
+pub fn init_cpu_interface() {
+    if cpu::el() == 2 {
+        msr!("S3_4_C12_C9_5", mrs!("S3_4_C12_C9_5") | 0b1111); // ICC_SRE_EL2
+    } else {
+        msr!("S3_0_C12_C12_5", mrs!("S3_0_C12_C12_5") | 0b111); // ICC_SRE_EL1
+    }
+    msr!("S3_0_C4_C6_0", 0xff); // ICC_PMR_EL1
+    msr!("S3_0_C12_C12_7", 1); // ICC_IGRPEN1_EL1
+}
+
+/// Enables Group 1 interrupts of the normal world in the distributor.
+pub fn init_distributor_non_secure() {
+    write(GICD, (1 << 4) | 0b10); // ARE_NS, EnableGrp1A
+}
+
+/// Makes SGI or PPI `intid` of core `number` a Secure Group 1 interrupt and enables it. Secure
+/// state only.
+pub fn enable_secure_group1(number: usize, intid: u32) {
+    let sgi = redistributor(number) + SGI;
+    let bit = 1 << intid;
+    write(sgi + 0x80, read(sgi + 0x80) & !bit); // GICR_IGROUPR0
+    write(sgi + 0xd00, read(sgi + 0xd00) | bit); // GICR_IGRPMODR0
+    set_priority(sgi, intid, 0x40);
+    write(sgi + 0x100, bit); // GICR_ISENABLER0
+}
+
+/// Makes SGI or PPI `intid` of core `number` a Group 0 interrupt and enables it. Secure state
+/// only.
+pub fn enable_group0(number: usize, intid: u32) {
+    let sgi = redistributor(number) + SGI;
+    let bit = 1 << intid;
+    write(sgi + 0x80, read(sgi + 0x80) & !bit);
+    write(sgi + 0xd00, read(sgi + 0xd00) & !bit);
+    set_priority(sgi, intid, 0x40);
+    write(sgi + 0x100, bit);
+}
+
+/// Enables SGI or PPI `intid` of core `number` for the normal world (priority 0x80 of its view).
+pub fn enable(number: usize, intid: u32) {
+    let sgi = redistributor(number) + SGI;
+    set_priority(sgi, intid, 0x80);
+    write(sgi + 0x100, 1 << intid);
+}
+
+/// Disables SGI or PPI `intid` of core `number`.
+pub fn disable(number: usize, intid: u32) {
+    write(redistributor(number) + SGI + 0x180, 1 << intid);
+}
+
+/// Whether SGI or PPI `intid` of core `number` is enabled, as this world sees it.
+pub fn is_enabled(number: usize, intid: u32) -> bool {
+    read(redistributor(number) + SGI + 0x100) & (1 << intid) != 0
+}
+
+/// Whether SGI or PPI `intid` of core `number` is pending, as this world sees it.
+pub fn is_pending(number: usize, intid: u32) -> bool {
+    read(redistributor(number) + SGI + 0x200) & (1 << intid) != 0
+}
+
+/// GICR_IGROUPR0 of core `number` (zero in the normal world).
+pub fn group_register(number: usize) -> u32 {
+    read(redistributor(number) + SGI + 0x80)
+}
+
+/// The priority of SGI or PPI `intid` of core `number`, as this world sees it.
+pub fn priority(number: usize, intid: u32) -> u8 {
+    let sgi = redistributor(number) + SGI;
+    (read(sgi + 0x400 + (intid as usize & !3)) >> ((intid & 3) * 8)) as u8
+}
+
+fn set_priority(sgi: usize, intid: u32, priority: u8) {
+    let address = sgi + 0x400 + (intid as usize & !3);
+    let shift = (intid & 3) * 8;
+    write(
+        address,
+        read(address) & !(0xff << shift) | u32::from(priority) << shift,
+    );
+}
+
+/// Acknowledges the highest Group 1 interrupt of this world.
+pub fn acknowledge() -> u32 {
+    mrs!("S3_0_C12_C12_0") as u32 // ICC_IAR1_EL1
+}
+
+/// Ends a Group 1 interrupt of this world.
+pub fn end(intid: u32) {
+    msr!("S3_0_C12_C12_1", u64::from(intid)); // ICC_EOIR1_EL1
+}
+
+fn sgi_target(number: usize, intid: u32) -> u64 {
+    let mpidr = cpu::mpidr_of(number);
+    ((mpidr >> 8 & 0xff) << 16) | (u64::from(intid) << 24) | (1 << (mpidr & 0xf))
+}
+
+/// Sends Group 1 SGI `intid` of this world to core `number`.
+pub fn send_sgi(number: usize, intid: u32) {
+    msr!("S3_0_C12_C11_5", sgi_target(number, intid)); // ICC_SGI1R_EL1
+}
+
+/// Sends Group 1 SGI `intid` of the *other* world to core `number`. Secure state only.
+pub fn send_sgi_other_world(number: usize, intid: u32) {
+    msr!("S3_0_C12_C11_6", sgi_target(number, intid)); // ICC_ASGI1R_EL1
+}
+
+/// Sends Group 0 SGI `intid` to core `number`. Secure state only.
+pub fn send_sgi_group0(number: usize, intid: u32) {
+    msr!("S3_0_C12_C11_7", sgi_target(number, intid)); // ICC_SGI0R_EL1
+}
+
+/// ISR_EL1: bit 7 an IRQ is pending, bit 6 an FIQ.
+pub fn pending_lines() -> u64 {
+    mrs!("isr_el1")
+}

@@ -1,0 +1,75 @@
+//! Generic timer: time stamps, and the secure physical timer of the SPMC's level.
+
+use super::cpu;
+use crate::{mrs, msr};
+
+/// INTID of the secure physical timer of S-EL1 (CNTPS) and of S-EL2 (CNTHPS).
+pub fn secure_intid() -> u32 {
+    if cpu::el() == 2 { 20 } else { 29 }
+}
+
+/// Counter ticks since power on.
+pub fn now() -> u64 {
+    mrs!("cntpct_el0")
+}
+
+/// Ticks of `microseconds`.
+pub fn ticks(microseconds: u64) -> u64 {
+    mrs!("cntfrq_el0") * microseconds / 1_000_000
+}
+
+/// Spins for `microseconds`.
+pub fn delay(microseconds: u64) {
+    let end = now() + ticks(microseconds);
+    while now() < end {
+        core::hint::spin_loop();
+    }
+}
+
+/// Waits until `done`; false when it did not come true within `seconds` (a guard against hangs,
+/// generous because the machine may be slow).
+pub fn wait_until(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
+    let end = now() + ticks(seconds * 1_000_000);
+    while !done() {
+        if now() > end {
+            return done();
+        }
+        core::hint::spin_loop();
+    }
+    true
+}
+
+/// Starts this core's secure physical timer: its interrupt comes after `microseconds`.
+pub fn start_secure(microseconds: u64) {
+    let value = ticks(microseconds);
+    if cpu::el() == 2 {
+        msr!("S3_4_C14_C5_0", value); // CNTHPS_TVAL_EL2
+        msr!("S3_4_C14_C5_1", 1); // CNTHPS_CTL_EL2
+    } else {
+        msr!("S3_7_C14_C2_0", value); // CNTPS_TVAL_EL1
+        msr!("S3_7_C14_C2_1", 1); // CNTPS_CTL_EL1
+    }
+}
+
+/// Stops this core's secure physical timer and its interrupt.
+pub fn stop_secure() {
+    if cpu::el() == 2 {
+        msr!("S3_4_C14_C5_1", 0);
+    } else {
+        msr!("S3_7_C14_C2_1", 0);
+    }
+}
+
+/// Starts the hypervisor's EL2 physical timer (INTID 26).
+pub fn start_el2(microseconds: u64) {
+    msr!("cnthp_tval_el2", ticks(microseconds));
+    msr!("cnthp_ctl_el2", 1);
+}
+
+/// Stops the hypervisor's EL2 physical timer.
+pub fn stop_el2() {
+    msr!("cnthp_ctl_el2", 0);
+}
+
+/// INTID of the EL2 physical timer.
+pub const EL2_INTID: u32 = 26;

@@ -1,0 +1,129 @@
+//! How each world is entered, on the first and on every other core.
+
+use crate::arch::{cpu, entry};
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::{self, Secure};
+use crate::framework::{config, control, cores, ffa};
+use crate::{ensure, ensure_eq};
+
+pub const CASES: &[Case] = &[
+    Case::new("boot/cores", every_core).needs(Needs::NO_FFA),
+    Case::new("boot/entry-normal", entry_normal).needs(Needs::NO_FFA),
+    Case::new("boot/entry-secure", entry_secure_normal).secure(entry_secure_secure),
+    Case::new("boot/spmc-on-every-core", spmc_on_every_core),
+    Case::new("boot/secondary-entry", entry_secure_normal)
+        .secure(secondary_entry_secure)
+        .needs(Needs::CORES),
+    Case::new("boot/secure-interrupt-first", entry_secure_normal).secure(interrupt_first_secure),
+];
+
+/// DAIF with everything masked.
+const MASKED: u64 = 0x3c0;
+
+/// Every core of the machine takes work, and is the one it should be.
+fn every_core() -> Outcome {
+    cores::on_each(|n| {
+        ensure_eq!(cpu::number(), n, "core number");
+        ensure_eq!(cpu::el(), 2, "exception level");
+        Ok(())
+    })
+}
+
+/// The normal world starts at NS-EL2 with the MMU off and all masked, on every core.
+fn entry_normal() -> Outcome {
+    for n in 0..cores::count() {
+        let state = entry::boot_state(n);
+        ensure_eq!(state.sctlr & 1, 0, "SCTLR_EL2.M of core {n}");
+        ensure_eq!(state.daif, MASKED, "DAIF of core {n}");
+        ensure_eq!(state.spsel, 1, "SPSel of core {n}");
+        ensure_eq!(
+            state.secondary,
+            u64::from(n != cores::boot_core()),
+            "entry point of core {n}"
+        );
+        for x in 1..8 {
+            ensure!(
+                n == cores::boot_core() || state.x[x] == 0,
+                "x{x} of core {n} at CPU_ON: {:#x}",
+                state.x[x]
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Lets the SPMC of each core look at how it was entered.
+fn entry_secure_normal() -> Outcome {
+    cores::on_each(|_| {
+        let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+        ensure_eq!(
+            got.function(),
+            ffa::DIRECT_RESP,
+            "answer to a direct request"
+        );
+        Ok(())
+    })
+}
+
+/// The SPMC starts with the MMU off and all masked; the first core gets the manifest in x0.
+fn entry_secure_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ {
+        let state = entry::my_boot_state();
+        s.expect_eq(state.sctlr & 1, 0, "SCTLR.M at entry");
+        s.expect_eq(state.daif, MASKED, "DAIF at entry");
+        s.expect_eq(state.spsel, 1, "SPSel at entry");
+        if state.x[4] == 0 && s.core == 0 {
+            s.expect(
+                state.x[0] != 0 && state.x[0] < 1 << 32,
+                "x0 is not the manifest's address",
+            );
+        }
+    }
+    None
+}
+
+/// The SPMC was entered on each core before the normal world.
+fn spmc_on_every_core() -> Outcome {
+    let (_, seen) = control::who().map_err(crate::framework::case::Why::Failed)?;
+    ensure_eq!(
+        seen,
+        (1 << cores::count()) - 1,
+        "cores that the SPMC was entered on"
+    );
+    Ok(())
+}
+
+/// Other cores enter the SPMC where it registered, else at its base.
+fn secondary_entry_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ {
+        let registered = !config::spmc_has("primary-ep");
+        if registered {
+            let answer = spmc::secondary_ep_answer() & !ffa::SMC64;
+            s.expect_eq(
+                u64::from(answer),
+                u64::from(ffa::SUCCESS),
+                "FFA_SECONDARY_EP_REGISTER",
+            );
+        }
+        let want = registered && s.core != spmc::first_core();
+        s.expect_eq(
+            entry::my_boot_state().secondary,
+            u64::from(want),
+            "entered at the secondary entry point",
+        );
+    }
+    None
+}
+
+/// The secure interrupt that the SPMC arranged while it booted reached it, though the normal world
+/// had not asked for any FF-A version.
+fn interrupt_first_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ
+        && s.core == spmc::first_core()
+        && spmc::timer_interrupts(s.core) == 0
+    {
+        s.fail(format_args!("the boot's timer interrupt never came"));
+    }
+    None
+}

@@ -1,0 +1,27 @@
+//! All cases, by area.
+
+use crate::framework::case::Case;
+
+mod boot;
+mod ffa;
+mod psci;
+mod smccc;
+
+static AREAS: &[&[Case]] = &[
+    boot::CASES,
+    smccc::CASES,
+    ffa::version::CASES,
+    ffa::ids::CASES,
+    ffa::direct::CASES,
+    psci::basics::CASES,
+];
+
+/// All cases; the index is the same in both images.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    AREAS.iter().flat_map(|area| area.iter())
+}
+
+/// The case with this index.
+pub fn all_by_index(index: usize) -> Option<&'static Case> {
+    all().nth(index)
+}

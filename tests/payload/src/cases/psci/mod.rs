@@ -1,0 +1,3 @@
+//! Power state coordination.
+
+pub mod basics;

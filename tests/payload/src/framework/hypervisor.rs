@@ -1,0 +1,183 @@
+//! The normal world's program: cores, choice of cases, and the protocol with
+//! xtask: `@case NAME`, then `@ok NAME`, `@fail NAME: why` or `@skip NAME: why`,
+//! `@done P passed, F failed, S skipped` at the end, then SYSTEM_OFF.
+
+use super::case::{Case, Needs, Outcome, Why};
+use super::text::Text;
+use super::{config, console, control, cores, demo, ffa, psci};
+use crate::arch::{cpu, gic};
+use crate::{cases, println};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
+
+static PASSED: AtomicU32 = AtomicU32::new(0);
+static FAILED: AtomicU32 = AtomicU32::new(0);
+static SKIPPED: AtomicU32 = AtomicU32::new(0);
+/// The case that runs, for a panic to name.
+static CURRENT: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Whether the hypervisor has asked for its FF-A version and got it.
+static HAS_FFA: AtomicBool = AtomicBool::new(false);
+/// The SPMC's exception level once it is known.
+static SPMC_EL: AtomicU32 = AtomicU32::new(0);
+
+/// Entered on the boot core.
+pub fn main() -> ! {
+    console::init(console::UART0);
+    let mode = config::get("mode", "demo");
+    if mode == "list" {
+        for case in cases::all() {
+            println!("@list {}", case.name);
+        }
+        psci::system_off();
+    }
+    println!(
+        "hypervisor: core {} up at NS-EL{}",
+        cpu::number(),
+        cpu::el()
+    );
+    gic::init_distributor_non_secure();
+    cores::init();
+    cores::init_interrupts();
+    if mode == "test" {
+        test()
+    } else {
+        demo::run()
+    }
+    psci::system_off()
+}
+
+fn test() {
+    if let Err(Why::Failed(why)) = cores::turn_all_on() {
+        println!("@case boot/cores");
+        println!("@fail boot/cores: {why}");
+        FAILED.fetch_add(1, SeqCst);
+        return done();
+    }
+    let filter = config::get("filter", "");
+    let chosen = |case: &Case| case.name.contains(filter) && in_this_boot(case, filter);
+    let phases = [
+        |n: Needs| n.contains(Needs::FIRST),
+        |n: Needs| !n.intersects(Needs::FIRST.union(Needs::LAST)),
+        |n: Needs| n.contains(Needs::LAST),
+    ];
+    for (phase, in_phase) in phases.iter().enumerate() {
+        if phase == 1 {
+            negotiate();
+        }
+        for (index, case) in cases::all()
+            .enumerate()
+            .filter(|(_, c)| in_phase(c.needs) && chosen(c))
+        {
+            run(index, case, phase > 0);
+        }
+    }
+    done()
+}
+
+/// Whether `case` belongs to a boot like this one.
+fn in_this_boot(case: &Case, filter: &str) -> bool {
+    if case.name.starts_with("noffa/") {
+        return filter.starts_with("noffa/");
+    }
+    case.boot
+        .is_none_or(|(key, value)| config::get(key, "").split(',').any(|v| v == value))
+}
+
+/// Asks for the FF-A version and who the SPMC is.
+pub fn negotiate() {
+    let asked = config::ffa_version();
+    let got = ffa::call(ffa::VERSION, &[u64::from(asked)]).function();
+    HAS_FFA.store(got as i32 > 0, SeqCst);
+    if got as i32 > 0 {
+        if let Ok((el, _)) = control::who() {
+            SPMC_EL.store(el as u32, SeqCst);
+        }
+    }
+}
+
+/// The SPMC's exception level (0: not known).
+pub fn spmc_el() -> u32 {
+    SPMC_EL.load(SeqCst)
+}
+
+/// Why `case` cannot run here, if so.
+fn missing(case: &Case) -> Option<&'static str> {
+    let needs = case.needs;
+    let free = needs.intersects(Needs::NO_FFA.union(Needs::FIRST));
+    if needs.contains(Needs::CORES) && cores::count() < 2 {
+        Some("needs more than one core")
+    } else if needs.contains(Needs::JANUS) && !config::is_janus() {
+        Some("the C BL31 does otherwise")
+    } else if !free && !HAS_FFA.load(SeqCst) {
+        Some("no FF-A in this boot")
+    } else if needs.contains(Needs::V1_2) && config::ffa_version() < 0x1_0002 {
+        Some("needs FF-A 1.2")
+    } else if needs.contains(Needs::SEL2) && spmc_el() != 2 {
+        Some("needs an SPMC at S-EL2")
+    } else if needs.contains(Needs::SEL1) && spmc_el() != 1 {
+        Some("needs an SPMC at S-EL1")
+    } else {
+        None
+    }
+}
+
+fn run(index: usize, case: &Case, with_spmc: bool) {
+    println!("@case {}", case.name);
+    CURRENT.store(index, SeqCst);
+    let outcome = match missing(case) {
+        Some(why) => Err(Why::Skipped(Text::of(format_args!("{why}")))),
+        None => run_both_sides(index, case, with_spmc && HAS_FFA.load(SeqCst)),
+    };
+    CURRENT.store(usize::MAX, SeqCst);
+    match outcome {
+        Ok(()) => {
+            PASSED.fetch_add(1, SeqCst);
+            println!("@ok {}", case.name);
+        }
+        Err(Why::Failed(why)) => {
+            FAILED.fetch_add(1, SeqCst);
+            println!("@fail {}: {why}", case.name);
+        }
+        Err(Why::Skipped(why)) => {
+            SKIPPED.fetch_add(1, SeqCst);
+            println!("@skip {}: {why}", case.name);
+        }
+    }
+}
+
+fn run_both_sides(index: usize, case: &Case, with_spmc: bool) -> Outcome {
+    if with_spmc {
+        control::begin(index).map_err(Why::Failed)?;
+    }
+    let mut outcome = (case.normal)();
+    if with_spmc && !case.needs.contains(Needs::LAST) {
+        match control::end() {
+            Ok(text) if text.is_empty() => {}
+            // What the secure world saw comes first: the rest is often its consequence.
+            Ok(text) | Err(text) => outcome = Err(Why::Failed(text)),
+        }
+    }
+    if !case.needs.contains(Needs::LAST) {
+        outcome = outcome.and(cores::turn_all_on());
+    }
+    outcome
+}
+
+fn done() {
+    let [passed, failed, skipped] = [&PASSED, &FAILED, &SKIPPED].map(|n| n.load(SeqCst));
+    println!("@done {passed} passed, {failed} failed, {skipped} skipped");
+}
+
+/// The hypervisor's panic: the case fails with `reason`, and the run ends.
+pub fn panicked(reason: Text) -> ! {
+    cores::last_words();
+    let core = cpu::number();
+    match cases::all_by_index(CURRENT.load(SeqCst)) {
+        Some(case) => {
+            FAILED.fetch_add(1, SeqCst);
+            println!("\n@fail {}: core {core}: {reason}", case.name);
+            done();
+        }
+        None => println!("\n@fail framework: core {core}: {reason}"),
+    }
+    psci::system_off()
+}

@@ -1,0 +1,48 @@
+//! Interrupts of the normal world: a handler per SGI or PPI, and counts.
+//!
+//! The SPMC takes no interrupt as an exception: it runs with them masked and
+//! looks when EL3 or a case tells it to.
+
+use crate::arch::{MAX_CORES, cpu, gic};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+
+/// A handler; runs between acknowledge and end of the interrupt.
+pub type Handler = fn(core: usize, intid: u32);
+
+static HANDLERS: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
+static COUNTS: [[AtomicU32; 32]; MAX_CORES] =
+    [const { [const { AtomicU32::new(0) }; 32] }; MAX_CORES];
+
+/// Installs `handler` for SGI or PPI `intid` on all cores.
+pub fn install(intid: u32, handler: Handler) {
+    HANDLERS[intid as usize].store(handler as usize, SeqCst);
+}
+
+/// A handler that only counts, for level interrupts that their source keeps up disable them first.
+pub fn count_only(_: usize, _: u32) {}
+
+/// How often `intid` was taken on core `number`.
+pub fn count(number: usize, intid: u32) -> u32 {
+    COUNTS[number][intid as usize].load(SeqCst)
+}
+
+/// Called by the vectors.
+pub fn interrupted(fiq: bool) {
+    let core = cpu::number();
+    assert!(
+        !fiq,
+        "an FIQ was taken: ISR_EL1 {:#x}",
+        gic::pending_lines()
+    );
+    let intid = gic::acknowledge();
+    if intid >= gic::SPECIAL {
+        return;
+    }
+    let handler = HANDLERS.get(intid as usize).map_or(0, |h| h.load(SeqCst));
+    assert!(handler != 0, "interrupt {intid} came, which nobody expects");
+    COUNTS[core][intid as usize].fetch_add(1, SeqCst);
+    // SAFETY: only `install` stores here, and only function pointers of this type.
+    let handler: Handler = unsafe { core::mem::transmute::<usize, Handler>(handler) };
+    handler(core, intid);
+    gic::end(intid);
+}

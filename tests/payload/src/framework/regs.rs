@@ -1,0 +1,48 @@
+//! x0-x17 of a call or of its answer.
+
+use core::fmt;
+
+/// x0-x17.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Regs(pub [u64; 18]);
+
+impl Regs {
+    /// The registers given, the others zero.
+    pub fn new(values: &[u64]) -> Self {
+        let mut regs = Self::default();
+        regs.0[..values.len()].copy_from_slice(values);
+        regs
+    }
+
+    /// The function ID or status in w0.
+    pub fn function(&self) -> u32 {
+        self.0[0] as u32
+    }
+
+    /// x`n`.
+    pub fn x(&self, n: usize) -> u64 {
+        self.0[n]
+    }
+
+    /// w`n`.
+    pub fn w(&self, n: usize) -> u32 {
+        self.0[n] as u32
+    }
+
+    /// The same with x`n` = `value`.
+    pub fn with(mut self, n: usize, value: u64) -> Self {
+        self.0[n] = value;
+        self
+    }
+}
+
+impl fmt::Display for Regs {
+    /// x0 and every register that is not zero.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "x0={:#x}", self.0[0])?;
+        for (n, x) in self.0.iter().enumerate().skip(1).filter(|(_, x)| **x != 0) {
+            write!(f, " x{n}={x:#x}")?;
+        }
+        Ok(())
+    }
+}

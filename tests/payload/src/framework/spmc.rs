@@ -1,0 +1,249 @@
+//! The secure world's program: boot on each core, message loop, default answers.
+//!
+//! Oddities, from the configuration's `spmc` key, for boots of their own:
+//!
+//! | oddity | what the SPMC does |
+//! |---|---|
+//! | `primary-ep` | registers no secondary entry point: every core comes in at the base |
+//! | `boot-error` | answers the boot of its first core with FFA_ERROR |
+//! | `boot-error-N` | the same on core N |
+//! | `silent` | skips the demonstration lines on its console |
+
+use super::case::Case;
+use super::regs::Regs;
+use super::text::Text;
+use super::{config, console, control, ffa};
+use crate::arch::{MAX_CORES, cpu, entry, gic, smc, timer};
+use crate::{cases, println};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+
+/// The highest FF-A version the SPMC speaks.
+pub const VERSION: u32 = 0x1_0002;
+
+/// The SPMC on one core, as a case's secure side sees it.
+pub struct Secure {
+    /// The core's number.
+    pub core: usize,
+    /// Whether the SPMC runs at S-EL2 (else at S-EL1).
+    pub sel2: bool,
+}
+
+impl Secure {
+    /// This core's.
+    pub fn here() -> Self {
+        Self {
+            core: cpu::number(),
+            sel2: cpu::el() == 2,
+        }
+    }
+
+    /// Fails the case: the secure world found something wrong.
+    pub fn fail(&self, why: core::fmt::Arguments) {
+        control::record_failure(Text::of(format_args!(
+            "secure world, core {}: {why}",
+            self.core
+        )));
+    }
+
+    /// Fails the case unless both are equal.
+    pub fn expect_eq(&self, got: u64, want: u64, what: &str) {
+        if got != want {
+            self.fail(format_args!("{what}: {got:#x}, should be {want:#x}"));
+        }
+    }
+
+    /// Fails the case unless the condition holds.
+    pub fn expect(&self, condition: bool, what: &str) {
+        if !condition {
+            self.fail(format_args!("{what}"));
+        }
+    }
+}
+
+/// Set once a panic has ended the SPMC: every further message is answered with ABORTED.
+static DEAD: AtomicBool = AtomicBool::new(false);
+/// A bit for each core that the SPMC was entered on.
+static CORES: AtomicU64 = AtomicU64::new(0);
+/// Secure timer interrupts handled, per core.
+static TIMER_INTERRUPTS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(0) }; MAX_CORES];
+/// The core that booted first.
+static FIRST: AtomicU32 = AtomicU32::new(0);
+/// What FFA_SECONDARY_EP_REGISTER said.
+static EP_ANSWER: AtomicU32 = AtomicU32::new(0);
+
+/// A bit for each core that the SPMC was entered on.
+pub fn cores_seen() -> u64 {
+    CORES.load(SeqCst)
+}
+
+/// The core that booted first.
+pub fn first_core() -> usize {
+    FIRST.load(SeqCst) as usize
+}
+
+/// How many secure timer interrupts core `number` has handled.
+pub fn timer_interrupts(number: usize) -> u32 {
+    TIMER_INTERRUPTS[number].load(SeqCst)
+}
+
+/// w0 of the answer to FFA_SECONDARY_EP_REGISTER at boot.
+pub fn secondary_ep_answer() -> u32 {
+    EP_ANSWER.load(SeqCst)
+}
+
+/// Entered on each core once per power-on.
+pub fn main(core: usize) -> ! {
+    let first = CORES.fetch_or(1 << core, SeqCst) == 0;
+    if first {
+        console::init(console::UART1);
+        FIRST.store(core as u32, SeqCst);
+    }
+    gic::init_cpu_interface();
+    gic::enable_secure_group1(core, timer::secure_intid());
+    let state = entry::my_boot_state();
+    let at = if state.secondary == 1 {
+        "secondary entry point"
+    } else {
+        "image base"
+    };
+    println!(
+        "spmc: core {core} up at S-EL{}, entered at the {at}, x0 = {:#x}",
+        cpu::el(),
+        state.x[0]
+    );
+
+    let failing = if first {
+        config::spmc_has("boot-error")
+    } else {
+        boot_error_wanted(core)
+    };
+    if first {
+        if !config::spmc_has("primary-ep") {
+            let got = ffa::call(
+                ffa::SECONDARY_EP_REGISTER | ffa::SMC64,
+                &[entry::secondary_entry()],
+            );
+            EP_ANSWER.store(got.function(), SeqCst);
+            println!("spmc: FFA_SECONDARY_EP_REGISTER: {got}");
+        }
+        // One interrupt while the normal world boots, before it has asked for any version.
+        timer::start_secure(20_000);
+    }
+    serve(if failing {
+        ffa::error(ffa::NO_MEMORY)
+    } else {
+        ffa::request(ffa::MSG_WAIT, &[])
+    })
+}
+
+/// Whether the configuration wants the boot of this secondary core to fail.
+fn boot_error_wanted(core: usize) -> bool {
+    let name = Text::of(format_args!("boot-error-{core}"));
+    config::spmc_has(name.as_str())
+}
+
+/// Answers messages for ever, beginning with the call that ends this core's boot.
+fn serve(mut answer: Regs) -> ! {
+    loop {
+        let message = smc::call(answer);
+        answer = dispatch(&Secure::here(), &message);
+    }
+}
+
+fn dispatch(secure: &Secure, message: &Regs) -> Regs {
+    if control::is_control(message) {
+        return control::answer(message);
+    }
+    if DEAD.load(SeqCst) {
+        return ffa::error(ffa::ABORTED);
+    }
+    let case: Option<&Case> = control::current_case().and_then(cases::all_by_index);
+    case.and_then(|c| (c.secure)(secure, message))
+        .unwrap_or_else(|| default_answer(secure, message))
+}
+
+/// What the SPMC does with a message that no case claims.
+pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
+    match message.function() & !ffa::SMC64 {
+        ffa::DIRECT_REQ if message.x(2) & ffa::FRAMEWORK != 0 => framework(message),
+        ffa::DIRECT_REQ | ffa::DIRECT_REQ2 => echo(message),
+        ffa::INTERRUPT => {
+            interrupt(secure);
+            ffa::request(ffa::NORMAL_WORLD_RESUME, &[])
+        }
+        _ => ffa::error(ffa::NOT_SUPPORTED),
+    }
+}
+
+fn framework(message: &Regs) -> Regs {
+    match message.x(2) & 0xff {
+        ffa::message::VERSION => {
+            // A different major version is another protocol.
+            let known = message.w(3) >> 16 == VERSION >> 16;
+            let answer = if known {
+                VERSION
+            } else {
+                ffa::NOT_SUPPORTED as u32
+            };
+            ffa::response(message, &[u64::from(answer)])
+                .with(2, ffa::FRAMEWORK | ffa::message::VERSION_RESPONSE)
+        }
+        ffa::message::POWER | ffa::message::WARM_BOOT => {
+            ffa::framework_response(message, ffa::message::POWER_RESPONSE, 0)
+        }
+        ffa::message::VM_CREATED => {
+            ffa::framework_response(message, ffa::message::VM_CREATED_RESPONSE, 0)
+        }
+        ffa::message::VM_DESTROYED => {
+            ffa::framework_response(message, ffa::message::VM_DESTROYED_RESPONSE, 0)
+        }
+        _ => ffa::error(ffa::INVALID_PARAMETERS),
+    }
+}
+
+/// The response to a direct request, with all that it carried.
+pub fn echo(message: &Regs) -> Regs {
+    let values = message.0;
+    let mut answer = ffa::response(message, &[]);
+    let last = if message.function() & ffa::SMC64 != 0 {
+        18
+    } else {
+        8
+    };
+    answer.0[3..last].copy_from_slice(&values[3..last]);
+    answer.0[2] = message.0[2];
+    if message.function() & !ffa::SMC64 == ffa::DIRECT_REQ2 {
+        answer.0[2] = 0;
+    }
+    answer
+}
+
+/// Handles all secure interrupts that are pending; the INTID of the last, or a special one.
+pub fn interrupt(secure: &Secure) -> u32 {
+    let mut last = gic::SPECIAL + 3;
+    loop {
+        let intid = gic::acknowledge();
+        if intid >= gic::SPECIAL {
+            return last;
+        }
+        if intid == timer::secure_intid() {
+            timer::stop_secure();
+            TIMER_INTERRUPTS[secure.core].fetch_add(1, SeqCst);
+        }
+        gic::end(intid);
+        last = intid;
+    }
+}
+
+/// The SPMC's panic: the case fails with `reason`, the SPMC answers ABORTED from now on.
+pub fn panicked(reason: Text) -> ! {
+    crate::daif!(set "0xf");
+    console::take_over();
+    println!("spmc: core {}: {reason}", cpu::number());
+    control::record_failure(Text::of(format_args!(
+        "secure world, core {}: {reason}",
+        cpu::number()
+    )));
+    DEAD.store(true, SeqCst);
+    serve(ffa::error(ffa::ABORTED))
+}

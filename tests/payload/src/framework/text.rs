@@ -1,0 +1,66 @@
+//! Text of bounded length: there is no heap.
+
+use core::fmt;
+
+/// Up to 216 bytes of text; what does not fit is left out.
+#[derive(Clone, Copy)]
+pub struct Text {
+    bytes: [u8; 216],
+    len: usize,
+}
+
+impl Text {
+    /// No text.
+    pub const fn new() -> Self {
+        Self {
+            bytes: [0; 216],
+            len: 0,
+        }
+    }
+
+    /// The text of `arguments` (from `format_args!`).
+    pub fn of(arguments: fmt::Arguments) -> Self {
+        let mut text = Self::new();
+        // Writing to a `Text` never fails.
+        let _ = fmt::Write::write_fmt(&mut text, arguments);
+        text
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // `push` only ever adds whole characters.
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("(not UTF-8)")
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds one byte of ASCII.
+    pub fn push(&mut self, byte: u8) {
+        if self.len < self.bytes.len() {
+            self.bytes[self.len] = if byte.is_ascii() { byte } else { b'?' };
+            self.len += 1;
+        }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        s.bytes().for_each(|b| self.push(b));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
