@@ -87,11 +87,12 @@ pub fn negotiate() {
     let asked = config::ffa_version();
     let got = ffa::call(ffa::VERSION, &[u64::from(asked)]).function();
     HAS_FFA.store(got as i32 > 0, SeqCst);
-    if got as i32 > 0 {
-        if let Ok((el, _)) = control::who() {
-            SPMC_EL.store(el as u32, SeqCst);
-        }
-    }
+    let el = if got as i32 > 0 {
+        control::who().map_or(0, |(el, _)| el)
+    } else {
+        0
+    };
+    SPMC_EL.store(el as u32, SeqCst);
 }
 
 /// The SPMC's exception level (0: not known).
