@@ -234,7 +234,7 @@ impl Archive {
         match have.first() {
             Some(version) => {
                 ui::say(format!(
-                    "{package}: none of the known versions ({}) is in the archive any more, taking {version}, which nobody has tried",
+                    "{package}: none of the known versions ({}) is in the archive, taking {version}, which nobody has tried",
                     known.join(", ")
                 ));
                 Ok(version.clone())
@@ -285,6 +285,33 @@ pub fn source(archive: Archive, package: &str, known: &[&str]) -> Result<(PathBu
         Ok(())
     })?;
     Ok((dir.join("src"), version))
+}
+
+/// Whether a version of an arm64 package is unpacked already.
+pub fn guest_cached(package: &str, version: &str) -> bool {
+    store::complete(&entry_name(&format!("{package}.arm64"), version)).is_some()
+}
+
+/// The names of the packages that the newest version of an arm64 package depends on.
+///
+/// # Errors
+/// As [`source`].
+pub fn depends(archive: Archive, package: &str) -> Result<Vec<String>> {
+    let conf = archive
+        .config(false)
+        .with_context(|| format!("the package {package} is not cached"))?;
+    let mut show = Command::new("apt-cache");
+    show.env("APT_CONFIG", conf)
+        .args(["show", "--no-all-versions", &format!("{package}:arm64")]);
+    let text = proc::output(&mut show)?;
+    let field = text
+        .lines()
+        .find_map(|l| l.strip_prefix("Depends: "))
+        .unwrap_or_default();
+    Ok(field
+        .split(',')
+        .filter_map(|d| Some(d.split_whitespace().next()?.to_owned()))
+        .collect())
 }
 
 /// Unpacks one arm64 package, without what it depends on; `known` versions in the order of preference.

@@ -1,17 +1,184 @@
 //! The BL31 under test: Janus, or TF-A's C one as the reference.
+//!
+//! Janus' linked image is held against what BL2 and the lower exception levels rely on: where it
+//! is entered, where its bytes may end, and that it leaves the FP and SIMD registers alone.
 
-use crate::cli::{BuildArgs, Runtime};
+use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::tfa::Built;
-use anyhow::Result;
-use std::path::PathBuf;
+use crate::{a64, image, paths, toolchain};
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The only code that may touch FP and SIMD registers: the switch of the worlds' SIMD context.
+const SIMD_SECTION: &str = ".text.simd";
+
+/// Where BL2 lets BL31 be.
+struct Place {
+    /// Load address and entry point.
+    entry: u64,
+    /// The loaded bytes end below this: BL1 is still live above it.
+    loaded_end: u64,
+    /// Zero-initialised data ends below this: BL32 is above it.
+    end: u64,
+}
+
+fn place(plat: Plat) -> Place {
+    match plat {
+        Plat::Qemu => Place {
+            entry: 0x0e09_0000,
+            loaded_end: 0x0e0e_e000,
+            end: 0x0e10_0000,
+        },
+    }
+}
 
 /// Builds or finds the BL31 that was asked for, as a flat image.
 ///
+/// `tfa` builds TF-A, whose BL31 is the C one.
+///
 /// # Errors
-/// It does not build, or does not fit where BL2 puts it.
+/// It does not build, or its image breaks a rule.
 pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<PathBuf> {
-    match args.bl31 {
-        Runtime::C => Ok(tfa()?.bl31),
-        Runtime::Janus => anyhow::bail!("Janus' BL31 is not built here yet; use --bl31 c"),
+    if args.bl31 == Runtime::C {
+        return Ok(tfa()?.bl31);
     }
+    let elf = elf(args)?;
+    let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    check(&bytes, &place(args.plat))
+        .with_context(|| format!("{} cannot be used", elf.display()))?;
+    image::flatten(
+        &elf,
+        &paths::out().join(if args.debug {
+            "bl31-debug.bin"
+        } else {
+            "bl31.bin"
+        }),
+    )
+}
+
+/// Builds Janus' BL31; returns the linked ELF file.
+///
+/// # Errors
+/// It does not build.
+pub fn elf(args: &BuildArgs) -> Result<PathBuf> {
+    toolchain::build("janus-bl31", "bl31", args.plat.feature(), args.debug)
+}
+
+/// Checks the linked image.
+fn check(elf: &[u8], place: &Place) -> Result<()> {
+    let file = object::File::parse(elf)?;
+    let (base, bytes) = image::loaded(&file)?;
+    let loaded_end = base + bytes.len() as u64;
+    let end = file
+        .segments()
+        .map(|s| s.address() + s.size())
+        .max()
+        .unwrap_or(loaded_end);
+    if base != place.entry || file.entry() != place.entry {
+        bail!(
+            "BL2 loads BL31 to {:#x} and enters it there, the image begins at {base:#x} and its entry is {:#x}: check the linker script",
+            place.entry,
+            file.entry()
+        );
+    }
+    if loaded_end > place.loaded_end {
+        bail!(
+            "its loaded bytes end at {loaded_end:#x}, {} bytes above {:#x}, where BL1 is still running: make it smaller (`cargo xtask size` shows what takes the space)",
+            loaded_end - place.loaded_end,
+            place.loaded_end
+        );
+    }
+    if end > place.end {
+        bail!(
+            "its zero-initialised data end at {end:#x}, {} bytes above {:#x}, where BL32 is: fewer cores or smaller stacks",
+            end - place.end,
+            place.end
+        );
+    }
+    let uses = simd_uses(&file)?;
+    if let Some((address, word, function)) = uses.first() {
+        bail!(
+            "{} instructions touch FP or SIMD registers, which belong to the lower exception levels; the first is {word:#010x} at {address:#x} in {function}. Only section {SIMD_SECTION} may",
+            uses.len()
+        );
+    }
+    Ok(())
+}
+
+/// Instructions outside [`SIMD_SECTION`] that touch FP or SIMD registers: address, word, function.
+fn simd_uses(file: &object::File) -> Result<Vec<(u64, u32, String)>> {
+    let symbol = |name: &str| {
+        file.symbols()
+            .find(|s| s.name() == Ok(name))
+            .map(|s| s.address())
+    };
+    // The linker script keeps the section apart, or marks where it begins and ends.
+    let allowed = symbol("__text_simd_start").unwrap_or(0)..symbol("__text_simd_end").unwrap_or(0);
+    let mut found = Vec::new();
+    for section in file
+        .sections()
+        .filter(|s| s.kind() == SectionKind::Text && s.name() != Ok(SIMD_SECTION))
+    {
+        let data = section.data()?;
+        let code = Code::new(file, section.address()..section.address() + section.size());
+        for (index, word) in data.chunks_exact(4).enumerate() {
+            let address = section.address() + 4 * index as u64;
+            let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+            if a64::touches_simd(word) && code.is_code(address) && !allowed.contains(&address) {
+                found.push((address, word, function(file, address)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Which addresses of a section hold instructions, by the ELF mapping symbols `$x` and `$d`.
+struct Code(Vec<(u64, bool)>);
+
+impl Code {
+    fn new(file: &object::File, section: Range<u64>) -> Code {
+        let mut marks: Vec<(u64, bool)> = file
+            .symbols()
+            .filter(|s| section.contains(&s.address()))
+            .filter_map(|s| match s.name() {
+                Ok(n) if n == "$x" || n.starts_with("$x.") => Some((s.address(), true)),
+                Ok(n) if n == "$d" || n.starts_with("$d.") => Some((s.address(), false)),
+                _ => None,
+            })
+            .collect();
+        marks.sort_unstable();
+        Code(marks)
+    }
+
+    fn is_code(&self, address: u64) -> bool {
+        let next = self.0.partition_point(|(a, _)| *a <= address);
+        next.checked_sub(1).is_none_or(|i| self.0[i].1)
+    }
+}
+
+/// The function that an address lies in.
+fn function(file: &object::File, address: u64) -> String {
+    file.symbols()
+        .filter(|s| {
+            s.kind() == object::SymbolKind::Text
+                && s.address() <= address
+                && !s.name().unwrap_or("$").starts_with('$')
+        })
+        .max_by_key(|s| s.address())
+        .and_then(|s| s.name().ok())
+        .map_or_else(
+            || "a function without a name".to_owned(),
+            |n| format!("{:#}", rustc_demangle::demangle(n)),
+        )
+}
+
+/// Checks an ELF file of the BL31 kind, for tests with images that break the rules.
+///
+/// # Errors
+/// What [`image`] says of it.
+pub fn check_file(elf: &Path) -> Result<()> {
+    check(&fs::read(elf)?, &place(Plat::Qemu))
 }

@@ -6,6 +6,7 @@
 
 #![allow(dead_code)] // until every command is there
 
+mod a64;
 mod apt;
 mod bench;
 mod bl31;

@@ -8,6 +8,9 @@ use std::process::Command;
 /// Older ones lack the S-EL2 timers.
 const WANTED: (u32, u32) = (10, 0);
 
+/// Both worlds, EL2 in both, and a GICv3.
+const VIRT: &str = "virt,secure=on,virtualization=on,gic-version=3";
+
 /// A QEMU and what it needs to start.
 #[derive(Clone, Debug)]
 pub struct Qemu {
@@ -29,6 +32,8 @@ pub struct Machine {
     pub smp: u32,
     /// Memory in MiB.
     pub memory: u32,
+    /// The device tree in the place of QEMU's own.
+    pub dtb: Option<PathBuf>,
     /// Files that are put into memory before the start.
     pub loaded: Vec<(PathBuf, u64)>,
     /// One instruction counts as a fixed time: guests' time-outs do not depend on the host's load.
@@ -47,6 +52,7 @@ impl Machine {
             cpu: "max".into(),
             smp: 4,
             memory: 1024,
+            dtb: None,
             loaded: Vec::new(),
             icount: false,
             gdb: false,
@@ -115,6 +121,24 @@ impl Qemu {
         })
     }
 
+    /// Writes the device tree that QEMU makes for a machine.
+    ///
+    /// # Errors
+    /// QEMU rejects the machine.
+    pub fn dump_device_tree(&self, machine: &Machine, to: &Path) -> Result<()> {
+        let mut bare = machine.clone();
+        (bare.gdb, bare.icount, bare.dtb) = (false, false, None);
+        bare.loaded.clear();
+        if let Some(dir) = to.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let mut command = self.command(&bare);
+        command
+            .arg("-machine")
+            .arg(format!("dumpdtb={}", to.display()));
+        proc::output(&mut command).map(|_| ())
+    }
+
     /// The command line for a machine, without its consoles.
     pub fn command(&self, machine: &Machine) -> Command {
         let mut qemu = Command::new(&self.program);
@@ -122,7 +146,7 @@ impl Qemu {
             environment(&mut qemu, root);
             qemu.arg("-L").arg(root.join("usr/share/qemu"));
         }
-        qemu.args(["-machine", "virt,secure=on,virtualization=on,gic-version=3"]);
+        qemu.args(["-machine", VIRT]);
         qemu.args([
             "-cpu",
             &machine.cpu,
@@ -133,6 +157,9 @@ impl Qemu {
         ]);
         qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]);
         qemu.arg("-bios").arg(&machine.flash);
+        if let Some(dtb) = &machine.dtb {
+            qemu.arg("-dtb").arg(dtb);
+        }
         for (file, address) in &machine.loaded {
             qemu.arg("-device").arg(format!(
                 "loader,file={},addr={address:#x},force-raw=on",

@@ -30,7 +30,7 @@ pub fn build(args: &BuildArgs) -> Result<bool> {
 /// # Errors
 /// Something cannot be built, or does not fit.
 pub fn fip(args: &FipArgs) -> Result<bool> {
-    let (flash, _) = package(args)?;
+    let (flash, _) = package(args, false)?;
     println!("{}", flash.with_file_name("fip.bin").display());
     println!("{}", flash.display());
     Ok(true)
@@ -40,9 +40,9 @@ pub fn fip(args: &FipArgs) -> Result<bool> {
 ///
 /// # Errors
 /// Something cannot be built, or does not fit.
-pub fn package(args: &FipArgs) -> Result<(PathBuf, Prepared)> {
+pub fn package(args: &FipArgs, interactive: bool) -> Result<(PathBuf, Prepared)> {
     tfa::ensure_tools()?;
-    let mut prepared = stacks::prepare(args)?;
+    let mut prepared = stacks::prepare(args, interactive)?;
     let built = tfa::build(&prepared.tfa, args.build.tfa.as_deref())?;
     prepared.images.bl31 = bl31::image(&args.build, || {
         tfa::build(&prepared.tfa, args.build.tfa.as_deref())
@@ -57,10 +57,11 @@ pub fn package(args: &FipArgs) -> Result<(PathBuf, Prepared)> {
 /// # Errors
 /// Something cannot be built, or QEMU does not start.
 pub fn run(args: &RunArgs) -> Result<bool> {
-    let (flash, prepared) = package(&args.fip)?;
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let (flash, prepared) = package(&args.fip, terminal)?;
     let qemu = Qemu::find(args.qemu.as_deref())?;
     qemu::announce(&qemu);
-    let machine = Machine {
+    let mut machine = Machine {
         cpu: args.cpu.clone(),
         smp: args.smp,
         memory: prepared.memory,
@@ -68,13 +69,19 @@ pub fn run(args: &RunArgs) -> Result<bool> {
         gdb: args.gdb,
         ..Machine::new(flash)
     };
+    if let Some(chosen) = &prepared.chosen {
+        let dtb = paths::out().join("run/machine.dtb");
+        qemu.dump_device_tree(&machine, &dtb)?;
+        chosen.apply(&dtb)?;
+        machine.dtb = Some(dtb);
+    }
     if args.gdb {
         ui::say("waiting for a debugger: gdb-multiarch -ex 'target remote :1234'");
     }
     for hint in &prepared.hints {
         ui::say(hint);
     }
-    if std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
+    if terminal {
         ui::say(
             "the console is yours: Ctrl-A X ends QEMU; lines of the secure world begin with `S| `",
         );

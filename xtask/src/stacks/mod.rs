@@ -1,6 +1,9 @@
 //! The systems that run above the EL3 runtime: which images, which machine, what must be seen.
 
-mod test;
+pub mod linux;
+pub mod optee;
+mod optee_linux;
+pub mod test;
 
 use crate::cli::FipArgs;
 use crate::fip::Images;
@@ -15,6 +18,8 @@ pub enum Stack {
     /// The test SPMC and the test hypervisor of this repository.
     #[default]
     Test,
+    /// OP-TEE as the SPMC at S-EL1, Debian's Linux with its FF-A drivers.
+    OpteeLinux,
 }
 
 impl Stack {
@@ -38,17 +43,23 @@ pub struct Prepared {
     pub memory: u32,
     /// What UART0 must say for the demonstration to count as a success, in this order.
     pub must_say: Vec<&'static str>,
+    /// What the kernel finds in its device tree; `None`: QEMU's own device tree as it is.
+    pub chosen: Option<linux::Chosen>,
     /// Files, hints and the like that a person should know.
     pub hints: Vec<String>,
 }
 
 /// Builds or finds what a stack consists of, with the user's own images in the place of its own.
+/// `interactive`: the demonstration does not end by itself.
 ///
 /// # Errors
 /// Something cannot be built or downloaded.
-pub fn prepare(args: &FipArgs) -> Result<Prepared> {
+pub fn prepare(args: &FipArgs, interactive: bool) -> Result<Prepared> {
     let mut prepared = match args.stack {
         Stack::Test => test::prepare(args)?,
+        Stack::OpteeLinux => {
+            optee_linux::prepare(args, if interactive { "shell" } else { "demo" })?
+        }
     };
     for (own, place) in [
         (&args.bl32, &mut prepared.images.bl32),

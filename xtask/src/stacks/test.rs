@@ -49,6 +49,7 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
         loaded: vec![(config, CONFIG)],
         memory: 1024,
         must_say: vec!["@done "],
+        chosen: None,
         hints: vec![],
     })
 }

@@ -1,0 +1,62 @@
+//! As much of the A64 instruction encoding as tells whether an instruction touches FP, SIMD, SVE or
+//! SME registers: the main encoding groups (Arm ARM, C4.1).
+
+/// Whether the instruction reads or writes FP, SIMD, SVE or SME registers.
+pub fn touches_simd(word: u32) -> bool {
+    let group = word >> 25 & 0xf;
+    match group {
+        // SME; with bit 31 clear it is UDF and its like.
+        0b0000 => word >> 31 == 1,
+        // SVE.
+        0b0010 => true,
+        // Data processing, scalar floating point and Advanced SIMD.
+        0b0111 | 0b1111 => true,
+        // Loads and stores: bit 26 says that the register file is the SIMD and FP one.
+        0b0100 | 0b0110 | 0b1100 | 0b1110 => word >> 26 & 1 == 1,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::touches_simd;
+
+    #[test]
+    fn simd_instructions() {
+        // fmov d0, x0; ldr q0, [x0]; stp q0, q1, [sp]; movi v0.2d, #0; ld1 {v0.16b}, [x0];
+        // ptrue p0.b; ldr z0, [x0]; smstart's register forms: zero {za}
+        for word in [
+            0x9e67_0000,
+            0x3dc0_0000,
+            0xad00_07e0,
+            0x6f00_e400,
+            0x4c40_7000,
+            0x2518_e3e0,
+            0x8580_4000,
+            0xc008_00ff,
+        ] {
+            assert!(touches_simd(word), "{word:#x}");
+        }
+    }
+
+    #[test]
+    fn general_instructions() {
+        // add x0, x1, x2; ldr x0, [x0]; stp x29, x30, [sp, #-16]!; b; mrs x0, mpidr_el1; udf #0;
+        // madd x0, x1, x2, x3; csel; cas x0, x1, [x2]; ldadd x0, x1, [x2]; stgp
+        for word in [
+            0x8b02_0020,
+            0xf940_0000,
+            0xa9bf_7bfd,
+            0x1400_0000,
+            0xd538_00a0,
+            0,
+            0x9b02_0c20,
+            0x9a82_0020,
+            0xc8a0_7c41,
+            0xf820_0041,
+            0x6900_0000,
+        ] {
+            assert!(!touches_simd(word), "{word:#x}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Debian's arm64 kernel, and an initramfs of Debian's arm64 packages.
+
+use crate::{apt, packages, paths, proc};
+use anyhow::{Context, Result, bail};
+use cpio::newc::Builder as Entry;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Kernels of Debian that are known to work, the preferred one first: ABI name and package version.
+/// FF-A is switched on since 7.2.
+const KERNELS: &[(&str, &str)] = &[("7.2.13+deb14-arm64", "7.2.13-1")];
+/// Known versions of the static busybox.
+const BUSYBOX: &[&str] = &["1:1.38.0-3+b1"];
+/// The modules that OP-TEE's driver needs, in the order in which they are loaded.
+const MODULES: &[&str] = &[
+    "drivers/firmware/arm_ffa/ffa-core.ko",
+    "drivers/firmware/arm_ffa/ffa-module.ko",
+    "drivers/tee/tee.ko",
+    "drivers/tee/optee/optee.ko",
+];
+/// The first process.
+const INIT: &str = include_str!("init.sh");
+
+/// Where QEMU puts the kernel; TF-A's BL31 enters BL33 here.
+pub const KERNEL: u64 = 0x6000_0000;
+/// Where QEMU puts the initramfs.
+pub const INITRD: u64 = 0x6800_0000;
+
+/// A kernel with its modules.
+pub struct Kernel {
+    /// The flat image.
+    pub image: PathBuf,
+    modules: PathBuf,
+}
+
+/// Debian's kernel.
+///
+/// # Errors
+/// It cannot be downloaded and is not cached.
+pub fn kernel() -> Result<Kernel> {
+    let cached = KERNELS
+        .iter()
+        .find(|(abi, v)| apt::guest_cached(&format!("linux-binary-{abi}"), v));
+    let (abi, known) = match cached {
+        Some((abi, version)) => ((*abi).to_owned(), vec![*version]),
+        None => {
+            // The package's name has the version in it: the metapackage knows which there is now.
+            let current = apt::depends(apt::SID_GUEST, "linux-image-arm64")?;
+            let name = current.iter().find_map(|d| d.strip_prefix("linux-image-"));
+            let name = name.context("linux-image-arm64 depends on no kernel")?;
+            let known = KERNELS
+                .iter()
+                .filter(|(abi, _)| *abi == name)
+                .map(|(_, version)| *version)
+                .collect();
+            (name.to_owned(), known)
+        }
+    };
+    let binary = apt::guest(apt::SID_GUEST, &format!("linux-binary-{abi}"), &known)?;
+    let modules = apt::guest(apt::SID_GUEST, &format!("linux-modules-{abi}"), &known)?;
+    let below = format!("usr/lib/modules/{abi}");
+    let image = [
+        binary.join(&below).join("vmlinuz"),
+        binary.join(format!("boot/vmlinuz-{abi}")),
+    ]
+    .into_iter()
+    .find(|p| p.is_file())
+    .context("the kernel package has no vmlinuz")?;
+    Ok(Kernel {
+        image,
+        modules: modules.join(below).join("kernel"),
+    })
+}
+
+/// A file tree that becomes an initramfs.
+#[derive(Default)]
+pub struct Tree {
+    /// Path without a leading `/`, mode with the file type, content (or a link's target).
+    entries: BTreeMap<String, (u32, Vec<u8>)>,
+}
+
+const DIR: u32 = 0o040_755;
+const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_777;
+
+impl Tree {
+    /// Busybox, the FF-A and OP-TEE modules of `kernel`, and our first process.
+    ///
+    /// # Errors
+    /// A package cannot be had.
+    pub fn base(kernel: &Kernel) -> Result<Tree> {
+        packages::ensure(&["xz-utils"], "to unpack kernel modules")?;
+        let mut tree = Tree::default();
+        let busybox = apt::guest(apt::SID_GUEST, "busybox-static", BUSYBOX)?;
+        tree.file(
+            "bin/busybox",
+            0o755,
+            fs::read(busybox.join("usr/bin/busybox"))?,
+        );
+        for name in ["sh", "mount", "insmod", "poweroff", "reboot"] {
+            tree.link(&format!("bin/{name}"), "busybox");
+        }
+        for dir in ["proc", "sys", "dev", "tmp", "etc", "modules"] {
+            tree.dir(dir);
+        }
+        for (index, module) in MODULES.iter().enumerate() {
+            let name = Path::new(module)
+                .file_name()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
+            tree.file(
+                &format!("modules/{index}-{name}"),
+                0o644,
+                module_file(&kernel.modules.join(module))?,
+            );
+        }
+        tree.file("init", 0o755, INIT.as_bytes().to_vec());
+        Ok(tree)
+    }
+
+    /// Adds a directory and those above it.
+    pub fn dir(&mut self, path: &str) {
+        let mut so_far = String::new();
+        for part in path.split('/').filter(|p| !p.is_empty()) {
+            if !so_far.is_empty() {
+                so_far.push('/');
+            }
+            so_far += part;
+            self.entries
+                .entry(so_far.clone())
+                .or_insert((DIR, Vec::new()));
+        }
+    }
+
+    /// Adds a file.
+    pub fn file(&mut self, path: &str, mode: u32, content: Vec<u8>) {
+        self.dir(path.rsplit_once('/').map_or("", |(dir, _)| dir));
+        self.entries.insert(path.to_owned(), (FILE | mode, content));
+    }
+
+    /// Adds a symbolic link.
+    pub fn link(&mut self, path: &str, target: &str) {
+        self.dir(path.rsplit_once('/').map_or("", |(dir, _)| dir));
+        self.entries
+            .insert(path.to_owned(), (LINK, target.as_bytes().to_vec()));
+    }
+
+    /// Adds everything below `from` whose path (without a leading `/`) `wanted` accepts.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn merge(&mut self, from: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+        self.merge_below(from, from, wanted)
+    }
+
+    fn merge_below(&mut self, top: &Path, dir: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+        for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+            let path = entry?.path();
+            let name = path
+                .strip_prefix(top)?
+                .to_str()
+                .context("a file name that is not UTF-8")?
+                .to_owned();
+            let meta = path.symlink_metadata()?;
+            if meta.is_dir() {
+                self.merge_below(top, &path, wanted)?;
+            } else if !wanted(&name) {
+                continue;
+            } else if meta.is_symlink() {
+                self.link(
+                    &name,
+                    fs::read_link(&path)?
+                        .to_str()
+                        .context("a link that is not UTF-8")?,
+                );
+            } else {
+                self.file(&name, meta.permissions().mode() & 0o777, fs::read(&path)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the archive.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, to: &Path) -> Result<()> {
+        let mut out = Vec::new();
+        for (ino, (path, (mode, content))) in (1..).zip(&self.entries) {
+            let mut entry = Entry::new(path)
+                .ino(ino)
+                .mode(*mode)
+                .nlink(1)
+                .write(&mut out, content.len() as u32);
+            entry.write_all(content)?;
+            entry.finish()?;
+        }
+        cpio::newc::trailer(&mut out)?;
+        if let Some(dir) = to.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        fs::write(to, out).with_context(|| format!("cannot write {}", to.display()))
+    }
+}
+
+/// A module's bytes; Debian compresses them.
+fn module_file(path: &Path) -> Result<Vec<u8>> {
+    if path.is_file() {
+        return Ok(fs::read(path)?);
+    }
+    let packed = PathBuf::from(format!("{}.xz", path.display()));
+    if !packed.is_file() {
+        bail!(
+            "the kernel's package has no {}: does this kernel have FF-A?",
+            path.display()
+        );
+    }
+    let out = Command::new("xz")
+        .args(["-dc"])
+        .arg(&packed)
+        .output()
+        .context("cannot start xz")?;
+    if !out.status.success() {
+        bail!("{} does not unpack", packed.display());
+    }
+    Ok(out.stdout)
+}
+
+/// The device tree that the kernel gets: QEMU's own for this machine, with a `chosen` node.
+pub struct Chosen {
+    /// The kernel's command line.
+    pub bootargs: String,
+    /// The initramfs.
+    pub initrd: PathBuf,
+    /// Further edits: node, property, value as a string.
+    pub strings: Vec<(String, String, String)>,
+}
+
+impl Chosen {
+    /// Edits `dtb` in place.
+    ///
+    /// # Errors
+    /// fdtput is missing, or a node is.
+    pub fn apply(&self, dtb: &Path) -> Result<()> {
+        packages::ensure(&["device-tree-compiler"], "to edit a device tree")?;
+        let end = INITRD + fs::metadata(&self.initrd)?.len();
+        let put = |args: &[&str]| -> Result<()> {
+            proc::output(
+                Command::new("fdtput")
+                    .args(["-p", "-t", args[0]])
+                    .arg(dtb)
+                    .args(&args[1..]),
+            )
+            .map(|_| ())
+        };
+        put(&["s", "/chosen", "bootargs", &self.bootargs])?;
+        put(&[
+            "x",
+            "/chosen",
+            "linux,initrd-start",
+            "0",
+            &format!("{INITRD:x}"),
+        ])?;
+        put(&["x", "/chosen", "linux,initrd-end", "0", &format!("{end:x}")])?;
+        for (node, property, value) in &self.strings {
+            put(&["s", node, property, value])?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the initramfs of a stack is written.
+pub fn initramfs_path(stack: &str) -> PathBuf {
+    paths::out().join(format!("initramfs-{stack}.cpio"))
+}
