@@ -1,3 +1,491 @@
 //! PSCI's power state logic: pure, total, host-tested.
-#![no_std]
+//!
+//! A call goes in as register values and comes out as a [`Decision`]; nothing here touches a
+//! device, a system register or another world. bl31 carries the decision out, and says when a step
+//! that other cores can see has been reached. The specification is DEN0022, version 1.3.
+//!
+//! # Who calls what, when
+//!
+//! `core` is always the number of the calling core, `now` the system counter.
+//!
+//! **Boot.** The boot core: [`Psci::init`], once, before any other core can arrive.
+//!
+//! **A call** from the normal world: [`Psci::call`] with the function ID and x1 to x3. (Calls from
+//! the secure world are NOT_SUPPORTED and do not come here; nor does bit 16 of the function ID,
+//! the SVE hint.) Then by the decision:
+//!
+//! **[`Decision::TurnOn`]**, on the calling core:
+//! 1. release the target core, by whatever the platform has (hold pen, power controller);
+//! 2. if that fails: return [`Psci::turn_on_failed`] to the caller, else 0.
+//!
+//! **A core arrives at EL3** (CPU_ON, or a suspend in which it lost everything):
+//! 1. its own EL3 environment: MMU, per-core data, GIC (`Redistributor::init` after CPU_ON);
+//! 2. [`Psci::arrive`]. `None`: nobody wanted the core. Back into the platform's waiting place;
+//! 3. [`Psci::wake`], with the platform's hook for the levels above;
+//! 4. the SPMC: booted on this core after CPU_ON, told "warm boot" after a suspend;
+//! 5. [`Psci::started`], immediately before the entry into the normal world at
+//!    [`Arrival::entry`]. Up to here AFFINITY_INFO says ON_PENDING after CPU_ON.
+//!
+//! **[`Decision::TurnOff`]**:
+//! 1. ask the SPMC. It refuses: return DENIED; nothing has happened;
+//! 2. the GIC CPU interface and redistributor, unless [`TurnOff::freeze`];
+//! 3. [`Psci::going_off`], with the platform's hook: prepare power off of core and cluster;
+//! 4. write back whatever the core's caches hold;
+//! 5. [`Psci::off`], the last access to shared memory. From here another core may turn this one
+//!    on: it may not use a stack or per-core data any more;
+//! 6. power off, or wait for the release in the platform's loop.
+//!
+//! **[`Decision::Suspend`], a standby state** ([`Kind::Retention`]): [`Psci::suspend`], WFI,
+//! [`Psci::wake`], return 0.
+//!
+//! **[`Decision::Suspend`], a power-down state**:
+//! 1. an interrupt is pending already (ISR_EL1): return 0, nothing has happened. (PSCI lets a
+//!    suspend end early, and saves the SPMC two messages.);
+//! 2. ask the SPMC. It refuses: return DENIED; nothing has happened;
+//! 3. [`Psci::suspend`], with the platform's hook. An error (OS-initiated mode: another core woke
+//!    up meanwhile): send the SPMC its warm boot message, and return the error;
+//! 4. GIC CPU interface, redistributor, caches; then the platform's power-down, which on some
+//!    platforms is a WFI that returns, and on others ends in "a core arrives at EL3";
+//! 5. where it returns: [`Psci::wake`], the GIC, the SPMC's warm boot message,
+//!    [`Psci::started`], and into the normal world at [`Suspend::entry`].
+//!
+//! **[`Decision::SystemOff`], [`Decision::SystemReset`]**: the platform does it; it does not return.
+#![cfg_attr(not(feature = "loom"), no_std)]
 #![forbid(unsafe_code)]
+
+mod arguments;
+mod cores;
+mod decision;
+mod functions;
+pub mod platform;
+mod sync;
+mod tree;
+
+pub use decision::{Arrival, Composite, Decision, From, Reset, Suspend, TurnOff};
+pub use functions::{HIBERNATE_OFF, PSCI_SYSTEM_OFF2_32, PSCI_SYSTEM_OFF2_64};
+pub use platform::{Kind, Platform, PowerState};
+/// The types and numbers of PSCI 1.1.
+pub use smccc::psci;
+
+use arguments::AFFINITY_MASK;
+use cores::Cores;
+use functions::{Functions, SMC64};
+use smccc::psci::error::SUCCESS;
+use smccc::psci::*;
+use sync::{AtomicBool, AtomicUsize, Lock, Ordering};
+use tree::Tree;
+
+/// What PSCI_VERSION says.
+pub const VERSION: Version = Version { major: 1, minor: 3 };
+
+/// No core.
+const NOBODY: usize = usize::MAX;
+
+/// The state of all cores of platform `P`, of which there can be `CORES`. One static, shared by
+/// all cores.
+#[derive(Debug)]
+pub struct Psci<P, const CORES: usize> {
+    platform: P,
+    cores: Cores<CORES>,
+    tree: Lock<Tree<CORES>>,
+    mem_protect: AtomicBool,
+    /// The core that a uniprocessor SPMC is bound to.
+    resident: AtomicUsize,
+}
+
+impl<P: Platform, const CORES: usize> Psci<P, CORES> {
+    /// All cores off, no SPMC bound to a core.
+    #[cfg(not(feature = "loom"))]
+    pub const fn new(platform: P) -> Self {
+        Self {
+            platform,
+            cores: Cores::new(),
+            tree: Lock::new(Tree::new()),
+            mem_protect: AtomicBool::new(false),
+            resident: AtomicUsize::new(NOBODY),
+        }
+    }
+
+    /// All cores off, no SPMC bound to a core.
+    #[cfg(feature = "loom")]
+    pub fn new(platform: P) -> Self {
+        Self {
+            platform,
+            cores: Cores::new(),
+            tree: Lock::new(Tree::new()),
+            mem_protect: AtomicBool::new(false),
+            resident: AtomicUsize::new(NOBODY),
+        }
+    }
+
+    /// The platform.
+    pub const fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The boot core is on, all others are off. `now`: the system counter.
+    pub fn init(&self, core: usize, now: u64) {
+        let _ = self.tree.lock().wake(&self.platform, core, now);
+        self.cores.boot(core);
+    }
+
+    /// Says that the SPMC runs on `core` only and cannot migrate: MIGRATE_INFO_TYPE answers 1, and
+    /// CPU_OFF of that core is DENIED. Without this call it answers 2, "no migration needed".
+    pub fn bind_spmc(&self, core: usize) {
+        self.resident.store(core, Ordering::Release);
+    }
+
+    /// A PSCI call of `core` from the normal world: function ID (w0, bit 16 clear) and x1 to x3.
+    ///
+    /// Any values are allowed. An error leaves all state as it was.
+    #[inline]
+    pub fn call(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
+        // The frequent ones, each on its own short path.
+        match function {
+            PSCI_VERSION => return Decision::Return(i64::from(u32::from(VERSION))),
+            PSCI_FEATURES => return Decision::Return(self.features(arguments[0] as u32)),
+            PSCI_AFFINITY_INFO_64 => {
+                return Decision::Return(self.affinity_info(arguments[0], arguments[1] as u32));
+            }
+            PSCI_AFFINITY_INFO_32 => {
+                let target = u64::from(arguments[0] as u32);
+                return Decision::Return(self.affinity_info(target, arguments[1] as u32));
+            }
+            _ => {}
+        }
+        self.other_call(core, function, arguments)
+            .unwrap_or_else(|error| Decision::Return(error.into()))
+    }
+
+    #[inline(never)]
+    fn other_call(
+        &self,
+        core: usize,
+        function: u32,
+        arguments: [u64; 3],
+    ) -> Result<Decision, Error> {
+        if !Functions::<P>::has(function) {
+            return self.migrate_info_up_cpu(function);
+        }
+        // An SMC32 call has 32-bit arguments. So have some of the SMC64 calls.
+        let mask = if function & SMC64 == 0 {
+            u64::from(u32::MAX)
+        } else {
+            u64::MAX
+        };
+        let [x1, x2, x3] = arguments.map(|argument| argument & mask);
+        let w1 = x1 as u32;
+        Ok(match function | SMC64 {
+            PSCI_CPU_ON_64 => return self.cpu_on(x1, x2, x3),
+            PSCI_CPU_SUSPEND_64 => {
+                let state = arguments::power_state::<P>(w1)?;
+                return self.cpu_suspend(function, state.depths, x2, x3);
+            }
+            PSCI_CPU_DEFAULT_SUSPEND_64 => {
+                let depths = P::DEFAULT_SUSPEND.ok_or(Error::NotSupported)?;
+                return self.cpu_suspend(function, depths, x1, x2);
+            }
+            PSCI_SYSTEM_SUSPEND_64 => return self.system_suspend(core, function, x1, x2),
+            PSCI_NODE_HW_STATE_64 => return self.node_hw_state(x1, x2 as u32),
+            PSCI_STAT_RESIDENCY_64 => Decision::Return(self.statistic(x1, x2 as u32).0 as i64),
+            PSCI_STAT_COUNT_64 => Decision::Return(self.statistic(x1, x2 as u32).1 as i64),
+            PSCI_MEM_PROTECT_CHECK_RANGE_64 => {
+                let inside = arguments::within(self.platform.protected(), x1, x2);
+                return if inside {
+                    Ok(Decision::Return(SUCCESS.into()))
+                } else {
+                    Err(Error::Denied)
+                };
+            }
+            PSCI_SYSTEM_RESET2_64 => return self.system_reset2(w1, x2),
+            PSCI_SYSTEM_OFF2_64 => {
+                // 0 is the default type; the cookie has no meaning yet.
+                if w1 > HIBERNATE_OFF || x2 != 0 {
+                    return Err(Error::InvalidParameters);
+                }
+                Decision::SystemOff { hibernate: true }
+            }
+            _ => return self.call_32(core, function, w1),
+        })
+    }
+
+    /// The functions that exist in SMC32 only.
+    fn call_32(&self, core: usize, function: u32, w1: u32) -> Result<Decision, Error> {
+        Ok(match function {
+            PSCI_CPU_OFF | PSCI_CPU_FREEZE => {
+                if self.resident.load(Ordering::Acquire) == core {
+                    return Err(Error::Denied);
+                }
+                Decision::TurnOff(TurnOff {
+                    function,
+                    freeze: function == PSCI_CPU_FREEZE,
+                })
+            }
+            PSCI_MIGRATE_INFO_TYPE => {
+                let bound = self.resident.load(Ordering::Acquire) != NOBODY;
+                Decision::Return(if bound {
+                    MigrateType::NotMigrateCapable as i64
+                } else {
+                    MigrateType::MigrationNotRequired as i64
+                })
+            }
+            PSCI_SYSTEM_OFF => Decision::SystemOff { hibernate: false },
+            PSCI_SYSTEM_RESET => self.reset(None, 0),
+            PSCI_SET_SUSPEND_MODE => {
+                let mode = match w1 {
+                    0 => SuspendMode::PlatformCoordinated,
+                    1 => SuspendMode::OsInitiated,
+                    _ => return Err(Error::InvalidParameters),
+                };
+                self.tree.lock().set_mode(mode, self.cores.alone(core))?;
+                Decision::Return(SUCCESS.into())
+            }
+            PSCI_MEM_PROTECT => {
+                Decision::Return(self.mem_protect.swap(w1 != 0, Ordering::AcqRel).into())
+            }
+            _ => return Err(Error::NotSupported),
+        })
+    }
+
+    #[inline(always)]
+    fn features(&self, function: u32) -> i64 {
+        match Functions::<P>::features(function) {
+            Some(flags) => flags.into(),
+            None if self.migrate_info_up_cpu(function).is_ok() => SUCCESS.into(),
+            None => Error::NotSupported.into(),
+        }
+    }
+
+    #[inline(always)]
+    fn affinity_info(&self, target: u64, level: u32) -> i64 {
+        if level != 0 {
+            return self.affinity_info_above(target, level);
+        }
+        arguments::core(&self.platform, target)
+            .ok()
+            .and_then(|core| self.cores.affinity_state(core))
+            .map_or(Error::InvalidParameters.into(), i64::from)
+    }
+
+    /// AFFINITY_INFO of all cores whose affinity fields from `level` up are those of `target`.
+    #[inline(never)]
+    fn affinity_info_above(&self, target: u64, level: u32) -> i64 {
+        let fields = match level {
+            1 => AFFINITY_MASK & !0xff,
+            2 => AFFINITY_MASK & !0xffff,
+            3 => AFFINITY_MASK & !0xff_ffff,
+            _ => return Error::InvalidParameters.into(),
+        };
+        if target & !AFFINITY_MASK != 0 {
+            return Error::InvalidParameters.into();
+        }
+        let [mut on, mut off, mut pending] = [false; 3];
+        for core in 0..CORES {
+            if self
+                .platform
+                .affinity(core)
+                .is_some_and(|own| (own ^ target) & fields == 0)
+            {
+                match self.cores.affinity_state(core) {
+                    Some(0) => on = true,
+                    Some(1) => off = true,
+                    Some(_) => pending = true,
+                    None => {}
+                }
+            }
+        }
+        match (on, pending, off) {
+            (true, ..) => AffinityState::On as i64,
+            (_, true, _) => AffinityState::OnPending as i64,
+            (.., true) => AffinityState::Off as i64,
+            _ => Error::InvalidParameters.into(),
+        }
+    }
+
+    fn cpu_on(&self, target: u64, entry: u64, context: u64) -> Result<Decision, Error> {
+        let core = arguments::core(&self.platform, target)?;
+        let entry = arguments::entry(&self.platform, entry)?;
+        self.cores.turn_on(core, entry, context)?;
+        Ok(Decision::TurnOn {
+            core,
+            affinity: target,
+        })
+    }
+
+    fn cpu_suspend(
+        &self,
+        function: u32,
+        depths: platform::Depths,
+        entry: u64,
+        context: u64,
+    ) -> Result<Decision, Error> {
+        let kind = tree::kind::<P>(0, depths[0]);
+        // A standby state goes on where it was called: its entry point means nothing.
+        let entry = match kind {
+            Kind::PowerDown => arguments::entry(&self.platform, entry)?,
+            Kind::Retention => 0,
+        };
+        Ok(Decision::Suspend(Suspend {
+            function,
+            kind,
+            depths,
+            entry,
+            context,
+            system: false,
+        }))
+    }
+
+    fn system_suspend(
+        &self,
+        core: usize,
+        function: u32,
+        entry: u64,
+        context: u64,
+    ) -> Result<Decision, Error> {
+        let depths = P::SYSTEM_SUSPEND.ok_or(Error::NotSupported)?;
+        let entry = arguments::entry(&self.platform, entry)?;
+        if !self.cores.alone(core) {
+            return Err(Error::Denied);
+        }
+        let kind = tree::kind::<P>(0, depths[0]);
+        Ok(Decision::Suspend(Suspend {
+            function,
+            kind,
+            depths,
+            entry,
+            context,
+            system: true,
+        }))
+    }
+
+    fn node_hw_state(&self, target: u64, level: u32) -> Result<Decision, Error> {
+        let core = arguments::core(&self.platform, target)?;
+        let level = level as usize;
+        if level >= platform::LEVELS {
+            return Err(Error::InvalidParameters);
+        }
+        let state = self.tree.lock().hw_state(&self.platform, core, level);
+        Ok(Decision::Return(state as i64))
+    }
+
+    /// Residency in microseconds and count. PSCI has no error for them: 0 is said of what is not.
+    fn statistic(&self, target: u64, power_state: u32) -> (u64, u64) {
+        let (Ok(core), Ok(state)) = (
+            arguments::core(&self.platform, target),
+            arguments::power_state::<P>(power_state),
+        ) else {
+            return (0, 0);
+        };
+        let (ticks, count) = self
+            .tree
+            .lock()
+            .statistic(&self.platform, core, state.depths);
+        let frequency = self.platform.frequency().max(1);
+        let (seconds, rest) = (ticks / frequency, ticks % frequency);
+        let part = rest.saturating_mul(1_000_000) / frequency;
+        (
+            seconds.saturating_mul(1_000_000).saturating_add(part),
+            count,
+        )
+    }
+
+    fn system_reset2(&self, kind: u32, cookie: u64) -> Result<Decision, Error> {
+        if !P::RESETS.contains(&kind) {
+            return Err(Error::InvalidParameters);
+        }
+        Ok(self.reset(Some(kind), cookie))
+    }
+
+    fn reset(&self, kind: Option<u32>, cookie: u64) -> Decision {
+        let clear_memory = self.mem_protect.load(Ordering::Acquire);
+        Decision::SystemReset(Reset {
+            kind,
+            cookie,
+            clear_memory,
+        })
+    }
+
+    /// MIGRATE_INFO_UP_CPU, which exists while the SPMC is bound to a core.
+    #[inline(never)]
+    fn migrate_info_up_cpu(&self, function: u32) -> Result<Decision, Error> {
+        if function | SMC64 != PSCI_MIGRATE_INFO_UP_CPU_64 {
+            return Err(Error::NotSupported);
+        }
+        let core = self.resident.load(Ordering::Acquire);
+        let affinity = self.platform.affinity(core).ok_or(Error::NotSupported)?;
+        Ok(Decision::Return(affinity as i64))
+    }
+
+    /// CPU_ON was decided, but the platform could not release the core: it is off again. Returns
+    /// what the caller gets, INTERNAL_FAILURE.
+    pub fn turn_on_failed(&self, core: usize) -> i64 {
+        self.cores.turn_on_failed(core);
+        Error::InternalFailure.into()
+    }
+
+    /// Where `core`, just arrived at EL3, goes on; `None` if nobody sent it.
+    pub fn arrive(&self, core: usize) -> Option<Arrival> {
+        self.cores.arrive(core)
+    }
+
+    /// `core` sleeps no more. `hook` gets what slept with it (a level that is 0 did not, or
+    /// another core woke it first) and runs while no other core can go to sleep or wake up.
+    pub fn wake(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
+        let mut tree = self.tree.lock();
+        let composite = tree.wake(&self.platform, core, now);
+        hook(&composite);
+        composite
+    }
+
+    /// `core` enters the normal world: AFFINITY_INFO says ON.
+    pub fn started(&self, core: usize) {
+        self.cores.on(core);
+    }
+
+    /// `core` will turn off. `hook` gets what goes with it, and runs while no other core can go to
+    /// sleep or wake up.
+    pub fn going_off(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
+        let mut tree = self.tree.lock();
+        let composite = tree.off(&self.platform, core, now);
+        hook(&composite);
+        composite
+    }
+
+    /// `core` is off, but for the instructions that wait or cut the power. AFFINITY_INFO says OFF
+    /// from here on, and CPU_ON works.
+    pub fn off(&self, core: usize) {
+        self.cores.off(core);
+    }
+
+    /// `core` goes to sleep as decided. `hook` gets what sleeps after coordination, and runs while
+    /// no other core can go to sleep or wake up.
+    ///
+    /// # Errors
+    ///
+    /// In OS-initiated mode, what to return to the caller, sign-extended: DENIED if the core is
+    /// not the last one of a domain it named, INVALID_PARAMETERS if a core of it sleeps less deep.
+    pub fn suspend(
+        &self,
+        core: usize,
+        suspend: &Suspend,
+        now: u64,
+        hook: impl FnOnce(&Composite),
+    ) -> Result<Composite, i64> {
+        let mut tree = self.tree.lock();
+        let composite = tree
+            .suspend(&self.platform, core, suspend, now)
+            .map_err(i64::from)?;
+        if suspend.kind == Kind::PowerDown {
+            self.cores
+                .suspend(core, suspend.entry, suspend.context, suspend.system);
+        }
+        hook(&composite);
+        Ok(composite)
+    }
+
+    /// How many cores are not off. 1: the caller is the last one. (PSCI lets the last core turn
+    /// itself off, though nobody is left to turn it on again: worth a line on the console.)
+    pub fn cores_on(&self) -> usize {
+        self.cores.not_off()
+    }
+}

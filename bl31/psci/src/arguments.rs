@@ -1,0 +1,51 @@
+//! Arguments: what a register value may be.
+
+use crate::platform::{Platform, PowerState};
+use core::ops::Range;
+use smccc::psci::Error;
+
+/// The affinity fields of an MPIDR. All other bits of a `target_cpu` argument must be zero.
+pub(crate) const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
+
+/// The core that a `target_cpu` argument names.
+#[inline(always)]
+pub(crate) fn core<P: Platform>(platform: &P, target: u64) -> Result<usize, Error> {
+    if target & !AFFINITY_MASK != 0 {
+        return Err(Error::InvalidParameters);
+    }
+    platform.core(target).ok_or(Error::InvalidParameters)
+}
+
+/// An entry point: an instruction's address in the normal world's memory.
+pub(crate) fn entry<P: Platform>(platform: &P, address: u64) -> Result<u64, Error> {
+    let known = platform
+        .memory()
+        .iter()
+        .any(|range| range.contains(&address));
+    if known && address.is_multiple_of(4) {
+        Ok(address)
+    } else {
+        Err(Error::InvalidAddress)
+    }
+}
+
+/// A `power_state`.
+pub(crate) fn power_state<P: Platform>(value: u32) -> Result<&'static PowerState, Error> {
+    P::STATES
+        .iter()
+        .find(|state| state.value == value)
+        .ok_or(Error::InvalidParameters)
+}
+
+/// Whether the range of `length` bytes from `base` lies within one of `ranges`.
+pub(crate) fn within(ranges: &[Range<u64>], base: u64, length: u64) -> bool {
+    let Some(last) = length
+        .checked_sub(1)
+        .and_then(|more| base.checked_add(more))
+    else {
+        return false;
+    };
+    ranges
+        .iter()
+        .any(|range| range.contains(&base) && range.contains(&last))
+}

@@ -1,0 +1,92 @@
+//! The one table of functions: which exist, in which width, and on which platform.
+//!
+//! Calls and PSCI_FEATURES both ask the two words that come out of it: a bit per function number
+//! for SMC32 and one for SMC64.
+
+use crate::platform::{Format, Platform};
+use core::marker::PhantomData;
+use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_VERSION};
+
+/// SYSTEM_OFF2 (PSCI 1.3), SMC32.
+pub const PSCI_SYSTEM_OFF2_32: u32 = 0x8400_0015;
+/// SYSTEM_OFF2 (PSCI 1.3), SMC64.
+pub const PSCI_SYSTEM_OFF2_64: u32 = 0xC400_0015;
+/// The type of SYSTEM_OFF2, and the bit in its PSCI_FEATURES.
+pub const HIBERNATE_OFF: u32 = 1;
+
+/// SMCCC_VERSION, the one function outside PSCI's range that PSCI_FEATURES tells about.
+const SMCCC_VERSION: u32 = 0x8000_0000;
+
+/// Bit 30 of a function ID: SMC64.
+pub(crate) const SMC64: u32 = 1 << 30;
+
+/// The functions of platform `P`.
+pub(crate) struct Functions<P>(PhantomData<P>);
+
+impl<P: Platform> Functions<P> {
+    /// Number, in SMC32, in SMC64, supported by the platform. MIGRATE (5) has no place in it: no
+    /// SPMC migrates. MIGRATE_INFO_UP_CPU (7) exists while an SPMC is bound to a core.
+    const TABLE: [(u32, bool, bool, bool); 20] = [
+        (0x00, true, false, true),                        // PSCI_VERSION
+        (0x01, true, true, true),                         // CPU_SUSPEND
+        (0x02, true, false, true),                        // CPU_OFF
+        (0x03, true, true, true),                         // CPU_ON
+        (0x04, true, true, true),                         // AFFINITY_INFO
+        (0x06, true, false, true),                        // MIGRATE_INFO_TYPE
+        (0x08, true, false, true),                        // SYSTEM_OFF
+        (0x09, true, false, true),                        // SYSTEM_RESET
+        (0x0a, true, false, true),                        // PSCI_FEATURES
+        (0x0b, true, false, P::FREEZE),                   // CPU_FREEZE
+        (0x0c, true, true, P::DEFAULT_SUSPEND.is_some()), // CPU_DEFAULT_SUSPEND
+        (0x0d, true, true, P::NODE_HW_STATE),             // NODE_HW_STATE
+        (0x0e, true, true, P::SYSTEM_SUSPEND.is_some()),  // SYSTEM_SUSPEND
+        (0x0f, true, false, P::OS_INITIATED),             // SET_SUSPEND_MODE
+        (0x10, true, true, P::STATISTICS),                // STAT_RESIDENCY
+        (0x11, true, true, P::STATISTICS),                // STAT_COUNT
+        (0x12, true, true, !P::RESETS.is_empty()),        // SYSTEM_RESET2
+        (0x13, true, false, P::MEM_PROTECT),              // MEM_PROTECT
+        (0x14, true, true, P::MEM_PROTECT),               // MEM_PROTECT_CHECK_RANGE
+        (0x15, true, true, P::HIBERNATE),                 // SYSTEM_OFF2
+    ];
+
+    const WORDS: (u32, u32) = {
+        let (mut smc32, mut smc64, mut i) = (0, 0, 0);
+        while i < Self::TABLE.len() {
+            let (number, in32, in64, supported) = Self::TABLE[i];
+            smc32 |= ((in32 && supported) as u32) << number;
+            smc64 |= ((in64 && supported) as u32) << number;
+            i += 1;
+        }
+        (smc32, smc64)
+    };
+
+    /// Whether `function` is one of PSCI's, and there.
+    #[inline(always)]
+    pub(crate) fn has(function: u32) -> bool {
+        if function & !SMC64 & !0x1f != PSCI_VERSION {
+            return false;
+        }
+        let words = Self::WORDS;
+        let word = if function & SMC64 == 0 {
+            words.0
+        } else {
+            words.1
+        };
+        word >> (function & 0x1f) & 1 != 0
+    }
+
+    /// The answer of PSCI_FEATURES for `function`, or `None` for NOT_SUPPORTED.
+    #[inline(always)]
+    pub(crate) fn features(function: u32) -> Option<u32> {
+        if Self::has(function) {
+            return Some(match function & !SMC64 {
+                PSCI_CPU_SUSPEND_32 => {
+                    P::OS_INITIATED as u32 | ((matches!(P::FORMAT, Format::Extended)) as u32) << 1
+                }
+                PSCI_SYSTEM_OFF2_32 => HIBERNATE_OFF,
+                _ => 0,
+            });
+        }
+        (function == SMCCC_VERSION).then_some(0)
+    }
+}

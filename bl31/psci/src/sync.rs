@@ -1,0 +1,38 @@
+//! Atomics and the lock, or loom's for the model check.
+
+#[cfg(not(feature = "loom"))]
+pub use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+#[cfg(feature = "loom")]
+pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// A lock that is held for a bounded number of steps.
+#[cfg(not(feature = "loom"))]
+#[derive(Debug)]
+pub struct Lock<T>(spin::Mutex<T>);
+
+#[cfg(not(feature = "loom"))]
+impl<T> Lock<T> {
+    pub const fn new(value: T) -> Self {
+        Self(spin::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> {
+        self.0.lock()
+    }
+}
+
+/// A lock that is held for a bounded number of steps.
+#[cfg(feature = "loom")]
+#[derive(Debug)]
+pub struct Lock<T>(loom::sync::Mutex<T>);
+
+#[cfg(feature = "loom")]
+impl<T> Lock<T> {
+    pub fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> {
+        self.0.lock().expect("a model run panicked")
+    }
+}

@@ -1,0 +1,273 @@
+//! The power domain tree: who sleeps how deep, what that means for the domains above, statistics.
+//!
+//! Plain data behind one lock. Only suspend, wake-up, CPU_ON and CPU_OFF come here, and the
+//! platform's hook runs while the lock is held: a cluster that goes to sleep and a core of it that
+//! wakes up at that moment never work on the cluster at once.
+
+use crate::decision::{Composite, Suspend};
+use crate::platform::{DEPTHS, Depths, Kind, LEVELS, Platform};
+use smccc::psci::{
+    Error, PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PowerState as HwState, SuspendMode,
+};
+
+/// What an off core asks for, at each level: as deep as can be.
+const OFF: u8 = u8::MAX;
+
+/// Residency in one state, in ticks, and how often.
+#[derive(Clone, Copy, Debug, Default)]
+struct Statistic {
+    ticks: u64,
+    count: u64,
+}
+
+/// A low-power state that a node is in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sleep {
+    depth: u8,
+    since: u64,
+}
+
+/// The tree. The data of a domain are those of its first core.
+#[derive(Debug)]
+pub(crate) struct Tree<const CORES: usize> {
+    mode: SuspendMode,
+    /// Core by core, what it asks for at each level; 0 while it runs.
+    request: [Depths; CORES],
+    /// Core by core: it came here through CPU_SUSPEND.
+    suspended: [bool; CORES],
+    sleep: [[Sleep; LEVELS]; CORES],
+    statistics: [[[Statistic; DEPTHS]; LEVELS]; CORES],
+}
+
+impl<const CORES: usize> Tree<CORES> {
+    /// All cores are off.
+    pub(crate) const fn new() -> Self {
+        Self {
+            mode: SuspendMode::PlatformCoordinated,
+            request: [[OFF; LEVELS]; CORES],
+            suspended: [false; CORES],
+            sleep: [[Sleep { depth: 0, since: 0 }; LEVELS]; CORES],
+            statistics: [[[Statistic { ticks: 0, count: 0 }; DEPTHS]; LEVELS]; CORES],
+        }
+    }
+
+    /// The cores of the domain of `core` at `level`.
+    fn peers<P: Platform>(
+        &self,
+        platform: &P,
+        core: usize,
+        level: usize,
+    ) -> impl Iterator<Item = usize> {
+        let domain = if level == 0 {
+            core
+        } else {
+            platform.domain(core, level)
+        };
+        (0..CORES).filter(move |&peer| {
+            if level == 0 {
+                peer == core
+            } else {
+                platform.affinity(peer).is_some() && platform.domain(peer, level) == domain
+            }
+        })
+    }
+
+    /// What `peer` asks for at `level`: an off core as deep as the platform goes.
+    fn asks(&self, peer: usize, level: usize) -> u8 {
+        self.request.get(peer).map_or(0, |request| request[level])
+    }
+
+    /// Lets `core` sleep as `suspend` says, and finds what the domains above do.
+    ///
+    /// # Errors
+    ///
+    /// OS-initiated mode only: DENIED if the core is not the last of a domain it asks for,
+    /// INVALID_PARAMETERS if a core below sleeps less deep than the domain would.
+    pub(crate) fn suspend<P: Platform>(
+        &mut self,
+        platform: &P,
+        core: usize,
+        suspend: &Suspend,
+        now: u64,
+    ) -> Result<Composite, Error> {
+        // The other suspends leave the choice to the platform.
+        let by_caller = matches!(suspend.function, PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64);
+        let by_os = by_caller && matches!(self.mode, SuspendMode::OsInitiated);
+        if by_os {
+            self.check_os_initiated(platform, core, suspend.depths)?;
+        }
+        if let (Some(request), Some(suspended)) =
+            (self.request.get_mut(core), self.suspended.get_mut(core))
+        {
+            *request = suspend.depths;
+            *suspended = by_caller;
+        }
+        // SYSTEM_SUSPEND has no other core to coordinate with.
+        let composite = if by_os || suspend.system {
+            Composite {
+                depths: suspend.depths,
+            }
+        } else {
+            self.coordinate(platform, core)
+        };
+        self.enter(platform, core, composite, now);
+        Ok(composite)
+    }
+
+    /// `core` turns off.
+    pub(crate) fn off<P: Platform>(&mut self, platform: &P, core: usize, now: u64) -> Composite {
+        if let Some(request) = self.request.get_mut(core) {
+            *request = [OFF; LEVELS];
+        }
+        let composite = self.coordinate(platform, core);
+        self.enter(platform, core, composite, now);
+        composite
+    }
+
+    /// `core` runs again: what slept because of it, or with it.
+    pub(crate) fn wake<P: Platform>(&mut self, platform: &P, core: usize, now: u64) -> Composite {
+        let mut woken = Composite::default();
+        for level in 0..LEVELS {
+            let first = self.peers(platform, core, level).next().unwrap_or(core);
+            let Some(node) = self.sleep.get_mut(first) else {
+                continue;
+            };
+            let sleep = core::mem::take(&mut node[level]);
+            woken.depths[level] = sleep.depth;
+            let Some(depth) = usize::from(sleep.depth).checked_sub(1) else {
+                continue;
+            };
+            if let Some(statistic) = self
+                .statistics
+                .get_mut(first)
+                .and_then(|node| node[level].get_mut(depth))
+            {
+                statistic.ticks = statistic.ticks.wrapping_add(now.wrapping_sub(sleep.since));
+                statistic.count = statistic.count.wrapping_add(1);
+            }
+        }
+        if let (Some(request), Some(suspended)) =
+            (self.request.get_mut(core), self.suspended.get_mut(core))
+        {
+            *request = [0; LEVELS];
+            *suspended = false;
+        }
+        woken
+    }
+
+    /// Each level sleeps as deep as all of its cores allow.
+    fn coordinate<P: Platform>(&self, platform: &P, core: usize) -> Composite {
+        let mut composite = Composite::default();
+        let mut off_only = true;
+        for level in 0..LEVELS {
+            let depth = self
+                .peers(platform, core, level)
+                .map(|peer| self.asks(peer, level))
+                .min()
+                .unwrap_or(0);
+            if depth == 0 {
+                break;
+            }
+            // In OS-initiated mode the cores that sleep have not been asked for more than that.
+            off_only &= depth == OFF;
+            if level > 0 && !off_only && matches!(self.mode, SuspendMode::OsInitiated) {
+                break;
+            }
+            composite.depths[level] = depth.min(DEPTHS as u8);
+        }
+        composite
+    }
+
+    fn check_os_initiated<P: Platform>(
+        &self,
+        platform: &P,
+        core: usize,
+        depths: Depths,
+    ) -> Result<(), Error> {
+        for (level, &depth) in depths.iter().enumerate().skip(1) {
+            if depth == 0 {
+                continue;
+            }
+            for peer in self
+                .peers(platform, core, level)
+                .filter(|&peer| peer != core)
+            {
+                if self.asks(peer, 0) == 0 {
+                    return Err(Error::Denied);
+                }
+                let keeps = kind::<P>(0, self.asks(peer, 0)) == Kind::Retention;
+                if keeps && kind::<P>(level, depth) == Kind::PowerDown {
+                    return Err(Error::InvalidParameters);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what sleeps from now on.
+    fn enter<P: Platform>(&mut self, platform: &P, core: usize, composite: Composite, now: u64) {
+        for (level, depth) in composite.depths.into_iter().enumerate() {
+            let first = self.peers(platform, core, level).next().unwrap_or(core);
+            if let Some(node) = self.sleep.get_mut(first).filter(|_| depth > 0) {
+                node[level] = Sleep { depth, since: now };
+            }
+        }
+    }
+
+    /// NODE_HW_STATE of `core`'s node at `level`.
+    pub(crate) fn hw_state<P: Platform>(&self, platform: &P, core: usize, level: usize) -> HwState {
+        let off = self
+            .peers(platform, core, level)
+            .all(|peer| self.asks(peer, level) == OFF);
+        let first = self.peers(platform, core, level).next().unwrap_or(core);
+        let depth = self.sleep.get(first).map_or(0, |node| node[level].depth);
+        match (off, depth) {
+            (true, _) => HwState::HwOff,
+            (_, 0) => HwState::HwOn,
+            _ => match kind::<P>(level, depth) {
+                Kind::Retention => HwState::HwStandby,
+                Kind::PowerDown => HwState::HwOff,
+            },
+        }
+    }
+
+    /// Residency (in ticks) and count of the state `depths` of the highest node in it.
+    pub(crate) fn statistic<P: Platform>(
+        &self,
+        platform: &P,
+        core: usize,
+        depths: Depths,
+    ) -> (u64, u64) {
+        let level = Composite { depths }.level();
+        let first = self.peers(platform, core, level).next().unwrap_or(core);
+        let depth = usize::from(depths[level]).wrapping_sub(1);
+        self.statistics
+            .get(first)
+            .and_then(|node| node[level].get(depth))
+            .map_or((0, 0), |statistic| (statistic.ticks, statistic.count))
+    }
+
+    /// SET_SUSPEND_MODE. `alone`: all other cores are off.
+    pub(crate) fn set_mode(&mut self, mode: SuspendMode, alone: bool) -> Result<(), Error> {
+        let allowed = match mode {
+            _ if mode == self.mode => true,
+            SuspendMode::PlatformCoordinated => alone,
+            SuspendMode::OsInitiated => !self.suspended.iter().any(|suspended| *suspended),
+        };
+        if !allowed {
+            return Err(Error::Denied);
+        }
+        self.mode = mode;
+        Ok(())
+    }
+}
+
+/// What `depth` of `level` loses.
+pub(crate) fn kind<P: Platform>(level: usize, depth: u8) -> Kind {
+    let index = usize::from(depth.min(DEPTHS as u8)).saturating_sub(1);
+    P::KINDS
+        .get(level)
+        .and_then(|level| level.get(index))
+        .copied()
+        .unwrap_or(Kind::Retention)
+}

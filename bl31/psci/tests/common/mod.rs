@@ -1,0 +1,154 @@
+//! A platform for the tests: two clusters of two cores, all functions.
+#![allow(dead_code)]
+
+use janus_psci::platform::{DEPTHS, Depths, Format, LEVELS};
+use janus_psci::{Decision, Kind, Platform, PowerState, Psci};
+use std::ops::Range;
+
+/// Slots for cores, more than there are.
+pub const SLOTS: usize = 6;
+/// The cores that exist.
+pub const CORES: usize = 4;
+
+pub const MEMORY: Range<u64> = 0x4000_0000..0x8000_0000;
+pub const ENTRY: u64 = 0x4100_0000;
+
+/// Standby of the core.
+pub const STANDBY: u32 = 0x1;
+/// Power down of the core.
+pub const CORE_DOWN: u32 = 0x1_0002;
+/// Retention of the cluster, its cores down.
+pub const CLUSTER_RETENTION: u32 = 0x101_0012;
+/// Power down of the cluster.
+pub const CLUSTER_DOWN: u32 = 0x101_0022;
+/// Power down of the system.
+pub const SYSTEM_DOWN: u32 = 0x201_0222;
+
+#[derive(Debug)]
+pub struct Board;
+
+impl Platform for Board {
+    const STATES: &'static [PowerState] = &[
+        PowerState {
+            value: STANDBY,
+            depths: [1, 0, 0],
+        },
+        PowerState {
+            value: CORE_DOWN,
+            depths: [2, 0, 0],
+        },
+        PowerState {
+            value: CLUSTER_RETENTION,
+            depths: [2, 1, 0],
+        },
+        PowerState {
+            value: CLUSTER_DOWN,
+            depths: [2, 2, 0],
+        },
+        PowerState {
+            value: SYSTEM_DOWN,
+            depths: [2, 2, 2],
+        },
+    ];
+    const DEFAULT_SUSPEND: Option<Depths> = Some([2, 1, 0]);
+    const SYSTEM_SUSPEND: Option<Depths> = Some([2, 2, 2]);
+    const OS_INITIATED: bool = true;
+    const FREEZE: bool = true;
+    const NODE_HW_STATE: bool = true;
+    const STATISTICS: bool = true;
+    const HIBERNATE: bool = true;
+    const MEM_PROTECT: bool = true;
+    const RESETS: &'static [u32] = &[0, 0x8000_0001];
+
+    fn core(&self, affinity: u64) -> Option<usize> {
+        match affinity {
+            0x000 => Some(0),
+            0x001 => Some(1),
+            0x100 => Some(2),
+            0x101 => Some(3),
+            _ => None,
+        }
+    }
+
+    fn affinity(&self, core: usize) -> Option<u64> {
+        [0x000, 0x001, 0x100, 0x101].get(core).copied()
+    }
+
+    fn domain(&self, core: usize, level: usize) -> usize {
+        if level == 1 { core / 2 } else { 0 }
+    }
+
+    fn memory(&self) -> &[Range<u64>] {
+        &[MEMORY]
+    }
+
+    fn frequency(&self) -> u64 {
+        50_000_000
+    }
+}
+
+/// A platform with nothing but what every platform has, and the extended format.
+#[derive(Debug)]
+pub struct Bare;
+
+impl Platform for Bare {
+    const FORMAT: Format = Format::Extended;
+    const STATES: &'static [PowerState] = &[PowerState {
+        value: 0x4000_0002,
+        depths: [2, 0, 0],
+    }];
+    const KINDS: [[Kind; DEPTHS]; LEVELS] = [[Kind::Retention, Kind::PowerDown]; LEVELS];
+
+    fn core(&self, affinity: u64) -> Option<usize> {
+        (affinity == 0).then_some(0)
+    }
+
+    fn affinity(&self, core: usize) -> Option<u64> {
+        (core == 0).then_some(0)
+    }
+
+    fn domain(&self, _: usize, _: usize) -> usize {
+        0
+    }
+
+    fn memory(&self) -> &[Range<u64>] {
+        &[MEMORY]
+    }
+}
+
+pub type Test = Psci<Board, SLOTS>;
+
+/// Booted on core 0.
+pub fn booted() -> Test {
+    let psci = Psci::new(Board);
+    psci.init(0, 0);
+    psci
+}
+
+/// The answer of a call that returns at once.
+pub fn returns(psci: &Test, core: usize, function: u32, arguments: [u64; 3]) -> i64 {
+    match psci.call(core, function, arguments) {
+        Decision::Return(value) => value,
+        other => panic!("{function:#x} {arguments:x?}: {other:?}"),
+    }
+}
+
+/// CPU_ON of `core` by core 0, all the way.
+pub fn bring_up(psci: &Test, core: usize) {
+    let affinity = Board.affinity(core).unwrap();
+    let decision = psci.call(0, 0xC400_0003, [affinity, ENTRY, core as u64]);
+    assert_eq!(decision, Decision::TurnOn { core, affinity });
+    psci.arrive(core).unwrap();
+    psci.wake(core, 0, |_| {});
+    psci.started(core);
+}
+
+/// CPU_OFF of `core`, all the way.
+pub fn turn_off(psci: &Test, core: usize) {
+    assert!(matches!(
+        psci.call(core, 0x8400_0002, [0; 3]),
+        Decision::TurnOff(_)
+    ));
+    psci.going_off(core, 0, |_| {});
+    psci.off(core);
+}
