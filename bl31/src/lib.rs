@@ -1,2 +1,5 @@
 //! The EL3 image.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
+
+pub mod context;
+pub mod cpu_ext;

@@ -1,0 +1,56 @@
+//! What the two worlds share of a core, and how it changes hands.
+//!
+//! A *bank* is a set of system registers that one world's software and the other's both use:
+//! [`El2Bank`] where the SPMC runs at S-EL2, [`El1Bank`] where it runs at S-EL1, [`CommonBank`]
+//! always. [`SysRegs`] keeps a world's values while the other world runs. [`Policy`], decided once at
+//! boot, says which banks and which registers of them apply; a switch then is straight-line code
+//! with one test of a bit for each optional group, and reads no ID register.
+//!
+//! Which registers belong to an extension, and which world may use it, is said in its file in
+//! [`crate::cpu_ext`]; the lists' machinery is in [`registers`], the architecture's base lists in
+//! [`el1`] and [`el2`]. Vector and matrix registers are [`simd`]'s. docs/context.md argues it all.
+
+pub mod el1;
+pub mod el2;
+pub mod el3;
+pub mod features;
+pub mod policy;
+pub mod registers;
+pub mod simd;
+mod sysreg;
+#[cfg(test)]
+mod tests;
+pub mod undefined;
+
+pub use janus_spmd::World;
+
+pub use el1::{CommonBank, El1Bank};
+pub use el2::El2Bank;
+pub use el3::El3Regs;
+pub use features::{Feature, Features, IdRegs, field};
+pub use policy::{Policy, SpmcMode};
+pub use simd::Simd;
+pub(crate) use sysreg::{isb, mrs, msr};
+
+/// The system registers of one world on one core, valid while the other world is in the CPU.
+///
+/// What the mode does not switch stays unused here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct SysRegs {
+    /// Switched in every mode.
+    pub common: CommonBank,
+    /// Switched for an SPMC at S-EL2.
+    pub el2: El2Bank,
+    /// Switched for an SPMC at S-EL1.
+    pub el1: El1Bank,
+}
+
+impl SysRegs {
+    /// All zero.
+    pub const EMPTY: Self = Self {
+        common: CommonBank::EMPTY,
+        el2: El2Bank::EMPTY,
+        el1: El1Bank::EMPTY,
+    };
+}

@@ -1,0 +1,233 @@
+//! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
+//! and the SPMC's exception level, and then only read.
+
+use super::{El3Regs, Feature, Features, IdRegs, Simd, SysRegs, World, el3, isb, mrs, msr};
+use core::fmt;
+
+/// Where the SPMC runs and so what both worlds share. From its manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpmcMode {
+    /// No SPMC: nothing is ever switched.
+    None,
+    /// The SPMC runs at S-EL1: EL1 and floating-point state is switched.
+    SEl1,
+    /// The SPMC runs at S-EL2 and keeps EL1 and floating-point state apart itself: EL2 state is
+    /// switched.
+    SEl2,
+    /// The SPMC runs at S-EL2 and relies on EL3 for EL1 and floating-point state too.
+    All,
+}
+
+impl SpmcMode {
+    /// Whether the EL2 bank is switched.
+    pub const fn el2(self) -> bool {
+        matches!(self, SpmcMode::SEl2 | SpmcMode::All)
+    }
+
+    /// Whether the EL1 bank is switched.
+    pub const fn el1(self) -> bool {
+        matches!(self, SpmcMode::SEl1 | SpmcMode::All)
+    }
+}
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What the CPU has.
+    features: Features,
+    mode: SpmcMode,
+}
+
+/// SCTLR_EL1 at reset: its RES1 bits. MMU and caches off.
+const SCTLR_EL1_RESET: u64 = 0x30d0_0980;
+/// SCTLR_EL2 at reset: the same, for EL2.
+const SCTLR_EL2_RESET: u64 = 0x30c5_0830;
+/// HCR_EL2.RW: EL1 is AArch64. All else as if EL2 were not there.
+const HCR_EL2_RESET: u64 = 1 << 31;
+/// CPTR_EL2 (HCR_EL2.E2H = 0): its RES1 bits, with SVE's and SME's trap clear.
+const CPTR_EL2_RESET: u64 = 0x22ff;
+/// CNTHCTL_EL2.{EL1PCTEN, EL1PCEN}: EL1 may use the physical counter and timer.
+const CNTHCTL_EL2_RESET: u64 = 3;
+
+impl Policy {
+    /// Before anything is known: nothing is switched.
+    pub const NONE: Self = Self {
+        features: Features::NONE,
+        mode: SpmcMode::None,
+    };
+
+    /// The policy for a CPU with these features.
+    pub const fn new(features: Features, mode: SpmcMode) -> Self {
+        Self { features, mode }
+    }
+
+    /// What the CPU has.
+    pub const fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Where the SPMC runs.
+    pub const fn mode(&self) -> SpmcMode {
+        self.mode
+    }
+
+    /// How EL3's registers are set while `world` runs.
+    pub fn el3_regs(&self, world: World) -> El3Regs {
+        let mut el3 = El3Regs::new(self.features, self.mode.el2(), world);
+        Simd::open(self.features, self.mode, world, &mut el3);
+        el3
+    }
+
+    /// The values that the architecture and custom let software expect at its first instruction:
+    /// reset values, with EL2's controls such that EL1 works as if EL2 were not there.
+    fn first_state(&self) -> SysRegs {
+        let mut sys = SysRegs::EMPTY;
+        sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
+        sys.el2.el2.sctlr_el2 = SCTLR_EL2_RESET;
+        sys.el2.el2.hcr_el2 = HCR_EL2_RESET;
+        sys.el2.el2.cptr_el2 = CPTR_EL2_RESET;
+        sys.el2.el2.cnthctl_el2 = CNTHCTL_EL2_RESET;
+        for extension in crate::cpu_ext::EXTENSIONS {
+            if self.features.has(extension.feature) {
+                (extension.first)(&mut sys);
+            }
+        }
+        sys
+    }
+}
+
+impl Policy {
+    /// Whether this CPU can run an SPMC at S-EL2.
+    pub fn cpu_has_sel2() -> bool {
+        el3::has_sel2(&IdRegs::read())
+    }
+
+    /// Decides what applies to this CPU.
+    pub fn detect(mode: SpmcMode) -> Self {
+        Self::new(Features::from_id(&IdRegs::read()), mode)
+    }
+
+    /// What the boot core has and this core lacks, or the other way round: the switch would be
+    /// wrong on one of them.
+    pub fn mismatch(&self) -> Features {
+        let mine = Features::from_id(&IdRegs::read());
+        self.features.minus(mine).or(mine.minus(self.features))
+    }
+
+    /// The values with which `world` starts on this core.
+    pub fn reset_state(&self, _world: World) -> SysRegs {
+        let mut sys = self.first_state();
+        // Implementation defined: the values of the CPU's own reset.
+        sys.el1.el1.actlr_el1 = mrs!("ACTLR_EL1");
+        if self.features.has(Feature::EL2) {
+            sys.el2.el2.actlr_el2 = mrs!("ACTLR_EL2");
+            sys.el2.el2.vpidr_el2 = mrs!("MIDR_EL1");
+            sys.el2.el2.vmpidr_el2 = mrs!("MPIDR_EL1");
+        }
+        sys
+    }
+
+    /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
+    /// does not switch. On every core when it comes on, before [`Policy::load`].
+    pub fn init_el3(&self) {
+        let normal = self.el3_regs(World::Normal);
+        // For the set-up, EL3 itself must not be trapped.
+        msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
+        // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
+        msr!("SCR_EL3", normal.scr_el3);
+        msr!("MDCR_EL3", normal.mdcr_el3);
+        // What follows is trapped or defined by the values above.
+        isb!();
+        for extension in crate::cpu_ext::EXTENSIONS {
+            if self.features.has(extension.feature) {
+                (extension.init)();
+            }
+        }
+        let first = self.reset_state(World::Normal);
+        let mut scrap = SysRegs::EMPTY;
+        // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
+        unsafe {
+            if self.features.has(Feature::EL2) {
+                super::El2Bank::swap(self.features, &mut scrap.el2, &first.el2);
+            }
+            super::El1Bank::swap(self.features, &mut scrap.el1, &first.el1);
+        }
+    }
+
+    /// Saves what the CPU holds to `from` and loads `to`.
+    #[inline(never)]
+    fn swap(&self, from: &mut SysRegs, to: &SysRegs) {
+        // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
+        unsafe {
+            super::CommonBank::swap(self.features, &mut from.common, &to.common);
+            if self.mode.el2() {
+                super::El2Bank::swap(self.features, &mut from.el2, &to.el2);
+            }
+            if self.mode.el1() {
+                super::El1Bank::swap(self.features, &mut from.el1, &to.el1);
+            }
+        }
+    }
+
+    /// Switches the core from the normal world to the secure world: saves the former's registers to
+    /// `from` and loads the latter's.
+    #[inline(always)]
+    pub fn to_secure(&self, _: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+        // SAFETY: both halves of the switch are here.
+        unsafe { el3.write(self.features) };
+        self.swap(from, to);
+    }
+
+    /// Switches the core from the secure world to the normal world.
+    #[inline(always)]
+    pub fn to_normal(&self, _: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+        // SAFETY: both halves of the switch are here.
+        unsafe { el3.write(self.features) };
+        self.swap(from, to);
+    }
+
+    /// Loads the first world that runs on this core since it came on; what the CPU holds is of no
+    /// use any more.
+    pub fn load(&self, to: &SysRegs, el3: &El3Regs) {
+        let mut scrap = SysRegs::EMPTY;
+        // SAFETY: both halves of the switch are here.
+        unsafe { el3.write(self.features) };
+        self.swap(&mut scrap, to);
+    }
+
+    /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this
+    /// ESR_EL3 that is no SMC. When it goes on, either the instruction can be executed, or it
+    /// takes an UNDEFINED exception there. `gpr` are its x0 to x30.
+    #[cold]
+    pub fn resolve_trap(
+        &self,
+        _: &mut Simd,
+        _: World,
+        _: &mut El3Regs,
+        gpr: &mut [u64; 31],
+        _: u64,
+    ) {
+        super::undefined::inject(self, gpr);
+    }
+}
+
+impl Policy {
+    /// Writes the one line about the CPU that the boot prints.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let switched = match self.mode {
+            SpmcMode::None => "nothing",
+            SpmcMode::SEl1 => "EL1 and FP",
+            SpmcMode::SEl2 => "EL2",
+            SpmcMode::All => "EL1, EL2 and FP",
+        };
+        writeln!(
+            out,
+            "CPU: {}; a world switch exchanges {switched}",
+            self.features
+        )
+    }
+}

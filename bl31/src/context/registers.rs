@@ -1,0 +1,213 @@
+//! One declaration for each list of registers: [`registers!`] and [`bank!`].
+//!
+//! A list is written once, as `field = "REGISTER"`. From it come the fields that keep the values,
+//! the code that saves and restores them, and the table that tests and the poison payload read, so
+//! that what is saved and what is restored cannot differ.
+//!
+//! The code is straight-line. Registers go in pairs, saving one world's value and loading the
+//! other's in the same pass:
+//!
+//! ```text
+//! mrs  t0, A          ldp  t2, t3, [load]         msr  A, t2
+//! mrs  t1, B          stp  t0, t1, [save]         msr  B, t3
+//! ```
+//!
+//! which is three instructions a register, the least that the architecture allows with pairs. `save`
+//! and `load` point [`BIAS`] bytes into a bank, so that the signed offset of `ldp` reaches all of it.
+//!
+//! A register that the assembler may not know, because the target lacks the extension, is written in
+//! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
+
+/// How far into a bank its base pointers point: what `ldp` reaches downwards.
+pub const BIAS: usize = 512;
+
+/// The most bytes that a bank can have: `ldp` reaches from -512 to 504 and takes 16 bytes.
+pub const BANK_MAX: usize = BIAS + 504 + 8;
+
+/// One register of a list, for those who read the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// The field's name, the architecture's name in lower case.
+    pub name: &'static str,
+    /// What the assembler is given.
+    pub encoding: &'static str,
+    /// Bytes from the start of its bank.
+    pub offset: usize,
+}
+
+/// One list of registers and the code made from it, for those who read the lists.
+#[derive(Clone, Copy, Debug)]
+pub struct List {
+    /// The group's name.
+    pub name: &'static str,
+    /// The registers, in the order in which they are switched.
+    pub registers: &'static [Register],
+    /// The code, as the assembler gets it, offsets by their fields' names.
+    pub code: &'static str,
+}
+
+/// Makes the text of the pair code from a list; see the module's documentation.
+macro_rules! pair_code {
+    ([$($text:expr),*]) => { concat!($($text),*) };
+    ([$($text:expr),*] $a:ident $reg_a:literal) => {
+        concat!($($text,)*
+            "mrs {t0}, ", $reg_a, "\n",
+            "ldr {t2}, [{load}, #{", stringify!($a), "}] // {t1}, {t3} unused\n",
+            "str {t0}, [{save}, #{", stringify!($a), "}]\n",
+            "msr ", $reg_a, ", {t2}\n")
+    };
+    ([$($text:expr),*] $a:ident $reg_a:literal $b:ident $reg_b:literal $($rest:tt)*) => {
+        $crate::context::registers::pair_code!([$($text,)*
+            "mrs {t0}, ", $reg_a, "\n",
+            "mrs {t1}, ", $reg_b, "\n",
+            "ldp {t2}, {t3}, [{load}, #{", stringify!($a), "}] // and {", stringify!($b), "}\n",
+            "stp {t0}, {t1}, [{save}, #{", stringify!($a), "}]\n",
+            "msr ", $reg_a, ", {t2}\n",
+            "msr ", $reg_b, ", {t3}\n"] $($rest)*)
+    };
+}
+pub(crate) use pair_code;
+
+/// Declares a group of registers that are switched together, at a field of a bank:
+///
+/// ```text
+/// registers! {
+///     /// FEAT_HCX.
+///     pub struct Hcx in El2Bank.hcx { hcrx_el2 = "S3_4_C1_C2_2" }
+/// }
+/// ```
+///
+/// The group gets one `u64` field a register and `swap(save, load)`.
+macro_rules! registers {
+    ($(#[$doc:meta])* pub struct $Group:ident in $Bank:ident.$field:ident {
+        $($reg:ident = $encoding:literal),+ $(,)?
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(C)]
+        pub struct $Group {
+            $(#[doc = concat!("`", stringify!($reg), "`.")] pub $reg: u64),+
+        }
+
+        impl $Group {
+            /// All zero.
+            pub const EMPTY: Self = Self { $($reg: 0),+ };
+
+            /// The list.
+            pub const LIST: $crate::context::registers::List = $crate::context::registers::List {
+                name: stringify!($Group),
+                registers: &[$($crate::context::registers::Register {
+                    name: stringify!($reg),
+                    encoding: $encoding,
+                    offset: core::mem::offset_of!($crate::context::$Bank, $field.$reg),
+                }),+],
+                code: $crate::context::registers::pair_code!([] $($reg $encoding)+),
+            };
+
+            /// Saves the registers to the bank around `save` and loads those of the bank around
+            /// `load`.
+            ///
+            /// # Safety
+            ///
+            /// Both point `BIAS` bytes into a bank, `save` into one that nobody else uses. The CPU
+            /// has the registers, and no code at EL3 relies on what they hold.
+            #[inline(always)]
+            pub unsafe fn swap(save: *mut u8, load: *const u8) {
+                #[cfg(not(target_os = "none"))]
+                let _ = (save, load);
+                #[cfg(target_os = "none")]
+                // SAFETY: as the caller promises; the offsets are those of the group's fields.
+                unsafe {
+                    core::arch::asm!(
+                        $crate::context::registers::pair_code!([] $($reg $encoding)+),
+                        $($reg = const core::mem::offset_of!($crate::context::$Bank, $field.$reg)
+                            as isize - $crate::context::registers::BIAS as isize,)+
+                        save = in(reg) save,
+                        load = in(reg) load,
+                        t0 = out(reg) _,
+                        t1 = out(reg) _,
+                        t2 = out(reg) _,
+                        t3 = out(reg) _,
+                        options(nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+    };
+}
+pub(crate) use registers;
+
+/// Declares a bank: the groups that are switched together in one mode, each with the feature that
+/// it depends on.
+///
+/// Groups below `late(FEATURE)` share one test of that bit, so that a CPU with none of them pays one
+/// branch for all.
+macro_rules! bank {
+    ($(#[$doc:meta])* pub struct $Bank:ident {
+        always { $($always:ident: $Always:ty),* $(,)? }
+        when { $($feature:ident => $field:ident: $Field:ty),* $(,)? }
+        late($late:ident) { $($late_feature:ident => $late_field:ident: $Late:ty),* $(,)? }
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(C, align(16))]
+        pub struct $Bank {
+            $(#[doc = "Always switched."] pub $always: $Always,)*
+            $(#[doc = concat!("With ", stringify!($feature), ".")] pub $field: $Field,)*
+            $(#[doc = concat!("With ", stringify!($late_feature), ".")] pub $late_field: $Late,)*
+        }
+
+        // What `ldp` cannot reach must not be declared.
+        const _: () = assert!(size_of::<$Bank>() <= $crate::context::registers::BANK_MAX);
+
+        impl $Bank {
+            /// All zero.
+            pub const EMPTY: Self = Self {
+                $($always: <$Always>::EMPTY,)*
+                $($field: <$Field>::EMPTY,)*
+                $($late_field: <$Late>::EMPTY,)*
+            };
+
+            /// The lists with the feature that each depends on, in the order of the switch.
+            pub const LISTS: &'static [(
+                Option<$crate::context::Feature>,
+                $crate::context::registers::List,
+            )] = &[
+                $((None, <$Always>::LIST),)*
+                $((Some($crate::context::Feature::$feature), <$Field>::LIST),)*
+                $((Some($crate::context::Feature::$late_feature), <$Late>::LIST),)*
+            ];
+
+            /// The features below `late`.
+            pub const LATE: $crate::context::Features = $crate::context::Features::of(&[
+                $($crate::context::Feature::$late_feature),*
+            ]);
+
+            /// Saves what the CPU holds to `save` and loads `load`, as far as the features of
+            /// `mask` have it.
+            ///
+            /// # Safety
+            ///
+            /// The CPU has the features of `mask`, and no code at EL3 relies on what the registers
+            /// hold.
+            #[inline(always)]
+            pub unsafe fn swap(mask: $crate::context::Features, save: &mut Self, load: &Self) {
+                use $crate::context::Feature;
+                let save = core::ptr::from_mut(save).cast::<u8>();
+                let load = core::ptr::from_ref(load).cast::<u8>();
+                // SAFETY: the sum of what the callee and the caller promise: the pointers are BIAS
+                // bytes into a bank (or past its end by an offset that no group of it uses).
+                unsafe {
+                    let save = save.wrapping_add($crate::context::registers::BIAS);
+                    let load = load.wrapping_add($crate::context::registers::BIAS);
+                    $(<$Always>::swap(save, load);)*
+                    $(if mask.has(Feature::$feature) { <$Field>::swap(save, load); })*
+                    if mask.has(Feature::$late) {
+                        $(if mask.has(Feature::$late_feature) { <$Late>::swap(save, load); })*
+                    }
+                }
+            }
+        }
+    };
+}
+pub(crate) use bank;

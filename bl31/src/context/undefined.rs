@@ -1,0 +1,218 @@
+//! Traps of lower ELs: which one opens something, and how any other becomes an UNDEFINED exception
+//! where it came from, as if the CPU had no such instruction.
+//!
+//! The exception is entered as the architecture does it (DDI0487, AArch64.TakeException): from EL2
+//! to EL2, from EL1 and EL0 to EL1, from EL0 to EL2 where HCR_EL2.TGE is set. An AArch32 EL1 gets its
+//! Undefined mode.
+
+use super::{Feature, Features, Policy, mrs, msr};
+
+/// ESR_ELx of an UNDEFINED exception: exception class 0 (unknown reason), a 32-bit instruction.
+const ESR_UNKNOWN: u64 = 1 << 25;
+
+/// Bits of SPSR_ELx.
+mod spsr {
+    pub const M_MASK: u64 = 0xf;
+    pub const AARCH32: u64 = 1 << 4;
+    pub const EL1H: u64 = 5;
+    pub const EL2H: u64 = 9;
+    pub const DAIF: u64 = 0xf << 6;
+    pub const BTYPE: u64 = 3 << 10;
+    pub const SSBS: u64 = 1 << 12;
+    pub const ALLINT: u64 = 1 << 13;
+    pub const IL: u64 = 1 << 20;
+    pub const SS: u64 = 1 << 21;
+    pub const PAN: u64 = 1 << 22;
+    pub const UAO: u64 = 1 << 23;
+    pub const TCO: u64 = 1 << 25;
+    pub const PM: u64 = 1 << 32;
+    pub const EXLOCK: u64 = 1 << 34;
+    pub const PACM: u64 = 1 << 35;
+    /// AArch32: the mode.
+    pub const MODE32: u64 = 0x1f;
+    pub const USR: u64 = 0x10;
+    pub const UND: u64 = 0x1b;
+    pub const T: u64 = 1 << 5;
+    pub const I: u64 = 1 << 7;
+    pub const E: u64 = 1 << 9;
+    /// IT[1:0], J and IT[7:2].
+    pub const IT: u64 = 3 << 25 | 0x3f << 10;
+    pub const J: u64 = 1 << 24;
+}
+
+/// The controls of the target EL that an exception's PSTATE depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Controls {
+    /// SCTLR_EL1 or SCTLR_EL2.
+    pub sctlr: u64,
+    /// HCR_EL2, zero where EL2 is not enabled in the world's security state.
+    pub hcr: u64,
+    /// GCSCR_EL1 or GCSCR_EL2, zero without FEAT_GCS.
+    pub gcscr: u64,
+}
+
+/// The EL to which an UNDEFINED exception from a PE with this SPSR goes: 1 or 2.
+pub fn target_el(spsr: u64, hcr: u64) -> u8 {
+    const TGE: u64 = 1 << 27;
+    let from = match spsr & spsr::AARCH32 {
+        0 => spsr >> 2 & 3,
+        _ if spsr & spsr::MODE32 == spsr::USR => 0,
+        // Hyp mode.
+        _ if spsr & spsr::MODE32 == 0x1a => 2,
+        _ => 1,
+    };
+    match from {
+        2 => 2,
+        0 if hcr & TGE != 0 => 2,
+        _ => 1,
+    }
+}
+
+/// The offset of the synchronous vector for an exception from `spsr` to AArch64 `target`.
+pub fn vector_offset(spsr: u64, target: u8) -> u64 {
+    let same = match target {
+        2 => spsr & 0x1c == 8,
+        _ => spsr & 0x1c == 4,
+    };
+    match (same, spsr & spsr::AARCH32) {
+        (true, _) if spsr & 1 == 0 => 0,
+        (true, _) => 0x200,
+        (false, 0) => 0x400,
+        (false, _) => 0x600,
+    }
+}
+
+/// PSTATE after the exception is taken to AArch64 `target`, as an SPSR value.
+pub fn new_pstate(features: Features, old: u64, target: u8, controls: Controls) -> u64 {
+    /// HCR_EL2.{E2H, TGE}.
+    const HOST: u64 = 1 << 34 | 1 << 27;
+    const SPAN: u64 = 1 << 23;
+    const DSSBS: u64 = 1 << 44;
+    const SPINTMASK: u64 = 1 << 62;
+    const EXLOCKEN: u64 = 1 << 6;
+    let sctlr = controls.sctlr;
+
+    // NZCV, DIT and what is not known here stay. An AArch32 PSTATE has nothing else to keep.
+    let mut new = if old & spsr::AARCH32 == 0 {
+        old
+    } else {
+        old & 0xf021_0000 & !spsr::SS
+    };
+    new &= !(spsr::M_MASK
+        | spsr::AARCH32
+        | spsr::BTYPE
+        | spsr::SSBS
+        | spsr::ALLINT
+        | spsr::IL
+        | spsr::SS
+        | spsr::UAO
+        | spsr::EXLOCK
+        | spsr::PACM);
+    new |= spsr::DAIF | if target == 2 { spsr::EL2H } else { spsr::EL1H };
+    if sctlr & DSSBS != 0 {
+        new |= spsr::SSBS;
+    }
+    let host = target == 1 || controls.hcr & HOST == HOST;
+    if host && sctlr & SPAN == 0 && features.has(Feature::PAN) {
+        new |= spsr::PAN;
+    }
+    if features.has(Feature::MTE) {
+        new |= spsr::TCO;
+    }
+    if features.has(Feature::NMI) && sctlr & SPINTMASK == 0 {
+        new |= spsr::ALLINT;
+    }
+    if features.has(Feature::EBEP) {
+        new |= spsr::PM;
+    }
+    let same_el = old & spsr::AARCH32 == 0 && old >> 2 & 3 == u64::from(target);
+    if features.has(Feature::GCS) && same_el && controls.gcscr & EXLOCKEN != 0 {
+        new |= spsr::EXLOCK;
+    }
+    new
+}
+
+/// PSTATE after the exception is taken to an AArch32 EL1's Undefined mode.
+pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
+    const EE: u64 = 1 << 25;
+    const TE: u64 = 1 << 30;
+    const SPAN: u64 = 1 << 23;
+    const DSSBS: u64 = 1 << 31;
+    let mut new =
+        old & !(spsr::MODE32 | spsr::T | spsr::E | spsr::IT | spsr::J | spsr::IL | spsr::SS);
+    new &= !spsr::UAO;
+    new |= spsr::UND | spsr::I;
+    if sctlr & EE != 0 {
+        new |= spsr::E;
+    }
+    if sctlr & TE != 0 {
+        new |= spsr::T;
+    }
+    if sctlr & SPAN == 0 {
+        new |= spsr::PAN;
+    }
+    // SSBS is bit 23 of an AArch32 PSTATE.
+    if sctlr & DSSBS != 0 {
+        new |= spsr::UAO;
+    }
+    new
+}
+
+/// Makes the world whose registers are in the CPU take an UNDEFINED exception at the instruction in
+/// ELR_EL3 when it goes on. `gpr` are its x0 to x30.
+pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
+    const SCR_NS: u64 = 1;
+    const SCR_EEL2: u64 = 1 << 18;
+    /// HCR_EL2.RW.
+    const RW: u64 = 1 << 31;
+
+    let features = policy.features();
+    let (elr, old) = (mrs!("ELR_EL3"), mrs!("SPSR_EL3"));
+    let el2 = features.has(Feature::EL2) && mrs!("SCR_EL3") & (SCR_NS | SCR_EEL2) != 0;
+    let hcr = if el2 { mrs!("HCR_EL2") } else { 0 };
+    let gcs = features.has(Feature::GCS);
+    let target = target_el(old, hcr);
+
+    if target == 2 {
+        let controls = Controls {
+            sctlr: mrs!("SCTLR_EL2"),
+            hcr,
+            gcscr: if gcs { mrs!("S3_4_C2_C5_0") } else { 0 },
+        };
+        msr!("ELR_EL2", elr);
+        msr!("SPSR_EL2", old);
+        msr!("ESR_EL2", ESR_UNKNOWN);
+        msr!(
+            "ELR_EL3",
+            mrs!("VBAR_EL2").wrapping_add(vector_offset(old, 2))
+        );
+        msr!("SPSR_EL3", new_pstate(features, old, 2, controls));
+    } else if old & spsr::AARCH32 != 0 && el2 && hcr & RW == 0 {
+        // LR_und is x22 as AArch64 sees it.
+        let (base, sctlr) = (mrs!("VBAR_EL1"), mrs!("SCTLR_EL1"));
+        const HIGH_VECTORS: u64 = 1 << 13;
+        let base = if sctlr & HIGH_VECTORS != 0 {
+            0xffff_0000
+        } else {
+            base & 0xffff_ffff
+        };
+        gpr[22] = elr.wrapping_add(if old & spsr::T != 0 { 2 } else { 4 }) & 0xffff_ffff;
+        msr!("SPSR_UND", old);
+        msr!("ELR_EL3", base + 4);
+        msr!("SPSR_EL3", new_pstate32(old, sctlr));
+    } else {
+        let controls = Controls {
+            sctlr: mrs!("SCTLR_EL1"),
+            hcr,
+            gcscr: if gcs { mrs!("S3_0_C2_C5_0") } else { 0 },
+        };
+        msr!("ELR_EL1", elr);
+        msr!("SPSR_EL1", old);
+        msr!("ESR_EL1", ESR_UNKNOWN);
+        msr!(
+            "ELR_EL3",
+            mrs!("VBAR_EL1").wrapping_add(vector_offset(old, 1))
+        );
+        msr!("SPSR_EL3", new_pstate(features, old, 1, controls));
+    }
+}

@@ -1,0 +1,155 @@
+//! The architectural extensions, one file each: how it is found, what EL3 enables for whom, which
+//! registers are switched, and why so.
+//!
+//! The rule: everything starts trapped, and what is not listed here stays so; an access from a lower
+//! EL then becomes an UNDEFINED exception there ([`crate::context::undefined`]). What a world can
+//! use of the *system* (translation, traps, virtualisation, authentication) both worlds get, and it
+//! is switched. What *observes* a running program (trace, profiling, branch records, activity
+//! monitors) only the normal world gets, and it stops at the door of the secure world; nothing of it
+//! has to be switched then.
+
+use crate::context::{El3Regs, Feature, IdRegs, SysRegs, World};
+
+pub mod aarch32;
+pub mod aie;
+pub mod amu;
+pub mod brbe;
+pub mod csv2;
+pub mod d128;
+pub mod debug;
+pub mod ecv;
+pub mod fgt;
+pub mod fpmr;
+pub mod gcs;
+pub mod gic;
+pub mod hcx;
+pub mod hdbss;
+pub mod ls64;
+pub mod mpam;
+pub mod mte;
+pub mod nv2;
+pub mod pauth;
+pub mod pfar;
+pub mod pie;
+pub mod pmu;
+pub mod pstate;
+pub mod ras;
+pub mod sctlr2;
+pub mod sel2;
+pub mod sme;
+pub mod spe;
+pub mod srmask;
+pub mod step2;
+pub mod sve;
+pub mod tcr2;
+pub mod the;
+pub mod trace;
+pub mod trf;
+pub mod vhe;
+
+/// One extension.
+pub struct Extension {
+    /// Its bit.
+    pub feature: Feature,
+    /// Its name for the boot message, without `FEAT_`; empty for what is no extension of its own.
+    pub name: &'static str,
+    /// Whether these ID registers announce it.
+    pub present: fn(&IdRegs) -> bool,
+    /// Opens what the world may use.
+    pub el3: fn(World, &mut El3Regs),
+    /// The values a world first starts with, where zero would not do.
+    pub first: fn(&mut SysRegs),
+    /// Sets up what EL3 owns of it, on each core when it comes on. CPTR_EL3 traps nothing then.
+    pub init: fn(),
+}
+
+impl Extension {
+    /// An extension that adds nothing but its registers in a bank.
+    pub const fn new(feature: Feature, name: &'static str, present: fn(&IdRegs) -> bool) -> Self {
+        Self {
+            feature,
+            name,
+            present,
+            el3: |_, _| (),
+            first: |_| (),
+            init: || (),
+        }
+    }
+
+    /// Adds what EL3 opens.
+    pub const fn opens(self, el3: fn(World, &mut El3Regs)) -> Self {
+        Self { el3, ..self }
+    }
+
+    /// Adds first values.
+    pub const fn first(self, first: fn(&mut SysRegs)) -> Self {
+        Self { first, ..self }
+    }
+
+    /// Adds what EL3 sets up on each core.
+    pub const fn init(self, init: fn()) -> Self {
+        Self { init, ..self }
+    }
+}
+
+/// All extensions.
+pub static EXTENSIONS: &[Extension] = &[
+    sel2::EL2,
+    sel2::SEL2,
+    aarch32::AA32,
+    gic::GIC,
+    gic::LR0_3,
+    gic::LR4_7,
+    gic::LR8_11,
+    gic::LR12_15,
+    gic::APR1,
+    gic::APR2_3,
+    pauth::PAUTH,
+    vhe::VHE,
+    ras::RAS,
+    ras::RECORDS,
+    fgt::FGT,
+    fgt::FGT2,
+    hcx::HCX,
+    ecv::ECV,
+    mte::MTE,
+    csv2::CSV2_2,
+    nv2::NV2,
+    tcr2::TCR2,
+    pie::S1PIE,
+    pie::S1POE,
+    pie::S2PIE,
+    pie::S2POE,
+    sctlr2::SCTLR2,
+    gcs::GCS,
+    the::THE,
+    d128::D128,
+    aie::AIE,
+    pfar::PFAR,
+    fpmr::FPMR,
+    sve::SVE,
+    sme::SME,
+    sme::SME2,
+    sme::FA64,
+    mpam::MPAM,
+    amu::AMU,
+    amu::AMU_V1P1,
+    amu::HAFGRTR,
+    pmu::PMU,
+    pmu::EBEP,
+    trf::TRF,
+    trace::TRACE,
+    trace::TRBE,
+    spe::SPE,
+    brbe::BRBE,
+    debug::DEBUG_V8P9,
+    step2::STEP2,
+    ls64::ACCDATA,
+    hdbss::HDBSS,
+    hdbss::HACDBS,
+    srmask::SRMASK,
+    pstate::MOPS,
+    pstate::PAN,
+    pstate::NMI,
+    pstate::DIT,
+];

@@ -1,0 +1,24 @@
+//! FEAT_SVE: the scalable vector extension. Z, P and FFR are [`crate::context::simd`]'s; here are the
+//! registers that control the vector length.
+
+use super::Extension;
+use crate::context::{Feature, field, msr, registers::registers};
+
+registers! {
+    /// EL1's.
+    pub struct SveEl1 in El1Bank.sve { zcr_el1 = "S3_0_C1_C2_0" }
+}
+
+registers! {
+    /// EL2's.
+    pub struct SveEl2 in El2Bank.sve { zcr_el2 = "S3_4_C1_C2_0" }
+}
+
+/// ZCR_EL3.LEN: no limit.
+const LEN_MAX: u64 = 0xf;
+
+/// ID_AA64PFR0_EL1.SVE.
+pub const SVE: Extension =
+    Extension::new(Feature::SVE, "SVE", |id| field(id.pfr0, 32) != 0).init(|| {
+        msr!("S3_6_C1_C2_0", LEN_MAX);
+    });
