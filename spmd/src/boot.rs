@@ -4,8 +4,9 @@
 //! FFA_SECONDARY_EP_REGISTER, or at the same point. What it says before FFA_MSG_WAIT never reaches the
 //! normal world, which does not run yet.
 
+use crate::action::{Action, Work, refuse};
 use crate::call::{Call, ErrorCode, Regs, set_error, set_success};
-use crate::dispatch::{Action, SpmcConfig, Spmd, Work, refuse};
+use crate::dispatch::{SpmcConfig, Spmd};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};

@@ -44,9 +44,9 @@ pub(crate) mod id {
 
 /// Function numbers that the dispatcher tells apart outside the table.
 pub(crate) mod number {
-    pub const VERSION: u8 = 0x63;
-    pub const DIRECT_RESP: u8 = 0x70;
-    pub const DIRECT_RESP2: u8 = 0x8E;
+    pub const VERSION: u32 = 0x63;
+    pub const DIRECT_RESP: u32 = 0x70;
+    pub const DIRECT_RESP2: u32 = 0x8E;
 }
 
 /// The FF-A ID of the SPMD itself.
@@ -60,15 +60,17 @@ pub(crate) const fn is_secure(id: u16) -> bool {
 /// Bit 16 of a function ID: the caller has no live SVE state (SMCCC 1.3, 2.9).
 pub(crate) const SVE_HINT: u32 = 1 << 16;
 const SMC64: u32 = 1 << 30;
-/// Everything of a function ID but the convention, the hint and the function number's byte.
-const OWNER_MASK: u32 = !(SMC64 | SVE_HINT | 0xFF);
-/// A fast call to the standard secure services.
+/// Function number 0: a fast SMC32 call to the standard secure services.
 const OWNER: u32 = 0x8400_0000;
 
 /// Whether W0 `function_id` names a call of FF-A's range: fast, owner 4, numbers 0x60 to 0xEF, with
 /// or without the SVE hint. bl31 gives exactly these to [`crate::Spmd::call`].
+#[inline]
 pub const fn is_ffa(function_id: u32) -> bool {
-    function_id & OWNER_MASK == OWNER && matches!(function_id as u8, 0x60..=0xEF)
+    matches!(
+        (function_id & !(SMC64 | SVE_HINT)).wrapping_sub(OWNER),
+        0x60..=0xEF
+    )
 }
 
 /// A function ID taken apart.
@@ -84,14 +86,15 @@ impl Call {
         Self { id: regs[0] as u32 }
     }
 
-    /// The function number, or 0 (which no row has) where the owner or the reserved bits are wrong.
+    /// A call named by its function ID.
+    pub fn named(id: u32) -> Self {
+        Self { id }
+    }
+
+    /// The function number; more than a byte where the owner or the reserved bits are wrong.
     #[inline(always)]
-    pub fn number(self) -> u8 {
-        if self.id & OWNER_MASK == OWNER {
-            self.id as u8
-        } else {
-            0
-        }
+    pub fn number(self) -> u32 {
+        (self.id & !(SMC64 | SVE_HINT)).wrapping_sub(OWNER)
     }
 
     /// Whether the call is SMC64.

@@ -4,8 +4,8 @@
 //! complete, so that what is printed is always a whole line with the SPMC's mark before it, and cores
 //! do not mix. Whatever is not printable ASCII is written as an escape: no line can be forged.
 
+use crate::action::{Action, Work, refuse};
 use crate::call::{ErrorCode, Regs, set_success};
-use crate::dispatch::{Action, Work, refuse};
 use crate::state::Core;
 use core::fmt::{self, Write};
 

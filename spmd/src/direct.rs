@@ -4,8 +4,9 @@
 //! RESP2, x2 and x3 are a UUID. Whether a response answers a request of the normal world is the SPMC's
 //! to check: between the two there can be an interrupt, a FFA_RUN and another core.
 
+use crate::action::Answer;
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, is_secure, number};
-use crate::dispatch::{Answer, SpmcConfig};
+use crate::dispatch::SpmcConfig;
 use crate::power::{Pending, framework, power_answer};
 use crate::table::FromSecure;
 

@@ -1,81 +1,19 @@
 //! The dispatcher's entry points: one call in, one action out.
 //!
-//! The world a call comes from and the state of the core choose a handler; the handler looks at the
-//! row of the call. A path that forwards does nothing but look up, copy and return.
+//! Nearly every call is forwarded while the SPMC runs. That path is here, and does nothing but look
+//! up the row, copy and return; whatever is not on it is decided in full by [`crate::normal`] and
+//! [`crate::secure`], which know nothing of the short cut.
 
-use crate::call::{
-    Call, ErrorCode, Regs, SPMD_ID, SVE_HINT, World, id, number, set, set_error, set_success,
-};
-use crate::console::ConsoleLog;
+use crate::action::{Action, Work};
+use crate::call::{Call, Regs, SVE_HINT, World, id, set};
+use crate::direct::{may_address, may_answer, may_request, may_respond};
+use crate::features::SCHEDULE_RECEIVER;
 use crate::partitions::LogicalPartition;
-use crate::power::Pending;
 use crate::state::{Core, State};
-use crate::table::{FromNormal, FromSecure, Rules, rules};
+use crate::table::{FromNormal, FromSecure, rules};
 use crate::version::{Negotiation, Pair, Version};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-
-/// What bl31 does next on this core. Exactly one of three.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use]
-pub enum Action {
-    /// Resume the world that called; its registers hold the answer.
-    Return,
-    /// Switch to the other world; its registers hold what it sees (after a secure interrupt: what it
-    /// had).
-    Enter,
-    /// EL3 has something to do first.
-    El3(Work),
-}
-
-/// What EL3 has to do. All of it comes from the secure world, except [`Work::Unclaimed`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Work {
-    /// The SPMC is initialised on this core: go on with the boot or CPU_ON flow that entered it. It
-    /// expects no answer; its registers are written when it is entered next.
-    SpmcReady,
-    /// The SPMC failed to initialise on this core, with this FF-A status code: report it and go on
-    /// with the boot or CPU_ON flow; the core has no SPMC (on the boot core: no core has).
-    SpmcFailed(i32),
-    /// The SPMC called this function ID before it was initialised, and may not: as
-    /// [`Work::SpmcFailed`].
-    SpmcStrayed(u32),
-    /// The request made by [`Spmd::request`] is answered: go on with what needed it. The SPMC waits;
-    /// its registers are written when it is entered next.
-    Answered(Answer),
-    /// Take the characters out of the secure registers ([`ConsoleLog::lines`], which also writes the
-    /// answer) and print them, then resume the secure world.
-    ConsoleLog(ConsoleLog),
-    /// Acknowledge, handle and end the pending Group 0 interrupt if it is still there, then resume
-    /// the secure world; the answer is already in its registers.
-    Group0Interrupt,
-    /// The SPMC died on this core: report it, then switch to the normal world. Its registers hold
-    /// what it sees: FFA_ERROR ABORTED, or after a secure interrupt what it had.
-    Aborted,
-    /// No SPMC on this core takes the secure interrupt: acknowledge it at EL3, disable and end it,
-    /// and resume the normal world.
-    Unclaimed,
-}
-
-/// How the SPMC answered a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answer {
-    /// A power request: done, go on.
-    Done,
-    /// A power request: refused with this PSCI status; the caller of PSCI gets DENIED.
-    Refused(i32),
-    /// A power request: answered with FFA_ERROR and this status; the SPMC does not know such
-    /// messages, go on.
-    Ignored(i32),
-    /// A logical partition's: x0 to x17 of the answer (w0 to w7 of an SMC32 one) are in the secure
-    /// world's registers.
-    Message,
-    /// The SPMC died over it on this core: report it; go on without.
-    Aborted,
-}
-
-// Both in one register: nothing is returned through memory.
-const _: () = assert!(size_of::<Action>() <= 8);
 
 /// What bl31 knows of the SPMC when it makes the [`Spmd`]: from the manifest and from BL2.
 #[derive(Clone)]
@@ -151,7 +89,7 @@ impl Spmd {
     /// One call of `from` on this core, to be given every SMC for which [`crate::is_ffa`] holds.
     ///
     /// `caller` is x0 to x17 of the world that called, `other` of the other one, both in place in
-    /// their saved contexts. Of the two only what the action says is changed.
+    /// their saved contexts. What the action does not need is not changed.
     #[inline]
     pub fn call(
         &self,
@@ -166,279 +104,73 @@ impl Spmd {
         }
     }
 
+    /// [`Spmd::call`] for the normal world.
+    pub fn normal_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
+        let call = Call::of(caller);
+        let rules = rules(call);
+        let pair = core.pair;
+        let forwarded = match rules.normal {
+            FromNormal::Forward => true,
+            FromNormal::DirectReq => may_request(caller),
+            FromNormal::DirectReq2 => pair.both_wide() && may_address(caller),
+            FromNormal::Features => caller[1] as u32 != SCHEDULE_RECEIVER,
+            _ => false,
+        };
+        if forwarded && core.is_running() && pair.fixed() && rules.has(call) {
+            forward(
+                call,
+                self.hint,
+                pair.normal_is_wide(),
+                pair.secure_is_wide(),
+                caller,
+                other,
+            );
+            return Action::Enter;
+        }
+        self.normal_decide(core, call, rules, caller, other)
+    }
+
+    /// [`Spmd::call`] for the secure world.
+    pub fn secure_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
+        let call = Call::of(caller);
+        let rules = rules(call);
+        let pair = core.pair;
+        let forwarded = match rules.secure {
+            FromSecure::Forward | FromSecure::Error | FromSecure::Success | FromSecure::MsgWait => {
+                true
+            }
+            FromSecure::DirectResp => may_respond(caller),
+            FromSecure::DirectResp2 => pair.both_wide() && may_answer(caller),
+            _ => false,
+        };
+        if forwarded && core.is_running() && pair.fixed() && rules.has(call) {
+            return pass(call, pair, caller, other);
+        }
+        self.secure_decide(core, call, rules, caller, other)
+    }
+
     /// A secure Group 1 interrupt came while the normal world ran; `secure` is x0 to x17 of the
     /// secure world. The interrupt must not be acknowledged at EL3.
     ///
     /// [`Action::Enter`]: switch to the secure world, the normal world's registers stay as they are.
-    /// [`Action::El3`]: [`Work::Unclaimed`]. [`Action::Return`]: resume the normal world (never while
-    /// bl31 calls this only when the normal world runs).
+    /// [`Action::El3`]: [`Work::Unclaimed`]. [`Action::Return`]: nothing changed, for the normal world
+    /// is not the one that runs; bl31 never sees it if it asks only when it should.
     pub fn secure_interrupt(&self, core: &mut Core, secure: &mut Regs) -> Action {
         match core.state {
-            State::Running | State::AskedSri => {
+            State::Running => {
                 set(secure, [id::INTERRUPT, 0, 0, 0]);
                 core.state = State::Interrupted;
                 Action::Enter
             }
             State::Off | State::Failed | State::Dead => Action::El3(Work::Unclaimed),
-            State::Booting { .. } | State::Interrupted | State::Requested(_) => Action::Return,
+            State::Booting { .. } | State::AskedSri | State::Interrupted | State::Requested(_) => {
+                Action::Return
+            }
         }
-    }
-
-    #[inline]
-    fn normal_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
-        let call = Call::of(caller);
-        let rules = rules(call.number());
-        if !matches!(core.state, State::Running) {
-            return no_spmc(core, call, caller);
-        }
-        if rules.normal == FromNormal::Version && !call.is_64() {
-            return self.version_from_normal(core, caller, other);
-        }
-        let pair = self.fixed_pair(core);
-        if !rules.has_convention(call.is_64(), || pair.asked()) {
-            return refuse(caller, ErrorCode::NotSupported);
-        }
-        match rules.normal {
-            FromNormal::Forward => {}
-            FromNormal::DirectReq => {
-                if !crate::direct::may_request(caller) {
-                    return refuse(caller, ErrorCode::InvalidParameters);
-                }
-            }
-            _ => match self.normal_rest(core, pair, rules, caller) {
-                Rest::Forward => {}
-                Rest::Answered => return Action::Return,
-            },
-        }
-        forward(call, self.hint, pair.normal(), pair.secure(), caller, other);
-        Action::Enter
-    }
-
-    /// The rules of the normal world that are less often used than forwarding.
-    #[inline(never)]
-    fn normal_rest(&self, core: &mut Core, pair: Pair, rules: Rules, caller: &mut Regs) -> Rest {
-        let code = match rules.normal {
-            FromNormal::Forward => return Rest::Forward,
-            FromNormal::ForwardAt1_0 => {
-                if pair.normal() == Version::V1_0 && pair.secure() == Version::V1_0 {
-                    return Rest::Forward;
-                }
-                ErrorCode::NotSupported
-            }
-            FromNormal::ForwardSince1_3 => {
-                if pair.both(Version::V1_3) {
-                    return Rest::Forward;
-                }
-                ErrorCode::NotSupported
-            }
-            FromNormal::Features => {
-                if self.asks_for_sri(caller) {
-                    core.state = State::AskedSri;
-                }
-                return Rest::Forward;
-            }
-            FromNormal::IdGet => {
-                set_success(caller, 0);
-                return Rest::Answered;
-            }
-            FromNormal::SpmIdGet => match &self.spmc {
-                Some(spmc) if pair.asked().is_none_or(|version| rules.exists_at(version)) => {
-                    set_success(caller, u32::from(spmc.id));
-                    return Rest::Answered;
-                }
-                _ => ErrorCode::NotSupported,
-            },
-            FromNormal::Send2 => {
-                if !crate::call::is_secure(crate::call::endpoints(caller).0) {
-                    return Rest::Forward;
-                }
-                ErrorCode::InvalidParameters
-            }
-            FromNormal::DirectReq2 => {
-                if !pair.both(Version::V1_2) {
-                    ErrorCode::NotSupported
-                } else if crate::direct::may_address(caller) {
-                    return Rest::Forward;
-                } else {
-                    ErrorCode::InvalidParameters
-                }
-            }
-            FromNormal::DirectResp => ErrorCode::Denied,
-            FromNormal::DirectResp2 if pair.both(Version::V1_2) => ErrorCode::Denied,
-            FromNormal::DirectReq
-            | FromNormal::DirectResp2
-            | FromNormal::Version
-            | FromNormal::NotSupported => ErrorCode::NotSupported,
-        };
-        set_error(caller, code);
-        Rest::Answered
-    }
-
-    #[inline]
-    fn secure_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
-        let call = Call::of(caller);
-        let rules = rules(call.number());
-        if !rules.has_convention(call.is_64(), || Some(self.secure_version(core))) {
-            return refuse(caller, ErrorCode::NotSupported);
-        }
-        if rules.secure.is_local() {
-            return self.secure_local(core, call, rules, caller, other);
-        }
-        match core.state {
-            State::Running => self.secure_running(core, call, rules.secure, caller, other),
-            State::AskedSri => self.secure_asked_sri(core, call, rules.secure, caller, other),
-            State::Booting { primary } => {
-                self.secure_booting(core, primary, call, rules.secure, caller)
-            }
-            State::Interrupted => secure_interrupted(core, rules.secure, caller),
-            State::Requested(pending) => {
-                self.secure_requested(core, pending, call, rules.secure, caller, other)
-            }
-            State::Off | State::Failed | State::Dead => refuse(caller, ErrorCode::NotSupported),
-        }
-    }
-
-    /// What keeps the secure world running, or is EL3's affair: the same in every state.
-    #[inline(never)]
-    fn secure_local(
-        &self,
-        core: &mut Core,
-        call: Call,
-        rules: Rules,
-        caller: &mut Regs,
-        other: &mut Regs,
-    ) -> Action {
-        let Some(spmc) = &self.spmc else {
-            return refuse(caller, ErrorCode::NotSupported);
-        };
-        let version = self.secure_version(core);
-        let direct_req2 = rules.secure == FromSecure::DirectReq2;
-        let known =
-            rules.exists_at(version) && (!direct_req2 || self.pair(core).both(Version::V1_2));
-        if !core.has_spmc() || !known {
-            return refuse(caller, ErrorCode::NotSupported);
-        }
-        match rules.secure {
-            FromSecure::Version => crate::version::from_secure(caller),
-            FromSecure::Features => crate::features::from_secure(version, caller),
-            FromSecure::IdGet => set_success(caller, u32::from(spmc.id)),
-            FromSecure::SpmIdGet => set_success(caller, u32::from(SPMD_ID)),
-            FromSecure::PartitionInfo => spmc.partition_info(version, caller),
-            FromSecure::SecondaryEntry => self.register_entry(core, spmc, call.is_64(), caller),
-            FromSecure::ConsoleLog => return crate::console::from_secure(call.is_64(), caller),
-            FromSecure::El3Interrupt => {
-                set_success(caller, 0);
-                return Action::El3(Work::Group0Interrupt);
-            }
-            FromSecure::DirectReq | FromSecure::DirectReq2 => {
-                set_error(caller, crate::direct::refusal_of_request(caller));
-            }
-            FromSecure::Abort => return self.dies(core, other),
-            _ => set_error(caller, ErrorCode::NotSupported),
-        }
-        Action::Return
-    }
-
-    /// What would go to the normal world, while that waits for the SPMC.
-    #[inline]
-    pub(crate) fn secure_running(
-        &self,
-        core: &mut Core,
-        call: Call,
-        rule: FromSecure,
-        caller: &mut Regs,
-        other: &mut Regs,
-    ) -> Action {
-        let pair = self.pair(core);
-        let code = match rule {
-            FromSecure::Resume => ErrorCode::Denied,
-            FromSecure::DirectResp => {
-                if crate::direct::may_respond(caller) {
-                    return pass(call, pair, caller, other);
-                }
-                ErrorCode::InvalidParameters
-            }
-            FromSecure::DirectResp2 => {
-                if !pair.both(Version::V1_2) {
-                    ErrorCode::NotSupported
-                } else if crate::direct::may_answer(caller) {
-                    return pass(call, pair, caller, other);
-                } else {
-                    ErrorCode::InvalidParameters
-                }
-            }
-            FromSecure::ForwardAt1_0
-                if pair.normal() != Version::V1_0 || pair.secure() != Version::V1_0 =>
-            {
-                ErrorCode::NotSupported
-            }
-            _ => return pass(call, pair, caller, other),
-        };
-        refuse(caller, code)
-    }
-
-    /// The SPMC has a request of the SPMD to answer.
-    fn secure_requested(
-        &self,
-        core: &mut Core,
-        pending: Pending,
-        call: Call,
-        rule: FromSecure,
-        caller: &mut Regs,
-        other: &mut Regs,
-    ) -> Action {
-        let Some(spmc) = &self.spmc else {
-            return refuse(caller, ErrorCode::NotSupported);
-        };
-        match pending {
-            Pending::Version(question) => match crate::version::answer(spmc, call, rule, caller) {
-                None => refuse(caller, ErrorCode::Denied),
-                Some(answer) => self.version_answered(core, question, answer, other),
-            },
-            _ => match spmc.request_answer(pending, call, rule, caller) {
-                None => refuse(caller, ErrorCode::Denied),
-                Some(Answer::Aborted) => self.dies(core, other),
-                Some(answer) => {
-                    core.state = State::Running;
-                    Action::El3(Work::Answered(answer))
-                }
-            },
-        }
-    }
-
-    /// The SPMC dies on this core; `normal` is x0 to x17 of the normal world.
-    ///
-    /// bl31 calls it too when the secure world does something that EL3 cannot let it go on after (an
-    /// exception it cannot handle). The action is [`Action::El3`] with what died:
-    /// [`Work::SpmcFailed`], [`Work::Answered`] or [`Work::Aborted`].
-    pub fn abort(&self, core: &mut Core, normal: &mut Regs) -> Action {
-        self.dies(core, normal)
-    }
-
-    pub(crate) fn dies(&self, core: &mut Core, normal: &mut Regs) -> Action {
-        let work = match core.state {
-            State::Booting { .. } => {
-                core.state = State::Dead;
-                return Action::El3(Work::SpmcFailed(ErrorCode::Aborted as i32));
-            }
-            State::Interrupted | State::Off | State::Failed | State::Dead => Work::Aborted,
-            State::Running | State::AskedSri => {
-                set_error(normal, ErrorCode::Aborted);
-                Work::Aborted
-            }
-            State::Requested(Pending::Version(_)) => {
-                set(normal, [crate::version::NOT_SUPPORTED, 0, 0, 0]);
-                Work::Aborted
-            }
-            State::Requested(_) => Work::Answered(Answer::Aborted),
-        };
-        core.state = State::Dead;
-        Action::El3(work)
     }
 
     /// The versions for a call of the normal world that ends the negotiation.
-    #[inline(always)]
-    fn fixed_pair(&self, core: &mut Core) -> Pair {
+    pub(crate) fn fixed_pair(&self, core: &mut Core) -> Pair {
         if !core.pair.fixed() {
             core.pair = self.versions.fix();
         }
@@ -446,7 +178,6 @@ impl Spmd {
     }
 
     /// The versions for a call of the SPMC, which ends nothing.
-    #[inline(always)]
     pub(crate) fn pair(&self, core: &Core) -> Pair {
         if core.pair.fixed() {
             core.pair
@@ -455,10 +186,23 @@ impl Spmd {
         }
     }
 
-    /// The SPMC's version.
-    #[inline(always)]
-    pub(crate) fn secure_version(&self, core: &Core) -> Version {
-        self.pair(core).secure()
+    /// Forwards a call of the normal world to the SPMC.
+    pub(crate) fn hand_over(
+        &self,
+        call: Call,
+        pair: Pair,
+        caller: &Regs,
+        secure: &mut Regs,
+    ) -> Action {
+        forward(
+            call,
+            self.hint,
+            pair.normal_is_wide(),
+            pair.secure_is_wide(),
+            caller,
+            secure,
+        );
+        Action::Enter
     }
 }
 
@@ -468,72 +212,63 @@ impl Default for Spmd {
     }
 }
 
-/// What a rule leaves to do.
-#[derive(Eq, PartialEq)]
-enum Rest {
-    Forward,
-    Answered,
-}
-
-/// The normal world called where no SPMC serves it.
-#[cold]
-#[inline(never)]
-fn no_spmc(core: &Core, call: Call, caller: &mut Regs) -> Action {
-    if call.number() == number::VERSION && !call.is_64() {
-        // This call has no FFA_ERROR form.
-        set(caller, [crate::version::NOT_SUPPORTED, 0, 0, 0]);
-        return Action::Return;
-    }
-    // In a state with an SPMC the normal world does not run; should it, nothing happens.
-    let code = if core.has_spmc() {
-        ErrorCode::Denied
-    } else {
-        ErrorCode::NotSupported
-    };
-    refuse(caller, code)
-}
-
-/// The secure interrupt's handling ends with one call; whatever else would go to the normal world is
-/// DENIED.
-fn secure_interrupted(core: &mut Core, rule: FromSecure, caller: &mut Regs) -> Action {
-    if rule == FromSecure::Resume {
-        core.state = State::Running;
-        return Action::Enter;
-    }
-    refuse(caller, ErrorCode::Denied)
-}
-
-/// Answers the caller with an error.
-#[inline]
-pub(crate) fn refuse(caller: &mut Regs, code: ErrorCode) -> Action {
-    set_error(caller, code);
-    Action::Return
-}
-
-/// Forwards a call of the SPMC to the normal world.
+/// Forwards a call of the SPMC to the normal world, without the hint: it is none for an answer.
 #[inline(always)]
-pub(crate) fn pass(call: Call, pair: Pair, caller: &Regs, other: &mut Regs) -> Action {
-    forward(call, 0, pair.secure(), pair.normal(), caller, other);
+pub(crate) fn pass(call: Call, pair: Pair, caller: &Regs, normal: &mut Regs) -> Action {
+    forward(
+        call,
+        0,
+        pair.secure_is_wide(),
+        pair.normal_is_wide(),
+        caller,
+        normal,
+    );
     Action::Enter
 }
 
 /// The registers of a forwarded call: w0 to w7 of SMC32, x0 to x17 of SMC64 between sides that have
 /// them. x8 to x17 of a receiver below 1.2 keep what they hold; from a sender below 1.2 they are zero.
+///
+/// Written out, for loops and copies of slices become calls and counters at `opt-level = "s"`.
 #[inline(always)]
-fn forward(call: Call, hint: u32, from: Version, to: Version, caller: &Regs, other: &mut Regs) {
-    other[0] = u64::from(call.id(hint));
-    if call.is_64() {
-        other[1..8].copy_from_slice(&caller[1..8]);
-        if to >= Version::V1_2 {
-            if from >= Version::V1_2 {
-                other[8..].copy_from_slice(&caller[8..]);
-            } else {
-                other[8..].fill(0);
-            }
-        }
+fn forward(call: Call, hint: u32, from_wide: bool, to_wide: bool, from: &Regs, to: &mut Regs) {
+    let [_, x1, x2, x3, x4, x5, x6, x7, ..] = *from;
+    to[0] = u64::from(call.id(hint));
+    if !call.is_64() {
+        let low = |x: u64| x & 0xFFFF_FFFF;
+        [to[1], to[2], to[3], to[4]] = [low(x1), low(x2), low(x3), low(x4)];
+        [to[5], to[6], to[7]] = [low(x5), low(x6), low(x7)];
+        return;
+    }
+    [to[1], to[2], to[3], to[4], to[5], to[6], to[7]] = [x1, x2, x3, x4, x5, x6, x7];
+    if !to_wide {
+        return;
+    }
+    let [
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        x8,
+        x9,
+        x10,
+        x11,
+        x12,
+        x13,
+        x14,
+        x15,
+        x16,
+        x17,
+    ] = *from;
+    if from_wide {
+        [to[8], to[9], to[10], to[11], to[12]] = [x8, x9, x10, x11, x12];
+        [to[13], to[14], to[15], to[16], to[17]] = [x13, x14, x15, x16, x17];
     } else {
-        for (to, from) in other[1..8].iter_mut().zip(&caller[1..8]) {
-            *to = u64::from(*from as u32);
-        }
+        [to[8], to[9], to[10], to[11], to[12]] = [0; 5];
+        [to[13], to[14], to[15], to[16], to[17]] = [0; 5];
     }
 }

@@ -1,20 +1,21 @@
 //! FFA_FEATURES: w1 is a function ID (bit 31 set) or the ID of a feature.
 
+use crate::action::Action;
 use crate::call::{Call, ErrorCode, Regs, set_error, set_success};
-use crate::dispatch::{Action, Spmd};
+use crate::dispatch::Spmd;
 use crate::state::{Core, State};
 use crate::table::{FromSecure, rules};
 use crate::version::Version;
 
 /// The feature ID of the schedule receiver interrupt (DEN0077A, "Feature IDs").
-const SCHEDULE_RECEIVER: u32 = 2;
+pub(crate) const SCHEDULE_RECEIVER: u32 = 2;
 
 /// FFA_FEATURES from the SPMC: whether the dispatcher accepts the function in w1 from it, in this
 /// convention and at the SPMC's version. It has none of the features with an ID for it.
 pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
     let asked = caller[1] as u32;
-    let function = Call::of(&[u64::from(asked); 18]);
-    let rules = rules(function.number());
+    let function = Call::named(asked);
+    let rules = rules(function);
     let accepted = match rules.secure {
         // Refused whatever they say.
         FromSecure::NotSupported | FromSecure::DirectReq | FromSecure::DirectReq2 => false,
@@ -22,7 +23,7 @@ pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
         _ => rules.exists_at(version),
     };
     // A question names the function, not a call: no SVE hint.
-    let named = function.id(0) == asked && rules.has_convention(function.is_64(), || Some(version));
+    let named = function.id(0) == asked && rules.has_for(function, Some(version));
     if accepted && named {
         set_success(caller, 0);
     } else {

@@ -30,6 +30,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod action;
 mod boot;
 mod call;
 mod console;
@@ -37,15 +38,18 @@ mod direct;
 mod dispatch;
 mod features;
 pub mod manifest;
+mod normal;
 mod partitions;
 mod power;
+mod secure;
 mod state;
 pub mod table;
 mod version;
 
+pub use action::{Action, Answer, Work};
 pub use call::{ErrorCode, Regs, World, is_ffa};
 pub use console::{ConsoleLog, Line, LineBuffer};
-pub use dispatch::{Action, Answer, SpmcConfig, Spmd, Work};
+pub use dispatch::{SpmcConfig, Spmd};
 pub use partitions::{
     Body, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
     check as check_partitions,

@@ -159,33 +159,34 @@ impl SpmcConfig {
     /// what SPMCs take for "no logical partitions".
     pub(crate) fn partition_info(&self, version: Version, caller: &mut Regs) {
         let [uuid_low, uuid_high] = [caller[1], caller[2]];
-        let start = usize::from(caller[3] as u16);
+        let start = caller[3] as u16;
         let tag = (caller[3] >> 16) as u16;
         let all = uuid_low == 0 && uuid_high == 0;
         let wanted = || {
             self.partitions
                 .iter()
-                .filter(move |p| all || p.uuid() == [uuid_low, uuid_high])
+                .filter(|p| all || p.uuid() == [uuid_low, uuid_high])
         };
-        let Some(last) = wanted().count().checked_sub(1) else {
+        let count = wanted().fold(0_u16, |count, _| count.saturating_add(1));
+        let Some(last) = count.checked_sub(1) else {
             return set_error(caller, ErrorCode::NotSupported);
         };
         if start > last || tag != 0 {
             return set_error(caller, ErrorCode::InvalidParameters);
         }
-        let words: usize = if version >= Version::V1_3 { 6 } else { 3 };
+        let size: u16 = if version >= Version::V1_3 { 48 } else { 24 };
         caller.fill(0);
         caller[0] = u64::from(id::SUCCESS_64);
         let mut given = start;
-        for ((index, partition), to) in wanted()
-            .enumerate()
-            .skip(start)
-            .zip(caller[3..].chunks_exact_mut(words))
+        let mut room = caller[3..].chunks_exact_mut(usize::from(size / 8));
+        for (index, partition) in (0..count)
+            .zip(wanted())
+            .filter(|(index, _)| *index >= start)
         {
+            let Some(to) = room.next() else { break };
             // One execution context; may send direct requests (bit 1) and REQ2 (bit 10), AArch64
             // (bit 8).
-            let properties: u64 =
-                1 << 1 | 1 << 8 | if version >= Version::V1_2 { 1 << 10 } else { 0 };
+            let properties: u64 = 1 << 1 | 1 << 8 | 1 << 10;
             let uuid = if all { partition.uuid() } else { [0, 0] };
             let descriptor = [
                 u64::from(partition.id()) | 1 << 16 | properties << 32,
@@ -200,6 +201,6 @@ impl SpmcConfig {
             }
             given = index;
         }
-        caller[2] = last as u64 & 0xFFFF | (given as u64 & 0xFFFF) << 16 | (words as u64 * 8) << 48;
+        caller[2] = u64::from(last) | u64::from(given) << 16 | u64::from(size) << 48;
     }
 }

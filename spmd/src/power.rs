@@ -4,8 +4,9 @@
 //! request. All of the SPMD's framework messages have the sender 0xFFFF and bit 31 of w2 set, with the
 //! number of the message in w2\[7:0\].
 
+use crate::action::Answer;
 use crate::call::{Regs, SPMD_ID, endpoints, id, set};
-use crate::dispatch::{Answer, Spmd};
+use crate::dispatch::{SpmcConfig, Spmd};
 use crate::partitions::{Body, Message};
 use crate::state::{Core, State};
 use crate::version::{Question, Version};
@@ -143,7 +144,7 @@ impl Spmd {
                     return Err(NotAvailable::Id);
                 }
                 let req2 = matches!(wanted.body, Body::Req2 { .. });
-                if req2 && self.secure_version(core) < Version::V1_2 {
+                if req2 && self.pair(core).secure() < Version::V1_2 {
                     return Err(NotAvailable::Version);
                 }
                 wanted.write(secure);
@@ -153,7 +154,7 @@ impl Spmd {
                 }
             }
             Request::Discover { uuid, start } => {
-                if self.secure_version(core) < Version::V1_2 {
+                if self.pair(core).secure() < Version::V1_2 {
                     return Err(NotAvailable::Version);
                 }
                 message(
@@ -170,7 +171,7 @@ impl Spmd {
 }
 
 /// A secure partition or the SPMC: secure, not the SPMD and none of EL3's own.
-fn may_receive(spmc: &crate::SpmcConfig, id: u16) -> bool {
+fn may_receive(spmc: &SpmcConfig, id: u16) -> bool {
     crate::call::is_secure(id) && id != SPMD_ID && !spmc.is_partition(id)
 }
 

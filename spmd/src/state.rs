@@ -89,6 +89,11 @@ impl Core {
         !matches!(self.state, State::Off | State::Failed | State::Dead)
     }
 
+    #[inline(always)]
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running)
+    }
+
     /// The core powers down (CPU_OFF, or a power-down suspend that loses the SPMC's context): the
     /// next [`Core::begin_boot`] starts the SPMC anew. One that died stays dead.
     pub fn turn_off(&mut self) {

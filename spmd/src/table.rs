@@ -5,6 +5,7 @@
 //! for itself; `since` is enforced only on what the dispatcher answers itself (and tells in
 //! FFA_FEATURES). A normal world that never asked for a version is let through there.
 
+use crate::call::Call;
 use crate::version::Version;
 use FromNormal as N;
 use FromSecure as S;
@@ -13,13 +14,13 @@ use FromSecure as S;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Conventions {
     /// SMC32 only.
-    Smc32,
+    Smc32 = 0b01,
     /// SMC64 only.
-    Smc64,
+    Smc64 = 0b10,
     /// Both.
-    Both,
+    Both = 0b11,
     /// SMC32; SMC64 for a caller of version 1.3 or later.
-    Smc64Since1_3,
+    Smc64Since1_3 = 0b101,
 }
 
 /// What becomes of a call from the normal world.
@@ -85,20 +86,20 @@ pub enum FromSecure {
     Abort,
     /// To the normal world.
     Forward,
-    /// To the normal world while both sides are at 1.0, else NOT_SUPPORTED.
-    ForwardAt1_0,
     /// Failed initialisation, an answer to the SPMD, or to the normal world.
     Error,
     /// An answer to the SPMD, or to the normal world.
     Success,
     /// Initialised, or to the normal world.
     MsgWait,
-    /// The end of a secure interrupt.
-    Resume,
     /// An answer to the SPMD, or to the normal world.
     DirectResp,
-    /// The same of the 18-register form.
+    /// The same of the 18-register form, below 1.2 on either side NOT_SUPPORTED.
     DirectResp2,
+    /// To the normal world while both sides are at 1.0, else NOT_SUPPORTED.
+    ForwardAt1_0,
+    /// The end of a secure interrupt.
+    Resume,
 }
 
 impl FromSecure {
@@ -226,7 +227,7 @@ const FIRST: u8 = 0x60;
 const COUNT: usize = 0x40;
 
 /// What every function number without a row gets.
-const NONE: Rules = Rules {
+const NO_ROW: Rules = Rules {
     normal: N::NotSupported,
     secure: S::NotSupported,
     conventions: Conventions::Both,
@@ -235,7 +236,7 @@ const NONE: Rules = Rules {
 
 /// The rows by function number, made by the compiler: finding one is one comparison and one load.
 static BY_NUMBER: [Rules; COUNT] = {
-    let mut rules = [NONE; COUNT];
+    let mut rules = [NO_ROW; COUNT];
     let mut i = 0;
     while i < ROWS.len() {
         let row = ROWS[i];
@@ -244,6 +245,10 @@ static BY_NUMBER: [Rules; COUNT] = {
             "rows in order, none twice"
         );
         assert!(row.since.major() == 1);
+        assert!(
+            ((row.number - FIRST) as usize) < COUNT - 1,
+            "the last entry is no row's"
+        );
         rules[(row.number - FIRST) as usize] = Rules {
             normal: row.normal,
             secure: row.secure,
@@ -255,28 +260,26 @@ static BY_NUMBER: [Rules; COUNT] = {
     rules
 };
 
-/// The rules of a function number.
+/// The rules of the function called. Numbers past the last row share the last entry, which no row has.
 #[inline(always)]
-pub(crate) fn rules(number: u8) -> Rules {
-    match BY_NUMBER.get(usize::from(number.wrapping_sub(FIRST))) {
-        Some(rules) => *rules,
-        None => NONE,
-    }
+pub(crate) fn rules(call: Call) -> &'static Rules {
+    let index = call.number().wrapping_sub(u32::from(FIRST)) as usize;
+    &BY_NUMBER[if index < COUNT { index } else { COUNT - 1 }]
 }
 
 impl Rules {
-    /// Whether the function exists in the convention called; `caller` is the caller's version, `None`
-    /// where it never asked for one.
+    /// Whether the function exists in the convention called, whatever the caller's version.
     #[inline(always)]
-    pub fn has_convention(&self, is_64: bool, caller: impl FnOnce() -> Option<Version>) -> bool {
-        match self.conventions {
-            Conventions::Both => true,
-            Conventions::Smc32 => !is_64,
-            Conventions::Smc64 => is_64,
-            Conventions::Smc64Since1_3 => {
-                !is_64 || caller().is_none_or(|version| version >= Version::V1_3)
-            }
-        }
+    pub fn has(&self, call: Call) -> bool {
+        self.conventions as u32 >> u32::from(call.is_64()) & 1 != 0
+    }
+
+    /// Whether the function exists in the convention called for a caller of version `caller`, or for
+    /// one that never asked for a version (`None`).
+    pub fn has_for(&self, call: Call, caller: Option<Version>) -> bool {
+        self.has(call)
+            || (self.conventions == Conventions::Smc64Since1_3
+                && caller.is_none_or(|version| version >= Version::V1_3))
     }
 
     /// Whether a caller of `version` knows the function.

@@ -4,8 +4,9 @@
 //! The word changes until the normal world's first call other than FFA_VERSION sets its top bit; from
 //! then on it is constant and every core keeps a copy of its own: forwarding reads no shared memory.
 
+use crate::action::Action;
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, id, set};
-use crate::dispatch::{Action, SpmcConfig, Spmd};
+use crate::dispatch::{SpmcConfig, Spmd};
 use crate::power::{Pending, framework};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
@@ -97,10 +98,32 @@ impl Pair {
         Version(self.0 as u32)
     }
 
-    /// Whether both sides are at least at `version`.
+    /// Whether the normal world has 18-register messages.
     #[inline(always)]
-    pub fn both(self, version: Version) -> bool {
-        self.normal() >= version && self.secure() >= version
+    pub fn normal_is_wide(self) -> bool {
+        (self.0 >> 32) as u32 & 0x7FFF_FFFF >= Version::V1_2.0
+    }
+
+    /// Whether the SPMC has 18-register messages.
+    #[inline(always)]
+    pub fn secure_is_wide(self) -> bool {
+        self.secure() >= Version::V1_2
+    }
+
+    /// Whether both sides are at least at 1.2, and so have the calls of 18 registers.
+    #[inline(always)]
+    pub fn both_wide(self) -> bool {
+        self.normal_is_wide() && self.secure_is_wide()
+    }
+
+    /// Whether both sides are at 1.0.
+    pub fn both_at_1_0(self) -> bool {
+        self.normal() == Version::V1_0 && self.secure() == Version::V1_0
+    }
+
+    /// Whether both sides are at least at 1.3.
+    pub fn both_since_1_3(self) -> bool {
+        self.normal() >= Version::V1_3 && self.secure() >= Version::V1_3
     }
 
     const fn with_normal(self, normal: Version) -> Self {
@@ -211,15 +234,14 @@ pub(crate) fn from_secure(caller: &mut Regs) {
 
 impl Spmd {
     /// FFA_VERSION from the normal world: the SPMC is asked by a framework message, in 8 registers.
-    #[inline(never)]
     pub(crate) fn version_from_normal(
         &self,
         core: &mut Core,
+        spmc: &SpmcConfig,
         caller: &mut Regs,
         secure: &mut Regs,
     ) -> Action {
-        let (Some(spmc), Some(asked)) = (&self.spmc, Version::from_register(caller[1] as u32))
-        else {
+        let Some(asked) = Version::from_register(caller[1] as u32) else {
             set(caller, [NOT_SUPPORTED, 0, 0, 0]);
             return Action::Return;
         };
@@ -261,10 +283,7 @@ impl Spmd {
                 self.versions.refused(question);
                 NOT_SUPPORTED
             }
-            VersionAnswer::Nonsense => {
-                self.versions.refused(question);
-                return self.dies(core, normal);
-            }
+            VersionAnswer::Nonsense => return self.abort(core, normal),
         };
         set(normal, [w0, 0, 0, 0]);
         core.state = State::Running;

@@ -1,0 +1,73 @@
+//! What the dispatcher tells bl31 to do.
+
+use crate::call::{ErrorCode, Regs, set_error};
+use crate::console::ConsoleLog;
+
+/// What bl31 does next on this core. Exactly one of three.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Action {
+    /// Resume the world that called; its registers hold the answer.
+    Return,
+    /// Switch to the other world; its registers hold what it sees (after a secure interrupt: what it
+    /// had).
+    Enter,
+    /// EL3 has something to do first.
+    El3(Work),
+}
+
+/// What EL3 has to do. All of it comes from the secure world, except [`Work::Unclaimed`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Work {
+    /// The SPMC is initialised on this core: go on with the boot or CPU_ON flow that entered it. It
+    /// expects no answer; its registers are written when it is entered next.
+    SpmcReady,
+    /// The SPMC failed to initialise on this core, with this FF-A status code: report it and go on
+    /// with the boot or CPU_ON flow; the core has no SPMC (on the boot core: no core has).
+    SpmcFailed(i32),
+    /// The SPMC called this function ID before it was initialised, and may not: as
+    /// [`Work::SpmcFailed`].
+    SpmcStrayed(u32),
+    /// The request made by [`Spmd::request`] is answered: go on with what needed it. The SPMC waits;
+    /// its registers are written when it is entered next.
+    Answered(Answer),
+    /// Take the characters out of the secure registers ([`ConsoleLog::lines`], which also writes the
+    /// answer) and print them, then resume the secure world.
+    ConsoleLog(ConsoleLog),
+    /// Acknowledge, handle and end the pending Group 0 interrupt if it is still there, then resume
+    /// the secure world; the answer is already in its registers.
+    Group0Interrupt,
+    /// The SPMC died on this core: report it, then switch to the normal world. Its registers hold
+    /// what it sees: FFA_ERROR ABORTED, or after a secure interrupt what it had.
+    Aborted,
+    /// No SPMC on this core takes the secure interrupt: acknowledge it at EL3, disable and end it,
+    /// and resume the normal world.
+    Unclaimed,
+}
+
+/// How the SPMC answered a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// A power request: done, go on.
+    Done,
+    /// A power request: refused with this PSCI status; the caller of PSCI gets DENIED.
+    Refused(i32),
+    /// A power request: answered with FFA_ERROR and this status; the SPMC does not know such
+    /// messages, go on.
+    Ignored(i32),
+    /// A logical partition's: x0 to x17 of the answer (w0 to w7 of an SMC32 one) are in the secure
+    /// world's registers.
+    Message,
+    /// The SPMC died over it on this core: report it; go on without.
+    Aborted,
+}
+
+// Both in one register: nothing is returned through memory.
+const _: () = assert!(size_of::<Action>() <= 8);
+
+/// Answers the caller with an error.
+#[inline]
+pub(crate) fn refuse(caller: &mut Regs, code: ErrorCode) -> Action {
+    set_error(caller, code);
+    Action::Return
+}

@@ -1,0 +1,148 @@
+//! Calls of the SPMC, decided in full: what it may do in every state, then a handler for each state.
+
+use crate::action::{Action, Answer, Work, refuse};
+use crate::call::{Call, ErrorCode, Regs, SPMD_ID, set, set_error, set_success};
+use crate::direct::{may_answer, may_respond, refusal_of_request};
+use crate::dispatch::{SpmcConfig, Spmd, pass};
+use crate::power::Pending;
+use crate::state::{Core, State};
+use crate::table::{FromSecure, Rules};
+use crate::version::NOT_SUPPORTED;
+
+impl Spmd {
+    /// What becomes of `call`; `caller` is the SPMC's registers, `normal` the normal world's.
+    #[inline(never)]
+    pub(crate) fn secure_decide(
+        &self,
+        core: &mut Core,
+        call: Call,
+        rules: &Rules,
+        caller: &mut Regs,
+        normal: &mut Regs,
+    ) -> Action {
+        let version = self.pair(core).secure();
+        let Some(spmc) = self.spmc.as_ref().filter(|_| core.has_spmc()) else {
+            return refuse(caller, ErrorCode::NotSupported);
+        };
+        if !rules.has_for(call, Some(version)) {
+            return refuse(caller, ErrorCode::NotSupported);
+        }
+        let rule = rules.secure;
+        if rule.is_local() {
+            if !rules.exists_at(version) {
+                return refuse(caller, ErrorCode::NotSupported);
+            }
+            return self.secure_local(core, spmc, call, rule, caller, normal);
+        }
+        match core.state {
+            State::Running => self.secure_running(core, call, rule, caller, normal),
+            State::AskedSri => self.secure_asked_sri(core, call, rule, caller, normal),
+            State::Booting { primary } => self.secure_booting(core, primary, call, rule, caller),
+            State::Interrupted => secure_interrupted(core, rule, caller),
+            State::Requested(Pending::Version(question)) => {
+                match crate::version::answer(spmc, call, rule, caller) {
+                    None => refuse(caller, ErrorCode::Denied),
+                    Some(answer) => self.version_answered(core, question, answer, normal),
+                }
+            }
+            State::Requested(pending) => match spmc.request_answer(pending, call, rule, caller) {
+                None => refuse(caller, ErrorCode::Denied),
+                Some(Answer::Aborted) => self.abort(core, normal),
+                Some(answer) => {
+                    core.state = State::Running;
+                    Action::El3(Work::Answered(answer))
+                }
+            },
+            State::Off | State::Failed | State::Dead => refuse(caller, ErrorCode::NotSupported),
+        }
+    }
+
+    /// What keeps the secure world running, or is EL3's affair: the same in every state.
+    fn secure_local(
+        &self,
+        core: &mut Core,
+        spmc: &SpmcConfig,
+        call: Call,
+        rule: FromSecure,
+        caller: &mut Regs,
+        normal: &mut Regs,
+    ) -> Action {
+        let pair = self.pair(core);
+        match rule {
+            FromSecure::Version => crate::version::from_secure(caller),
+            FromSecure::Features => crate::features::from_secure(pair.secure(), caller),
+            FromSecure::IdGet => set_success(caller, u32::from(spmc.id)),
+            FromSecure::SpmIdGet => set_success(caller, u32::from(SPMD_ID)),
+            FromSecure::PartitionInfo => spmc.partition_info(pair.secure(), caller),
+            FromSecure::SecondaryEntry => self.register_entry(core, spmc, call.is_64(), caller),
+            FromSecure::ConsoleLog => return crate::console::from_secure(call.is_64(), caller),
+            FromSecure::El3Interrupt => {
+                set_success(caller, 0);
+                return Action::El3(Work::Group0Interrupt);
+            }
+            FromSecure::DirectReq => set_error(caller, refusal_of_request(caller)),
+            FromSecure::DirectReq2 if pair.both_wide() => {
+                set_error(caller, refusal_of_request(caller));
+            }
+            FromSecure::Abort => return self.abort(core, normal),
+            _ => set_error(caller, ErrorCode::NotSupported),
+        }
+        Action::Return
+    }
+
+    /// What goes to the normal world, which waits for the SPMC.
+    pub(crate) fn secure_running(
+        &self,
+        core: &mut Core,
+        call: Call,
+        rule: FromSecure,
+        caller: &mut Regs,
+        normal: &mut Regs,
+    ) -> Action {
+        let pair = self.pair(core);
+        let code = match rule {
+            FromSecure::Resume => ErrorCode::Denied,
+            FromSecure::DirectResp if !may_respond(caller) => ErrorCode::InvalidParameters,
+            FromSecure::DirectResp2 if !pair.both_wide() => ErrorCode::NotSupported,
+            FromSecure::DirectResp2 if !may_answer(caller) => ErrorCode::InvalidParameters,
+            FromSecure::ForwardAt1_0 if !pair.both_at_1_0() => ErrorCode::NotSupported,
+            _ => return pass(call, pair, caller, normal),
+        };
+        refuse(caller, code)
+    }
+
+    /// The SPMC dies on this core; `normal` is x0 to x17 of the normal world.
+    ///
+    /// bl31 calls it too when the secure world does something that EL3 cannot let it go on after (an
+    /// exception it cannot handle). The action is [`Action::El3`] with what died:
+    /// [`Work::SpmcFailed`], [`Work::Answered`] or [`Work::Aborted`].
+    pub fn abort(&self, core: &mut Core, normal: &mut Regs) -> Action {
+        let work = match core.state {
+            State::Booting { .. } => Work::SpmcFailed(ErrorCode::Aborted as i32),
+            State::Running | State::AskedSri => {
+                set_error(normal, ErrorCode::Aborted);
+                Work::Aborted
+            }
+            State::Requested(Pending::Version(question)) => {
+                self.versions.refused(question);
+                // FFA_VERSION has no FFA_ERROR form.
+                set(normal, [NOT_SUPPORTED, 0, 0, 0]);
+                Work::Aborted
+            }
+            State::Requested(_) => Work::Answered(Answer::Aborted),
+            State::Interrupted | State::Off | State::Failed | State::Dead => Work::Aborted,
+        };
+        core.state = State::Dead;
+        Action::El3(work)
+    }
+}
+
+/// The handling of a secure interrupt ends with one call; whatever else would go to the normal world
+/// is DENIED.
+fn secure_interrupted(core: &mut Core, rule: FromSecure, caller: &mut Regs) -> Action {
+    if rule == FromSecure::Resume {
+        core.state = State::Running;
+        return Action::Enter;
+    }
+    refuse(caller, ErrorCode::Denied)
+}
