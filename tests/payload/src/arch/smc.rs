@@ -9,6 +9,7 @@ use crate::framework::regs::Regs;
 
 unsafe extern "C" {
     fn payload_smc(regs: *mut [u64; 31]);
+    fn payload_spin(regs: *mut [u64; 31], flag: *const u64);
 }
 
 core::arch::global_asm!(
@@ -68,6 +69,89 @@ payload_smc:
     ret
 "#
 );
+
+core::arch::global_asm!(
+    r#"
+    .section .text.payload_spin, "ax"
+    .global payload_spin
+payload_spin:
+    stp     x29, x30, [sp, #-112]!
+    stp     x19, x20, [sp, #16]
+    stp     x21, x22, [sp, #32]
+    stp     x23, x24, [sp, #48]
+    stp     x25, x26, [sp, #64]
+    stp     x27, x28, [sp, #80]
+    str     x0, [sp, #96]
+    mov     x30, #0xa0000000
+    msr     nzcv, x30
+    ldp     x2, x3, [x0, #16]
+    ldp     x4, x5, [x0, #32]
+    ldp     x6, x7, [x0, #48]
+    ldp     x8, x9, [x0, #64]
+    ldp     x10, x11, [x0, #80]
+    ldp     x12, x13, [x0, #96]
+    ldp     x14, x15, [x0, #112]
+    ldp     x16, x17, [x0, #128]
+    ldp     x18, x19, [x0, #144]
+    ldp     x20, x21, [x0, #160]
+    ldp     x22, x23, [x0, #176]
+    ldp     x24, x25, [x0, #192]
+    ldp     x26, x27, [x0, #208]
+    ldp     x28, x29, [x0, #224]
+    ldr     x30, [x0, #240]
+1:  ldr     x0, [x1]
+    cbz     x0, 1b
+    ldr     x0, [sp, #96]
+    stp     x2, x3, [x0, #16]
+    stp     x4, x5, [x0, #32]
+    stp     x6, x7, [x0, #48]
+    stp     x8, x9, [x0, #64]
+    stp     x10, x11, [x0, #80]
+    stp     x12, x13, [x0, #96]
+    stp     x14, x15, [x0, #112]
+    stp     x16, x17, [x0, #128]
+    stp     x18, x19, [x0, #144]
+    stp     x20, x21, [x0, #160]
+    stp     x22, x23, [x0, #176]
+    stp     x24, x25, [x0, #192]
+    stp     x26, x27, [x0, #208]
+    stp     x28, x29, [x0, #224]
+    str     x30, [x0, #240]
+    mrs     x2, nzcv
+    stp     x2, x1, [x0]
+    ldp     x19, x20, [sp, #16]
+    ldp     x21, x22, [sp, #32]
+    ldp     x23, x24, [sp, #48]
+    ldp     x25, x26, [sp, #64]
+    ldp     x27, x28, [sp, #80]
+    ldp     x29, x30, [sp], #112
+    ret
+"#
+);
+
+/// Holds a value in every register while waiting until `flag` is not zero; the first register
+/// that somebody changed, with its value.
+pub fn wait_holding(flag: &core::sync::atomic::AtomicU64) -> Result<(), (&'static str, u64)> {
+    const NAMES: [&str; 31] = [
+        "NZCV", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+        "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+        "x27", "x28", "x29", "x30",
+    ];
+    let mut regs: [u64; 31] = core::array::from_fn(pattern);
+    // SAFETY: `payload_spin` keeps the procedure call standard and reads the flag only.
+    unsafe { payload_spin(&mut regs, flag.as_ptr()) };
+    for (n, &x) in regs.iter().enumerate() {
+        let want = match n {
+            0 => 0xa000_0000,
+            1 => flag.as_ptr() as u64,
+            _ => pattern(n),
+        };
+        if x != want {
+            return Err((NAMES[n], x));
+        }
+    }
+    Ok(())
+}
 
 /// SMC with x0-x30 from `regs`, and back into it.
 pub fn call_all(regs: &mut [u64; 31]) {

@@ -13,7 +13,14 @@ static AREAS: &[&[Case]] = &[
     ffa::version::CASES,
     ffa::ids::CASES,
     ffa::direct::CASES,
+    ffa::table::CASES,
+    ffa::verbatim::CASES,
+    ffa::vm_messages::CASES,
+    ffa::interrupt::CASES,
+    ffa::power::CASES,
+    ffa::services::CASES,
     psci::basics::CASES,
+    ffa::failure::CASES,
 ];
 
 /// All cases; the index is the same in both images.

@@ -33,8 +33,10 @@ bitflags! {
         const FIRST = 1 << 5;
         /// Works without FF-A: may run where there is no SPMC.
         const NO_FFA = 1 << 6;
-        /// Leaves the machine unusable: runs last, and the next boot is for the next case.
+        /// Leaves a core without its SPMC: runs after the others.
         const LAST = 1 << 7;
+        /// The hypervisor's FF-A version is below 1.2.
+        const BELOW_1_2 = 1 << 8;
     }
 }
 

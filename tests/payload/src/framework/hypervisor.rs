@@ -112,6 +112,8 @@ fn missing(case: &Case) -> Option<&'static str> {
         Some("no FF-A in this boot")
     } else if needs.contains(Needs::V1_2) && config::ffa_version() < 0x1_0002 {
         Some("needs FF-A 1.2")
+    } else if needs.contains(Needs::BELOW_1_2) && config::ffa_version() >= 0x1_0002 {
+        Some("needs FF-A below 1.2 (ffa=1.1)")
     } else if needs.contains(Needs::SEL2) && spmc_el() != 2 {
         Some("needs an SPMC at S-EL2")
     } else if needs.contains(Needs::SEL1) && spmc_el() != 1 {
@@ -150,17 +152,14 @@ fn run_both_sides(index: usize, case: &Case, with_spmc: bool) -> Outcome {
         control::begin(index).map_err(Why::Failed)?;
     }
     let mut outcome = (case.normal)();
-    if with_spmc && !case.needs.contains(Needs::LAST) {
+    if with_spmc {
         match control::end() {
             Ok(text) if text.is_empty() => {}
             // What the secure world saw comes first: the rest is often its consequence.
             Ok(text) | Err(text) => outcome = Err(Why::Failed(text)),
         }
     }
-    if !case.needs.contains(Needs::LAST) {
-        outcome = outcome.and(cores::turn_all_on());
-    }
-    outcome
+    outcome.and(cores::turn_all_on())
 }
 
 fn done() {

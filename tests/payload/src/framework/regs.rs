@@ -14,6 +14,17 @@ impl Regs {
         regs
     }
 
+    /// A value of its own for every register, core and `salt`; x0 is `function`.
+    pub fn filled(function: u32, core: usize, salt: u64) -> Self {
+        let mut regs = Self::default();
+        for (n, x) in regs.0.iter_mut().enumerate() {
+            // An odd multiplier spreads the few bits that differ over all 64.
+            *x = ((core * 32 + n) as u64 * 2 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (salt << 1));
+        }
+        regs.0[0] = u64::from(function);
+        regs
+    }
+
     /// The function ID or status in w0.
     pub fn function(&self) -> u32 {
         self.0[0] as u32

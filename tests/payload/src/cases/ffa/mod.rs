@@ -1,5 +1,12 @@
 //! The dispatcher, call by call.
 
 pub mod direct;
+pub mod failure;
 pub mod ids;
+pub mod interrupt;
+pub mod power;
+pub mod services;
+pub mod table;
+pub mod verbatim;
 pub mod version;
+pub mod vm_messages;

@@ -1,0 +1,140 @@
+//! Power messages from the SPMD to the SPMC, and what its answers do.
+
+use crate::ensure_eq;
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::ffa::{FRAMEWORK, message as number};
+use crate::framework::psci;
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{config, cores, ffa};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+pub const CASES: &[Case] = &[
+    Case::new("ffa/power-off-message", off_and_on)
+        .secure(power_off_secure)
+        .needs(Needs::CORES),
+    Case::new("ffa/power-off-refused", refused)
+        .secure(refused_secure)
+        .needs(Needs::CORES.union(Needs::JANUS)),
+    Case::new("ffa/power-off-error", off_and_on)
+        .secure(error_secure)
+        .needs(Needs::CORES),
+];
+
+/// Messages the SPMC counted in this case.
+static MESSAGES: AtomicU64 = AtomicU64::new(0);
+
+/// Asks the SPMC for its count, and to begin again.
+const COUNT: u64 = 0xc0;
+
+/// Every core off and on; the SPMC hears of each, and FF-A works again after it.
+fn off_and_on() -> Outcome {
+    for core in cores::others() {
+        let before = count()?;
+        cores::turn_off(core)?;
+        ensure_eq!(
+            count()?,
+            before + 1,
+            "power messages for the CPU_OFF of core {core}"
+        );
+        cores::turn_on(core)?;
+        cores::on(core, |_| count().map(|_| ()))?;
+    }
+    Ok(())
+}
+
+fn count() -> Result<u64, crate::framework::case::Why> {
+    let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, COUNT]);
+    ensure_eq!(
+        got.function(),
+        ffa::DIRECT_RESP,
+        "answer to a direct request"
+    );
+    Ok(got.x(3))
+}
+
+/// The message as the contract has it; `None` if it is another.
+fn power_message(s: &Secure, message: &Regs) -> Option<Regs> {
+    match message.function() {
+        ffa::DIRECT_REQ if message.x(2) & FRAMEWORK == 0 => {
+            Some(ffa::response(message, &[MESSAGES.load(SeqCst)]))
+        }
+        ffa::DIRECT_REQ => {
+            MESSAGES.fetch_add(1, SeqCst);
+            s.expect_eq(
+                message.x(1),
+                ffa::route(ffa::SPMD, ffa::SPMC),
+                "w1 of the power message",
+            );
+            s.expect_eq(
+                message.x(2),
+                FRAMEWORK | number::POWER,
+                "w2 of the power message",
+            );
+            s.expect_eq(
+                message.x(3),
+                u64::from(psci::PSCI_CPU_OFF),
+                "w3 of the power message",
+            );
+            // x8-x17 are not part of a 32-bit call; w4-w7 are, and zero.
+            for n in 4..8 {
+                s.expect_eq(message.x(n), 0, "w4-w7 of the power message");
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+fn power_off_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    power_message(s, message)
+}
+
+/// The SPMC refuses: CPU_OFF says DENIED, and everything goes on.
+fn refused() -> Outcome {
+    for core in cores::others() {
+        for _ in 0..3 {
+            match cores::try_turn_off(core)? {
+                Some(status) => ensure_eq!(
+                    status,
+                    psci::error::DENIED,
+                    "CPU_OFF, which the SPMC refuses"
+                ),
+                None => crate::fail!("core {core} went off though the SPMC refused"),
+            }
+            ensure_eq!(
+                psci::affinity_info(core),
+                0,
+                "AFFINITY_INFO of a core that did not go off"
+            );
+            cores::on(core, |_| count().map(|_| ()))?;
+        }
+    }
+    Ok(())
+}
+
+fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    let answer = power_message(s, message);
+    if answer.is_none() && message.function() == ffa::DIRECT_REQ {
+        return Some(ffa::framework_response(
+            message,
+            number::POWER_RESPONSE,
+            psci::error::DENIED,
+        ));
+    }
+    answer
+}
+
+/// FFA_ERROR as the answer means that the SPMC does not care.
+fn error_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    let answer = power_message(s, message);
+    if answer.is_none() && message.function() == ffa::DIRECT_REQ {
+        let code = if config::is_janus() {
+            -77
+        } else {
+            ffa::NOT_SUPPORTED
+        };
+        return Some(ffa::error(code));
+    }
+    answer
+}

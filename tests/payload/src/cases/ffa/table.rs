@@ -1,0 +1,395 @@
+//! The contract's table, as far as a world can see it from outside: which
+//! calls cross from each world, which are refused.
+
+use crate::arch::smc;
+use crate::ensure_eq;
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{config, cores, ffa};
+
+pub const CASES: &[Case] = &[
+    Case::new("ffa/forward-32", forward_32).secure(check_and_answer),
+    Case::new("ffa/forward-64", forward_64)
+        .secure(check_and_answer)
+        .needs(Needs::V1_2),
+    Case::new("ffa/forward-64-below-1.2", forward_64_below)
+        .secure(check_and_answer_below)
+        .needs(Needs::BELOW_1_2),
+    Case::new("ffa/refused-normal", refused_normal)
+        .secure(never)
+        .needs(Needs::JANUS),
+    Case::new("ffa/refused-secure", refused_secure_normal)
+        .secure(refused_secure)
+        .needs(Needs::JANUS),
+    Case::new("ffa/features-table", refused_secure_normal)
+        .secure(features_table)
+        .needs(Needs::JANUS),
+];
+
+/// Which conventions a function has.
+#[derive(Clone, Copy, PartialEq)]
+enum Has {
+    Only32,
+    Only64,
+    Both,
+}
+use Has::{Both, Only32, Only64};
+
+/// Function, its conventions at 1.2, whether it crosses from the normal world, whether EL3 or the
+/// normal world takes it from the SPMC.
+#[rustfmt::skip]
+const TABLE: &[(u32, Has, bool, bool)] = &[
+    (ffa::ERROR, Both, true, true),
+    (ffa::SUCCESS, Both, true, true),
+    (ffa::INTERRUPT, Only32, false, true),
+    (ffa::RX_RELEASE, Only32, true, false),
+    (ffa::RXTX_MAP, Both, true, false),
+    (ffa::RXTX_UNMAP, Only32, true, false),
+    (ffa::PARTITION_INFO_GET, Only32, true, false),
+    (ffa::MSG_POLL, Only32, false, false),
+    (ffa::MSG_WAIT, Only32, false, true),
+    (ffa::YIELD, Only32, false, true),
+    (ffa::RUN, Only32, true, false),
+    (ffa::MEM_DONATE, Both, true, true),
+    (ffa::MEM_LEND, Both, true, true),
+    (ffa::MEM_SHARE, Both, true, true),
+    (ffa::MEM_RETRIEVE_REQ, Both, true, true),
+    (ffa::MEM_RETRIEVE_RESP, Only32, true, true),
+    (ffa::MEM_RELINQUISH, Only32, true, true),
+    (ffa::MEM_RECLAIM, Only32, true, true),
+    (ffa::MEM_OP_PAUSE, Only32, false, true),
+    (ffa::MEM_OP_RESUME, Only32, true, false),
+    (ffa::MEM_FRAG_RX, Only32, true, true),
+    (ffa::MEM_FRAG_TX, Only32, true, true),
+    (ffa::NORMAL_WORLD_RESUME, Only32, false, true),
+    (ffa::NOTIFICATION_BITMAP_CREATE, Only32, true, false),
+    (ffa::NOTIFICATION_BITMAP_DESTROY, Only32, true, false),
+    (ffa::NOTIFICATION_BIND, Only32, true, false),
+    (ffa::NOTIFICATION_UNBIND, Only32, true, false),
+    (ffa::NOTIFICATION_SET, Only32, true, false),
+    (ffa::NOTIFICATION_GET, Only32, true, false),
+    (ffa::NOTIFICATION_INFO_GET, Both, true, false),
+    (ffa::RX_ACQUIRE, Only32, true, false),
+    (ffa::MSG_SEND2, Only32, true, false),
+    (ffa::SECONDARY_EP_REGISTER, Both, false, true),
+    (ffa::MEM_PERM_GET, Both, false, false),
+    (ffa::MEM_PERM_SET, Both, false, false),
+    (ffa::CONSOLE_LOG, Both, false, true),
+    (ffa::PARTITION_INFO_GET_REGS, Only64, true, true),
+    (ffa::EL3_INTR_HANDLE, Only32, false, true),
+    (ffa::NS_RES_INFO_GET, Only64, true, false),
+];
+
+/// Numbers that nobody has given a meaning at 1.2.
+const NOBODYS: [u32; 8] = [
+    0x8400_0091,
+    0x8400_0093,
+    0x8400_0098,
+    0x8400_00a0,
+    0x8400_00c3,
+    0x8400_00df,
+    0x8400_00e0,
+    0x8400_00ef,
+];
+
+const SUCCESS_64: u32 = ffa::SUCCESS | ffa::SMC64;
+
+/// What the normal world sends with `function`.
+fn sent(function: u32, core: usize) -> Regs {
+    let regs = Regs::filled(function, core, u64::from(function));
+    // A sender of FFA_MSG_SEND2 must not be secure.
+    if function == ffa::MSG_SEND2 {
+        regs.with(1, 0x7abc_1234)
+    } else {
+        regs
+    }
+}
+
+/// What the secure world answers to it.
+fn answered(function: u32, core: usize, success: u32) -> Regs {
+    Regs::filled(success, core, !u64::from(function))
+}
+
+fn crosses(has: Has) -> impl Iterator<Item = u32> {
+    // The C BL31 does not know these two.
+    let known = move |f: u32| {
+        config::is_janus() || f != ffa::MEM_OP_RESUME && (f != ffa::ERROR || has == Only32)
+    };
+    TABLE
+        .iter()
+        .filter(move |row| known(row.0) && row.2 && (row.1 == has || row.1 == Both))
+        .map(|row| row.0)
+}
+
+/// Every 32-bit call that crosses does so with w0-w7, and back, and nothing else.
+fn forward_32() -> Outcome {
+    cores::on_each(|core| {
+        for function in crosses(Only32) {
+            let sent = sent(function, core);
+            let got = smc::call(sent);
+            let answer = answered(function, core, ffa::SUCCESS);
+            for n in 0..8 {
+                ensure_eq!(
+                    got.x(n) as u32,
+                    answer.w(n),
+                    "w{n} of the answer to {}",
+                    ffa::name(function)
+                );
+            }
+            for n in 8..18 {
+                ensure_eq!(got.x(n), sent.x(n), "x{n} after {}", ffa::name(function));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Every 64-bit call that crosses does so with x0-x17, and back.
+fn forward_64() -> Outcome {
+    cores::on_each(|core| {
+        for function in crosses(Only64).map(|f| f | ffa::SMC64) {
+            let got = smc::call(sent(function, core));
+            let answer = answered(function, core, SUCCESS_64);
+            for n in 0..18 {
+                ensure_eq!(
+                    got.x(n),
+                    answer.x(n),
+                    "x{n} of the answer to {}",
+                    ffa::name(function)
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+fn check_and_answer(s: &Secure, message: &Regs) -> Option<Regs> {
+    let function = message.function();
+    if function == ffa::INTERRUPT {
+        return None;
+    }
+    let sent = sent(function, s.core);
+    let wide = function & ffa::SMC64 != 0;
+    for n in 0..if wide { 18 } else { 8 } {
+        let want = if wide {
+            sent.x(n)
+        } else {
+            u64::from(sent.w(n))
+        };
+        let got = if wide {
+            message.x(n)
+        } else {
+            u64::from(message.w(n))
+        };
+        if got != want {
+            s.fail(format_args!(
+                "x{n} of {}: {got:#x}, should be {want:#x}",
+                ffa::name(function)
+            ));
+        }
+    }
+    Some(answered(
+        function,
+        s.core,
+        if wide { SUCCESS_64 } else { ffa::SUCCESS },
+    ))
+}
+
+/// From a normal world below 1.2 a 64-bit call carries x0-x7; its own x8-x17 stay.
+fn forward_64_below() -> Outcome {
+    cores::on_each(|core| {
+        for function in [ffa::RXTX_MAP, ffa::MEM_SHARE, ffa::MEM_DONATE].map(|f| f | ffa::SMC64) {
+            let sent = sent(function, core);
+            let got = smc::call(sent);
+            let answer = answered(function, core, SUCCESS_64);
+            for n in 0..8 {
+                ensure_eq!(
+                    got.x(n),
+                    answer.x(n),
+                    "x{n} of the answer to {}",
+                    ffa::name(function)
+                );
+            }
+            for n in 8..18 {
+                ensure_eq!(got.x(n), sent.x(n), "x{n} after {}", ffa::name(function));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn check_and_answer_below(s: &Secure, message: &Regs) -> Option<Regs> {
+    let function = message.function();
+    if function == ffa::INTERRUPT {
+        return None;
+    }
+    for n in 8..18 {
+        s.expect_eq(
+            message.x(n),
+            0,
+            "x8-x17 of a 64-bit call from a caller below 1.2",
+        );
+    }
+    Some(answered(function, s.core, SUCCESS_64))
+}
+
+/// What the normal world must not call gives NOT_SUPPORTED and never reaches the SPMC.
+fn refused_normal() -> Outcome {
+    cores::on_each(|core| {
+        let mut refused = [0; 128];
+        let mut len = 0;
+        let mut add = |id: u32| {
+            refused[len] = id;
+            len += 1;
+        };
+        for &(function, has, normal, _) in TABLE {
+            if !normal || has == Only64 {
+                add(function);
+            }
+            if !normal || has == Only32 {
+                add(function | ffa::SMC64);
+            }
+        }
+        for id in NOBODYS {
+            add(id);
+            add(id | ffa::SMC64);
+        }
+        for id in [
+            ffa::ABORT,
+            ffa::ABORT | ffa::SMC64,
+            ffa::NOTIFICATION_BIND2,
+            ffa::DIRECT_REQ2,
+            ffa::DIRECT_RESP2,
+        ] {
+            add(id);
+        }
+        for id in [ffa::VERSION, ffa::FEATURES, ffa::ID_GET, ffa::SPM_ID_GET] {
+            add(id | ffa::SMC64);
+        }
+        for &id in &refused[..len] {
+            let regs = Regs::filled(id, core, 5);
+            let got = smc::call(regs);
+            if got.0[..8] != ffa::error(ffa::NOT_SUPPORTED).0[..8] {
+                crate::fail!(
+                    "{} ({id:#x}): {got}, should be FFA_ERROR NOT_SUPPORTED",
+                    ffa::name(id)
+                );
+            }
+            for n in 8..18 {
+                ensure_eq!(
+                    got.x(n),
+                    regs.x(n),
+                    "x{n} after {} ({id:#x})",
+                    ffa::name(id)
+                );
+            }
+        }
+        // A response answers nothing here.
+        for id in [ffa::DIRECT_RESP, ffa::DIRECT_RESP | ffa::SMC64] {
+            let got = ffa::call(id, &[ffa::route(0, ffa::SPMC)]);
+            ffa::expect_error(&got, ffa::DENIED, "FFA_MSG_SEND_DIRECT_RESP")?;
+        }
+        Ok(())
+    })
+}
+
+fn never(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::INTERRUPT {
+        s.fail(format_args!("a call that crosses from no world: {message}"));
+    }
+    None
+}
+
+fn refused_secure_normal() -> Outcome {
+    cores::on_each(|_| {
+        let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+        ensure_eq!(
+            got.function(),
+            ffa::DIRECT_RESP,
+            "answer to a direct request"
+        );
+        Ok(())
+    })
+}
+
+/// What the SPMC must not call gives NOT_SUPPORTED, in the middle of a request of the normal world.
+fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ {
+        return None;
+    }
+    let try_one = |id: u32, code: i32| {
+        let mut regs = Regs::filled(id, s.core, 6);
+        regs.0[1] = ffa::route(ffa::SPMC, 1);
+        regs.0[2] = 0;
+        let got = smc::call(regs);
+        if got.0[..8] != ffa::error(code).0[..8] || got.0[8..] != regs.0[8..] {
+            s.fail(format_args!(
+                "{} ({id:#x}): {got}, should be FFA_ERROR {code}",
+                ffa::name(id)
+            ));
+        }
+    };
+    for &(function, has, _, secure) in TABLE {
+        if !secure || has == Only64 {
+            try_one(function, ffa::NOT_SUPPORTED);
+        }
+        if !secure || has == Only32 {
+            try_one(function | ffa::SMC64, ffa::NOT_SUPPORTED);
+        }
+    }
+    for id in NOBODYS {
+        try_one(id, ffa::NOT_SUPPORTED);
+        try_one(id | ffa::SMC64, ffa::NOT_SUPPORTED);
+    }
+    for id in [
+        ffa::DIRECT_REQ,
+        ffa::DIRECT_REQ | ffa::SMC64,
+        ffa::DIRECT_REQ2 | ffa::SMC64,
+    ] {
+        try_one(id, ffa::DENIED);
+    }
+    None
+}
+
+/// FFA_FEATURES tells the SPMC the truth about every function and convention.
+fn features_table(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ {
+        return None;
+    }
+    let ask = |id: u32, supported: bool| {
+        let got = ffa::call(ffa::FEATURES, &[u64::from(id)]);
+        if supported && got.function() != ffa::SUCCESS {
+            s.fail(format_args!(
+                "FFA_FEATURES({} {id:#x}): {got}, should be SUCCESS",
+                ffa::name(id)
+            ));
+        }
+        if !supported && got.0[..8] != ffa::error(ffa::NOT_SUPPORTED).0[..8] {
+            s.fail(format_args!(
+                "FFA_FEATURES({} {id:#x}): {got}, should be NOT_SUPPORTED",
+                ffa::name(id)
+            ));
+        }
+    };
+    for &(function, has, _, secure) in TABLE {
+        ask(function, secure && has != Only64);
+        ask(function | ffa::SMC64, secure && has != Only32);
+    }
+    for id in NOBODYS {
+        ask(id, false);
+        ask(id | ffa::SMC64, false);
+    }
+    for id in [ffa::VERSION, ffa::FEATURES, ffa::ID_GET, ffa::SPM_ID_GET] {
+        ask(id, true);
+        ask(id | ffa::SMC64, false);
+    }
+    for id in [
+        ffa::DIRECT_RESP,
+        ffa::DIRECT_RESP | ffa::SMC64,
+        ffa::DIRECT_RESP2 | ffa::SMC64,
+    ] {
+        ask(id, true);
+    }
+    None
+}
