@@ -1,16 +1,209 @@
-//! `cargo xtask bench`.
+//! `cargo xtask bench`: what each call costs at EL3, in instructions, on Janus and on the C BL31.
+//!
+//! The same payload runs above both, on the same QEMU. A TCG plugin counts from outside, so
+//! neither BL31 is changed for it: [`measure`] runs it and reads its report, the table is joined
+//! here, and [`baseline`] keeps what was reached. SPMC and payload are the control: they must
+//! execute the same instructions on both, or the comparison is worth nothing.
 
-use anyhow::{Result, bail};
+// The plugin is a library that only QEMU can load; its pure half is tested here.
+#[cfg(test)]
+#[allow(dead_code, reason = "only its tests are wanted")]
+#[path = "../../../tests/bench/plugin/src/count.rs"]
+mod count;
+#[cfg(test)]
+#[path = "../../../tests/bench/plugin/src/insn.rs"]
+mod insn;
+
+mod baseline;
+mod crowd;
+mod measure;
+mod profile;
+mod table;
+
+use crate::cli::Runtime;
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use measure::{Bench, Counts, Level, Part};
+use serde::Serialize;
+use std::path::PathBuf;
 
 /// What is measured.
 #[derive(Args)]
-pub struct BenchArgs {}
+pub struct BenchArgs {
+    /// Measure one BL31 only.
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    pub bl31: Option<Runtime>,
+    /// Write the table to a file, for machines.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Keep this table as the base line, docs/bench.json.
+    #[arg(long, conflicts_with = "bl31")]
+    pub save: bool,
+    /// Fail when a row has over 2 % more instructions than in docs/bench.json.
+    #[arg(long, conflicts_with_all = ["bl31", "save"])]
+    pub check: bool,
+    /// Show system register accesses, barriers and so on of each call.
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Measure direct requests of N cores at once instead.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=8))]
+    pub cores: Option<u32>,
+    /// Show where the instructions of one row go instead (part of its name will do).
+    #[arg(long, value_name = "CALL")]
+    pub profile: Option<String>,
+    /// With --profile: every instruction's source line, not just functions.
+    #[arg(long, requires = "profile")]
+    pub lines: bool,
+    /// The exception level of the SPMC; without it, both.
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub spmc_el: Option<u8>,
+    /// The qemu-system-aarch64 to use (10.0 or later, with plugins).
+    #[arg(long, value_name = "PATH")]
+    pub qemu: Option<PathBuf>,
+}
 
-/// Runs the benchmarks.
+impl BenchArgs {
+    fn levels(&self) -> &'static [Level] {
+        match self.spmc_el {
+            Some(1) => &[Level::El1],
+            Some(_) => &[Level::El2],
+            None => &[Level::El2, Level::El1],
+        }
+    }
+
+    fn runtimes(&self) -> &'static [Runtime] {
+        match self.bl31 {
+            Some(Runtime::Janus) => &[Runtime::Janus],
+            Some(Runtime::C) => &[Runtime::C],
+            None => &[Runtime::C, Runtime::Janus],
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    /// The call.
+    name: String,
+    /// The exception level of the SPMC: `S-EL2` or `S-EL1`.
+    spmc: &'static str,
+    /// Instructions that Janus executes at EL3.
+    janus: Option<u64>,
+    /// Instructions that the C BL31 executes at EL3.
+    c: Option<u64>,
+    /// `janus / c`.
+    ratio: Option<f64>,
+    /// What they are made of.
+    janus_counts: Option<Counts>,
+    /// What they are made of.
+    c_counts: Option<Counts>,
+}
+
+/// Runs what was asked for; `false`: it ran, and something is wrong with the result.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_args: &BenchArgs) -> Result<bool> {
-    bail!("`bench` is not there yet")
+/// Something cannot be built, a system does not come to its end, or its answers are wrong.
+pub fn run(args: &BenchArgs) -> Result<bool> {
+    let bench = Bench::prepare(args.qemu.as_deref())?;
+    if let Some(cores) = args.cores {
+        return crowd::run(&bench, args, cores);
+    }
+    if let Some(call) = &args.profile {
+        let runtime = args.bl31.unwrap_or_default();
+        return profile::run(&bench, runtime, args.levels(), call, args.lines);
+    }
+    let mut rows = Vec::new();
+    let mut sound = true;
+    for &level in args.levels() {
+        let more = rows_of(&bench, args.runtimes(), level)?;
+        sound &= controls_agree(&more);
+        rows.extend(more);
+    }
+    table::print(&rows, args.verbose);
+    if let Some(file) = &args.json {
+        baseline::write(file, &rows)?;
+    }
+    if args.check {
+        sound &= baseline::check(&rows)?;
+    }
+    if args.save {
+        if !sound {
+            bail!("docs/bench.json is left as it was: the controls differ");
+        }
+        baseline::write(&baseline::path(), &rows)?;
+    }
+    Ok(sound)
+}
+
+/// Measures all rows with the SPMC at one level, each system twice: the numbers must repeat.
+fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for &runtime in runtimes {
+        let system = bench.system(runtime, level)?;
+        for part in [Part::Table, Part::Fp, Part::Power] {
+            if part == Part::Fp && (runtime, level) != (Runtime::Janus, Level::El1) {
+                continue;
+            }
+
+            let first = bench.run(&system, part)?.rows()?;
+            let second = bench.run(&system, part)?.rows()?;
+            if first != second {
+                bail!("two runs of {system} differ: the numbers are worth nothing");
+            }
+            for (name, counts) in first {
+                let row = match rows.iter_mut().find(|row| row.name == name) {
+                    Some(row) => row,
+                    None => {
+                        let (janus, c, ratio) = (None, None, None);
+                        let (janus_counts, c_counts) = (None, None);
+                        let spmc = level.name();
+                        rows.push(Row {
+                            name,
+                            spmc,
+                            janus,
+                            c,
+                            ratio,
+                            janus_counts,
+                            c_counts,
+                        });
+                        rows.last_mut().context("just pushed")?
+                    }
+                };
+                match runtime {
+                    Runtime::Janus => row.janus = Some(counts.el3),
+                    Runtime::C => row.c = Some(counts.el3),
+                }
+                match runtime {
+                    Runtime::Janus => row.janus_counts = Some(counts),
+                    Runtime::C => row.c_counts = Some(counts),
+                }
+            }
+        }
+    }
+    for row in &mut rows {
+        if let (Some(janus), Some(c)) = (row.janus, row.c) {
+            row.ratio = Some((janus as f64 / c as f64 * 1000.0).round() / 1000.0);
+        }
+    }
+    Ok(rows)
+}
+
+/// Whether SPMC and payload executed the same on both BL31s; says where not.
+fn controls_agree(rows: &[Row]) -> bool {
+    let mut agree = true;
+    for row in rows {
+        let (Some(janus), Some(c)) = (&row.janus_counts, &row.c_counts) else {
+            continue;
+        };
+        // While a core comes or goes, another one's waiting counts as the normal world's.
+        let power = Part::Power.has(&row.name);
+        if janus.spmc != c.spmc || (janus.normal != c.normal && !power) {
+            println!(
+                "control differs in `{}` ({}): SPMC {} on Janus, {} on C; payload {}, {}",
+                row.name, row.spmc, janus.spmc, c.spmc, janus.normal, c.normal
+            );
+            agree = false;
+        }
+    }
+    agree
 }

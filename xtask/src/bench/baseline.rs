@@ -1,0 +1,127 @@
+//! docs/bench.json: what was reached, and may not be lost.
+
+use super::Row;
+use crate::{paths, ui};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Instructions may grow by so many per cent before [`check`] fails.
+const ALLOWED: u64 = 2;
+
+/// Where the base line lies.
+pub fn path() -> PathBuf {
+    paths::root().join("docs/bench.json")
+}
+
+#[derive(Serialize)]
+struct Table<'a> {
+    calls: &'a [Row],
+}
+
+/// What [`check`] reads of a table.
+#[derive(Deserialize)]
+struct Saved {
+    calls: Vec<SavedRow>,
+}
+
+#[derive(Deserialize)]
+struct SavedRow {
+    name: String,
+    spmc: String,
+    janus: Option<u64>,
+}
+
+/// Writes the rows as JSON.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
+    let text = serde_json::to_string_pretty(&Table { calls: rows })? + "\n";
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    ui::say(format!("wrote {}", file.display()));
+    Ok(())
+}
+
+/// Compares Janus' instructions with the base line; prints what got worse. `true`: nothing did.
+///
+/// # Errors
+/// There is no base line.
+pub fn check(rows: &[Row]) -> Result<bool> {
+    let file = path();
+    let text = fs::read_to_string(&file).with_context(|| {
+        format!(
+            "no base line {}: `cargo xtask bench --save` makes it",
+            file.display()
+        )
+    })?;
+    let saved: Saved =
+        serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+    let measured: Vec<_> = rows
+        .iter()
+        .map(|row| (row.name.as_str(), row.spmc, row.janus))
+        .collect();
+    let worse = compare(&saved, &measured);
+    for line in &worse {
+        println!("{line}");
+    }
+    if worse.is_empty() {
+        println!("no row has over {ALLOWED} % more instructions than in docs/bench.json");
+    }
+    Ok(worse.is_empty())
+}
+
+/// What is wrong with the measured rows (name, SPMC's level, instructions), a line each.
+fn compare(saved: &Saved, measured: &[(&str, &str, Option<u64>)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for old in &saved.calls {
+        let Some(before) = old.janus else { continue };
+        let row = format!("`{}` (SPMC at {})", old.name, old.spmc);
+        let now = measured
+            .iter()
+            .find(|(name, spmc, _)| *name == old.name && *spmc == old.spmc);
+        match now.and_then(|(_, _, janus)| *janus) {
+            None => wrong.push(format!("{row} is in docs/bench.json, but was not measured")),
+            Some(now) if now * 100 > before * (100 + ALLOWED) => {
+                wrong.push(format!(
+                    "{row} takes {now} instructions, {before} in docs/bench.json"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> Saved {
+        let text = r#"{"calls":[{"name":"A","spmc":"S-EL1","janus":100},{"name":"B","spmc":"S-EL1","janus":null}]}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn two_per_cent_more_is_allowed() {
+        assert!(compare(&saved(), &[("A", "S-EL1", Some(102))]).is_empty());
+        assert!(
+            compare(
+                &saved(),
+                &[("A", "S-EL1", Some(50)), ("C", "S-EL1", Some(9))]
+            )
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn more_than_that_or_a_lost_row_is_named() {
+        let wrong = compare(&saved(), &[("A", "S-EL1", Some(103))]);
+        assert!(
+            wrong[0].contains("`A` (SPMC at S-EL1) takes 103"),
+            "{wrong:?}"
+        );
+        assert_eq!(compare(&saved(), &[("A", "S-EL2", Some(1))]).len(), 1);
+    }
+}

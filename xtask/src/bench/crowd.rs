@@ -1,0 +1,112 @@
+//! `--cores N`: direct requests of N cores at once, each core in a thread of QEMU's.
+//!
+//! How the threads interleave differs from run to run; what Janus executes may not. A BL31 that
+//! takes a lock or writes a line that another core touches shows it here: in instructions that
+//! depend on the others, and in the lines themselves.
+
+use super::BenchArgs;
+use super::measure::{Bench, Part, Report};
+use crate::cli::Runtime;
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+const ROW: &str = "direct request, 32-bit, all cores at once";
+const ALONE: &str = "direct request, 32-bit";
+
+/// Runs both BL31s and prints what they share; `false` when Janus' cores disturb each other.
+///
+/// # Errors
+/// See [`Bench::run`].
+pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
+    let mut sound = true;
+    for &level in args.levels() {
+        println!(
+            "\nDirect requests (32-bit) of {cores} cores at once, SPMC at {}\n",
+            level.name()
+        );
+        for &runtime in args.runtimes() {
+            let system = bench.system(runtime, level)?;
+            let alone = bench.run(&system, Part::Table)?.rows()?;
+            let alone = alone
+                .iter()
+                .find(|(name, _)| name == ALONE)
+                .context("the row alone")?
+                .1
+                .el3;
+            let report = bench.run(&system, Part::Crowd(cores))?;
+            let (row, _) = report.find(ROW)?;
+            let mut each: Vec<u64> = report
+                .samples
+                .iter()
+                .filter(|s| s.0 == row)
+                .map(|s| s.2.el3)
+                .collect();
+            each.sort_unstable();
+            let (least, most) = (
+                *each.first().context("no request")?,
+                *each.last().context("no request")?,
+            );
+            let shared = shared_lines(&report, row);
+            println!(
+                "{:>5}: {alone} instructions alone; {} requests at once: least {least}, median {}, most {most}",
+                runtime.name(),
+                each.len(),
+                each[each.len() / 2]
+            );
+            println!(
+                "       lines written by one core and touched by another: {}",
+                shared.len()
+            );
+            for (line, writers, others) in &shared {
+                println!("         {line:#x}: written by cores {writers:?}, touched by {others:?}");
+            }
+            if runtime == Runtime::Janus {
+                sound &= (least, most) == (alone, alone) && shared.is_empty();
+            }
+        }
+    }
+    if !sound {
+        println!("\nJanus' cores disturb each other on the forwarding path");
+    }
+    Ok(sound)
+}
+
+type Cores = BTreeSet<u32>;
+
+/// The lines of memory that EL3 writes on one core and touches on another, with who does.
+fn shared_lines(report: &Report, row: u16) -> Vec<(u64, Cores, Cores)> {
+    let mut lines: BTreeMap<u64, (Cores, Cores)> = BTreeMap::new();
+    for &(_, core, written, line) in report.lines.iter().filter(|l| l.0 == row) {
+        let (writers, all) = lines.entry(line).or_default();
+        all.insert(core);
+        if written {
+            writers.insert(core);
+        }
+    }
+    lines.retain(|_, (writers, all)| !writers.is_empty() && all.len() > 1);
+    lines
+        .into_iter()
+        .map(|(line, (writers, all))| (line, writers, all))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_shared_when_one_core_writes_it_and_another_touches_it() {
+        let l = |core, written, line| (7, core, written, line);
+        let report = Report::of_lines(vec![
+            l(0, true, 0x40),
+            l(0, false, 0x40),
+            l(0, false, 0x80),
+            l(1, false, 0x80),
+            l(0, true, 0xc0),
+            l(1, false, 0xc0),
+            (8, 1, true, 0x40),
+        ]);
+        let shared = shared_lines(&report, 7);
+        assert_eq!(shared, [(0xc0, Cores::from([0]), Cores::from([0, 1]))]);
+    }
+}

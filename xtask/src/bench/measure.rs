@@ -1,0 +1,476 @@
+//! Builds payload, plugin and FIP, runs them, and reads what the plugin counted.
+
+use crate::cli::{BuildArgs, Runtime};
+use crate::console::{self, Limits};
+use crate::fip::{self, Images};
+use crate::qemu::{self, Machine, Qemu};
+use crate::tfa::{self, Dispatcher};
+use crate::{bl31, image, paths, proc, toolchain, ui};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A run takes a second; a system that hangs says nothing.
+const LIMITS: Limits = Limits::secs(60, 300);
+/// Where the payload reads which part it is to run.
+const CONFIGURATION: u64 = 0x4800_0000;
+/// The row without marks, which the payload does not name: see the plugin's `count.rs`.
+const BOOT: &str = "boot, BL31's entry to BL33's first instruction";
+
+/// The exception level of the SPMC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// S-EL1
+    El1,
+    /// S-EL2
+    El2,
+}
+
+impl Level {
+    /// As the architecture writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::El1 => "S-EL1",
+            Level::El2 => "S-EL2",
+        }
+    }
+}
+
+/// What the payload does in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The calls, on one core.
+    Table,
+    /// A call during which an SPMC at S-EL1 uses FP: TF-A 2.12's C BL31 hangs there.
+    Fp,
+    /// CPU_ON and CPU_OFF, on two.
+    Power,
+    /// Direct requests of that many cores at once, each core in a thread of its own.
+    Crowd(u32),
+}
+
+impl Part {
+    /// Whether a row of this name is made in [`Part::Power`].
+    pub fn has(self, row: &str) -> bool {
+        self == Part::Power && (row.starts_with("CPU_ON") || row.starts_with("CPU_OFF"))
+    }
+}
+
+/// What one execution of a row took. All but the first three count EL3 only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Instructions at EL3.
+    pub el3: u64,
+    /// Instructions of the SPMC: a control.
+    pub spmc: u64,
+    /// Instructions of the payload: a control.
+    pub normal: u64,
+    /// MRS and MSR.
+    pub system_registers: u64,
+    /// ISB, DSB, DMB, SB, ESB.
+    pub barriers: u64,
+    /// Exclusive and atomic accesses.
+    pub exclusives: u64,
+    /// Cache maintenance.
+    pub cache: u64,
+    /// TLB maintenance.
+    pub tlb: u64,
+    /// Entries to EL3.
+    pub entries: u64,
+    /// Loads from memory.
+    pub loads: u64,
+    /// Stores to memory.
+    pub stores: u64,
+    /// Accesses to device registers.
+    pub device: u64,
+}
+
+/// Everything that does not depend on the system under test.
+pub struct Bench {
+    qemu: Qemu,
+    plugin: PathBuf,
+    normal: PathBuf,
+    spmc: PathBuf,
+}
+
+/// A system ready to run.
+pub struct System {
+    flash: PathBuf,
+    dir: PathBuf,
+    /// Its BL31 with symbols.
+    pub elf: PathBuf,
+    runtime: Runtime,
+    level: Level,
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "{} with the SPMC at {}",
+            self.runtime.name(),
+            self.level.name()
+        )
+    }
+}
+
+/// A report of the plugin, with the payload's names of the rows.
+pub struct Report {
+    names: BTreeMap<u16, String>,
+    /// Row, core, counts; in order of time.
+    pub samples: Vec<(u16, u32, Counts)>,
+    /// Row, address of an instruction of BL31, how often it was executed in all samples.
+    pub pcs: Vec<(u16, u64, u64)>,
+    /// Row, core, whether written, address of a line of 64 bytes.
+    pub lines: Vec<(u16, u32, bool, u64)>,
+}
+
+impl Bench {
+    /// Builds the payload and the plugin, finds QEMU.
+    ///
+    /// # Errors
+    /// One of them cannot be had.
+    pub fn prepare(qemu: Option<&Path>) -> Result<Bench> {
+        tfa::ensure_tools()?;
+        let qemu = Qemu::find(qemu)?;
+        qemu::announce(&qemu);
+        let dir = fip::out_dir("bench");
+        fs::create_dir_all(&dir)?;
+        let flat = |bin: &str| -> Result<PathBuf> {
+            let elf = toolchain::build("janus-bench-payload", bin, "", false)?;
+            image::flatten(&elf, &dir.join(bin).with_extension("bin"))
+        };
+        let (normal, spmc) = (flat("bench-normal")?, flat("bench-spmc")?);
+        Ok(Bench {
+            qemu,
+            plugin: plugin()?,
+            normal,
+            spmc,
+        })
+    }
+
+    /// Builds a BL31 and packs it with the payload.
+    ///
+    /// # Errors
+    /// It does not build or does not fit.
+    pub fn system(&self, runtime: Runtime, level: Level) -> Result<System> {
+        let (dispatcher, manifest) = match level {
+            Level::El1 => (Dispatcher::SpmdEl1, "test-spmc-el1.dts"),
+            Level::El2 => (Dispatcher::SpmdEl2, "test-spmc-el2.dts"),
+        };
+        let options = tfa::Options {
+            dispatcher,
+            ..tfa::Options::default()
+        };
+        let built = tfa::build(&options, None)?;
+        let build = BuildArgs {
+            bl31: runtime,
+            release: true,
+            ..BuildArgs::default()
+        };
+        let bl31 = bl31::image(&build, || tfa::build(&options, None))?;
+        let elf = match runtime {
+            Runtime::C => built.bl31_elf.clone(),
+            Runtime::Janus => paths::target().join(toolchain::TARGET).join("release/bl31"),
+        };
+        let images = Images {
+            bl31,
+            bl32: Some(self.spmc.clone()),
+            manifest: Some(paths::fiptool_cfg(manifest)),
+            tb_fw_config: (level == Level::El2).then(|| paths::fiptool_cfg("no-partitions.dts")),
+            bl33: Some(self.normal.clone()),
+            ..Images::default()
+        };
+        let dir = fip::out_dir(&format!("bench/{}-{}", runtime.name(), level.name()));
+        let flash = fip::pack(&built, &images, &dir)?;
+        Ok(System {
+            flash,
+            dir,
+            elf,
+            runtime,
+            level,
+        })
+    }
+
+    /// Runs one part of the payload to its end.
+    ///
+    /// # Errors
+    /// The system hangs, or an answer is wrong: the message has what the consoles said.
+    pub fn run(&self, system: &System, part: Part) -> Result<Report> {
+        let (text, smp, threads) = match part {
+            Part::Table => ("table".to_owned(), 1, "off"),
+            Part::Fp => ("fp".to_owned(), 1, "off"),
+            Part::Power => ("power".to_owned(), 2, "off"),
+            Part::Crowd(cores) => (format!("crowd={cores}"), cores, "on"),
+        };
+        let configuration = system.dir.join("part");
+        fs::write(&configuration, format!("{text}\0"))?;
+        let out = system.dir.join("counts");
+        let _ = fs::remove_file(&out);
+        let plugin = format!(
+            "{},out={},threads={threads}",
+            self.plugin.display(),
+            out.display()
+        );
+        let mut extra = vec!["-plugin".to_owned(), plugin];
+        match part {
+            // One thread, and time that passes with instructions: every run is the same.
+            Part::Table | Part::Fp | Part::Power => {
+                extra.extend(["-icount".into(), "shift=0,sleep=off".into()])
+            }
+            Part::Crowd(_) => extra.extend(["-accel".into(), "tcg,thread=multi".into()]),
+        }
+        let loaded = vec![(configuration, CONFIGURATION)];
+        let machine = Machine {
+            smp,
+            loaded,
+            extra,
+            ..Machine::new(system.flash.clone())
+        };
+        let log = system.dir.join(format!("{text}.log"));
+        let what = |problem: &str, tail: &str| {
+            format!(
+                "{system}, {text}: {problem}\nlog: {}\n{tail}",
+                log.display()
+            )
+        };
+        let mut running = console::start(&self.qemu, &machine, &log, false, LIMITS)?;
+        if let Err(error) = running.finish() {
+            return Err(error.context(what("no end", &running.last_lines())));
+        }
+        let said = &running.normal;
+        if let Some(failure) = said.lines().find(|line| line.starts_with("@fail ")) {
+            bail!(what(&format!("wrong answer: {failure}"), ""));
+        }
+        if !said.lines().any(|line| line == "@done") {
+            bail!(what("ended before its end", &running.last_lines()));
+        }
+        let counts = fs::read_to_string(&out).with_context(|| {
+            what(
+                "QEMU ran without the plugin: has it been built with plugins?",
+                "",
+            )
+        })?;
+        Report::parse(said, &counts).context("the plugin's report")
+    }
+}
+
+/// Builds the plugin with the host's Rust.
+fn plugin() -> Result<PathBuf> {
+    let step = ui::step("janus-bench-plugin (host)");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(paths::root())
+        .args(["build", "--release", "-p", "janus-bench-plugin"]);
+    proc::logged(
+        &mut command,
+        &paths::out().join("log/cargo-bench-plugin.log"),
+    )?;
+    step.done();
+    Ok(paths::target().join("release/libjanus_bench_plugin.so"))
+}
+
+impl Report {
+    fn parse(said: &str, counts: &str) -> Result<Report> {
+        let mut names = BTreeMap::from([(0, BOOT.to_owned())]);
+        for line in said.lines().filter_map(|line| line.strip_prefix("@row ")) {
+            let (row, name) = line
+                .split_once(' ')
+                .with_context(|| format!("no name: {line}"))?;
+            names.insert(row.parse()?, name.to_owned());
+        }
+        let (mut samples, mut pcs, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        for line in counts.lines() {
+            let mut words = line.split(' ');
+            let mut word = || words.next().with_context(|| format!("cut short: {line}"));
+            let (kind, row, core) = (word()?, word()?.parse()?, word()?.parse()?);
+            match kind {
+                "window" => {
+                    let mut n = || -> Result<u64> { Ok(word()?.parse()?) };
+                    let counts = Counts {
+                        el3: n()?,
+                        spmc: n()?,
+                        normal: n()?,
+                        system_registers: n()?,
+                        barriers: n()?,
+                        exclusives: n()?,
+                        cache: n()?,
+                        tlb: n()?,
+                        entries: n()?,
+                        loads: n()?,
+                        stores: n()?,
+                        device: n()?,
+                    };
+                    samples.push((row, core, counts));
+                }
+                "pc" => pcs.push((row, u64::from_str_radix(word()?, 16)?, word()?.parse()?)),
+                "line" => {
+                    lines.push((row, core, word()? == "w", u64::from_str_radix(word()?, 16)?))
+                }
+                other => bail!("unknown record {other}"),
+            }
+        }
+        Ok(Report {
+            names,
+            samples,
+            pcs,
+            lines,
+        })
+    }
+
+    /// A report of nothing but lines.
+    #[cfg(test)]
+    pub fn of_lines(lines: Vec<(u16, u32, bool, u64)>) -> Report {
+        Report {
+            names: BTreeMap::new(),
+            samples: Vec::new(),
+            pcs: Vec::new(),
+            lines,
+        }
+    }
+
+    /// The rows in the order of the payload's, with what their last execution took. Only the
+    /// table has the boot as a row.
+    ///
+    /// # Errors
+    /// A row was never executed, or its last two executions differ: it is not warm after one.
+    pub fn rows(&self) -> Result<Vec<(String, Counts)>> {
+        let table = self.has("PSCI_VERSION");
+        let mut rows = Vec::new();
+        for (&row, name) in self.names.iter().filter(|(row, _)| **row != 0 || table) {
+            let mut last = self
+                .samples
+                .iter()
+                .rev()
+                .filter(|s| s.0 == row)
+                .map(|s| s.2);
+            let counts = last
+                .next()
+                .with_context(|| format!("`{name}` was not counted"))?;
+            if last
+                .next()
+                .is_some_and(|before| before != counts && row != 0)
+            {
+                bail!("`{name}` takes a different number of instructions each time");
+            }
+            rows.push((name.clone(), counts));
+        }
+        Ok(rows)
+    }
+
+    /// The number of the row that has `part` in its name.
+    ///
+    /// # Errors
+    /// None, or several: the message names the candidates.
+    pub fn find(&self, part: &str) -> Result<(u16, &str)> {
+        let wanted = part.to_lowercase();
+        if let Some((row, name)) = self
+            .names
+            .iter()
+            .find(|(_, name)| name.to_lowercase() == wanted)
+        {
+            return Ok((*row, name));
+        }
+        let found: Vec<_> = self
+            .names
+            .iter()
+            .filter(|(_, n)| n.to_lowercase().contains(&wanted))
+            .collect();
+        match found[..] {
+            [(row, name)] => Ok((*row, name)),
+            [] => bail!(
+                "no row is called `{part}`; there are: {}",
+                listed(self.names.values())
+            ),
+            _ => bail!(
+                "`{part}` fits several rows: {}",
+                listed(found.iter().map(|(_, name)| *name))
+            ),
+        }
+    }
+
+    /// Whether a row has `part` in its name.
+    pub fn has(&self, part: &str) -> bool {
+        let wanted = part.to_lowercase();
+        self.names
+            .values()
+            .any(|name| name.to_lowercase().contains(&wanted))
+    }
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| format!("\n    {name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "NOTICE: x\n@row 3 PSCI_VERSION\n@row 4 PSCI_FEATURES\n@done\n";
+
+    fn window(row: u16, el3: u64) -> String {
+        format!("window {row} 0 {el3} 0 1 2 3 4 5 6 7 8 9 10\n")
+    }
+
+    #[test]
+    fn a_row_is_its_last_execution() {
+        let counts =
+            window(0, 5000) + &window(3, 99) + &window(3, 80) + &window(3, 80) + &window(4, 7);
+        let rows = Report::parse(SAID, &counts).unwrap().rows().unwrap();
+        let short: Vec<_> = rows
+            .iter()
+            .map(|(name, c)| (name.as_str(), c.el3))
+            .collect();
+        assert_eq!(
+            short,
+            [(BOOT, 5000), ("PSCI_VERSION", 80), ("PSCI_FEATURES", 7)]
+        );
+        assert_eq!((rows[1].1.normal, rows[1].1.device), (1, 10));
+    }
+
+    #[test]
+    fn a_row_that_does_not_settle_or_is_missing_is_an_error() {
+        let counts = window(0, 1) + &window(3, 80) + &window(3, 81) + &window(4, 7);
+        let error = Report::parse(SAID, &counts)
+            .unwrap()
+            .rows()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("PSCI_VERSION"), "{error}");
+        let error = Report::parse(SAID, &window(0, 1))
+            .unwrap()
+            .rows()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("not counted"), "{error}");
+    }
+
+    #[test]
+    fn a_row_is_found_by_part_of_its_name() {
+        let report = Report::parse(SAID, "pc 3 0 e090000 4\nline 3 0 w e0a0000 4\n").unwrap();
+        assert_eq!(report.find("psci_v").unwrap(), (3, "PSCI_VERSION"));
+        assert!(
+            report
+                .find("psci")
+                .unwrap_err()
+                .to_string()
+                .contains("several")
+        );
+        assert!(
+            report
+                .find("nothing")
+                .unwrap_err()
+                .to_string()
+                .contains("PSCI_FEATURES")
+        );
+        assert_eq!(
+            (report.pcs[0], report.lines[0]),
+            ((3, 0xe09_0000, 4), (3, 0, true, 0xe0a_0000))
+        );
+    }
+}

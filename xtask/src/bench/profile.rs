@@ -1,0 +1,102 @@
+//! `--profile CALL`: where in BL31 the instructions of one row are.
+
+use super::measure::{Bench, Level, Part};
+use crate::cli::Runtime;
+use crate::proc;
+use anyhow::{Context, Result};
+use object::{Object, ObjectSymbol, SymbolKind};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Prints a row's instructions by function, or by source line.
+///
+/// # Errors
+/// No row has that name, or see [`Bench::run`].
+pub fn run(
+    bench: &Bench,
+    runtime: Runtime,
+    levels: &[Level],
+    call: &str,
+    lines: bool,
+) -> Result<bool> {
+    for &level in levels {
+        let system = bench.system(runtime, level)?;
+        let mut report = bench.run(&system, Part::Table)?;
+        if !report.has(call) {
+            report = bench.run(&system, Part::Power)?;
+        }
+        let (row, name) = report.find(call)?;
+        let samples = report.samples.iter().filter(|s| s.0 == row).count() as u64;
+        println!("\n{name}, {system}: instructions per call\n");
+        let pcs: Vec<_> = report
+            .pcs
+            .iter()
+            .filter(|p| p.0 == row)
+            .map(|p| (p.1, p.2))
+            .collect();
+        let places = if lines {
+            source_lines(&system.elf, &pcs)?
+        } else {
+            functions(&system.elf, &pcs)?
+        };
+        let mut by_place: BTreeMap<String, u64> = BTreeMap::new();
+        let mut total = 0;
+        for ((_, times), place) in pcs.iter().zip(places) {
+            *by_place.entry(place).or_default() += times;
+            total += times;
+        }
+        let mut sorted: Vec<_> = by_place.into_iter().collect();
+        sorted.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+        for (place, times) in sorted {
+            println!("{:>9}  {place}", per_call(times, samples));
+        }
+        println!("{:>9}  in all", per_call(total, samples));
+    }
+    Ok(true)
+}
+
+/// The mean over all samples, the first one included, which is not warm.
+fn per_call(times: u64, samples: u64) -> String {
+    format!("{:.1}", times as f64 / samples.max(1) as f64)
+}
+
+/// The function of each address.
+fn functions(elf: &Path, pcs: &[(u64, u64)]) -> Result<Vec<String>> {
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes)
+        .with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let mut symbols: BTreeMap<u64, &str> = BTreeMap::new();
+    for symbol in file.symbols() {
+        let name = symbol.name().unwrap_or_default();
+        // Mapping symbols ($x) and local labels tell nothing.
+        let named = !name.is_empty() && !name.starts_with(['$', '.']);
+        if named
+            && matches!(
+                symbol.kind(),
+                SymbolKind::Text | SymbolKind::Label | SymbolKind::Unknown
+            )
+        {
+            symbols.insert(symbol.address(), name);
+        }
+    }
+    let of = |pc| match symbols.range(..=pc).next_back() {
+        Some((_, name)) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => "?".to_owned(),
+    };
+    Ok(pcs.iter().map(|(pc, _)| of(*pc)).collect())
+}
+
+/// The innermost source line of each address, by binutils' addr2line.
+fn source_lines(elf: &Path, pcs: &[(u64, u64)]) -> Result<Vec<String>> {
+    let mut command = Command::new("aarch64-linux-gnu-addr2line");
+    command.args(["-C", "-f", "-s", "-e"]).arg(elf);
+    command.args(pcs.iter().map(|(pc, _)| format!("{pc:#x}")));
+    let text = proc::output(&mut command)?;
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines
+        .chunks(2)
+        .map(|pair| format!("{} ({})", pair.last().unwrap_or(&"?"), pair[0]))
+        .collect())
+}
