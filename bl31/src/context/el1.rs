@@ -8,7 +8,6 @@ use super::registers::{bank, registers};
 use crate::cpu_ext::{
     aie::AieEl1,
     csv2::Csv2El1,
-    fpmr::Fpmr,
     gcs::GcsEl1,
     gic::Pmr,
     ls64::Accdata,
@@ -66,6 +65,8 @@ bank! {
             RAS_RECORDS => ras: RasRecords,
             CSV2_2 => csv2: Csv2El1,
             MTE => mte: MteEl1,
+        }
+        apart {
             SVE => sve: SveEl1,
             SME => sme: SmeEl1,
         }
@@ -80,7 +81,6 @@ bank! {
             THE => the: The,
             AIE => aie: AieEl1,
             PFAR => pfar: PfarEl1,
-            FPMR => fpmr: Fpmr,
             LS64_ACCDATA => ls64: Accdata,
             STEP2 => step2: Step2,
         }

@@ -83,6 +83,8 @@ bank! {
             NV2 => nv2: Nv2,
             CSV2_2 => csv2: Csv2El2,
             MTE => mte: MteEl2,
+        }
+        apart {
             SVE => sve: SveEl2,
             SME => sme: SmeEl2,
         }

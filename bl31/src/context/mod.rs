@@ -21,6 +21,7 @@ mod sysreg;
 #[cfg(test)]
 mod tests;
 pub mod undefined;
+mod vectors;
 
 pub use janus_spmd::World;
 

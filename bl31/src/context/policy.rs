@@ -74,7 +74,7 @@ impl Policy {
     /// How EL3's registers are set while `world` runs.
     pub fn el3_regs(&self, world: World) -> El3Regs {
         let mut el3 = El3Regs::new(self.features, self.mode.el2(), world);
-        Simd::open(self.features, self.mode, world, &mut el3);
+        Simd::start(self.features, self.mode, world, &mut el3);
         el3
     }
 
@@ -129,7 +129,7 @@ impl Policy {
 
     /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
     /// does not switch. On every core when it comes on, before [`Policy::load`].
-    pub fn init_el3(&self) {
+    pub fn init_el3(&self, simd: &mut Simd) {
         let normal = self.el3_regs(World::Normal);
         // For the set-up, EL3 itself must not be trapped.
         msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
@@ -144,6 +144,7 @@ impl Policy {
             }
         }
         let first = self.reset_state(World::Normal);
+        simd.init(self.features, &first);
         let mut scrap = SysRegs::EMPTY;
         // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
         unsafe {
@@ -172,7 +173,8 @@ impl Policy {
     /// Switches the core from the normal world to the secure world: saves the former's registers to
     /// `from` and loads the latter's.
     #[inline(always)]
-    pub fn to_secure(&self, _: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+    pub fn to_secure(&self, simd: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+        simd.leave_normal(self, from, to);
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
         self.swap(from, to);
@@ -180,10 +182,12 @@ impl Policy {
 
     /// Switches the core from the secure world to the normal world.
     #[inline(always)]
-    pub fn to_normal(&self, _: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+    pub fn to_normal(&self, simd: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+        simd.leave_secure(self, from, to);
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
         self.swap(from, to);
+        simd.enter_normal(self);
     }
 
     /// Loads the first world that runs on this core since it came on; what the CPU holds is of no
@@ -196,18 +200,26 @@ impl Policy {
     }
 
     /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this
-    /// ESR_EL3 that is no SMC. When it goes on, either the instruction can be executed, or it
-    /// takes an UNDEFINED exception there. `gpr` are its x0 to x30.
+    /// ESR_EL3 that is no SMC. When the world goes on, either the instruction can be executed, or
+    /// it takes an UNDEFINED exception there.
+    ///
+    /// `el3` and `gpr` (x0 to x30) are the world's, `this` and `other` the system registers of this
+    /// and the other world.
     #[cold]
+    #[allow(clippy::too_many_arguments)]
     pub fn resolve_trap(
         &self,
-        _: &mut Simd,
-        _: World,
-        _: &mut El3Regs,
+        simd: &mut Simd,
+        world: World,
+        el3: &mut El3Regs,
         gpr: &mut [u64; 31],
-        _: u64,
+        this: &SysRegs,
+        other: &mut SysRegs,
+        esr: u64,
     ) {
-        super::undefined::inject(self, gpr);
+        if !simd.first_use(self, world, el3, this, other, esr) {
+            super::undefined::inject(self, gpr);
+        }
     }
 }
 

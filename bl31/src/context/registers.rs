@@ -140,12 +140,15 @@ pub(crate) use registers;
 /// Declares a bank: the groups that are switched together in one mode, each with the feature that
 /// it depends on.
 ///
+/// Groups below `apart` are in the bank but switched by somebody else, by `swap_group`.
+///
 /// Groups below `late(FEATURE)` share one test of that bit, so that a CPU with none of them pays one
 /// branch for all.
 macro_rules! bank {
     ($(#[$doc:meta])* pub struct $Bank:ident {
         always { $($always:ident: $Always:ty),* $(,)? }
         when { $($feature:ident => $field:ident: $Field:ty),* $(,)? }
+        $(apart { $($apart_feature:ident => $apart_field:ident: $Apart:ty),* $(,)? })?
         late($late:ident) { $($late_feature:ident => $late_field:ident: $Late:ty),* $(,)? }
     }) => {
         $(#[$doc])*
@@ -154,6 +157,8 @@ macro_rules! bank {
         pub struct $Bank {
             $(#[doc = "Always switched."] pub $always: $Always,)*
             $(#[doc = concat!("With ", stringify!($feature), ".")] pub $field: $Field,)*
+            $($(#[doc = concat!("With ", stringify!($apart_feature), ", not by `swap`.")]
+                pub $apart_field: $Apart,)*)?
             $(#[doc = concat!("With ", stringify!($late_feature), ".")] pub $late_field: $Late,)*
         }
 
@@ -165,6 +170,7 @@ macro_rules! bank {
             pub const EMPTY: Self = Self {
                 $($always: <$Always>::EMPTY,)*
                 $($field: <$Field>::EMPTY,)*
+                $($($apart_field: <$Apart>::EMPTY,)*)?
                 $($late_field: <$Late>::EMPTY,)*
             };
 
@@ -175,6 +181,7 @@ macro_rules! bank {
             )] = &[
                 $((None, <$Always>::LIST),)*
                 $((Some($crate::context::Feature::$feature), <$Field>::LIST),)*
+                $($((Some($crate::context::Feature::$apart_feature), <$Apart>::LIST),)*)?
                 $((Some($crate::context::Feature::$late_feature), <$Late>::LIST),)*
             ];
 
@@ -182,6 +189,26 @@ macro_rules! bank {
             pub const LATE: $crate::context::Features = $crate::context::Features::of(&[
                 $($crate::context::Feature::$late_feature),*
             ]);
+
+            $(
+                /// Switches one group that is not switched with the bank: one of
+                #[doc = concat!($("[`", stringify!($Apart), "`] "),*)]
+                ///
+                /// # Safety
+                ///
+                /// As for the group's `swap`, which is to be passed.
+                pub unsafe fn swap_group(
+                    group: unsafe fn(*mut u8, *const u8),
+                    save: &mut Self,
+                    load: &Self,
+                ) {
+                    let bias = $crate::context::registers::BIAS;
+                    let save = core::ptr::from_mut(save).cast::<u8>().wrapping_add(bias);
+                    let load = core::ptr::from_ref(load).cast::<u8>().wrapping_add(bias);
+                    // SAFETY: as the caller promises.
+                    unsafe { group(save, load) }
+                }
+            )?
 
             /// Saves what the CPU holds to `save` and loads `load`, as far as the features of
             /// `mask` have it.

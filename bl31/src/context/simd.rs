@@ -1,36 +1,433 @@
-//! Vector and matrix registers.
+//! Vector and matrix registers: FP, SIMD, SVE, SME.
+//!
+//! EL3 uses none of them itself (it is built for a soft-float target), so they pass through it
+//! untouched; this module is where they are switched. The instructions that do it are in
+//! [`vectors`], in a section of their own.
+//!
+//! *What.* Where the SPMC runs at S-EL1 (or relies on EL3 for everything), Q0-Q31, FPSR, FPCR and
+//! FPMR are switched. For every SPMC, the normal world's Z, P, FFR and streaming mode come back as
+//! they were, at full vector length: an SPMC that waits with SVE trapped for itself cannot save them,
+//! because the CPU may drop all above 128 bits on the way to it.
+//!
+//! *When.* Only what is live. A world starts with SVE and SME trapped (CPTR_EL3.EZ, ESM clear),
+//! and the normal world with FP trapped where FP is switched. Its first use comes to
+//! [`Simd::first_use`], which opens the trap for good. A trap that is open in both worlds, or state
+//! behind an open trap, is switched eagerly from then on; a call with the hint of SMCCC 1.3 leaves
+//! SVE out. While a trap is closed the world has no such state of its own, and what it would find
+//! there is cleared before it opens.
+//!
+//! *What stays where it is.* ZA and ZT0 stay in the CPU while the secure world runs: up to 64 KiB a
+//! core that an SPMC at S-EL1 cannot touch at all (SME is closed to it), and that one at S-EL2 has no
+//! business with. docs/context.md argues all of it.
 
-use super::{El3Regs, Feature, Features, SpmcMode, World, el3::cptr};
+use super::{El3Regs, Feature, Features, Policy, SpmcMode, SysRegs, World, el3::cptr};
+use super::{isb, mrs, msr, vectors};
+use crate::context::{El1Bank, El2Bank};
+use crate::cpu_ext::{sme, sve};
 
-/// One core's vector state of the world that is not in the CPU, and which world has used what.
+/// The architecture's longest vector, in bytes.
+const VL_MAX: usize = 256;
+
+/// SVCR.SM: streaming mode.
+const SVCR_SM: u64 = 1;
+/// SVCR.ZA: ZA holds something.
+const SVCR_ZA: u64 = 2;
+
+/// Bit 16 of a function ID: no SVE state is live (SMCCC 1.3).
+const HINT: u32 = 1 << 16;
+
+/// The registers beside the vectors.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+struct Control {
+    fpsr: u64,
+    fpcr: u64,
+    fpmr: u64,
+}
+
+impl Control {
+    const EMPTY: Self = Self {
+        fpsr: 0,
+        fpcr: 0,
+        fpmr: 0,
+    };
+
+    fn save(&mut self, features: Features) {
+        self.fpsr = mrs!("S3_3_C4_C4_1");
+        self.fpcr = mrs!("S3_3_C4_C4_0");
+        if features.has(Feature::FPMR) {
+            self.fpmr = mrs!("S3_3_C4_C4_2");
+        }
+    }
+
+    fn load(&self, features: Features) {
+        msr!("S3_3_C4_C4_1", self.fpsr);
+        msr!("S3_3_C4_C4_0", self.fpcr);
+        if features.has(Feature::FPMR) {
+            msr!("S3_3_C4_C4_2", self.fpmr);
+        }
+    }
+}
+
+/// What of the normal world is in [`Simd`] while the secure world runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saved {
+    Nothing,
+    /// Q0-Q31.
+    Q,
+    /// Z, P and FFR.
+    Z,
+    /// The same in streaming mode; FFR only with FEAT_SME_FA64.
+    Streaming,
+}
+
+/// Traps that a world's first use has opened.
+mod opened {
+    pub const NORMAL_FP: u8 = 1 << 0;
+    pub const NORMAL_SVE: u8 = 1 << 1;
+    pub const NORMAL_SME: u8 = 1 << 2;
+    pub const SECURE_SVE: u8 = 1 << 3;
+    pub const SECURE_SME: u8 = 1 << 4;
+    pub const BOTH_SVE: u8 = NORMAL_SVE | SECURE_SVE;
+    pub const BOTH_SME: u8 = NORMAL_SME | SECURE_SME;
+}
+
+/// One core's vector state of the world that is not in the CPU, and what each world has used.
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct Simd {
-    /// The function ID of the call that leaves the normal world, for its hint; zero for an
-    /// interrupt.
+    /// The normal world's Z0-Z31, or Q0-Q31 at its start.
+    z: [u8; 32 * VL_MAX],
+    /// The normal world's P0-P15.
+    p: [u8; 16 * VL_MAX / 8],
+    /// The normal world's FFR.
+    ffr: [u8; VL_MAX / 8],
+    /// The secure world's Q0-Q31.
+    secure_q: [u8; 32 * 16],
+    normal: Control,
+    secure: Control,
+    /// The normal world's SVCR.
+    svcr: u64,
+    /// The function ID of the call that leaves the normal world, for its hint.
     call: u32,
+    /// See [`opened`].
+    opened: u8,
+    saved: Saved,
 }
 
 impl Simd {
     /// A core that just came on.
-    pub const EMPTY: Self = Self { call: 0 };
+    pub const EMPTY: Self = Self {
+        z: [0; 32 * VL_MAX],
+        p: [0; 16 * VL_MAX / 8],
+        ffr: [0; VL_MAX / 8],
+        secure_q: [0; 32 * 16],
+        normal: Control::EMPTY,
+        secure: Control::EMPTY,
+        svcr: 0,
+        call: 0,
+        opened: 0,
+        saved: Saved::Nothing,
+    };
 
-    /// To be told for each SMC of the normal world that may go to the secure world, with w0: bit 16
-    /// says that no SVE state is live (SMCCC 1.3). Zero for an interrupt.
+    /// To be told w0 of each call of the normal world that may go to the secure world, and zero for
+    /// an interrupt: bit 16 says that no SVE state is live.
     #[inline(always)]
     pub fn call(&mut self, function: u32) {
         self.call = function;
     }
 
-    /// How much of the vector registers `world` starts with.
-    pub fn open(features: Features, mode: SpmcMode, world: World, el3: &mut El3Regs) {
-        if world == World::Normal || mode.el2() {
+    /// Sets in `el3` what `world` starts with. Without an SPMC nobody else has the registers, so
+    /// nothing need be known about their use.
+    pub fn start(features: Features, mode: SpmcMode, world: World, el3: &mut El3Regs) {
+        if mode == SpmcMode::None {
             if features.has(Feature::SVE) {
                 el3.cptr_el3 |= cptr::EZ;
             }
             if features.has(Feature::SME) {
                 el3.cptr_el3 |= cptr::ESM;
             }
+        } else if mode.el1() && world == World::Normal {
+            el3.cptr_el3 |= cptr::TFP;
+        }
+    }
+
+    /// Sets the vector registers of a core that just came on, and those that control their lengths,
+    /// to first values. What boot firmware or the core's former life left there is gone. CPTR_EL3
+    /// must trap nothing.
+    pub(super) fn init(&mut self, features: Features, first: &SysRegs) {
+        *self = Self::EMPTY;
+        let mut scrap = SysRegs::EMPTY;
+        if features.has(Feature::SME) {
+            msr!("S3_3_C4_C2_2", 0);
+        }
+        // SAFETY: `z` has room for 32 vectors, and EL3 uses no vector register. The other registers
+        // are the CPU's, and EL3 does not depend on the lengths of lower ELs.
+        unsafe {
+            vectors::load_q(self.z.as_ptr());
+            self.normal.load(features);
+            if features.has(Feature::SVE) {
+                vectors::clear_sve();
+                El1Bank::swap_group(sve::SveEl1::swap, &mut scrap.el1, &first.el1);
+                if features.has(Feature::EL2) {
+                    El2Bank::swap_group(sve::SveEl2::swap, &mut scrap.el2, &first.el2);
+                }
+            }
+            if features.has(Feature::SME) {
+                El1Bank::swap_group(sme::SmeEl1::swap, &mut scrap.el1, &first.el1);
+                if features.has(Feature::EL2) {
+                    El2Bank::swap_group(sme::SmeEl2::swap, &mut scrap.el2, &first.el2);
+                }
+            }
+        }
+    }
+
+    /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
+    #[inline(always)]
+    pub(super) fn leave_normal(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+        if self.opened != 0 {
+            self.save_normal(policy, from, to);
+        }
+    }
+
+    /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
+    #[inline(always)]
+    pub(super) fn leave_secure(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+        if self.opened != 0 {
+            self.save_secure(policy, from, to);
+        }
+    }
+
+    /// After CPTR_EL3 was written for the normal world.
+    #[inline(always)]
+    pub(super) fn enter_normal(&mut self, policy: &Policy) {
+        if self.opened != 0 {
+            self.load_normal(policy);
+        }
+    }
+
+    #[cold]
+    fn save_normal(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+        use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
+        let features = policy.features();
+        let hint = core::mem::take(&mut self.call) & HINT != 0;
+        self.saved = Saved::Nothing;
+        if self.opened & NORMAL_SME != 0 {
+            self.svcr = mrs!("S3_3_C4_C2_2");
+            if self.svcr & SVCR_SM != 0 {
+                self.saved = Saved::Streaming;
+                self.normal.save(features);
+                self.save_z(features.has(Feature::SME_FA64));
+                // The secure world does not run in streaming mode: half of its instructions would
+                // be illegal. ZA stays.
+                msr!("S3_3_C4_C2_2", self.svcr & !SVCR_SM);
+            }
+        }
+        if self.saved == Saved::Nothing {
+            if self.opened & NORMAL_SVE != 0 && !hint {
+                self.saved = Saved::Z;
+                self.normal.save(features);
+                self.save_z(true);
+            } else if self.opened & NORMAL_FP != 0 {
+                self.saved = Saved::Q;
+                self.normal.save(features);
+                // SAFETY: `z` has room for 32 Q registers. FP is not trapped: NORMAL_FP.
+                unsafe { vectors::save_q(self.z.as_mut_ptr()) };
+            }
+        }
+        if self.opened & NORMAL_FP != 0 {
+            // SAFETY: as above; EL3 uses no vector register.
+            unsafe { vectors::load_q(self.secure_q.as_ptr()) };
+            self.secure.load(features);
+        }
+        Self::swap_lengths(self.opened, policy, from, to);
+    }
+
+    #[cold]
+    fn save_secure(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+        if self.opened & opened::SECURE_SME != 0 {
+            // However the SPMC left it, ZA is as the normal world had it, and no streaming mode.
+            let normal = if self.opened & opened::NORMAL_SME != 0 {
+                self.svcr & SVCR_ZA
+            } else {
+                0
+            };
+            if mrs!("S3_3_C4_C2_2") != normal {
+                msr!("S3_3_C4_C2_2", normal);
+            }
+        }
+        if self.opened & opened::NORMAL_FP != 0 {
+            self.secure.save(policy.features());
+            // SAFETY: 32 Q registers fit. FP is never trapped for the secure world.
+            unsafe { vectors::save_q(self.secure_q.as_mut_ptr()) };
+        }
+        Self::swap_lengths(self.opened, policy, from, to);
+    }
+
+    #[cold]
+    fn load_normal(&mut self, policy: &Policy) {
+        let features = policy.features();
+        let saved = core::mem::replace(&mut self.saved, Saved::Nothing);
+        let both_sve = self.opened & opened::BOTH_SVE == opened::BOTH_SVE;
+        if both_sve && matches!(saved, Saved::Nothing | Saved::Q) {
+            // The hint: the normal world has nothing there, but must not find the other's either.
+            // SAFETY: SVE is open in both worlds, so it is, whichever CPTR_EL3 is in effect yet.
+            unsafe { vectors::clear_sve() };
+        }
+        match saved {
+            Saved::Nothing => {}
+            Saved::Q => {
+                // SAFETY: FP is open in both worlds. EL3 uses no vector register.
+                unsafe { vectors::load_q(self.z.as_ptr()) };
+                self.normal.load(features);
+            }
+            Saved::Z => {
+                // EL3's own use of SVE below needs CPTR_EL3.EZ, which the secure world may lack.
+                isb!();
+                self.load_z(true);
+                self.normal.load(features);
+            }
+            Saved::Streaming => {
+                // The same for CPTR_EL3.ESM.
+                isb!();
+                // Entering streaming mode clears all vectors and FPSR: first that.
+                msr!("S3_3_C4_C2_2", self.svcr);
+                self.load_z(features.has(Feature::SME_FA64));
+                self.normal.load(features);
+            }
+        }
+    }
+
+    fn save_z(&mut self, ffr: bool) {
+        // SAFETY: the areas have room for the longest vectors, and the callers have SVE (or
+        // streaming mode) open for EL3, with FFR where `ffr` says so.
+        unsafe {
+            vectors::save_z(self.z.as_mut_ptr(), self.p.as_mut_ptr());
+            if ffr {
+                vectors::save_ffr(self.ffr.as_mut_ptr());
+            }
+        }
+    }
+
+    fn load_z(&self, ffr: bool) {
+        // SAFETY: as in `save_z`. FFR goes through P0, so it comes first.
+        unsafe {
+            if ffr {
+                vectors::load_ffr(self.ffr.as_ptr());
+            }
+            vectors::load_z(self.z.as_ptr(), self.p.as_ptr());
+        }
+    }
+
+    /// Switches the registers that control vector lengths, where both worlds can reach them.
+    ///
+    /// They are not switched with their banks, because EL3 itself is trapped where CPTR_EL3 traps.
+    fn swap_lengths(opened: u8, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+        let mode = policy.mode();
+        // SAFETY: the CPU has the registers, or the traps had not opened, and they are open in both
+        // worlds. EL3 does not depend on the lengths of lower ELs.
+        unsafe {
+            if opened & opened::BOTH_SVE == opened::BOTH_SVE {
+                if mode.el2() {
+                    El2Bank::swap_group(sve::SveEl2::swap, &mut from.el2, &to.el2);
+                }
+                if mode.el1() {
+                    El1Bank::swap_group(sve::SveEl1::swap, &mut from.el1, &to.el1);
+                }
+            }
+            if opened & opened::BOTH_SME == opened::BOTH_SME {
+                if mode.el2() {
+                    El2Bank::swap_group(sme::SmeEl2::swap, &mut from.el2, &to.el2);
+                }
+                if mode.el1() {
+                    El1Bank::swap_group(sme::SmeEl1::swap, &mut from.el1, &to.el1);
+                }
+            }
+        }
+    }
+
+    /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
+    /// and the instruction can now be executed. `this` and `other` are both worlds' registers.
+    #[cold]
+    pub(super) fn first_use(
+        &mut self,
+        policy: &Policy,
+        world: World,
+        el3: &mut El3Regs,
+        this: &SysRegs,
+        other: &mut SysRegs,
+        esr: u64,
+    ) -> bool {
+        let features = policy.features();
+        let normal = world == World::Normal;
+        // An SPMC at S-EL1 gets neither SVE nor SME.
+        let scalable = normal || policy.mode().el2();
+        let was = self.opened;
+        match esr >> 26 & 0x3f {
+            // FP and SIMD.
+            0x07 if el3.cptr_el3 & cptr::TFP != 0 => {}
+            0x19 if features.has(Feature::SVE) && scalable && el3.cptr_el3 & cptr::EZ == 0 => {
+                el3.cptr_el3 |= cptr::EZ;
+                self.opened |= if normal {
+                    opened::NORMAL_SVE
+                } else {
+                    opened::SECURE_SVE
+                };
+            }
+            0x1d if features.has(Feature::SME) && scalable && el3.cptr_el3 & cptr::ESM == 0 => {
+                el3.cptr_el3 |= cptr::ESM;
+                self.opened |= if normal {
+                    opened::NORMAL_SME
+                } else {
+                    opened::SECURE_SME
+                };
+            }
+            _ => return false,
+        }
+        // Any of them reaches the Q registers, in which the secure world's are until now.
+        let take_q = el3.cptr_el3 & cptr::TFP != 0;
+        el3.cptr_el3 &= !cptr::TFP;
+        self.call = 0;
+        msr!("CPTR_EL3", el3.cptr_el3);
+        // EL3 uses below what was trapped for EL3 too.
+        isb!();
+        if take_q {
+            self.opened |= opened::NORMAL_FP;
+            self.secure.save(features);
+            self.normal.load(features);
+            // SAFETY: both areas have room for 32 Q registers. EL3 uses no vector register.
+            unsafe {
+                vectors::save_q(self.secure_q.as_mut_ptr());
+                vectors::load_q(self.z.as_ptr());
+            }
+        }
+        let new = self.opened & !was;
+        if new & opened::BOTH_SVE != 0 {
+            let sme = self.opened
+                & if normal {
+                    opened::NORMAL_SME
+                } else {
+                    opened::SECURE_SME
+                };
+            // Leaving streaming mode will clear everything by itself.
+            if sme == 0 || mrs!("S3_3_C4_C2_2") & SVCR_SM == 0 {
+                // SAFETY: SVE is open.
+                unsafe { vectors::clear_sve() };
+            }
+        }
+        // What controls the lengths holds the other world's values if it opened its trap earlier.
+        if new & (opened::BOTH_SVE | opened::BOTH_SME) != 0 {
+            Self::swap_lengths(self.opened & Self::pair(new), policy, other, this);
+        }
+        true
+    }
+
+    /// The extension of `bit`, for both worlds.
+    const fn pair(bit: u8) -> u8 {
+        if bit & opened::BOTH_SVE != 0 {
+            opened::BOTH_SVE
+        } else {
+            opened::BOTH_SME
         }
     }
 }

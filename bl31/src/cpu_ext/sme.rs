@@ -26,20 +26,16 @@ registers! {
     pub struct Tpidr2 in CommonBank.tpidr2 { tpidr2_el0 = "S3_3_C13_C0_5" }
 }
 
-/// SMCR_EL3.LEN: no limit.
-const LEN_MAX: u64 = 0xf;
-/// SMCR_EL3.EZT0: ZT0 is not trapped.
-const EZT0: u64 = 1 << 30;
-/// SMCR_EL3.FA64: all of A64 is legal in streaming mode.
-const FA64_BIT: u64 = 1 << 31;
+/// SMCR_ELx.LEN: no limit; EZT0: ZT0 is not trapped; FA64: all of A64 is legal in streaming mode. The
+/// bits of an extension that is not there are RES0.
+const NO_LIMIT: u64 = 1 << 31 | 1 << 30 | 0xf;
 
 /// ID_AA64PFR1_EL1.SME.
 pub const SME: Extension = Extension::new(Feature::SME, "SME", |id| field(id.pfr1, 24) != 0)
     .opens(|_, el3| el3.scr_el3 |= scr::EN_TP2)
-    .init(|| {
-        // The bits of an extension that is not there are RES0.
-        msr!("S3_6_C1_C2_6", LEN_MAX | EZT0 | FA64_BIT);
-    });
+    // An EL2 that does not know SME does not limit EL1.
+    .first(|sys| sys.el2.sme.smcr_el2 = NO_LIMIT)
+    .init(|| msr!("S3_6_C1_C2_6", NO_LIMIT));
 
 /// ID_AA64PFR1_EL1.SME from 2: ZT0.
 pub const SME2: Extension = Extension::new(Feature::SME2, "SME2", |id| field(id.pfr1, 24) >= 2);

@@ -14,11 +14,11 @@ registers! {
     pub struct SveEl2 in El2Bank.sve { zcr_el2 = "S3_4_C1_C2_0" }
 }
 
-/// ZCR_EL3.LEN: no limit.
+/// ZCR_ELx.LEN: no limit.
 const LEN_MAX: u64 = 0xf;
 
 /// ID_AA64PFR0_EL1.SVE.
-pub const SVE: Extension =
-    Extension::new(Feature::SVE, "SVE", |id| field(id.pfr0, 32) != 0).init(|| {
-        msr!("S3_6_C1_C2_0", LEN_MAX);
-    });
+pub const SVE: Extension = Extension::new(Feature::SVE, "SVE", |id| field(id.pfr0, 32) != 0)
+    // An EL2 that does not know SVE does not limit EL1.
+    .first(|sys| sys.el2.sve.zcr_el2 = LEN_MAX)
+    .init(|| msr!("S3_6_C1_C2_0", LEN_MAX));

@@ -1,0 +1,102 @@
+//! The instructions that move vector registers, in the section `.text.simd`: the only ones in the
+//! image that touch them.
+//!
+//! All are functions of the C calling convention that change nothing but the registers named. On the
+//! host they do nothing.
+
+/// Declares such a function.
+macro_rules! vectors {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $Arg:ty),*) { $($line:expr),+ $(,)? })+) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            ///
+            /// The CPU has the instructions, CPTR_EL3 does not trap them, and memory has room for
+            /// the longest vectors.
+            #[cfg(target_os = "none")]
+            #[unsafe(naked)]
+            #[unsafe(link_section = ".text.simd")]
+            pub unsafe extern "C" fn $name($($arg: $Arg),*) {
+                core::arch::naked_asm!(
+                    ".arch_extension fp",
+                    ".arch_extension simd",
+                    ".arch_extension sve",
+                    $($line,)+
+                    "ret",
+                    ".arch_extension nosve",
+                    ".arch_extension nosimd",
+                    ".arch_extension nofp",
+                )
+            }
+
+            #[cfg(not(target_os = "none"))]
+            #[doc = "Nothing, on the host."]
+            ///
+            /// # Safety
+            ///
+            /// None needed.
+            pub unsafe extern "C" fn $name($(_: $Arg),*) {
+                const _: &[&str] = &[$($line),+];
+            }
+        )+
+    };
+}
+
+/// `op qA, qB, [x0, #16 * A]` for all pairs.
+macro_rules! q_pairs {
+    ($op:literal) => {
+        q_pairs!($op; 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17, 18 19, 20 21, 22 23,
+            24 25, 26 27, 28 29, 30 31)
+    };
+    ($op:literal; $($a:literal $b:literal),*) => {
+        concat!($($op, " q", $a, ", q", $b, ", [x0, #16 * ", $a, "]\n"),*)
+    };
+}
+
+/// `.irp` over the numbers of the Z registers, up to `.endr`.
+macro_rules! for_z {
+    () => {
+        ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31"
+    };
+}
+
+/// The same for the P registers.
+macro_rules! for_p {
+    () => {
+        ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"
+    };
+}
+
+vectors! {
+    /// Stores Q0-Q31, 512 bytes.
+    fn save_q(to: *mut u8) { q_pairs!("stp") }
+
+    /// Loads Q0-Q31 from 512 bytes, and zero above them in Z.
+    fn load_q(from: *const u8) { q_pairs!("ldp") }
+
+    /// Stores Z0-Z31 and P0-P15 at EL3's vector length, the longest that any EL can have.
+    fn save_z(z: *mut u8, p: *mut u8) {
+        for_z!(), "str z\\n, [x0, #\\n, mul vl]", ".endr",
+        for_p!(), "str p\\n, [x1, #\\n, mul vl]", ".endr",
+    }
+
+    /// Loads what [`save_z`] stored.
+    fn load_z(z: *const u8, p: *const u8) {
+        for_z!(), "ldr z\\n, [x0, #\\n, mul vl]", ".endr",
+        for_p!(), "ldr p\\n, [x1, #\\n, mul vl]", ".endr",
+    }
+
+    /// Stores FFR; changes P0.
+    fn save_ffr(to: *mut u8) { "rdffr p0.b", "str p0, [x0]" }
+
+    /// Loads FFR; changes P0.
+    fn load_ffr(from: *const u8) { "ldr p0, [x0]", "wrffr p0.b" }
+
+    /// Clears P0-P15, FFR, and in Z0-Z31 all above 128 bits.
+    fn clear_sve() {
+        for_z!(), "mov v\\n\\().16b, v\\n\\().16b", ".endr",
+        for_p!(), "pfalse p\\n\\().b", ".endr",
+        "wrffr p0.b",
+    }
+}
