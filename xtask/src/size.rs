@@ -1,7 +1,20 @@
 //! `cargo xtask size`: how large the image is, against TF-A's C BL31.
+//!
+//! *Image* is what lies in the FIP, *RAM* what BL31 occupies at run time, from its base to the end
+//! of its zero-initialised data: stacks, translation tables and the contexts of all cores. Both
+//! BL31s are the ones that the tests run, release builds for eight cores, the C one with an SPMC
+//! at S-EL2.
 
-use anyhow::{Result, bail};
+use crate::bl31;
+use crate::cli::{BuildArgs, Runtime};
+use crate::tfa::{self, Dispatcher};
+use anyhow::{Context, Result};
 use clap::Args;
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 /// What is shown.
 #[derive(Args)]
@@ -11,10 +24,204 @@ pub struct SizeArgs {
     json: bool,
 }
 
+/// Both BL31s.
+#[derive(Serialize)]
+pub struct Sizes {
+    janus: Image,
+    c: Image,
+}
+
+/// One BL31, in bytes.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// What the FIP holds.
+    image: u64,
+    /// Code.
+    text: u64,
+    /// Constants.
+    constants: u64,
+    /// Initialised data.
+    data: u64,
+    /// Zero-initialised and uninitialised data.
+    zero: u64,
+    /// From the image's base to the end of its data.
+    ram: u64,
+    sections: Vec<Section>,
+    /// Code and constants of each crate, as far as symbols tell: what is inlined counts where it
+    /// is inlined. Empty for the C BL31.
+    crates: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Section {
+    name: String,
+    address: u64,
+    size: u64,
+}
+
 /// Prints the table.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_args: &SizeArgs) -> Result<bool> {
-    bail!("`size` is not there yet")
+/// One of the images does not build.
+pub fn run(args: &SizeArgs) -> Result<bool> {
+    let sizes = measure()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&sizes)?);
+    } else {
+        print(&sizes);
+    }
+    Ok(true)
+}
+
+/// Builds both and measures them.
+///
+/// # Errors
+/// One of them does not build.
+pub fn measure() -> Result<Sizes> {
+    tfa::ensure_tools()?;
+    let options = tfa::Options {
+        dispatcher: Dispatcher::SpmdEl2,
+        ..tfa::Options::default()
+    };
+    let built = tfa::build(&options, None)?;
+    let build = BuildArgs {
+        bl31: Runtime::Janus,
+        release: true,
+        ..BuildArgs::default()
+    };
+    let janus = bl31::image(&build, || tfa::build(&options, None))?;
+    Ok(Sizes {
+        janus: image(&bl31::elf(&build)?, &janus)?,
+        c: image(&built.bl31_elf, &built.bl31)?,
+    })
+}
+
+fn image(elf: &Path, flat: &Path) -> Result<Image> {
+    let length = fs::metadata(flat)
+        .with_context(|| format!("no {}", flat.display()))?
+        .len();
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes)
+        .with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let mut image = Image {
+        image: length,
+        text: 0,
+        constants: 0,
+        data: 0,
+        zero: 0,
+        ram: 0,
+        sections: Vec::new(),
+        crates: crates(&file),
+    };
+    let (mut low, mut high) = (u64::MAX, 0);
+    for section in file.sections() {
+        if section.address() == 0 || section.size() == 0 {
+            continue;
+        }
+        let kind = match section.kind() {
+            SectionKind::Text => &mut image.text,
+            SectionKind::Data => &mut image.data,
+            SectionKind::UninitializedData => &mut image.zero,
+            _ => &mut image.constants,
+        };
+        *kind += section.size();
+        low = low.min(section.address());
+        high = high.max(section.address() + section.size());
+        let name = section.name().unwrap_or("?").to_owned();
+        image.sections.push(Section {
+            name,
+            address: section.address(),
+            size: section.size(),
+        });
+    }
+    image.ram = high.saturating_sub(low);
+    image.sections.sort_by_key(|section| section.address);
+    Ok(image)
+}
+
+/// The bytes of Rust symbols in the image, by crate.
+fn crates(file: &object::File) -> BTreeMap<String, u64> {
+    let mut crates = BTreeMap::new();
+    for symbol in file.symbols().filter(|symbol| symbol.size() > 0) {
+        let loaded = symbol
+            .section_index()
+            .and_then(|index| file.section_by_index(index).ok())
+            .is_some_and(|section| section.kind() != SectionKind::UninitializedData);
+        let name = symbol.name().unwrap_or_default();
+        if let Some(of) = crate_of(name).filter(|_| loaded) {
+            *crates.entry(of).or_default() += symbol.size();
+        }
+    }
+    crates
+}
+
+/// The crate that a mangled name belongs to: of `<A as B>::f` it is A's.
+fn crate_of(symbol: &str) -> Option<String> {
+    let name = rustc_demangle::try_demangle(symbol).ok()?;
+    let path = format!("{name:#}");
+    let path = path.trim_start_matches(|c: char| !c.is_alphabetic() && c != '_');
+    let path = ["mut ", "dyn ", "const "]
+        .iter()
+        .fold(path, |path, word| path.trim_start_matches(word));
+    let end = path
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(path.len());
+    Some(path[..end].to_owned())
+}
+
+fn print(sizes: &Sizes) {
+    let (janus, c) = (&sizes.janus, &sizes.c);
+    println!("{:<28} {:>9} {:>9} {:>7}", "bytes", "C", "Janus", "ratio");
+    for (what, c, janus) in [
+        ("image", c.image, janus.image),
+        ("  code", c.text, janus.text),
+        ("  constants", c.constants, janus.constants),
+        ("  initialised data", c.data, janus.data),
+        ("zero and uninitialised data", c.zero, janus.zero),
+        ("RAM", c.ram, janus.ram),
+    ] {
+        println!(
+            "{what:<28} {c:>9} {janus:>9} {:>7.2}",
+            janus as f64 / c as f64
+        );
+    }
+    for (whose, image) in [("Janus", janus), ("C", c)] {
+        println!("\n{whose}, by section");
+        for Section {
+            name,
+            address,
+            size,
+        } in &image.sections
+        {
+            println!("  {name:<26} {address:#11x} {size:>9}");
+        }
+    }
+    println!("\nJanus, code and constants by crate");
+    let mut crates: Vec<_> = janus.crates.iter().collect();
+    crates.sort_by_key(|(_, size)| std::cmp::Reverse(**size));
+    for (name, size) in crates {
+        println!("  {name:<38} {size:>9}");
+    }
+    let known: u64 = janus.crates.values().sum();
+    let rest = (janus.text + janus.constants + janus.data).saturating_sub(known);
+    println!("  {:<38} {rest:>9}", "(assembly, strings, padding)");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_tell_their_crate() {
+        let of = |name: &str| crate_of(name).unwrap_or_default();
+        assert_eq!(
+            of("_ZN10janus_spmd8dispatch4Spmd4call17h0123456789abcdefE"),
+            "janus_spmd"
+        );
+        assert_eq!(of("_RNvCs1234_7mycrate3foo"), "mycrate");
+        // <core::fmt::Formatter as core::fmt::Write>::write_str
+        let impl_of = "_ZN57_$LT$core..fmt..Formatter$u20$as$u20$core..fmt..Write$GT$9write_str17h0123456789abcdefE";
+        assert_eq!(of(impl_of), "core");
+        assert_eq!(crate_of("memcpy"), None);
+    }
 }

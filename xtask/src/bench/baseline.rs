@@ -1,6 +1,7 @@
 //! docs/bench.json: what was reached, and may not be lost.
 
 use super::Row;
+use crate::size::{self, Sizes};
 use crate::{paths, ui};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub fn path() -> PathBuf {
 #[derive(Serialize)]
 struct Table<'a> {
     calls: &'a [Row],
+    /// Bytes; only where both BL31s were measured.
+    size: Option<Sizes>,
 }
 
 /// What [`check`] reads of a table.
@@ -38,7 +41,11 @@ struct SavedRow {
 /// # Errors
 /// The file cannot be written.
 pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
-    let text = serde_json::to_string_pretty(&Table { calls: rows })? + "\n";
+    let both = rows
+        .iter()
+        .all(|row| row.c.is_none() || row.janus.is_some());
+    let size = if both { Some(size::measure()?) } else { None };
+    let text = serde_json::to_string_pretty(&Table { calls: rows, size })? + "\n";
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     ui::say(format!("wrote {}", file.display()));
     Ok(())

@@ -175,7 +175,7 @@ impl Bench {
         let bl31 = bl31::image(&build, || tfa::build(&options, None))?;
         let elf = match runtime {
             Runtime::C => built.bl31_elf.clone(),
-            Runtime::Janus => paths::target().join(toolchain::TARGET).join("release/bl31"),
+            Runtime::Janus => bl31::elf(&build)?,
         };
         let images = Images {
             bl31,
