@@ -129,8 +129,12 @@ impl Policy {
 
     /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
     /// does not switch. On every core when it comes on, before [`Policy::load`].
-    pub fn init_el3(&self, simd: &mut Simd) {
-        let normal = self.el3_regs(World::Normal);
+    ///
+    /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: no
+    /// trap is open any more for either, and `simd` knows that.
+    pub fn init_el3(&self, simd: &mut Simd, normal: &mut El3Regs, secure: &mut El3Regs) {
+        *normal = self.el3_regs(World::Normal);
+        *secure = self.el3_regs(World::Secure);
         // For the set-up, EL3 itself must not be trapped.
         msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
         // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
