@@ -4,8 +4,6 @@
 //! structs, so that the tests in [`testing`] drive the same code as a person at the prompt does.
 //! Whatever has to be fetched or built once lives in the [`store`].
 
-#![allow(dead_code)] // until every command is there
-
 mod a64;
 mod apt;
 mod bench;

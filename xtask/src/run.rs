@@ -1,16 +1,13 @@
 //! `build`, `fip`, `run`, `clean`.
 
 use crate::cli::{BuildArgs, FipArgs, RunArgs};
-use crate::console::{self, Limits, Uart};
+use crate::console::{self, Limits};
 use crate::qemu::{self, Machine, Qemu};
-use crate::stacks::{self, Prepared};
+use crate::stacks::{self, Mode, Prepared};
 use crate::{bl31, fip, paths, proc, tfa, ui};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
 use std::path::PathBuf;
-
-/// A demonstration says something at least this often, and is over at last.
-const LIMITS: Limits = Limits::secs(120, 900);
 
 /// Builds BL31 alone.
 ///
@@ -30,7 +27,7 @@ pub fn build(args: &BuildArgs) -> Result<bool> {
 /// # Errors
 /// Something cannot be built, or does not fit.
 pub fn fip(args: &FipArgs) -> Result<bool> {
-    let (flash, _) = package(args, false)?;
+    let (flash, _) = package(args, Mode::Demo)?;
     println!("{}", flash.with_file_name("fip.bin").display());
     println!("{}", flash.display());
     Ok(true)
@@ -40,9 +37,9 @@ pub fn fip(args: &FipArgs) -> Result<bool> {
 ///
 /// # Errors
 /// Something cannot be built, or does not fit.
-pub fn package(args: &FipArgs, interactive: bool) -> Result<(PathBuf, Prepared)> {
+pub fn package(args: &FipArgs, mode: Mode) -> Result<(PathBuf, Prepared)> {
     tfa::ensure_tools()?;
-    let mut prepared = stacks::prepare(args, interactive)?;
+    let mut prepared = stacks::prepare(args, mode)?;
     let built = tfa::build(&prepared.tfa, args.build.tfa.as_deref())?;
     prepared.images.bl31 = bl31::image(&args.build, || {
         tfa::build(&prepared.tfa, args.build.tfa.as_deref())
@@ -58,7 +55,29 @@ pub fn package(args: &FipArgs, interactive: bool) -> Result<(PathBuf, Prepared)>
 /// Something cannot be built, or QEMU does not start.
 pub fn run(args: &RunArgs) -> Result<bool> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    let (flash, prepared) = package(&args.fip, terminal)?;
+    if !terminal {
+        return match check(args, Mode::Demo, true) {
+            Ok(()) => {
+                ui::say("the demonstration succeeded");
+                Ok(true)
+            }
+            Err(error) => Err(error.context("the demonstration failed")),
+        };
+    }
+    let (qemu, machine, prepared) = set_up(args, Mode::Interactive)?;
+    for hint in &prepared.hints {
+        ui::say(hint);
+    }
+    if args.gdb {
+        ui::say("waiting for a debugger: gdb-multiarch -ex 'target remote :1234'");
+    }
+    ui::say("the console is yours: Ctrl-A X ends QEMU; lines of the secure world begin with `S| `");
+    console::interactive(&qemu, &machine, &paths::out().join("log/run-secure.log"))
+}
+
+/// Packages a system and describes the machine that it runs on.
+fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
+    let (flash, prepared) = package(&args.fip, mode)?;
     let qemu = Qemu::find(args.qemu.as_deref())?;
     qemu::announce(&qemu);
     let mut machine = Machine {
@@ -75,63 +94,59 @@ pub fn run(args: &RunArgs) -> Result<bool> {
         chosen.apply(&dtb)?;
         machine.dtb = Some(dtb);
     }
-    if args.gdb {
-        ui::say("waiting for a debugger: gdb-multiarch -ex 'target remote :1234'");
-    }
-    for hint in &prepared.hints {
-        ui::say(hint);
-    }
-    if terminal {
-        ui::say(
-            "the console is yours: Ctrl-A X ends QEMU; lines of the secure world begin with `S| `",
-        );
-        return console::interactive(&qemu, &machine, &paths::out().join("log/run-secure.log"));
-    }
-    demonstrate(&qemu, &machine, &prepared)
+    Ok((qemu, machine, prepared))
 }
 
-/// Runs a system to its end and judges what it said.
-fn demonstrate(qemu: &Qemu, machine: &Machine, prepared: &Prepared) -> Result<bool> {
-    let log = paths::out().join("log/run.log");
-    let mut limits = LIMITS;
-    if machine.gdb {
-        limits = Limits::secs(24 * 3600, 24 * 3600);
-    }
-    let mut running = console::start(qemu, machine, &log, true, limits)?;
+/// Runs a system to its end, with nobody at the console, and judges what it said.
+///
+/// # Errors
+/// Something cannot be built, or what must be seen was not: the message has the log's last lines.
+pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<()> {
+    let (qemu, machine, prepared) = set_up(args, mode)?;
+    let name = format!("{}-{}", args.fip.stack.name(), args.fip.build.bl31.name());
+    let log = paths::out().join(format!("log/run-{name}.log"));
+    let limits = if args.gdb {
+        Limits::secs(24 * 3600, 24 * 3600)
+    } else {
+        prepared.limits
+    };
+    let step = (!echo).then(|| ui::step(format!("stack {name}, {} cores, {}", args.smp, args.cpu)));
+    let mut running = console::start(&qemu, &machine, &log, echo, limits)?;
     let verdict = (|| {
-        for text in &prepared.must_say {
-            running.expect(Uart::Normal, text)?;
+        for wanted in &prepared.script {
+            running.expect(wanted.uart, wanted.wait)?;
+            if !wanted.send.is_empty() {
+                running.send(wanted.send)?;
+            }
         }
-        running.finish()
+        ensure!(running.finish()?, "QEMU says that something went wrong");
+        let failed: Vec<&str> = running
+            .normal
+            .lines()
+            .filter(|l| l.starts_with("@fail "))
+            .collect();
+        ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        Ok(())
     })();
-    match verdict {
-        Ok(clean) => {
-            let failed = running
-                .normal
-                .lines()
-                .filter(|l| l.starts_with("@fail "))
-                .count();
-            let done = running
-                .normal
-                .lines()
-                .find_map(|l| l.strip_prefix("@done "));
-            let success = clean && failed == 0 && done.is_none_or(|d| d.contains(" 0 failed"));
-            ui::say(if success {
-                "the demonstration succeeded"
-            } else {
-                "the demonstration failed"
-            });
-            Ok(success)
+    if let Err(error) = verdict {
+        if echo {
+            return Err(error.context(format!("log: {}", log.display())));
         }
-        Err(error) => {
-            eprintln!(
-                "error: {error:#}\nlog: {}\n{}",
-                log.display(),
-                proc::tail(&log)
-            );
-            Ok(false)
+        bail!("{error:#}\nlog: {}\n{}", log.display(), proc::tail(&log));
+    }
+    if let Some(step) = step {
+        let seen = running
+            .normal
+            .lines()
+            .filter(|l| l.starts_with("@ok "))
+            .count();
+        if seen > 0 {
+            step.done_with(&format!("{seen} checks passed"))
+        } else {
+            step.done()
         }
     }
+    Ok(())
 }
 
 /// Removes what was built; the cache only if `all`.

@@ -6,6 +6,7 @@ mod optee_linux;
 pub mod test;
 
 use crate::cli::FipArgs;
+use crate::console::{Limits, Uart};
 use crate::fip::Images;
 use crate::tfa;
 use anyhow::Result;
@@ -31,6 +32,54 @@ impl Stack {
     }
 }
 
+/// A demonstration says something at least this often, and is over at last.
+const LIMITS: Limits = Limits::secs(180, 900);
+
+/// What a stack is run for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A person has the console: it does not end by itself.
+    Interactive,
+    /// Shows that everything comes up, and ends.
+    Demo,
+    /// As the tests want it; `full`: the long version.
+    Test {
+        /// The long version.
+        full: bool,
+    },
+}
+
+impl Mode {
+    /// What the guests' first process is told.
+    fn word(self) -> &'static str {
+        match self {
+            Mode::Interactive => "shell",
+            Mode::Demo => "demo",
+            Mode::Test { full: false } => "test",
+            Mode::Test { full: true } => "full",
+        }
+    }
+}
+
+/// One thing to wait for, and what to type then.
+pub struct Step {
+    /// On which console.
+    pub uart: Uart,
+    /// The text to wait for.
+    pub wait: &'static str,
+    /// Typed into UART0 once it was seen; empty: nothing.
+    pub send: &'static str,
+}
+
+/// UART0 must say this.
+pub fn sees(wait: &'static str) -> Step {
+    Step {
+        uart: Uart::Normal,
+        wait,
+        send: "",
+    }
+}
+
 /// A stack that is ready to be packaged and started.
 pub struct Prepared {
     /// How BL1 and BL2 have to be built for it.
@@ -41,25 +90,23 @@ pub struct Prepared {
     pub loaded: Vec<(PathBuf, u64)>,
     /// Memory in MiB.
     pub memory: u32,
-    /// What UART0 must say for the demonstration to count as a success, in this order.
-    pub must_say: Vec<&'static str>,
+    /// What must be seen for the demonstration to count as a success, in this order.
+    pub script: Vec<Step>,
     /// What the kernel finds in its device tree; `None`: QEMU's own device tree as it is.
     pub chosen: Option<linux::Chosen>,
+    /// How long it may be silent, and run.
+    pub limits: Limits,
     /// Files, hints and the like that a person should know.
     pub hints: Vec<String>,
 }
 
 /// Builds or finds what a stack consists of, with the user's own images in the place of its own.
-/// `interactive`: the demonstration does not end by itself.
-///
 /// # Errors
 /// Something cannot be built or downloaded.
-pub fn prepare(args: &FipArgs, interactive: bool) -> Result<Prepared> {
+pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     let mut prepared = match args.stack {
         Stack::Test => test::prepare(args)?,
-        Stack::OpteeLinux => {
-            optee_linux::prepare(args, if interactive { "shell" } else { "demo" })?
-        }
+        Stack::OpteeLinux => optee_linux::prepare(args, mode)?,
     };
     for (own, place) in [
         (&args.bl32, &mut prepared.images.bl32),

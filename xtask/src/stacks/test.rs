@@ -1,6 +1,6 @@
 //! Stack `test`: this repository's own SPMC and hypervisor.
 
-use super::Prepared;
+use super::{LIMITS, Prepared, sees};
 use crate::cli::FipArgs;
 use crate::fip::Images;
 use crate::tfa::{Dispatcher, Options};
@@ -9,7 +9,7 @@ use anyhow::Result;
 use std::path::PathBuf;
 
 /// Where the hypervisor looks for the text that says what to do.
-const CONFIG: u64 = 0x4800_0000;
+pub const CONFIG: u64 = 0x4800_0000;
 
 /// The SPMC at S-EL2 unless `--spmc-el` says otherwise.
 pub fn prepare(args: &FipArgs) -> Result<Prepared> {
@@ -24,7 +24,10 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
     };
     let config = paths::out().join("run/config.txt");
     std::fs::create_dir_all(paths::out().join("run"))?;
-    std::fs::write(&config, config_text("demo", "", args.build.bl31.name(), 1))?;
+    std::fs::write(
+        &config,
+        config_text("demo", "", args.build.bl31.name(), 1, &[]),
+    )?;
     let dispatcher = if el2 {
         Dispatcher::SpmdEl2
     } else {
@@ -37,26 +40,33 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
         },
         images: Images {
             bl32: spmc,
-            manifest: Some(paths::fiptool_cfg(if el2 {
-                "test-spmc-el2.dts"
-            } else {
-                "test-spmc-el1.dts"
-            })),
+            manifest: Some(manifest(el2)),
             tb_fw_config: el2.then(|| paths::fiptool_cfg("no-partitions.dts")),
             bl33: hypervisor,
             ..Images::default()
         },
         loaded: vec![(config, CONFIG)],
         memory: 1024,
-        must_say: vec!["@done "],
+        script: vec![sees("@done ")],
         chosen: None,
+        limits: LIMITS,
         hints: vec![],
     })
 }
 
 /// The text that tells the hypervisor what to do: `key=value` lines, ended by a zero byte.
-pub fn config_text(mode: &str, filter: &str, bl31: &str, rounds: u32) -> Vec<u8> {
-    format!("mode={mode}\nfilter={filter}\nbl31={bl31}\nrounds={rounds}\n\0").into_bytes()
+pub fn config_text(mode: &str, filter: &str, bl31: &str, rounds: u32, more: &[&str]) -> Vec<u8> {
+    let more: String = more.iter().map(|line| format!("{line}\n")).collect();
+    format!("mode={mode}\nfilter={filter}\nbl31={bl31}\nrounds={rounds}\n{more}\0").into_bytes()
+}
+
+/// The manifest of the test SPMC at S-EL2 or S-EL1.
+pub fn manifest(el2: bool) -> PathBuf {
+    paths::fiptool_cfg(if el2 {
+        "test-spmc-el2.dts"
+    } else {
+        "test-spmc-el1.dts"
+    })
 }
 
 /// Builds one of the test payloads as a raw image.

@@ -1,16 +1,186 @@
-//! `cargo xtask test`.
+//! `cargo xtask test`: on the host, on QEMU with the test payloads, with real software.
+//!
+//! Each part adds to one [`Tally`]. A test that fails says why at once, with the path of its log and
+//! the last lines; the last line of all is the count.
 
+mod bad_input;
+mod boots;
+mod drop_in;
+mod host;
+pub mod payload;
+mod stacks;
+
+use crate::cli::{BuildArgs, Plat, Runtime};
 use anyhow::{Result, bail};
 use clap::Args;
+use std::path::PathBuf;
 
 /// What is tested.
-#[derive(Args)]
-pub struct TestArgs {}
+#[derive(Args, Clone, Default)]
+pub struct TestArgs {
+    /// A part (host, qemu, stacks) and a filter on the names of cases (`poison`, `boot/no-bl32`);
+    /// both may be left out.
+    #[arg(value_name = "PART|FILTER", num_args = 0..=2)]
+    what: Vec<String>,
+    /// The platform.
+    #[arg(long, value_enum, default_value_t)]
+    plat: Plat,
+    /// Optimised for size (the default).
+    #[arg(long, conflicts_with = "debug")]
+    release: bool,
+    /// Unoptimised.
+    #[arg(long)]
+    debug: bool,
+    /// Whose BL31 is tested on QEMU.
+    #[arg(long, value_enum, default_value_t, value_name = "WHOSE")]
+    bl31: Runtime,
+    /// The qemu-system-aarch64 to use.
+    #[arg(long, value_name = "PATH")]
+    qemu: Option<PathBuf>,
+    /// Only the QEMU boots whose name contains this.
+    #[arg(long, value_name = "NAME")]
+    boot: Option<String>,
+    /// How often long cases go round, as a multiple.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    rounds: u32,
+    /// Every stack and xtest's whole suite, which takes half an hour.
+    #[arg(long)]
+    full: bool,
+    /// With `stacks`: run each on the C BL31 too, and print both columns.
+    #[arg(long)]
+    compare: bool,
+}
 
-/// Runs the tests.
+/// A part of the tests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Host,
+    Qemu,
+    Stacks,
+}
+
+/// What the tests need to know.
+pub struct Context {
+    /// What is tested.
+    pub args: TestArgs,
+    /// A part of the names of the cases to run; empty: all.
+    pub filter: String,
+}
+
+impl Context {
+    /// Whether the case with this name is asked for.
+    pub fn wants(&self, case: &str) -> bool {
+        case.contains(&self.filter)
+    }
+
+    /// The BL31 under test.
+    pub fn build(&self) -> BuildArgs {
+        BuildArgs {
+            plat: self.args.plat,
+            debug: self.args.debug,
+            bl31: self.args.bl31,
+            ..BuildArgs::default()
+        }
+    }
+}
+
+/// How many passed, failed and were skipped.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Passed.
+    pub passed: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Skipped.
+    pub skipped: u32,
+}
+
+impl Tally {
+    /// Adds another count.
+    pub fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Counts one case that xtask itself drives, and says how it went.
+    pub fn case(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                self.failed += 1;
+                eprintln!("FAIL  {name}: {error:#}");
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+/// Runs what was asked for; `false`: something failed.
 ///
 /// # Errors
-/// Not there yet.
-pub fn run(_args: &TestArgs) -> Result<bool> {
-    bail!("`test` is not there yet")
+/// The tests could not be run at all, or the filter names nothing.
+pub fn run(args: &TestArgs) -> Result<bool> {
+    let (parts, filter) = parse(&args.what)?;
+    let context = Context {
+        args: args.clone(),
+        filter,
+    };
+    let mut tally = Tally::default();
+    if parts.contains(&Part::Host) {
+        tally.add(host::run(&context)?);
+    }
+    if parts.contains(&Part::Qemu) {
+        tally.add(boots::run(&context)?);
+    }
+    if parts.contains(&Part::Stacks) {
+        let all = parts.len() == 1 || !context.filter.is_empty() || args.full;
+        tally.add(stacks::run(&context, all)?);
+    }
+    println!("{tally}");
+    if tally.passed + tally.failed + tally.skipped == 0 {
+        bail!("no case has `{}` in its name", context.filter);
+    }
+    Ok(tally.failed == 0)
+}
+
+/// Parts and filter from the free words.
+fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
+    let all = vec![Part::Host, Part::Qemu, Part::Stacks];
+    let part = words.first().and_then(|w| match w.as_str() {
+        "host" => Some(Part::Host),
+        "qemu" => Some(Part::Qemu),
+        "stacks" => Some(Part::Stacks),
+        _ => None,
+    });
+    match (part, words) {
+        (None, []) => Ok((all, String::new())),
+        (None, [filter]) => Ok((all, filter.clone())),
+        (Some(part), [_]) => Ok((vec![part], String::new())),
+        (Some(part), [_, filter]) => Ok((vec![part], filter.clone())),
+        _ => bail!("`test` takes a part (host, qemu, stacks) and then a filter"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words() {
+        let parse = |w: &[&str]| parse(&w.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        assert_eq!(parse(&[]).unwrap().0.len(), 3);
+        assert!(parse(&["qemu", "poison"]).unwrap() == (vec![Part::Qemu], "poison".to_owned()));
+        assert!(parse(&["poison"]).unwrap().1 == "poison");
+        assert!(parse(&["poison", "qemu"]).is_err());
+    }
 }

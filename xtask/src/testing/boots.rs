@@ -1,0 +1,193 @@
+//! The boots in which the payloads' cases run: one line of data each.
+
+use super::{Context, Tally, bad_input, drop_in, payload};
+use crate::cli::Runtime;
+use crate::fip::{self, Images};
+use crate::qemu::{Machine, Qemu};
+use crate::stacks::test;
+use crate::tfa::{self, Dispatcher, Options};
+use crate::{bl31, paths, ui};
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+/// A boot of the test payloads.
+struct Boot {
+    /// What the person and the log call it.
+    name: &'static str,
+    /// The exception level of the SPMC.
+    spmc_el: u8,
+    /// QEMU's CPU model.
+    cpu: &'static str,
+    /// Cores.
+    smp: u32,
+    /// Lines for the payloads beside the usual ones, such as `ffa=1.0`: cases may belong to one.
+    config: &'static [&'static str],
+    /// Only the cases whose name contains this; empty: all.
+    only: &'static str,
+    /// Which QEMU.
+    qemu: Which,
+}
+
+/// Which QEMU a boot needs.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Which {
+    /// 10.0 or later.
+    Recent,
+    /// That of this machine's own release: 7.2 on Debian 12.
+    OwnRelease,
+}
+
+/// Every boot. To add one, add a line.
+#[rustfmt::skip]
+const BOOTS: &[Boot] = &[
+    Boot { name: "S-EL2, 4 cores", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::Recent },
+    Boot { name: "S-EL1, 4 cores", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::Recent },
+    Boot { name: "S-EL2, 1 core", spmc_el: 2, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Recent },
+    Boot { name: "S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Recent },
+    Boot { name: "S-EL1, 4 cores, QEMU of this release", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::OwnRelease },
+];
+
+/// What all boots share.
+pub struct Bench<'a> {
+    /// What is tested.
+    pub context: &'a Context,
+    /// The test SPMC.
+    pub spmc: PathBuf,
+    /// The test hypervisor.
+    pub hypervisor: PathBuf,
+    /// 10.0 or later.
+    pub qemu: Qemu,
+}
+
+impl Bench<'_> {
+    /// The BL31 under test, for a TF-A option set.
+    ///
+    /// # Errors
+    /// It does not build.
+    pub fn bl31(&self, options: &Options) -> Result<PathBuf> {
+        bl31::image(&self.context.build(), || tfa::build(options, None))
+    }
+
+    /// The usual images, with the SPMC at `spmc_el`.
+    ///
+    /// # Errors
+    /// BL31 does not build.
+    pub fn images(&self, spmc_el: u8) -> Result<(Options, Images)> {
+        let el2 = spmc_el == 2;
+        let dispatcher = if el2 {
+            Dispatcher::SpmdEl2
+        } else {
+            Dispatcher::SpmdEl1
+        };
+        let options = Options {
+            dispatcher,
+            ..Options::default()
+        };
+        let images = Images {
+            bl31: self.bl31(&options)?,
+            bl32: Some(self.spmc.clone()),
+            manifest: Some(test::manifest(el2)),
+            tb_fw_config: el2.then(|| paths::fiptool_cfg("no-partitions.dts")),
+            bl33: Some(self.hypervisor.clone()),
+            ..Images::default()
+        };
+        Ok((options, images))
+    }
+
+    /// A machine that runs the payloads' cases that `filter` is a part of.
+    ///
+    /// # Errors
+    /// Something does not build or does not fit.
+    pub fn machine(
+        &self,
+        name: &str,
+        options: &Options,
+        images: &Images,
+        filter: &str,
+        config: &[&str],
+    ) -> Result<Machine> {
+        let id = name.replace([' ', ',', '/'], "_");
+        let dir = paths::out().join("test").join(id);
+        let flash = fip::pack(&tfa::build(options, None)?, images, &dir)?;
+        let text = dir.join("config.txt");
+        let args = &self.context.args;
+        std::fs::write(
+            &text,
+            test::config_text("test", filter, args.bl31.name(), args.rounds, config),
+        )?;
+        Ok(Machine {
+            loaded: vec![(text, test::CONFIG)],
+            ..Machine::new(flash)
+        })
+    }
+}
+
+/// Runs every boot that is asked for, and then those that are made to go wrong.
+///
+/// # Errors
+/// Something that all boots need cannot be built or downloaded.
+pub fn run(context: &Context) -> Result<Tally> {
+    tfa::ensure_tools()?;
+    let bench = Bench {
+        context,
+        spmc: test::payload("spmc")?,
+        hypervisor: test::payload("hypervisor")?,
+        qemu: Qemu::find(context.args.qemu.as_deref())?,
+    };
+    let mut tally = Tally::default();
+    for boot in BOOTS.iter().filter(|b| {
+        context
+            .args
+            .boot
+            .as_ref()
+            .is_none_or(|name| b.name.contains(name.as_str()))
+    }) {
+        tally.add(
+            boot.run(&bench)
+                .with_context(|| format!("in the boot `{}`", boot.name))?,
+        );
+    }
+    if context.args.boot.is_none() && context.args.bl31 == Runtime::Janus {
+        tally.add(bad_input::run(&bench)?);
+        tally.add(drop_in::run(&bench)?);
+    }
+    Ok(tally)
+}
+
+impl Boot {
+    fn run(&self, bench: &Bench) -> Result<Tally> {
+        let Some(filter) = self.filter(&bench.context.filter) else {
+            return Ok(Tally::default());
+        };
+        let qemu = match self.qemu {
+            Which::Recent => bench.qemu.clone(),
+            Which::OwnRelease => match Qemu::own_release() {
+                Ok(qemu) => qemu,
+                Err(error) => {
+                    ui::say(format!("{}: skipped, {error:#}", self.name));
+                    return Ok(Tally {
+                        skipped: 1,
+                        ..Tally::default()
+                    });
+                }
+            },
+        };
+        let (options, images) = bench.images(self.spmc_el)?;
+        let machine = bench.machine(self.name, &options, &images, filter, self.config)?;
+        let machine = Machine {
+            cpu: self.cpu.into(),
+            smp: self.smp,
+            ..machine
+        };
+        Ok(payload::run(self.name, &qemu, &machine)?.tally)
+    }
+
+    /// What to ask the payloads for when the person asked for `filter`; `None`: nothing.
+    fn filter<'a>(&'a self, filter: &'a str) -> Option<&'a str> {
+        if filter.is_empty() || self.only.contains(filter) {
+            Some(self.only)
+        } else {
+            filter.contains(self.only).then_some(filter)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The drop-in: TF-A's own build packages Janus when it is told `BL31=path`, as its documentation
+//! has it for a BL31 from elsewhere.
+
+use super::boots::Bench;
+use super::{Tally, payload};
+use crate::qemu::Machine;
+use crate::stacks::test;
+use crate::tfa::{self, Dispatcher, Options};
+use crate::{fip, paths};
+use anyhow::{Result, ensure};
+
+const NAME: &str = "boot/drop-in";
+
+/// Builds a FIP by TF-A's make and runs the boot cases on it.
+///
+/// # Errors
+/// TF-A cannot be had.
+pub fn run(bench: &Bench) -> Result<Tally> {
+    let mut tally = Tally::default();
+    if bench.context.wants(NAME) {
+        tally.case(NAME, drop_in(bench));
+    }
+    Ok(tally)
+}
+
+fn drop_in(bench: &Bench) -> Result<()> {
+    let options = Options {
+        dispatcher: Dispatcher::SpmdEl1,
+        ..Options::default()
+    };
+    let base = paths::out().join("test/drop-in");
+    if base.exists() {
+        std::fs::remove_dir_all(&base)?;
+    }
+    std::fs::create_dir_all(&base)?;
+    let extra = [
+        format!("BL31={}", bench.bl31(&options)?.display()),
+        format!("BL32={}", bench.spmc.display()),
+        format!("BL33={}", bench.hypervisor.display()),
+        format!("QEMU_TOS_FW_CONFIG_DTS={}", test::manifest(false).display()),
+    ];
+    let packed = tfa::make_fip(&options, &base, &extra)?;
+    let flash = fip::flash(&tfa::build(&options, None)?.bl1, &packed, &base)?;
+    let text = base.join("config.txt");
+    std::fs::write(&text, test::config_text("test", "boot/", "janus", 1, &[]))?;
+    let machine = Machine {
+        loaded: vec![(text, test::CONFIG)],
+        ..Machine::new(flash)
+    };
+    let report = payload::run(NAME, &bench.qemu, &machine)?;
+    ensure!(report.failed.is_empty(), "cases failed, see above");
+    ensure!(!report.passed.is_empty(), "no case ran");
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The tests that need no target: the pure crates, by cargo.
+
+use super::{Context, Tally};
+use crate::{paths, proc, ui};
+use anyhow::Result;
+use std::process::Command;
+
+/// Runs `cargo test` and adds up its results.
+///
+/// # Errors
+/// Cargo cannot be started.
+pub fn run(context: &Context) -> Result<Tally> {
+    let step = ui::step("tests on the host");
+    let log = paths::out().join("log/host.log");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(paths::root())
+        .args(["test", "--no-fail-fast"]);
+    if !context.filter.is_empty() {
+        // Names of host tests are paths of modules: `spmd::direct` for the filter `spmd/direct`.
+        cargo.args(["--", &context.filter.replace('/', "::")]);
+    }
+    let outcome = proc::logged(&mut cargo, &log);
+    let text = std::fs::read_to_string(&log)?;
+    let mut tally = Tally::default();
+    for line in text.lines() {
+        tally.add(result_line(line));
+    }
+    match outcome {
+        Ok(()) => step.done_with(&tally.to_string()),
+        Err(error) => {
+            drop(step);
+            // A crate that does not even build has no result line.
+            tally.failed = tally.failed.max(1);
+            for line in text
+                .lines()
+                .filter(|l| l.starts_with("test ") && l.ends_with("FAILED"))
+            {
+                eprintln!("FAIL  {line}");
+            }
+            eprintln!("FAIL  tests on the host: {error:#}");
+        }
+    }
+    Ok(tally)
+}
+
+/// `test result: ok. 3 passed; 0 failed; 1 ignored; ...`
+fn result_line(line: &str) -> Tally {
+    let Some(rest) = line.strip_prefix("test result: ") else {
+        return Tally::default();
+    };
+    let number = |what: &str| {
+        rest.split([';', '.'])
+            .find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok())
+            .unwrap_or(0)
+    };
+    Tally {
+        passed: number("passed"),
+        failed: number("failed"),
+        skipped: number("ignored"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_results() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.00s";
+        assert_eq!(
+            result_line(line),
+            Tally {
+                passed: 12,
+                failed: 3,
+                skipped: 1
+            }
+        );
+        assert_eq!(result_line("running 3 tests"), Tally::default());
+    }
+}

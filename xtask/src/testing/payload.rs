@@ -1,0 +1,153 @@
+//! Runs the test payloads and reads what they say.
+//!
+//! On UART0, each on a line of its own: `@case NAME`, then `@ok NAME`, `@fail NAME: why` or
+//! `@skip NAME: why`; at the end `@done P passed, F failed, S skipped`, then power off.
+
+use super::Tally;
+use crate::console::{self, Limits, Running, Uart};
+use crate::qemu::{Machine, Qemu};
+use crate::{paths, ui};
+use anyhow::{Result, bail};
+
+/// A machine that is silent for so long hangs, also on a busy host.
+const LIMITS: Limits = Limits::secs(180, 1800);
+
+/// What a boot's cases said.
+#[derive(Default, Debug)]
+pub struct Report {
+    /// How many.
+    pub tally: Tally,
+    /// Names of the cases that passed.
+    pub passed: Vec<String>,
+    /// Names and reasons.
+    pub failed: Vec<(String, String)>,
+    /// Names and reasons.
+    pub skipped: Vec<(String, String)>,
+    /// The case that began and did not end.
+    pub open: Option<String>,
+    /// Whether the payload said that it is done.
+    pub done: bool,
+}
+
+impl Report {
+    /// Takes in a line of UART0.
+    fn line(&mut self, line: &str) {
+        let reason = |rest: &str| match rest.split_once(": ") {
+            Some((name, why)) => (name.to_owned(), why.to_owned()),
+            None => (rest.to_owned(), "no reason given".to_owned()),
+        };
+        if let Some(name) = line.strip_prefix("@case ") {
+            self.open = Some(name.trim().to_owned());
+        } else if let Some(name) = line.strip_prefix("@ok ") {
+            self.tally.passed += 1;
+            self.passed.push(name.trim().to_owned());
+            self.open = None;
+        } else if let Some(rest) = line.strip_prefix("@fail ") {
+            self.tally.failed += 1;
+            self.failed.push(reason(rest));
+            self.open = None;
+        } else if let Some(rest) = line.strip_prefix("@skip ") {
+            self.tally.skipped += 1;
+            self.skipped.push(reason(rest));
+            self.open = None;
+        } else if line.starts_with("@done ") {
+            self.done = true;
+        }
+    }
+}
+
+/// Boots a machine, prints what failed and one line for the whole.
+///
+/// # Errors
+/// QEMU does not start. A hang is a failed case, not an error.
+pub fn run(name: &str, qemu: &Qemu, machine: &Machine) -> Result<Report> {
+    run_within(name, qemu, machine, LIMITS)
+}
+
+/// As [`run`], with other limits.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) -> Result<Report> {
+    let step = ui::step(name);
+    let log = paths::out()
+        .join("log")
+        .join(format!("qemu-{}.log", name.replace([' ', ',', '/'], "_")));
+    let mut running = console::start(qemu, machine, &log, false, limits)?;
+    let mut report = Report::default();
+    let end = follow(&mut running, &mut report, |case| step.note(case));
+    let unfinished = match (&end, report.done) {
+        (Ok(()), true) => None,
+        (Ok(()), false) => Some("the machine stopped before the payload was done".to_owned()),
+        (Err(error), _) => Some(format!("{error:#}")),
+    };
+    if let Some(why) = unfinished {
+        let case = report
+            .open
+            .take()
+            .unwrap_or_else(|| "outside of a case".to_owned());
+        let why = format!("{why}\nlog: {}\n{}", log.display(), running.last_lines());
+        report.tally.failed += 1;
+        report.failed.push((case, why));
+    }
+    if report.failed.is_empty() {
+        step.done_with(&report.tally.to_string());
+    } else {
+        drop(step);
+        for (case, why) in &report.failed {
+            eprintln!("FAIL  {case} ({name}): {why}");
+        }
+        eprintln!("FAIL  {name}: {} (log: {})", report.tally, log.display());
+    }
+    Ok(report)
+}
+
+fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -> Result<()> {
+    while let Some((uart, line)) = running.next_line()? {
+        if uart == Uart::Normal {
+            report.line(&line);
+            if report.failed.last().is_some_and(|(case, _)| case == "framework") {
+                bail!("the payload itself went wrong");
+            }
+            if let Some(case) = &report.open {
+                progress(case);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocol() {
+        let mut report = Report::default();
+        for line in [
+            "NOTICE: booting",
+            "@case a/b",
+            "@ok a/b",
+            "@case a/c",
+            "@fail a/c: x0: got 1",
+            "@case a/d",
+            "@skip a/d: one core",
+            "@case a/e",
+        ] {
+            report.line(line);
+        }
+        assert_eq!(
+            report.tally,
+            Tally {
+                passed: 1,
+                failed: 1,
+                skipped: 1
+            }
+        );
+        assert_eq!(report.failed, [("a/c".to_owned(), "x0: got 1".to_owned())]);
+        assert_eq!(report.open.as_deref(), Some("a/e"));
+        assert!(!report.done);
+        report.line("@done 1 passed, 1 failed, 1 skipped");
+        assert!(report.done);
+    }
+}

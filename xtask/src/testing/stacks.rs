@@ -1,0 +1,74 @@
+//! The real software: each stack's demonstration, to its end.
+
+use super::{Context, Tally};
+use crate::cli::{FipArgs, RunArgs, Runtime};
+use crate::run;
+use crate::stacks::{Mode, Stack};
+use anyhow::Result;
+use clap::ValueEnum;
+
+/// Runs the stacks; without `all`, only the one that every run has time for.
+///
+/// # Errors
+/// A stack cannot be built or downloaded.
+pub fn run(context: &Context, all: bool) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let runtimes: &[Runtime] = if context.args.compare {
+        &[Runtime::C, Runtime::Janus]
+    } else {
+        &[context.args.bl31]
+    };
+    let mut table = Vec::new();
+    for stack in Stack::value_variants()
+        .iter()
+        .filter(|s| **s != Stack::Test && (all || **s == Stack::OpteeLinux))
+    {
+        let name = format!("stack/{}", stack.name());
+        if !context.wants(&name) {
+            continue;
+        }
+        let mut row = vec![stack.name()];
+        for runtime in runtimes {
+            let args = RunArgs {
+                fip: FipArgs {
+                    build: crate::cli::BuildArgs {
+                        bl31: *runtime,
+                        ..context.build()
+                    },
+                    stack: *stack,
+                    ..FipArgs::default()
+                },
+                qemu: context.args.qemu.clone(),
+                smp: 4,
+                cpu: "max".into(),
+                gdb: false,
+            };
+            let result = run::check(
+                &args,
+                Mode::Test {
+                    full: context.args.full,
+                },
+                false,
+            );
+            row.push(if result.is_ok() {
+                "pass".to_owned()
+            } else {
+                "FAIL".to_owned()
+            });
+            let counted = !context.args.compare || *runtime == Runtime::Janus;
+            match (counted, result) {
+                (true, result) => tally.case(&format!("{name} ({})", runtime.name()), result),
+                (false, Err(error)) => eprintln!("      {name} over the C BL31: {error:#}"),
+                (false, Ok(())) => {}
+            }
+        }
+        table.push(row);
+    }
+    if context.args.compare {
+        println!("{:<16} {:<6} {:<6}", "stack", "C", "Janus");
+        for row in table {
+            println!("{:<16} {:<6} {:<6}", row[0], row[1], row[2]);
+        }
+    }
+    Ok(tally)
+}
