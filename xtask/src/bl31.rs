@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind};
 use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The only code that may touch FP and SIMD registers: the switch of the worlds' SIMD context.
 const SIMD_SECTION: &str = ".text.simd";
@@ -173,12 +173,4 @@ fn function(file: &object::File, address: u64) -> String {
             || "a function without a name".to_owned(),
             |n| format!("{:#}", rustc_demangle::demangle(n)),
         )
-}
-
-/// Checks an ELF file of the BL31 kind, for tests with images that break the rules.
-///
-/// # Errors
-/// What [`image`] says of it.
-pub fn check_file(elf: &Path) -> Result<()> {
-    check(&fs::read(elf)?, &place(Plat::Qemu))
 }
