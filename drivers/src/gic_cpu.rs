@@ -74,6 +74,12 @@ pub fn disable() {
     dsb();
 }
 
+/// Stops secure Group 1 interrupts to this core until the next [`init`]: nobody takes them.
+pub fn disable_secure_group1() {
+    GicCpuInterface::enable_group1_secure(false);
+    isb();
+}
+
 /// What waits for this core, as ICC_HPPIR0_EL1 tells EL3.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pending {

@@ -1,142 +1,98 @@
-//! The hold pen: where secondary cores wait in the boot loader until they are wanted.
+//! The hold pen of TF-A's BL1: where secondary cores wait until EL3's runtime calls for them.
 //!
-//! The cores wait on 64-byte slots in shared memory. A slot holds, at 0, the entry point (all ones:
-//! wait), at 8 and 16 two magic numbers that say that the pen is open. The cores read with caches
-//! off, so every write here is cleaned to the point of coherency. A core that leaves writes all
-//! ones back into its slot itself.
+//! TF-A has had two layouts of the same page, and a runtime cannot tell which BL1 is below it:
+//!
+//! * until v2.14: one entry point at 0, then one word a core at `8 + 8 * core`; zero means wait.
+//!   Who leaves writes zero into its word;
+//! * since v2.15: one slot of 64 bytes a core: its entry point at 0 (all ones: wait) and at 8 and 16
+//!   two magic words that say that the slot is valid. Who leaves writes all ones to its entry point.
+//!
+//! [`open`] writes what both take for "go" and lets every core out at once. From then on cores wait
+//! in a pen of the runtime's own, and BL1's page has no more part in anything.
 
 use core::ptr::with_exposed_provenance_mut;
-use core::sync::atomic::{AtomicU64, Ordering};
 
-/// The entry point that means "wait".
-pub const WAIT: u64 = u64::MAX;
+/// The magic words of the later layout.
+const MAGIC: [u64; 2] = [0xcafe_cafe, 0xbeef_beef];
 
-/// What says that the slots are valid.
-pub const MAGIC: [u64; 2] = [0xcafe_cafe, 0xbeef_beef];
+/// Words in a slot of the later layout.
+const SLOT_WORDS: usize = 8;
 
-/// A cache line, and nothing but one core's mailbox in it.
-#[derive(Debug)]
-#[repr(C, align(64))]
-struct Slot {
-    entry: AtomicU64,
-    magic: [AtomicU64; 2],
-    unused: [u64; 5],
+/// What word `index` of a slot says: an entry point and the magic words to the later layout, "go"
+/// (anything but zero) for one core each to the earlier one.
+fn word(index: usize, entry: u64) -> u64 {
+    match index {
+        0 => entry,
+        1 | 2 => MAGIC[index - 1],
+        _ => 1,
+    }
 }
 
-/// The pen.
-#[derive(Debug)]
-pub struct HoldPen {
-    slots: &'static [Slot],
-    clean: fn(usize, usize),
-}
-
-impl HoldPen {
-    /// The pen of `count` slots at address `base`.
-    ///
-    /// `clean(address, bytes)` cleans and invalidates the data cache to the point of coherency and
-    /// ends with a DSB.
-    ///
-    /// # Safety
-    ///
-    /// `base` is 64-byte aligned and the start of `64 * count` bytes of memory, mapped readable
-    /// and writable, that only the pen's waiting cores and this value use.
-    pub unsafe fn new(base: usize, count: usize, clean: fn(usize, usize)) -> Self {
-        let slots = with_exposed_provenance_mut::<Slot>(base);
-        // SAFETY: the caller promises aligned memory of that size; any bytes are a `Slot`, and
-        // what changes behind our back is atomic.
-        let slots = unsafe { core::slice::from_raw_parts(slots, count) };
-        Self { slots, clean }
+/// Lets all cores out of the pen of `slots` slots of 64 bytes at address `base`, to branch to the
+/// physical address `entry`. Cores that have not arrived yet leave when they do.
+///
+/// `clean(address, bytes)` cleans the data cache to the point of coherency and ends with a DSB: the
+/// waiting cores run uncached.
+///
+/// # Safety
+///
+/// `base` is 64-byte aligned and the start of `64 * slots` bytes of memory, mapped readable and
+/// writable, that only the pen's waiting cores use. `entry` is fit to be branched to by any of them.
+pub unsafe fn open(base: usize, slots: usize, entry: u64, clean: fn(usize, usize)) {
+    let page = with_exposed_provenance_mut::<u64>(base);
+    let bytes = slots * SLOT_WORDS * size_of::<u64>();
+    // In both layouts an entry point is believed once another word says so: entry points come first,
+    // and that of slot 0 before the others, which are "go" words to the earlier layout.
+    for slot in 0..slots {
+        // SAFETY: inside the memory that the caller promises, and aligned.
+        unsafe { page.add(slot * SLOT_WORDS).write_volatile(entry) };
+        clean(base, bytes);
     }
-
-    /// Opens the pen: every slot waits, and then says that it is valid. The boot core, once,
-    /// before the first [`HoldPen::release`].
-    pub fn init(&self) {
-        for slot in self.slots {
-            slot.entry.store(WAIT, Ordering::Relaxed);
-            self.clean(slot);
-        }
-        // A waiting core believes an entry when it sees the magic: that comes second.
-        for slot in self.slots {
-            for (magic, value) in slot.magic.iter().zip(MAGIC) {
-                magic.store(value, Ordering::Release);
-            }
-            self.clean(slot);
-        }
+    for at in 0..slots * SLOT_WORDS {
+        // SAFETY: as above.
+        unsafe { page.add(at).write_volatile(word(at % SLOT_WORDS, entry)) };
     }
-
-    /// Sends the core that waits on slot `index` to `entry`. Wakes it by SEV.
-    ///
-    /// False if there is no such slot, or if an earlier release is still in it: that core has not
-    /// left yet.
-    pub fn release(&self, index: usize, entry: u64) -> bool {
-        let Some(slot) = self.slots.get(index) else {
-            return false;
-        };
-        // What a core wrote with caches off is only seen once our own line is gone.
-        self.clean(slot);
-        if slot
-            .entry
-            .compare_exchange(WAIT, entry, Ordering::Release, Ordering::Relaxed)
-            .is_err()
-        {
-            return false;
-        }
-        self.clean(slot);
-        send_event();
-        true
-    }
-
-    fn clean(&self, slot: &Slot) {
-        (self.clean)(core::ptr::from_ref(slot).addr(), size_of::<Slot>());
-    }
+    clean(base, bytes);
+    send_event();
 }
 
 fn send_event() {
     #[cfg(target_arch = "aarch64")]
     // SAFETY: a hint to other cores; changes no state of this one.
     unsafe {
-        core::arch::asm!("dsb ish", "sev", options(nostack, preserves_flags))
+        core::arch::asm!("sev", options(nostack, preserves_flags))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
-    static CLEANED: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+    #[repr(C, align(64))]
+    struct Page([u64; 32 * SLOT_WORDS]);
+
+    const ENTRY: u64 = 0x0e09_1234;
+
+    fn opened() -> Page {
+        let mut page = Page([0; 32 * SLOT_WORDS]);
+        let base = page.0.as_mut_ptr().expose_provenance();
+        // SAFETY: the page is that large and nobody else has it.
+        unsafe { open(base, 32, ENTRY, |_, _| {}) };
+        page
+    }
 
     #[test]
-    fn a_core_is_released_once() {
-        let memory: &'static mut [Slot] = (0..4)
-            .map(|_| Slot {
-                entry: 0.into(),
-                magic: [0.into(), 0.into()],
-                unused: [0; 5],
-            })
-            .collect::<Vec<_>>()
-            .leak();
-        let base = memory.as_mut_ptr().expose_provenance();
-        // SAFETY: the memory above, which lives for ever.
-        let pen = unsafe {
-            HoldPen::new(base, 4, |address, size| {
-                CLEANED.lock().unwrap().push((address, size))
-            })
-        };
-        pen.init();
-        for slot in pen.slots {
-            assert_eq!(slot.entry.load(Ordering::Relaxed), WAIT);
-            assert_eq!(slot.magic[0].load(Ordering::Relaxed), MAGIC[0]);
-            assert_eq!(slot.magic[1].load(Ordering::Relaxed), MAGIC[1]);
+    fn the_earlier_layout_lets_every_core_out() {
+        let page = opened();
+        assert_eq!(page.0[0], ENTRY);
+        assert!((0..32).all(|core| page.0[1 + core] != 0));
+    }
+
+    #[test]
+    fn the_later_layout_lets_every_core_out() {
+        let page = opened();
+        for slot in page.0.chunks(SLOT_WORDS) {
+            assert_eq!(slot[..3], [ENTRY, MAGIC[0], MAGIC[1]]);
         }
-        assert_eq!(CLEANED.lock().unwrap().len(), 8);
-        assert!(pen.release(2, 0x1000));
-        assert_eq!(CLEANED.lock().unwrap().last(), Some(&(base + 2 * 64, 64)));
-        assert_eq!(pen.slots[2].entry.load(Ordering::Relaxed), 0x1000);
-        assert!(!pen.release(2, 0x2000), "the first entry is still there");
-        pen.slots[2].entry.store(WAIT, Ordering::Relaxed);
-        assert!(pen.release(2, 0x2000));
-        assert!(!pen.release(4, 0x1000));
-        assert_eq!(pen.slots[1].entry.load(Ordering::Relaxed), WAIT);
     }
 }
