@@ -1,0 +1,90 @@
+//! What a platform tells the rest of Janus.
+
+use core::ops::Range;
+use janus_drivers::gic;
+use janus_psci::platform::{Depths, PowerState};
+
+/// The parts of the address space that EL3 uses; physical addresses, page-aligned.
+pub struct MemoryMap {
+    /// From the image's load address to the end of the memory it may use.
+    pub image: Range<usize>,
+    /// Where the loaded bytes of the image must end: boot firmware is still live behind it.
+    pub load_limit: usize,
+    /// Secure RAM in which boot firmware leaves its parameter list and the SPMC manifest, and in
+    /// which held cores wait. Mapped as data, never executable.
+    pub shared: Range<usize>,
+    /// Device registers that EL3 uses, the interrupt controller among them.
+    pub devices: &'static [Range<usize>],
+    /// Unused virtual addresses at which the stacks are mapped, with a guard page under each.
+    pub stacks: usize,
+}
+
+/// Why the system stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerOff {
+    /// PSCI SYSTEM_OFF.
+    Off,
+    /// PSCI SYSTEM_RESET and SYSTEM_RESET2.
+    Reset,
+}
+
+/// What PSCI can do on a platform; see [`janus_psci::Platform`] for each.
+pub struct PowerTable {
+    /// The values of CPU_SUSPEND's `power_state`.
+    pub states: &'static [PowerState],
+    /// The state of CPU_DEFAULT_SUSPEND.
+    pub default_suspend: Option<Depths>,
+    /// The state of SYSTEM_SUSPEND.
+    pub system_suspend: Option<Depths>,
+    /// SET_SUSPEND_MODE.
+    pub os_initiated: bool,
+    /// CPU_FREEZE.
+    pub freeze: bool,
+    /// NODE_HW_STATE.
+    pub node_hw_state: bool,
+    /// STAT_RESIDENCY and STAT_COUNT.
+    pub statistics: bool,
+    /// The types of SYSTEM_RESET2.
+    pub resets: &'static [u32],
+}
+
+/// A platform. Implementations are stateless: what they keep is in the hardware.
+pub trait Platform {
+    /// The name for the boot line.
+    const NAME: &'static str;
+    /// The most cores that an image has room for.
+    const MAX_CORES: usize;
+    /// Where EL3's memory and devices are.
+    const MEMORY: MemoryMap;
+    /// Physical addresses at which an SPMC may lie.
+    const SECURE_RAM: Range<u64>;
+    /// Physical addresses at which the normal world may be entered (PSCI entry points).
+    const NORMAL_RAM: &'static [Range<u64>];
+    /// The PL011 of the EL3 console.
+    const CONSOLE: usize;
+    /// The interrupt controller and the platform's secure interrupts.
+    const GIC: gic::Config;
+
+    /// What PSCI can do here.
+    const POWER: PowerTable;
+
+    /// The power domain of core `index` at `level` (1 and up): equal for the cores of one domain.
+    fn domain(index: usize, level: usize) -> usize;
+
+    /// The affinity fields of the MPIDR_EL1 of core `index`, below [`Platform::MAX_CORES`].
+    fn mpidr(index: usize) -> u64;
+
+    /// The linear number of the core with this MPIDR_EL1 (affinity fields only), below
+    /// [`Platform::MAX_CORES`]; None for an MPIDR that no core of this platform can have.
+    fn core_index(mpidr: u64) -> Option<usize>;
+
+    /// Makes every core that boot firmware holds branch to the physical address `entry` at EL3, with
+    /// its MMU off. Once, on the boot core. A platform whose cores have no power yet does nothing.
+    ///
+    /// `clean(address, bytes)` cleans the data cache to the point of coherency and ends with a DSB:
+    /// held cores run uncached.
+    fn release_held_cores(entry: usize, clean: fn(usize, usize));
+
+    /// Turns the system off or resets it. Returns if the hardware does not obey.
+    fn power_off(how: PowerOff);
+}

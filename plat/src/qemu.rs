@@ -1,0 +1,118 @@
+//! QEMU's `virt` machine with `secure=on`, as TF-A's BL1 and BL2 set it up.
+//!
+//! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
+
+use crate::{MemoryMap, Platform, PowerOff, PowerTable};
+use core::ops::Range;
+use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
+use janus_drivers::hold_pen;
+use janus_drivers::pl061::Pl061;
+use janus_psci::platform::PowerState;
+
+/// QEMU virt. See the module's documentation.
+pub struct Qemu;
+
+/// Where BL1 holds the secondary cores: one slot each, by core number.
+const HOLD_BASE: usize = 0x0e00_0000;
+const HOLD_SLOTS: usize = 32;
+
+/// The secure PL061. Each line below does its work on a rising edge.
+const GPIO: usize = 0x090b_0000;
+const GPIO_LINE_OFF: u8 = 0;
+const GPIO_LINE_RESET: u8 = 1;
+
+/// QEMU's GICv3 puts this many cores into a cluster.
+const CLUSTER: usize = 16;
+
+/// The secure timers' PPIs, to the SPMC.
+const fn timer(intid: u32) -> SecureInterrupt {
+    SecureInterrupt {
+        intid,
+        group: SecureGroup::Group1S,
+        priority: 0,
+        trigger: Trigger::Level,
+        target: Target::Any,
+    }
+}
+
+/// The secure EL1 physical timer, and S-EL2's physical and virtual ones (BSA's numbers).
+const SECURE_INTERRUPTS: &[SecureInterrupt] = &[timer(29), timer(20), timer(19)];
+
+/// The power states that TF-A has here: a standby state of the core, a power-down state of the core,
+/// and one of core and cluster.
+const STATES: &[PowerState] = &[
+    PowerState {
+        value: 0x1,
+        depths: [1, 0, 0],
+    },
+    PowerState {
+        value: 0x1_0002,
+        depths: [2, 0, 0],
+    },
+    PowerState {
+        value: 0x101_0022,
+        depths: [2, 2, 0],
+    },
+];
+
+impl Platform for Qemu {
+    const NAME: &'static str = "QEMU virt";
+    const MAX_CORES: usize = 16;
+    const MEMORY: MemoryMap = MemoryMap {
+        image: 0x0e09_0000..0x0e10_0000,
+        load_limit: 0x0e0e_e000,
+        shared: 0x0e00_0000..0x0e09_0000,
+        // The GIC, with room for the redistributors of 123 cores; then the UARTs and the GPIO.
+        devices: &[0x0800_0000..0x0920_0000],
+        stacks: 0xffe0_0000,
+    };
+    const SECURE_RAM: Range<u64> = 0x0e10_0000..0x0f00_0000;
+    // The machine may have RAM up to the end of its 40-bit space; devices end below it.
+    const NORMAL_RAM: &'static [Range<u64>] = &[0x4000_0000..0x100_0000_0000];
+    const CONSOLE: usize = 0x0900_0000;
+    const GIC: gic::Config = gic::Config {
+        gicd: 0x0800_0000,
+        gicr: &[0x080a_0000],
+        secure: SECURE_INTERRUPTS,
+    };
+
+    const POWER: PowerTable = PowerTable {
+        states: STATES,
+        default_suspend: Some([1, 0, 0]),
+        system_suspend: Some([2, 2, 2]),
+        os_initiated: true,
+        freeze: true,
+        node_hw_state: true,
+        statistics: true,
+        // RAM survives this machine's reset: it is as warm as a reset can be.
+        resets: &[0],
+    };
+
+    fn domain(index: usize, level: usize) -> usize {
+        if level == 1 { index / CLUSTER } else { 0 }
+    }
+
+    fn mpidr(index: usize) -> u64 {
+        (index / CLUSTER << 8 | index % CLUSTER) as u64
+    }
+
+    fn core_index(mpidr: u64) -> Option<usize> {
+        let index = (mpidr >> 8 & 0xff) as usize * CLUSTER + (mpidr & 0xff) as usize;
+        (index < Self::MAX_CORES && Self::mpidr(index) == mpidr).then_some(index)
+    }
+
+    fn release_held_cores(entry: usize, clean: fn(usize, usize)) {
+        // SAFETY: the page is secure RAM that EL3 maps as data, and only BL1's held cores look at
+        // it; the caller gives an entry point for them.
+        unsafe { hold_pen::open(HOLD_BASE, HOLD_SLOTS, entry as u64, clean) }
+    }
+
+    fn power_off(how: PowerOff) {
+        // SAFETY: the secure PL061 of this machine is mapped as a device, and only this uses it.
+        let mut gpio = unsafe { Pl061::new(GPIO) };
+        gpio.pulse(match how {
+            PowerOff::Off => GPIO_LINE_OFF,
+            PowerOff::Reset => GPIO_LINE_RESET,
+        });
+    }
+}
