@@ -63,7 +63,7 @@ impl IdRegs {
             ich_vtr: 0,
         };
         if (ras::RAS.present)(&id) {
-            id.erridr = mrs!("ERRIDR_EL1");
+            id.erridr = mrs!("S3_0_C5_C3_0");
         }
         if (gic::GIC.present)(&id) && id.el2() {
             id.ich_vtr = gic::read_ich_vtr();

@@ -19,7 +19,7 @@
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
 
 /// How far into a bank its base pointers point: what `ldp` reaches downwards.
-pub const BIAS: usize = 512;
+pub const BIAS: usize = 256;
 
 /// The most bytes that a bank can have: `ldp` reaches from -512 to 504 and takes 16 bytes.
 pub const BANK_MAX: usize = BIAS + 504 + 8;
