@@ -1,0 +1,17 @@
+//! Writes the linker script from the platform's memory map.
+
+use janus_plat::{Plat, Platform};
+use std::{env, fs, path::PathBuf};
+
+fn main() {
+    let map = Plat::MEMORY;
+    let script = include_str!("image.ld")
+        .replace("@BASE@", &format!("{:#x}", map.image.start))
+        .replace("@LIMIT@", &format!("{:#x}", map.image.end))
+        .replace("@LOAD_LIMIT@", &format!("{:#x}", map.load_limit));
+    let path = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("image.ld");
+    fs::write(&path, script).expect("OUT_DIR is writable");
+    println!("cargo:rerun-if-changed=image.ld");
+    println!("cargo:rustc-link-arg-bin=bl31=-T{}", path.display());
+    println!("cargo:rustc-link-arg-bin=bl31=-zmax-page-size=4096");
+}

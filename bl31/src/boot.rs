@@ -1,0 +1,304 @@
+//! From BL2's hand-over to the first instruction of the normal world.
+//!
+//! The boot core reads the parameters and the SPMC manifest, decides what applies on this machine,
+//! sets up what all cores share ([`System`]) and boots the SPMC. Only then does the normal world
+//! start. A secondary core comes the same way, without the parameters, when PSCI CPU_ON releases it.
+//!
+//! Whatever is wrong with the SPMC or its manifest is said on the console, and the normal world boots
+//! without FF-A.
+
+use crate::boot_params::{self, BootParams, EntryPoint, Image, Memory};
+use crate::context::{Policy, SpmcMode};
+use crate::core_data::{self, CoreData, MAX_CORES};
+use crate::power::{PSCI, now};
+use crate::services::SpmcEvent;
+use crate::system::{self, Spmc, Sri, System};
+use crate::{console, entry, gic, mmu, pen, run, services};
+use aarch64_cpu::asm::wfe;
+use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
+use core::fmt;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+use janus_plat::{Plat, Platform};
+use janus_spmd::manifest::{MAX_SIZE as MANIFEST_MAX, Manifest, ManifestError};
+use janus_spmd::{SpmcConfig, Spmd, World};
+use log::{error, info};
+
+/// MPIDR_EL1's affinity fields.
+pub const AFFINITY: u64 = 0xff_00ff_ffff;
+/// SPSR_EL3 for an entry at EL2 with its own stack pointer and everything masked.
+const SPSR_EL2H: u64 = 0x3c9;
+/// The same at EL1.
+const SPSR_EL1H: u64 = 0x3c5;
+/// ID_AA64PFR0_EL1.EL2, bits 11:8.
+const PFR0_EL2: u64 = 0xf << 8;
+
+/// Each core's affinity by its number; entry.S looks a starting core up here. No core has all ones.
+#[unsafe(no_mangle)]
+static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(u64::MAX) }; MAX_CORES];
+
+/// The number of the boot core. Called by entry.S with its MPIDR_EL1 as second argument.
+#[unsafe(no_mangle)]
+extern "C" fn cold_core_index(_: u64, mpidr: u64) -> usize {
+    Plat::core_index(mpidr & AFFINITY).expect("boot: the boot core has an impossible MPIDR")
+}
+
+/// Whether this machine has the core with this number.
+#[inline(always)]
+pub fn core_exists(index: usize) -> bool {
+    CORE_AFFINITIES
+        .get(index)
+        .is_some_and(|affinity| affinity.load(Ordering::Relaxed) != u64::MAX)
+}
+
+/// An entry into the normal world as PSCI has it: at its highest EL, everything masked, x0 the
+/// caller's context ID.
+pub fn normal_entry(pc: u64, context_id: u64) -> EntryPoint {
+    let el2 = ID_AA64PFR0_EL1.get() & PFR0_EL2 != 0;
+    let mut entry = EntryPoint {
+        pc,
+        spsr: if el2 { SPSR_EL2H } else { SPSR_EL1H } as u32,
+        ..EntryPoint::default()
+    };
+    entry.args[0] = context_id;
+    entry
+}
+
+/// The boot core in Rust, called by entry.S with BL2's x0.
+#[unsafe(no_mangle)]
+extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
+    // SAFETY: `index` is this core's, and entry.S calls this once.
+    let core = unsafe { core_data::take(index) };
+    console::init();
+    info!("Janus {} on {}", env!("CARGO_PKG_VERSION"), Plat::NAME);
+
+    let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
+        error!("BL2's parameters cannot be used: {fault}");
+        BootParams::default()
+    });
+    let Some(bl33) = params.bl33 else {
+        error!("BL2 names no BL33: put a normal-world image into the FIP (fiptool --nt-fw)");
+        stop();
+    };
+
+    let (spmd, spmc) = match find_spmc(params.bl32) {
+        Ok((spmd, spmc)) => (spmd, Some(spmc)),
+        Err(why) => {
+            error!("no FF-A: {why}");
+            (Spmd::new(), None)
+        }
+    };
+    let policy = Policy::detect(spmc.as_ref().map_or(SpmcMode::None, |spmc| spmc.mode));
+    console::with_lock(|out| {
+        let _ = policy.describe(out);
+    });
+
+    let sri = spmc.as_ref().map(|spmc| &spmc.sri);
+    if let Err(why) = gic::init(sri.is_some()).and_then(|()| gic::init_core(sri)) {
+        error!("interrupts: {why}");
+    }
+    for (index, affinity) in CORE_AFFINITIES.iter().enumerate() {
+        let mpidr = Plat::mpidr(index);
+        if gic::has_core(mpidr) {
+            affinity.store(mpidr, Ordering::Relaxed);
+        }
+    }
+    mmu::clean(
+        (&raw const CORE_AFFINITIES).addr(),
+        size_of_val(&CORE_AFFINITIES),
+    );
+    pen::init();
+    Plat::release_held_cores(entry::warm_entry_address(), mmu::clean);
+
+    system::set(System { spmd, spmc, policy });
+    core.system = system::get();
+    PSCI.init(index, now());
+    start(core, true, &bl33.entry)
+}
+
+/// Any other core, and any core that was off, in Rust. Called by entry.S.
+#[unsafe(no_mangle)]
+extern "C" fn warm_main(index: usize) -> ! {
+    // SAFETY: `index` is this core's. If it ran before, it left Rust for good in CPU_OFF or
+    // CPU_SUSPEND, and its former reference with it.
+    let core = unsafe { core_data::take(index) };
+    core.system = system::get();
+    let Some(entry) = services::arrive(core) else {
+        entry::park(core)
+    };
+    if let Err(why) = gic::init_core(core.system.spmc.as_ref().map(|spmc| &spmc.sri)) {
+        error!("core {index}: interrupts: {why}");
+    }
+    start(core, false, &entry)
+}
+
+/// Boots the SPMC on this core and then, for good, runs the normal world from `entry`.
+fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
+    let system = core.system;
+    system.policy.init_el3();
+    set_up_normal_world(core, entry);
+    if system.spmc.is_some() && boot_spmc(core, primary) {
+        core.switch_to(World::Normal);
+    } else {
+        core.load(World::Normal);
+    }
+    PSCI.started(core.index);
+    run::run(core, World::Normal)
+}
+
+/// Runs the SPMC on this core until it waits for its first message, or fails. False if it was not
+/// even entered: there is none, or none that is fit to run.
+fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
+    let system = core.system;
+    let Some(spmc) = &system.spmc else {
+        return false;
+    };
+    if !core.spmd.begin_boot(&system.spmd, primary) {
+        return false;
+    }
+    let context = &mut core.secure;
+    context.gpr = [0; 31];
+    context.gpr[..8].copy_from_slice(&spmc.args);
+    context.gpr[4] = core.index as u64;
+    context.elr_el3 = system.spmd.entry(primary);
+    context.spsr_el3 = if spmc.sel2 { SPSR_EL2H } else { SPSR_EL1H };
+    context.sys = system.policy.reset_state(World::Secure);
+    context.el3 = system.policy.el3_regs(World::Secure);
+    core.load(World::Secure);
+    if run::run_spmc(core) != SpmcEvent::Ready {
+        error!("core {}: no FF-A here", core.index);
+    }
+    true
+}
+
+/// Fills the normal world's context for an entry at `entry`, with nothing left from before.
+pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
+    let policy = &core.system.policy;
+    let context = &mut core.normal;
+    context.gpr = [0; 31];
+    context.gpr[..8].copy_from_slice(&entry.args);
+    context.elr_el3 = entry.pc;
+    context.spsr_el3 = u64::from(entry.spsr);
+    context.sys = policy.reset_state(World::Normal);
+    context.el3 = policy.el3_regs(World::Normal);
+}
+
+/// Makes sense of BL32's record and the SPMC manifest.
+///
+/// # Errors
+///
+/// What keeps the SPMC from being used, for the console.
+fn find_spmc(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
+    let bl32 = bl32.ok_or(NoSpmc::NoImage)?;
+    let at = bl32.entry.args[0];
+    let bytes = manifest_bytes(at).ok_or(NoSpmc::NoManifest(at))?;
+    let manifest = Manifest::parse(bytes)?;
+    let place = bl32.place.unwrap_or_default();
+    let image = manifest.image(place.start, place.end - place.start, bl32.entry.pc)?;
+    if image.range.start < Plat::SECURE_RAM.start || image.range.end > Plat::SECURE_RAM.end {
+        return Err(NoSpmc::Place(image.range));
+    }
+
+    let sel2 = manifest.at_sel2(Policy::cpu_has_sel2())?;
+    let mode = match (manifest.switch_all, sel2) {
+        (true, _) => SpmcMode::All,
+        (false, true) => SpmcMode::SEl2,
+        (false, false) => SpmcMode::SEl1,
+    };
+    let (id, version) = (manifest.id, manifest.version);
+    info!(
+        "SPMC {id:#06x}, FF-A {version}, at {:#x}, S-EL{}",
+        image.entry,
+        1 + u8::from(sel2)
+    );
+    let spmd = Spmd::with_spmc(SpmcConfig {
+        id,
+        version,
+        sel2,
+        image: image.range,
+        entry: image.entry,
+        doorbell_sri: manifest.doorbell.map(|_| manifest.sri),
+        partitions: &[],
+    });
+    let sri = Sri {
+        id: manifest.sri,
+        doorbell: manifest.doorbell,
+    };
+    let args = bl32.entry.args;
+    Ok((
+        spmd,
+        Spmc {
+            args,
+            sel2,
+            mode,
+            sri,
+        },
+    ))
+}
+
+/// The manifest's page, from `at` to its end.
+fn manifest_bytes(at: u64) -> Option<&'static [u8]> {
+    let start = usize::try_from(at).ok()?;
+    let end = (start & !(MANIFEST_MAX - 1)).checked_add(MANIFEST_MAX)?;
+    if start == 0 || start % 8 != 0 || !mmu::in_shared_ram(&(start..end)) {
+        return None;
+    }
+    // SAFETY: boot firmware's RAM, mapped for as long as EL3 runs; nobody writes it any more.
+    Some(unsafe { core::slice::from_raw_parts(start as *const u8, end - start) })
+}
+
+/// Why there is no SPMC.
+enum NoSpmc {
+    NoImage,
+    NoManifest(u64),
+    Manifest(ManifestError),
+    Place(Range<u64>),
+}
+
+impl From<ManifestError> for NoSpmc {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(error)
+    }
+}
+
+impl fmt::Display for NoSpmc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoImage => {
+                f.write_str("BL2 loaded no BL32 (put an SPMC into the FIP: fiptool --tos-fw)")
+            }
+            Self::NoManifest(at) => write!(
+                f,
+                "BL2 gives no SPMC manifest in its memory (x0 = {at:#x}; fiptool --tos-fw-config)"
+            ),
+            Self::Manifest(error) => write!(f, "the SPMC manifest: {error}"),
+            Self::Place(range) => write!(
+                f,
+                "the SPMC manifest puts the SPMC at {range:#x?}, outside secure RAM: correct load_address and binary_size"
+            ),
+        }
+    }
+}
+
+/// What boot firmware left in shared RAM.
+struct SharedRam;
+
+impl Memory for SharedRam {
+    fn word(&self, address: u64) -> Option<u64> {
+        let address = usize::try_from(address).ok()?;
+        let word = address..address.checked_add(8)?;
+        if address % 8 != 0 || !mmu::in_shared_ram(&word) {
+            return None;
+        }
+        // SAFETY: aligned, and inside memory that is mapped as data for as long as EL3 runs.
+        Some(unsafe { (address as *const u64).read_volatile() })
+    }
+}
+
+/// Nothing can be run.
+fn stop() -> ! {
+    error!("nothing to run; this core stops here");
+    loop {
+        wfe();
+    }
+}

@@ -1,0 +1,266 @@
+//! What BL2 hands over: TF-A's parameter list, version 2 (`bl_params`), read with suspicion.
+//!
+//! The list lies in memory that BL2 owns and that the platform maps as shared RAM. Every pointer is
+//! checked against that memory before it is followed, nothing is followed more often than the list
+//! can be long, and what is needed is copied out at once. A fault in the list is a [`Fault`] that
+//! the boot reports; it is never a crash.
+
+use core::fmt;
+use core::ops::Range;
+
+/// TF-A's image number of the SPMC.
+const BL32: u32 = 4;
+/// TF-A's image number of the normal world's first image.
+const BL33: u32 = 5;
+/// `PARAM_BL_PARAMS`, the header type of the list.
+const TYPE_BL_PARAMS: u8 = 5;
+/// `PARAM_EP`, the header type of an entry point.
+const TYPE_ENTRY_POINT: u8 = 1;
+/// `PARAM_IMAGE_BINARY`, the header type of an image's place and size. QEMU's and other platforms
+/// of TF-A label these records as entry points instead.
+const TYPE_IMAGE: u8 = 2;
+/// The version of all three headers.
+const VERSION_2: u8 = 2;
+/// More nodes than BL2 has images to load: a longer list has a cycle.
+const MAX_NODES: usize = 32;
+
+/// Where BL2 wants an image to be entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryPoint {
+    /// Address of the first instruction.
+    pub pc: u64,
+    /// SPSR_EL3 to enter with; zero leaves it to EL3.
+    pub spsr: u32,
+    /// x0 to x7 at the first instruction.
+    pub args: [u64; 8],
+}
+
+/// An image that BL2 has loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Where it is entered.
+    pub entry: EntryPoint,
+    /// Where it lies; None where BL2 kept no record of it.
+    pub place: Option<Range<u64>>,
+}
+
+/// The images that the list names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BootParams {
+    /// The SPMC.
+    pub bl32: Option<Image>,
+    /// The normal world's first image.
+    pub bl33: Option<Image>,
+}
+
+/// Why the list, or a part of it, cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A pointer (named first) is null, misaligned, or leads out of the shared RAM.
+    Pointer(&'static str, u64),
+    /// A structure (named first) has this header type and version instead of TF-A's version 2.
+    Header(&'static str, u8, u8),
+    /// The list does not end.
+    Endless,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pointer(what, at) => write!(f, "{what} at {at:#x} is not in BL2's memory"),
+            Self::Header(what, kind, version) => {
+                write!(
+                    f,
+                    "{what} has type {kind}, version {version}: is this TF-A's BL2?"
+                )
+            }
+            Self::Endless => write!(f, "the list does not end"),
+        }
+    }
+}
+
+/// The memory that the list may lie in. The one thing that is different on a host under test.
+pub trait Memory {
+    /// The aligned word at `address`; None outside the memory.
+    fn word(&self, address: u64) -> Option<u64>;
+}
+
+/// Reads the parameter list at address `list`.
+///
+/// # Errors
+///
+/// The first [`Fault`] found. Nothing of a faulty list is used.
+pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, Fault> {
+    let reader = Reader(memory);
+    reader.header("the parameter list", list, &[TYPE_BL_PARAMS])?;
+    let mut params = BootParams::default();
+    let mut node = reader.word("the parameter list", list, 8)?;
+    for _ in 0..MAX_NODES {
+        if node == 0 {
+            return Ok(params);
+        }
+        let id = reader.word("an image's node", node, 0)? as u32;
+        match id {
+            BL32 => params.bl32 = Some(reader.image(node)?),
+            BL33 => params.bl33 = Some(reader.image(node)?),
+            _ => {}
+        }
+        node = reader.word("an image's node", node, 24)?;
+    }
+    Err(Fault::Endless)
+}
+
+/// The layout of TF-A's structures over some memory.
+struct Reader<'a, M>(&'a M);
+
+impl<M: Memory> Reader<'_, M> {
+    fn word(&self, what: &'static str, base: u64, offset: u64) -> Result<u64, Fault> {
+        let fault = Fault::Pointer(what, base);
+        let address = base
+            .checked_add(offset)
+            .filter(|a| a % 8 == 0)
+            .ok_or(fault)?;
+        self.0.word(address).ok_or(fault)
+    }
+
+    fn header(&self, what: &'static str, at: u64, kinds: &[u8]) -> Result<(), Fault> {
+        let [found, version, ..] = self.word(what, at, 0)?.to_le_bytes();
+        if kinds.contains(&found) && version == VERSION_2 {
+            Ok(())
+        } else {
+            Err(Fault::Header(what, found, version))
+        }
+    }
+
+    fn image(&self, node: u64) -> Result<Image, Fault> {
+        const ENTRY: &str = "an image's entry point";
+        const PLACE: &str = "an image's record";
+        let info = self.word(PLACE, node, 8)?;
+        let place = if info == 0 {
+            None
+        } else {
+            self.header(PLACE, info, &[TYPE_IMAGE, TYPE_ENTRY_POINT])?;
+            let base = self.word(PLACE, info, 8)?;
+            let size = self.word(PLACE, info, 16)? & 0xffff_ffff;
+            base.checked_add(size)
+                .filter(|_| size != 0)
+                .map(|end| base..end)
+        };
+        let at = self.word(ENTRY, node, 16)?;
+        self.header(ENTRY, at, &[TYPE_ENTRY_POINT])?;
+        let mut entry = EntryPoint {
+            pc: self.word(ENTRY, at, 8)?,
+            spsr: self.word(ENTRY, at, 16)? as u32,
+            args: [0; 8],
+        };
+        for (arg, offset) in entry.args.iter_mut().zip((24..).step_by(8)) {
+            *arg = self.word(ENTRY, at, offset)?;
+        }
+        Ok(Image { entry, place })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    const BASE: u64 = 0x0e05_b000;
+
+    /// Memory of a few words from BASE on.
+    struct Words(Vec<u64>);
+
+    impl Memory for Words {
+        fn word(&self, address: u64) -> Option<u64> {
+            let offset = address.checked_sub(BASE)?;
+            self.0.get(usize::try_from(offset / 8).ok()?).copied()
+        }
+    }
+
+    fn header(kind: u8) -> u64 {
+        u64::from_le_bytes([kind, 2, 0, 0, 0, 0, 0, 0])
+    }
+
+    /// A list with BL32 (node at word 2) and BL33 (node at word 6).
+    fn list() -> Words {
+        let at = |word: u64| BASE + word * 8;
+        let mut words = std::vec![
+            header(5),
+            at(2),
+            4,
+            at(10),
+            at(16),
+            at(6),
+            5,
+            0,
+            at(28),
+            0,
+            header(1),
+            0x0e10_0000,
+            0x7_0000_1000,
+            0,
+            0,
+            0,
+        ];
+        words.extend([header(1), 0x0e10_0000, 0]);
+        words.extend([0x0e00_2000, 1, 2, 3, 4, 5, 6, 7, 0]);
+        words.extend([header(1), 0x6000_0000, 0x3c9]);
+        words.extend([8, 9, 10, 11, 12, 13, 14, 15]);
+        Words(words)
+    }
+
+    #[test]
+    fn a_good_list_is_read_whole() {
+        let params = parse(&list(), BASE).unwrap();
+        let bl32 = params.bl32.unwrap();
+        assert_eq!(bl32.place, Some(0x0e10_0000..0x0e10_1000));
+        assert_eq!(bl32.entry.args, [0x0e00_2000, 1, 2, 3, 4, 5, 6, 7]);
+        let bl33 = params.bl33.unwrap();
+        assert_eq!(bl33.place, None);
+        assert_eq!(bl33.entry.pc, 0x6000_0000);
+        assert_eq!(bl33.entry.spsr, 0x3c9);
+        assert_eq!(bl33.entry.args, [8, 9, 10, 11, 12, 13, 14, 15]);
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        let mut words = list();
+        words.0[9] = BASE + 16;
+        assert_eq!(parse(&words, BASE), Err(Fault::Endless));
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        let mut words = list();
+        words.0[0] = header(1);
+        assert_eq!(
+            parse(&words, BASE),
+            Err(Fault::Header("the parameter list", 1, 2))
+        );
+    }
+
+    /// Whatever one word of the list says, parsing ends with a result.
+    #[test]
+    fn no_word_makes_it_fail_otherwise() {
+        for word in 0..list().0.len() {
+            for value in [
+                0,
+                1,
+                7,
+                BASE,
+                BASE + 3,
+                BASE + 8,
+                0x4000_0000,
+                u64::MAX,
+                u64::MAX - 7,
+            ] {
+                let mut words = list();
+                words.0[word] = value;
+                let _ = parse(&words, BASE);
+            }
+        }
+        for at in [0, 1, BASE - 8, BASE + 4, u64::MAX, u64::MAX - 6] {
+            assert!(parse(&list(), at).is_err());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What each core owns.
+//!
+//! Every core gets the one `&'static mut CoreData` that is its own when it enters Rust, and hands it
+//! down to whatever it calls: nothing in EL3 looks up "the current core". Only the crash report
+//! finds its record by TPIDR_EL3, because it cannot rely on anything else.
+//!
+//! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
+
+use crate::context::Simd;
+use crate::crash::CrashRecord;
+use crate::system::{self, System};
+use crate::world::WorldContext;
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
+use janus_plat::{Plat, Platform};
+use janus_spmd::World;
+
+/// The most cores that this image has room for.
+pub const MAX_CORES: usize = Plat::MAX_CORES;
+
+/// One core's state.
+#[repr(C, align(64))]
+pub struct CoreData {
+    /// The normal world's context.
+    pub normal: WorldContext,
+    /// The secure world's context.
+    pub secure: WorldContext,
+    /// The world whose system registers are in the CPU.
+    current: World,
+    /// What all cores share.
+    pub system: &'static System,
+    /// This core's linear number.
+    pub index: usize,
+    /// The vector and matrix registers, as far as they are switched.
+    pub simd: Simd,
+    /// The dispatcher's state on this core.
+    pub spmd: janus_spmd::Core,
+    /// Written by the vectors when EL3 itself takes an exception.
+    pub crash: CrashRecord,
+}
+
+impl CoreData {
+    const EMPTY: Self = Self {
+        normal: WorldContext::EMPTY,
+        secure: WorldContext::EMPTY,
+        current: World::Normal,
+        system: &system::NOTHING,
+        index: 0,
+        simd: Simd::EMPTY,
+        spmd: janus_spmd::Core::new(),
+        crash: CrashRecord::EMPTY,
+    };
+
+    /// The context of `world`.
+    pub fn context(&mut self, world: World) -> &mut WorldContext {
+        match world {
+            World::Normal => &mut self.normal,
+            World::Secure => &mut self.secure,
+        }
+    }
+
+    /// The world whose system registers are in the CPU.
+    pub fn current(&self) -> World {
+        self.current
+    }
+
+    /// Puts the system registers of `world` into the CPU and saves those of the other world.
+    #[inline(always)]
+    pub fn switch_to(&mut self, world: World) {
+        if self.current == world {
+            return;
+        }
+        self.current = world;
+        let policy = &self.system.policy;
+        let (normal, secure) = (&mut self.normal, &mut self.secure);
+        match world {
+            World::Secure => {
+                normal.save_return();
+                policy.to_secure(&mut self.simd, &mut normal.sys, &secure.sys, &secure.el3);
+                secure.load_return();
+            }
+            World::Normal => {
+                secure.save_return();
+                policy.to_normal(&mut self.simd, &mut secure.sys, &normal.sys, &normal.el3);
+                normal.load_return();
+            }
+        }
+    }
+
+    /// Puts the system registers of `world` into the CPU without saving any: the first world that
+    /// runs on this core since it came on.
+    pub fn load(&mut self, world: World) {
+        self.current = world;
+        let policy = &self.system.policy;
+        let context = self.context(world);
+        policy.load(&context.sys, &context.el3);
+        context.load_return();
+    }
+}
+
+/// Which cores have ever started.
+static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+
+impl CoreData {
+    /// The number of the core whose data are at `address`, and the world it serves, for a crash
+    /// report. None for an address that is no core's.
+    pub fn peek(address: usize) -> Option<(usize, World)> {
+        let slot = CORES.iter().find(|slot| slot.0.get() as usize == address)?;
+        // SAFETY: the core that crashed asks about itself; it has no use for its data any more.
+        let core = unsafe { (*slot.0.get()).assume_init_ref() };
+        Some((core.index, core.current))
+    }
+}
+
+/// A core's data, borrowed by that core alone.
+#[repr(transparent)]
+struct Slot(UnsafeCell<MaybeUninit<CoreData>>);
+
+// SAFETY: `take` is the only way in, and its callers promise that each core takes its own slot.
+unsafe impl Sync for Slot {}
+
+/// Every core's data. entry.S computes TPIDR_EL3 from this symbol.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".noinit.cores")]
+static CORES: [Slot; MAX_CORES] =
+    [const { Slot(UnsafeCell::new(MaybeUninit::uninit())) }; MAX_CORES];
+
+/// This core's data: as new when the core starts for the first time, else as it left them.
+///
+/// # Safety
+///
+/// `index` must be the number of the core that calls, and no other reference to its data may live:
+/// call it once each time a core enters Rust from entry.S.
+pub unsafe fn take(index: usize) -> &'static mut CoreData {
+    // SAFETY: as the caller promises.
+    let slot = unsafe { &mut *CORES[index].0.get() };
+    if STARTED[index].swap(true, Ordering::Relaxed) {
+        // SAFETY: written when the core started for the first time.
+        return unsafe { slot.assume_init_mut() };
+    }
+    let core = slot.write(CoreData::EMPTY);
+    core.index = index;
+    core
+}

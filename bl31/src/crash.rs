@@ -1,0 +1,140 @@
+//! The crash report: what a bug in EL3 leaves behind, in debug and in release images alike.
+//!
+//! Two ways lead here. An exception that EL3 itself takes saves every register into the core's
+//! [`CrashRecord`] (vectors.S) and reports on the crash stack. A Rust panic reports on the stack it
+//! happened on. Both print which core, which world was being served, the registers that matter and
+//! a back trace by frame pointers, whose addresses `llvm-symbolizer --obj=bl31` or addr2line turn
+//! into lines. Then the core stops for good; the other cores go on.
+
+use crate::console;
+use crate::core_data::{CoreData, MAX_CORES};
+use crate::layout;
+use aarch64_cpu::asm::wfe;
+use aarch64_cpu::registers::{
+    ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,
+};
+use core::arch::asm;
+use core::fmt::Write;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// The registers at an exception that EL3 took. Written by vectors.S.
+#[repr(C, align(16))]
+pub struct CrashRecord {
+    /// x0 to x30.
+    gpr: [u64; 31],
+    /// SP_EL3.
+    sp: u64,
+}
+
+impl CrashRecord {
+    /// Nothing happened yet.
+    pub const EMPTY: Self = Self {
+        gpr: [0; 31],
+        sp: 0,
+    };
+}
+
+/// Nonzero while a core reports; vectors.S takes it, the report gives it back.
+#[unsafe(no_mangle)]
+static CRASH_LOCK: AtomicU32 = AtomicU32::new(0);
+
+/// The frames that a back trace follows at most.
+const MAX_FRAMES: usize = 24;
+
+/// Reports an exception from EL3. Called by vectors.S on the crash stack, with [`CRASH_LOCK`] held.
+///
+/// `record` is this core's record; `kind` the vector: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError.
+#[unsafe(no_mangle)]
+extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
+    let mut out = console::unlocked();
+    let kind = ["synchronous exception", "IRQ", "FIQ", "SError"]
+        .get(kind)
+        .unwrap_or(&"exception");
+    let _ = writeln!(out, "\n[janus] CRASH: {kind} in EL3");
+    print_state(&mut out);
+    for (number, pair) in record.gpr.chunks(2).enumerate() {
+        for (odd, value) in pair.iter().enumerate() {
+            let _ = write!(out, "  x{:<2} {value:016x}", number * 2 + odd);
+        }
+        let _ = writeln!(out);
+    }
+    let _ = writeln!(out, "  sp  {:016x}", record.sp);
+    back_trace(&mut out, ELR_EL3.get(), record.gpr[29]);
+    stop(&mut out)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let mut out = console::unlocked();
+    let _ = writeln!(out, "\n[janus] CRASH: {}", info.message());
+    if let Some(location) = info.location() {
+        let _ = writeln!(out, "  at {}:{}", location.file(), location.line());
+    }
+    print_state(&mut out);
+    let frame: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, x29", out(reg) frame, options(nomem, nostack)) };
+    back_trace(&mut out, 0, frame);
+    stop(&mut out)
+}
+
+/// The core, the world it served, the system registers.
+fn print_state(out: &mut impl Write) {
+    let core: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, tpidr_el3", out(reg) core, options(nomem, nostack)) };
+    let _ = write!(out, "  core {:#x}", MPIDR_EL1.get() & 0xff_00ff_ffff);
+    if let Some((index, world)) = CoreData::peek(core as usize) {
+        let _ = write!(out, " (number {index}), serving the {world:?} world");
+    }
+    let _ = writeln!(out);
+    for (name, value) in [
+        ("esr_el3", ESR_EL3.get()),
+        ("elr_el3", ELR_EL3.get()),
+        ("far_el3", FAR_EL3.get()),
+        ("spsr_el3", SPSR_EL3.get()),
+        ("scr_el3", SCR_EL3.get()),
+        ("sctlr_el3", SCTLR_EL3.get()),
+    ] {
+        let _ = writeln!(out, "  {name:<9} {value:016x}");
+    }
+}
+
+/// Follows frame records while they lie in a stack of EL3 and go upwards.
+fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
+    let _ = write!(out, "  back trace:");
+    if pc != 0 {
+        let _ = write!(out, " {pc:#x}");
+    }
+    for _ in 0..MAX_FRAMES {
+        let in_stack = |stack: core::ops::Range<usize>| {
+            frame.is_multiple_of(8) && frame >= stack.start as u64 && frame + 16 <= stack.end as u64
+        };
+        if !(in_stack(layout::crash_stack())
+            || (0..MAX_CORES).any(|core| in_stack(layout::mapped_stack(core))))
+        {
+            break;
+        }
+        // SAFETY: both words lie in a mapped stack, aligned, as just checked.
+        let [next, return_address] = unsafe { *(frame as *const [u64; 2]) };
+        if return_address == 0 {
+            break;
+        }
+        let _ = write!(out, " {return_address:#x}");
+        if next <= frame {
+            break;
+        }
+        frame = next;
+    }
+    let _ = writeln!(out);
+}
+
+/// Stops this core for good.
+fn stop(out: &mut impl Write) -> ! {
+    let _ = writeln!(out, "[janus] this core stops here");
+    CRASH_LOCK.store(0, Ordering::Release);
+    loop {
+        wfe();
+    }
+}

@@ -1,0 +1,136 @@
+// Entry of the boot core from BL2 (cold_entry) and of every other core, or of any core after it was
+// off, from the platform's hold pen (warm_entry). Both arrive at EL3 with nothing that can be relied
+// on but, at a cold boot, the address of BL2's parameter list in x0. What needs no MMU is done here.
+
+    .section .text.cold_entry, "ax"
+    .global cold_entry
+cold_entry:
+    msr     daifset, #0xf
+    mov     x20, x0
+    bl      el3_prepare
+
+    // The caches may hold lines of this memory from before: drop them, or they would hide what is
+    // written below with the caches off. BL2 has cleaned the image that it loaded.
+    adrp    x0, load_end
+    add     x0, x0, :lo12:load_end
+    adrp    x1, data_end
+    add     x1, x1, :lo12:data_end
+    mrs     x2, ctr_el0
+    ubfx    x2, x2, #16, #4
+    mov     x3, #4
+    lsl     x2, x3, x2
+1:  dc      ivac, x0
+    add     x0, x0, x2
+    cmp     x0, x1
+    b.lo    1b
+    dsb     sy
+
+    adrp    x0, bss_start
+    add     x0, x0, :lo12:bss_start
+    adrp    x1, bss_end
+    add     x1, x1, :lo12:bss_end
+2:  stp     xzr, xzr, [x0], #16
+    cmp     x0, x1
+    b.lo    2b
+
+    // The first core's stack, at its physical address, until its mapping stands.
+    ldr     x0, =boot_stack_end
+    mov     sp, x0
+    mov     x29, #0
+    mov     x30, #0
+    bl      build_page_tables
+
+    bl      enable_mmu
+    mov     x0, x20
+    mrs     x1, mpidr_el1
+    bl      cold_core_index             // x0 = index; falls on the boot stack, still mapped
+    mov     x21, x0
+    bl      set_core
+    mov     x0, x20
+    mov     x1, x21
+    b       cold_main
+
+    .section .text.warm_entry, "ax"
+// Cores that boot firmware lets out come here, to wait in EL3's own pen.
+    .global warm_entry
+warm_entry:
+    msr     daifset, #0xf
+    bl      el3_prepare
+    // A core finds its number by its affinity; cores get their numbers at the cold boot.
+    mrs     x1, mpidr_el1
+    ldr     x2, =0xff00ffffff
+    and     x1, x1, x2
+    ldr     x2, =CORE_AFFINITIES
+    mov     x21, #0
+1:  ldr     x3, [x2], #8
+    cmp     x3, x1
+    b.eq    wait_in_pen
+    add     x21, x21, #1
+    cmp     x21, #{max_cores}
+    b.lo    1b
+2:  wfe                                 // a core beyond those that the image has room for
+    b       2b
+
+// x21 = index; MMU and D-cache off. Waits until PSCI CPU_ON opens this core's slot.
+wait_in_pen:
+    ldr     x0, =PEN
+    add     x0, x0, x21, lsl #{pen_shift}
+    b       2f
+1:  wfe
+2:  ldr     x1, [x0]
+    cbz     x1, 1b
+    str     xzr, [x0]
+    dsb     sy
+    bl      enable_mmu
+    mov     x0, x21
+    bl      set_core
+    mov     x0, x21
+    b       warm_main
+
+    .text
+// A known EL3: MMU and D-cache off, vectors set, nothing trapped into a lower EL's hands.
+el3_prepare:
+    ldr     x0, ={sctlr_off}
+    msr     sctlr_el3, x0
+    ldr     x0, =vectors
+    msr     vbar_el3, x0
+    isb
+    ret
+
+// Turns on MMU and caches with the tables that build_page_tables left. Clobbers x0-x3.
+enable_mmu:
+    tlbi    alle3
+    ldr     x0, =MMU_CONFIG
+    ldp     x1, x2, [x0]
+    msr     mair_el3, x1
+    msr     tcr_el3, x2
+    ldp     x1, x2, [x0, #16]
+    msr     ttbr0_el3, x1
+    ic      iallu
+    dsb     sy
+    isb
+    msr     sctlr_el3, x2
+    isb
+    ret
+
+// x0 = index of this core: sets TPIDR_EL3 to its data and SP to its stack. Clobbers x1-x3.
+set_core:
+    ldr     x1, =CORES
+    mov     x2, #{core_size}
+    madd    x1, x0, x2, x1
+    msr     tpidr_el3, x1
+    ldr     x1, ={stacks}
+    mov     x2, #{stack_stride}
+    add     x3, x0, #1
+    madd    x1, x3, x2, x1
+    mov     sp, x1
+    mov     x29, #0
+    ret
+
+// Turns this core's MMU and D-cache off and waits in the pen. x0 = index. Never returns.
+    .global park_core
+park_core:
+    mov     x21, x0
+    bl      el3_prepare
+    dsb     sy
+    b       wait_in_pen

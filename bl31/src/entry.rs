@@ -1,0 +1,36 @@
+//! The way into Rust: see entry.S for the boot core and the others, [`crate::boot`] for what follows.
+
+use crate::core_data::{CoreData, MAX_CORES};
+use crate::layout::STACK_STRIDE;
+use crate::mmu::SCTLR_OFF;
+use crate::pen;
+use core::arch::global_asm;
+use janus_plat::{Plat, Platform};
+
+global_asm!(
+    include_str!("entry.S"),
+    max_cores = const MAX_CORES,
+    pen_shift = const pen::SLOT_SHIFT,
+    core_size = const size_of::<CoreData>(),
+    sctlr_off = const SCTLR_OFF,
+    stacks = const Plat::MEMORY.stacks,
+    stack_stride = const STACK_STRIDE,
+);
+
+unsafe extern "C" {
+    fn warm_entry();
+    fn park_core(index: usize) -> !;
+}
+
+/// The physical address at which a core enters EL3 with its MMU off.
+pub fn warm_entry_address() -> usize {
+    warm_entry as *const () as usize
+}
+
+/// Turns this core's MMU off and lets it wait for its next start. The core's stack and data are
+/// free afterwards.
+pub fn park(core: &mut CoreData) -> ! {
+    // SAFETY: the code of park_core is mapped at its physical address, so that turning the MMU off
+    // changes nothing for it; it uses no memory but the core's slot, and Rust is not returned to.
+    unsafe { park_core(core.index) }
+}

@@ -1,0 +1,104 @@
+//! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
+
+use crate::core_data::CoreData;
+use crate::system::Sri;
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+use core::sync::atomic::{AtomicU32, Ordering};
+use janus_drivers::gic::{Error, Gic, Sgis};
+use janus_drivers::gic_cpu;
+pub use janus_drivers::gic_cpu::Pending;
+use janus_plat::{Plat, Platform};
+use log::{error, warn};
+
+// SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
+// only Gic of the image.
+static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
+
+/// Group 0 interrupts that nobody handled.
+static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
+
+/// Sets the distributor up, on the boot core, once.
+///
+/// # Errors
+///
+/// What is wrong with the GIC, see [`Error`]; interrupts then stay as boot firmware left them.
+pub fn init(spmc: bool) -> Result<(), Error> {
+    if !gic_cpu::has_system_registers() {
+        return Err(Error::Version(2));
+    }
+    GIC.check()?;
+    GIC.init_distributor(spmc)
+}
+
+/// Sets this core's redistributor and CPU interface up, at boot and after it was off.
+///
+/// # Errors
+///
+/// What is wrong with the redistributor, see [`Error`].
+pub fn init_core(sri: Option<&Sri>) -> Result<(), Error> {
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
+    let sgis = Sgis {
+        sri: sri.map(|sri| sri.id),
+        doorbell: sri.and_then(|sri| sri.doorbell),
+    };
+    redistributor.init(&GIC, &sgis, sri.is_some())?;
+    gic_cpu::init();
+    if let Some(sri) = sri {
+        for breach in redistributor.sri_state(sri.id)?.breaches() {
+            warn!("{breach}");
+        }
+    }
+    Ok(())
+}
+
+/// Whether a core with this affinity exists: the GIC has a redistributor for each.
+pub fn has_core(affinity: u64) -> bool {
+    GIC.redistributor(affinity).is_ok()
+}
+
+/// Stops interrupts to this core, which is about to be off. `frozen`: they may still be sent to it
+/// (CPU_FREEZE), and wait in the redistributor.
+pub fn turn_core_off(frozen: bool) {
+    gic_cpu::disable();
+    if frozen {
+        return;
+    }
+    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+        redistributor.sleep();
+    }
+}
+
+/// The pending interrupt of the highest priority. Acknowledges nothing.
+pub fn pending() -> Pending {
+    gic_cpu::pending()
+}
+
+/// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
+pub fn handle_group0(core: &mut CoreData) {
+    let Some(id) = gic_cpu::acknowledge_group0() else {
+        return;
+    };
+    let doorbell = core.system.spmc.as_ref().and_then(|spmc| spmc.sri.doorbell);
+    if doorbell == Some(id.into()) {
+        raise_sri(core);
+    } else if UNCLAIMED.fetch_add(1, Ordering::Relaxed) == 0 {
+        error!(
+            "Group 0 interrupt {} has no handler; ended. Later ones are not reported",
+            u32::from(id)
+        );
+    }
+    gic_cpu::end_group0(id);
+}
+
+/// Nobody on this core takes secure interrupts any more: they are no longer signalled.
+pub fn give_up_secure_interrupts() {
+    gic_cpu::disable_secure_group1();
+    error!("a secure interrupt came and there is no SPMC on this core to take it; no more of them");
+}
+
+/// Raises the schedule receiver interrupt at the normal world of this core.
+pub fn raise_sri(core: &CoreData) {
+    if let Some(spmc) = &core.system.spmc {
+        gic_cpu::send_ns_sgi(spmc.sri.id, MPIDR_EL1.get());
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the parts of the image are: the linker script's symbols, and the stacks.
+
+use core::cell::UnsafeCell;
+use core::ops::Range;
+use janus_plat::{Plat, Platform};
+
+/// The size of each core's stack, in bytes. A whole number of pages.
+pub const STACK_SIZE: usize = 0x2000;
+/// From one mapped stack to the next: a stack and its guard page.
+pub const STACK_STRIDE: usize = STACK_SIZE + 0x1000;
+/// The stack for crash reports, shared: one core reports at a time.
+const CRASH_STACK_SIZE: usize = 0x1000;
+
+/// Memory for a stack, reached only by address.
+#[repr(C, align(4096))]
+struct Stack<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
+// SAFETY: nothing borrows a stack; each belongs to the core that its address is given to.
+unsafe impl<const SIZE: usize> Sync for Stack<SIZE> {}
+
+#[unsafe(link_section = ".noinit.pages")]
+static STACKS: [Stack<STACK_SIZE>; Plat::MAX_CORES] =
+    [const { Stack(UnsafeCell::new([0; STACK_SIZE])) }; Plat::MAX_CORES];
+
+#[unsafe(link_section = ".noinit.pages")]
+static CRASH_STACK: Stack<CRASH_STACK_SIZE> = Stack(UnsafeCell::new([0; CRASH_STACK_SIZE]));
+
+core::arch::global_asm!(
+    ".global boot_stack_end",
+    ".set boot_stack_end, {stacks} + {size}",
+    ".global crash_stack_end",
+    ".set crash_stack_end, {crash} + {crash_size}",
+    stacks = sym STACKS,
+    size = const STACK_SIZE,
+    crash = sym CRASH_STACK,
+    crash_size = const CRASH_STACK_SIZE,
+);
+
+unsafe extern "C" {
+    static text_start: u8;
+    static text_end: u8;
+    static rodata_start: u8;
+    static rodata_end: u8;
+    static data_start: u8;
+    static data_end: u8;
+}
+
+/// The address range between two linker symbols.
+macro_rules! range {
+    ($start:ident, $end:ident) => {
+        &raw const $start as usize..&raw const $end as usize
+    };
+}
+
+/// Code.
+pub fn text() -> Range<usize> {
+    range!(text_start, text_end)
+}
+
+/// Constants.
+pub fn rodata() -> Range<usize> {
+    range!(rodata_start, rodata_end)
+}
+
+/// Data, zeroed and not, page tables and (at their physical address) stacks.
+pub fn data() -> Range<usize> {
+    range!(data_start, data_end)
+}
+
+/// The physical address of the lowest byte of a core's stack.
+pub fn stack(core: usize) -> usize {
+    STACKS[core].0.get() as usize
+}
+
+/// The addresses at which a core uses its stack.
+pub fn mapped_stack(core: usize) -> Range<usize> {
+    let top = Plat::MEMORY.stacks + (core + 1) * STACK_STRIDE;
+    top - STACK_SIZE..top
+}
+
+/// The addresses of the stack for crash reports.
+pub fn crash_stack() -> Range<usize> {
+    let bottom = CRASH_STACK.0.get() as usize;
+    bottom..bottom + CRASH_STACK_SIZE
+}

@@ -1,0 +1,40 @@
+//! Where cores wait while they are off: EL3's own pen.
+//!
+//! Boot firmware's held cores come here once, at the cold boot, and every core that CPU_OFF turns
+//! off comes back. They wait with their MMU off (entry.S), so that what is written here is cleaned
+//! to the point of coherency.
+
+use crate::core_data::MAX_CORES;
+use crate::mmu;
+use aarch64_cpu::asm::sev;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A cache line, so that cleaning it disturbs no other core's.
+#[repr(C, align(64))]
+struct Slot {
+    /// Zero: wait. The core writes zero when it leaves.
+    go: AtomicU64,
+}
+
+/// The size of a slot as a shift, for entry.S.
+pub const SLOT_SHIFT: u32 = size_of::<Slot>().trailing_zeros();
+
+#[unsafe(no_mangle)]
+static PEN: [Slot; MAX_CORES] = [const {
+    Slot {
+        go: AtomicU64::new(0),
+    }
+}; MAX_CORES];
+
+/// Lets core `index` out: it goes on at `warm_main`.
+pub fn release(index: usize) {
+    let Some(slot) = PEN.get(index) else { return };
+    slot.go.store(1, Ordering::Release);
+    mmu::clean((&raw const *slot).addr(), size_of::<Slot>());
+    sev();
+}
+
+/// Makes the pen's zeroes visible to cores that run uncached. Once, before any core comes here.
+pub fn init() {
+    mmu::clean((&raw const PEN).addr(), size_of_val(&PEN));
+}

@@ -1,0 +1,78 @@
+//! What PSCI's logic needs of this image: the platform behind it, and the hardware's part.
+
+use crate::boot;
+use aarch64_cpu::asm::wfi;
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, Readable};
+use core::arch::asm;
+use core::ops::Range;
+use janus_plat::{Plat, Platform as _, PowerOff};
+use janus_psci::platform::{Depths, PowerState};
+use janus_psci::{Platform, Psci};
+
+/// PSCI's state of all cores.
+pub static PSCI: Psci<Power, { crate::core_data::MAX_CORES }> = Psci::new(Power);
+
+/// The platform, as PSCI sees it: its tables, and of its cores those that exist.
+#[derive(Debug)]
+pub struct Power;
+
+impl Platform for Power {
+    const STATES: &'static [PowerState] = Plat::POWER.states;
+    const DEFAULT_SUSPEND: Option<Depths> = Plat::POWER.default_suspend;
+    const SYSTEM_SUSPEND: Option<Depths> = Plat::POWER.system_suspend;
+    const OS_INITIATED: bool = Plat::POWER.os_initiated;
+    const FREEZE: bool = Plat::POWER.freeze;
+    const NODE_HW_STATE: bool = Plat::POWER.node_hw_state;
+    const STATISTICS: bool = Plat::POWER.statistics;
+    const RESETS: &'static [u32] = Plat::POWER.resets;
+
+    #[inline(always)]
+    fn core(&self, affinity: u64) -> Option<usize> {
+        Plat::core_index(affinity).filter(|&index| boot::core_exists(index))
+    }
+
+    fn affinity(&self, core: usize) -> Option<u64> {
+        boot::core_exists(core).then(|| Plat::mpidr(core))
+    }
+
+    fn domain(&self, core: usize, level: usize) -> usize {
+        Plat::domain(core, level)
+    }
+
+    fn memory(&self) -> &[Range<u64>] {
+        Plat::NORMAL_RAM
+    }
+
+    fn frequency(&self) -> u64 {
+        CNTFRQ_EL0.get()
+    }
+}
+
+/// The system counter.
+pub fn now() -> u64 {
+    CNTPCT_EL0.get()
+}
+
+/// Whether an interrupt or SError waits for this core (ISR_EL1), whatever masks it.
+pub fn interrupt_pending() -> bool {
+    let isr: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, isr_el1", out(reg) isr, options(nomem, nostack, preserves_flags)) };
+    isr != 0
+}
+
+/// Sleeps until an interrupt waits for this core. It stays pending, for the world that it is for.
+pub fn wait_for_interrupt() {
+    while !interrupt_pending() {
+        wfi();
+    }
+}
+
+/// Stops the system; does not return.
+pub fn stop_system(how: PowerOff) -> ! {
+    Plat::power_off(how);
+    // The machine acts when it gets to it, without this core.
+    loop {
+        wfi();
+    }
+}

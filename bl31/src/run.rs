@@ -1,0 +1,58 @@
+//! The run loop: enter a world, see why it came back, decide who runs next.
+//!
+//! Entering a world is a call. Whatever a world does, it ends in one of four exits, and handling an
+//! exit ends in a [`Flow`]: which world runs next, or that the SPMC has finished something that EL3
+//! asked of it. The normal way through is [`run`], for as long as the core is on. Where EL3 needs
+//! the SPMC to do something before it goes on (to boot, to agree to a power state), it runs the same
+//! loop nested until the answer is there: [`run_spmc`].
+
+use crate::core_data::CoreData;
+use crate::services::{self, Flow, SpmcEvent};
+use crate::world::Exit;
+use crate::{interrupts, traps};
+use aarch64_cpu::registers::{ESR_EL3, Readable};
+use janus_spmd::World;
+
+/// ESR_EL3 of `smc #0` in AArch64: exception class 0x17, a 32-bit instruction, immediate zero.
+const ESR_SMC64_0: u64 = 0x17 << 26 | 1 << 25;
+
+/// Runs worlds on this core, `world` first, for as long as it is on.
+pub fn run(core: &mut CoreData, mut world: World) -> ! {
+    loop {
+        world = match step(core, world) {
+            Flow::Run(next) => next,
+            // EL3 waits for nothing here, so the dispatcher has nothing to report; the SPMC would
+            // have to be rebooting itself. It does not get to choose who runs.
+            Flow::Spmc(_) => World::Normal,
+        }
+    }
+}
+
+/// Runs the SPMC until it has finished what the dispatcher was told to ask of it.
+pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
+    let mut world = World::Secure;
+    loop {
+        match step(core, world) {
+            Flow::Run(next) => world = next,
+            Flow::Spmc(event) => return event,
+        }
+    }
+}
+
+/// Lets `world` run until it comes back, and handles why.
+#[inline(always)]
+fn step(core: &mut CoreData, world: World) -> Flow {
+    core.switch_to(world);
+    match core.context(world).enter() {
+        Exit::Synchronous => {
+            let esr = ESR_EL3.get();
+            if esr == ESR_SMC64_0 {
+                services::call(core, world)
+            } else {
+                traps::synchronous(core, world, esr)
+            }
+        }
+        Exit::Fiq | Exit::Irq => interrupts::handle(core, world),
+        Exit::SError => traps::serror(core, world),
+    }
+}

@@ -1,0 +1,161 @@
+//! PSCI (DEN0022): hands each call to the power state logic of `janus-psci` and carries its
+//! decisions out, in the order that the crate's documentation gives.
+//!
+//! The SPMC is asked before a core loses its state, and told when it is back. It runs inside the
+//! call for that, as in [`crate::run::run_spmc`].
+
+use super::{Flow, NOT_SUPPORTED, Service, SpmcEvent, answer, report_death};
+use crate::boot;
+use crate::boot_params::EntryPoint;
+use crate::core_data::CoreData;
+use crate::power::{PSCI, now, stop_system, wait_for_interrupt};
+use crate::{entry, gic, pen, run};
+use janus_plat::PowerOff;
+use janus_psci::{Decision, Kind, Suspend, TurnOff};
+use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
+use log::warn;
+use smccc::psci::error::DENIED;
+
+/// See the module's documentation.
+pub struct Psci;
+
+impl Service for Psci {
+    #[inline(always)]
+    fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
+        if from == World::Secure {
+            return answer(core, from, NOT_SUPPORTED);
+        }
+        let [_, x1, x2, x3, ..] = core.normal.gpr;
+        match PSCI.call(core.index, function, [x1, x2, x3]) {
+            Decision::Return(x0) => answer(core, from, x0 as u64),
+            decision => answer_late(core, decision, [x1, x2, x3]),
+        }
+    }
+}
+
+/// Carries out what is not answered at once.
+#[inline(never)]
+fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Flow {
+    let x0 = match decision {
+        Decision::Return(x0) => x0,
+        Decision::TurnOn { core: target, .. } => {
+            pen::release(target);
+            0
+        }
+        Decision::TurnOff(turn_off) => self::turn_off(core, &turn_off),
+        Decision::Suspend(suspend) => match self::suspend(core, &suspend, arguments) {
+            Some(x0) => x0,
+            // The normal world starts at its entry point; x0 is set already.
+            None => return Flow::Run(World::Normal),
+        },
+        Decision::SystemOff { .. } => {
+            let _ = ask_spmc(core, power_request(core.normal.gpr[0], arguments));
+            stop_system(PowerOff::Off)
+        }
+        Decision::SystemReset(_) => {
+            let _ = ask_spmc(core, power_request(core.normal.gpr[0], arguments));
+            stop_system(PowerOff::Reset)
+        }
+    };
+    answer(core, World::Normal, x0 as u64)
+}
+
+/// The SPMC says no: PSCI's DENIED.
+struct Refused;
+
+/// Has the SPMC of this core do something, and waits for its answer. Without an SPMC all is well.
+fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
+    let asked = core
+        .system
+        .spmd
+        .request(&mut core.spmd, request, core.secure.args());
+    match asked {
+        Err(NotAvailable::NoSpmc) => return Ok(()),
+        Err(_) => return Err(Refused),
+        Ok(()) => {}
+    }
+    match run::run_spmc(core) {
+        SpmcEvent::Answered(Answer::Refused(status)) => {
+            warn!(
+                "core {}: the SPMC refuses, PSCI status {status}",
+                core.index
+            );
+            Err(Refused)
+        }
+        SpmcEvent::Answered(Answer::Aborted) => {
+            report_death(core);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn power_request(function: u64, arguments: [u64; 3]) -> Request {
+    Request::Psci {
+        function: function as u32,
+        arguments,
+    }
+}
+
+/// CPU_OFF and CPU_FREEZE. Returns what the caller gets if the core stays on.
+fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
+    if ask_spmc(core, power_request(turn_off.function.into(), [0; 3])).is_err() {
+        return DENIED.into();
+    }
+    if PSCI.cores_on() == 1 {
+        warn!(
+            "core {}: the last core turns itself off; nobody can turn it on again",
+            core.index
+        );
+    }
+    core.spmd.turn_off();
+    gic::turn_core_off(turn_off.freeze);
+    PSCI.going_off(core.index, now(), |_| {});
+    PSCI.off(core.index);
+    entry::park(core)
+}
+
+/// CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns what the caller gets; None after a
+/// power-down state, whose end is a start at the entry point.
+fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Option<i64> {
+    if suspend.kind == Kind::Retention {
+        if let Err(error) = PSCI.suspend(core.index, suspend, now(), |_| {}) {
+            return Some(error);
+        }
+        wait_for_interrupt();
+        PSCI.wake(core.index, now(), |_| {});
+        return Some(0);
+    }
+    if crate::power::interrupt_pending() {
+        return Some(0);
+    }
+    if ask_spmc(core, power_request(suspend.function.into(), arguments)).is_err() {
+        return Some(DENIED.into());
+    }
+    let warm_boot = Request::WarmBoot(if suspend.system {
+        WarmBoot::SuspendToRam
+    } else {
+        WarmBoot::LowPower
+    });
+    if let Err(error) = PSCI.suspend(core.index, suspend, now(), |_| {}) {
+        let _ = ask_spmc(core, warm_boot);
+        return Some(error);
+    }
+    // These platforms keep a core's state in a power-down state: EL3's own and, by the rules, the
+    // SPMC's survive. The normal world's is gone by its own wish.
+    wait_for_interrupt();
+    PSCI.wake(core.index, now(), |_| {});
+    let _ = ask_spmc(core, warm_boot);
+    core.switch_to(World::Normal);
+    boot::set_up_normal_world(core, &boot::normal_entry(suspend.entry, suspend.context));
+    core.load(World::Normal);
+    PSCI.started(core.index);
+    None
+}
+
+/// Where the normal world starts on a core that has just come on; None if nobody wants the core.
+pub fn arrive(core: &CoreData) -> Option<EntryPoint> {
+    let arrival = PSCI.arrive(core.index)?;
+    PSCI.wake(core.index, now(), |_| {});
+    Some(boot::normal_entry(arrival.entry, arrival.context))
+}

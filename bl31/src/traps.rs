@@ -1,0 +1,56 @@
+//! Exceptions other than `smc #0` that a lower EL takes to EL3.
+//!
+//! What EL3 traps on purpose is [`crate::context::Policy`]'s to resolve. Everything else, whatever it is,
+//! becomes an UNDEFINED exception where it came from: a lower EL can harm itself that way, but
+//! neither stop EL3 nor learn anything.
+
+use crate::core_data::CoreData;
+use crate::services::{self, Flow, NOT_SUPPORTED};
+use janus_spmd::World;
+
+/// Exception class of an SMC in AArch32.
+const EC_SMC32: u64 = 0x13;
+/// Exception class of an SMC in AArch64.
+const EC_SMC64: u64 = 0x17;
+
+/// Handles a synchronous exception of `world` with this ESR_EL3.
+#[cold]
+pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Flow {
+    match esr >> 26 & 0x3f {
+        // SMCCC reserves every immediate but zero.
+        EC_SMC64 if esr & 0xffff != 0 => services::answer(core, world, NOT_SUPPORTED),
+        EC_SMC64 => services::call(core, world),
+        EC_SMC32 => {
+            // AArch32 has no SMC64 calls; bit 30 set names no function there.
+            if core.context(world).gpr[0] & 1 << 30 != 0 {
+                return services::answer(core, world, NOT_SUPPORTED);
+            }
+            services::call(core, world)
+        }
+        _ => {
+            let policy = &core.system.policy;
+            let context = match world {
+                World::Normal => &mut core.normal,
+                World::Secure => &mut core.secure,
+            };
+            policy.resolve_trap(
+                &mut core.simd,
+                world,
+                &mut context.el3,
+                &mut context.gpr,
+                esr,
+            );
+            Flow::Run(world)
+        }
+    }
+}
+
+/// An SError that is routed to EL3. SCR_EL3.EA is clear, so that a world's own come to itself.
+#[cold]
+pub fn serror(core: &mut CoreData, world: World) -> Flow {
+    log::error!(
+        "core {}: SError taken from the {world:?} world; it goes on",
+        core.index
+    );
+    Flow::Run(world)
+}

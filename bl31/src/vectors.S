@@ -1,0 +1,139 @@
+// EL3's exception vectors, and the way into a world and back.
+//
+// While a world runs, SP_EL3 points at its WorldContext. An exception from a lower EL stores x0-x30
+// there and returns, on this core's EL3 stack, to whoever called world_enter: to Rust, entering a
+// world is a call that returns why it came back.
+//
+// An exception from EL3 itself is a bug. It cannot trust SP, so it keeps x0 in SP_EL0 (nobody will
+// need that again) and saves everything into this core's crash record by TPIDR_EL3.
+
+.macro lower_el kind
+    .balign 0x80
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mov     x0, #\kind
+    b       world_left
+.endm
+
+.macro current_el kind
+    .balign 0x80
+    msr     spsel, #0
+    mov     sp, x0
+    mrs     x0, tpidr_el3
+    add     x0, x0, #{crash}
+    stp     x1, x2, [x0, #8]
+    mov     x1, #\kind
+    b       el3_exception
+.endm
+
+    .section .text.vectors, "ax"
+    .balign 0x800
+    .global vectors
+vectors:
+    // From EL3 with SP_EL0: only a crash that crashes again.
+    current_el 0
+    current_el 1
+    current_el 2
+    current_el 3
+    // From EL3 with SP_EL3.
+    current_el 0
+    current_el 1
+    current_el 2
+    current_el 3
+    // From a lower EL in AArch64.
+    lower_el {sync}
+    lower_el {irq}
+    lower_el {fiq}
+    lower_el {serror}
+    // From a lower EL in AArch32.
+    lower_el {sync}
+    lower_el {irq}
+    lower_el {fiq}
+    lower_el {serror}
+
+    .balign 0x80
+world_left:
+    ldr     x1, [sp, #{el3_sp}]
+    str     x30, [sp, #240]
+    mov     sp, x1
+    ldr     x19, [sp, #16]
+    ldp     x29, x30, [sp], #32
+    ret
+
+// x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
+// Returns in x0 the kind of exception that ended the world's run; clobbers all but x19, x29 and SP.
+    .global world_enter
+world_enter:
+    stp     x29, x30, [sp, #-32]!
+    str     x19, [sp, #16]
+    mov     x1, sp
+    str     x1, [x0, #{el3_sp}]
+    mov     sp, x0
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x19, [sp, #144]
+    ldp     x20, x21, [sp, #160]
+    ldp     x22, x23, [sp, #176]
+    ldp     x24, x25, [sp, #192]
+    ldp     x26, x27, [sp, #208]
+    ldp     x28, x29, [sp, #224]
+    ldr     x30, [sp, #240]
+    ldp     x0, x1, [sp, #0]
+    eret
+    // Nothing behind an ERET may be executed, speculatively neither.
+    dsb     nsh
+    isb
+
+// x0 = crash record (x1 and x2 saved), x1 = kind, SP_EL0 = x0 at the exception.
+el3_exception:
+    stp     x3, x4, [x0, #24]
+    stp     x5, x6, [x0, #40]
+    stp     x7, x8, [x0, #56]
+    stp     x9, x10, [x0, #72]
+    stp     x11, x12, [x0, #88]
+    stp     x13, x14, [x0, #104]
+    stp     x15, x16, [x0, #120]
+    stp     x17, x18, [x0, #136]
+    stp     x19, x20, [x0, #152]
+    stp     x21, x22, [x0, #168]
+    stp     x23, x24, [x0, #184]
+    stp     x25, x26, [x0, #200]
+    stp     x27, x28, [x0, #216]
+    stp     x29, x30, [x0, #232]
+    mov     x2, sp
+    str     x2, [x0]
+    msr     spsel, #1
+    mov     x2, sp
+    str     x2, [x0, #248]
+    // One core reports at a time; a core that crashes meanwhile, or crashes again, just stops.
+    ldr     x3, =CRASH_LOCK
+1:  ldaxr   w4, [x3]
+    cbnz    w4, 2f
+    mov     w4, #1
+    stxr    w5, w4, [x3]
+    cbnz    w5, 1b
+    ldr     x3, =crash_stack_end
+    mov     sp, x3
+    mov     x29, #0
+    b       report_el3_exception
+2:  wfe
+    b       2b

@@ -1,0 +1,122 @@
+//! A world's saved state, and the call that runs it.
+//!
+//! [`WorldContext`] holds all that a world owns while the other one runs. The general-purpose
+//! registers are in it whenever EL3 runs, because the vectors store them there; the system
+//! registers, ELR_EL3 and SPSR_EL3 stay in the CPU until [`crate::core_data::CoreData::switch_to`]
+//! exchanges them.
+
+use crate::context::{El3Regs, SysRegs};
+use aarch64_cpu::registers::{ELR_EL3, Readable, SPSR_EL3, Writeable};
+use core::arch::{asm, global_asm};
+use core::mem::offset_of;
+
+/// The number of general-purpose registers, x0 to x30.
+pub const GPR_COUNT: usize = 31;
+
+/// One world's state on one core.
+#[repr(C, align(64))]
+pub struct WorldContext {
+    /// x0 to x30, valid whenever EL3 runs.
+    pub gpr: [u64; GPR_COUNT],
+    /// EL3's own stack pointer while this world runs. Only vectors.S touches it.
+    el3_sp: u64,
+    /// Where the world goes on. Valid while the other world is the current one.
+    pub elr_el3: u64,
+    /// The processor state the world goes on with. Valid while the other world is the current one.
+    pub spsr_el3: u64,
+    /// How EL3's registers are set while this world runs.
+    pub el3: El3Regs,
+    /// The system registers shared with the other world. Valid while the other world is current.
+    pub sys: SysRegs,
+}
+
+impl WorldContext {
+    /// All zero: a world that was never started.
+    pub const EMPTY: Self = Self {
+        gpr: [0; GPR_COUNT],
+        el3_sp: 0,
+        elr_el3: 0,
+        spsr_el3: 0,
+        el3: El3Regs::EMPTY,
+        sys: SysRegs::EMPTY,
+    };
+
+    /// Keeps where the world, which is current, goes on.
+    #[inline(always)]
+    pub fn save_return(&mut self) {
+        self.elr_el3 = ELR_EL3.get();
+        self.spsr_el3 = SPSR_EL3.get();
+    }
+
+    /// Sets where the world, which becomes current, goes on.
+    #[inline(always)]
+    pub fn load_return(&self) {
+        ELR_EL3.set(self.elr_el3);
+        SPSR_EL3.set(self.spsr_el3);
+    }
+
+    /// x0 to x17: all that a call can carry (SMCCC 1.2).
+    pub fn args(&mut self) -> &mut [u64; 18] {
+        let (args, _) = self
+            .gpr
+            .split_first_chunk_mut()
+            .expect("31 registers hold 18");
+        args
+    }
+
+    /// Runs the world until an exception brings the core back to EL3, and returns which one.
+    ///
+    /// The world's system registers, ELR_EL3 and SPSR_EL3 must be in the CPU.
+    #[inline(always)]
+    pub fn enter(&mut self) -> Exit {
+        let kind: u64;
+        // SAFETY: world_enter keeps SP, x19 and x29 and the asm block declares everything else as
+        // clobbered. A lower EL cannot reach EL3's memory: it runs in another translation regime,
+        // and what it gets of EL3's registers is what `self` holds.
+        unsafe {
+            asm!(
+                "bl world_enter",
+                inout("x0") self => kind,
+                out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _,
+                out("x25") _, out("x26") _, out("x27") _, out("x28") _,
+                clobber_abi("C"),
+            );
+        }
+        match kind {
+            Exit::SYNC => Exit::Synchronous,
+            Exit::IRQ => Exit::Irq,
+            Exit::FIQ => Exit::Fiq,
+            _ => Exit::SError,
+        }
+    }
+}
+
+/// Why a world came back to EL3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// A synchronous exception: ESR_EL3 says which.
+    Synchronous,
+    /// A physical IRQ that is routed to EL3.
+    Irq,
+    /// A physical FIQ that is routed to EL3.
+    Fiq,
+    /// A physical SError that is routed to EL3.
+    SError,
+}
+
+impl Exit {
+    const SYNC: u64 = 0;
+    const IRQ: u64 = 1;
+    const FIQ: u64 = 2;
+    const SERROR: u64 = 3;
+}
+
+global_asm!(
+    include_str!("vectors.S"),
+    el3_sp = const offset_of!(WorldContext, el3_sp),
+    crash = const offset_of!(crate::core_data::CoreData, crash),
+    sync = const Exit::SYNC,
+    irq = const Exit::IRQ,
+    fiq = const Exit::FIQ,
+    serror = const Exit::SERROR,
+);
