@@ -8,10 +8,11 @@ use crate::action::{Action, Work};
 use crate::call::{Call, Regs, SVE_HINT, World, id, set};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::features::SCHEDULE_RECEIVER;
+use crate::negotiation::{Negotiation, Pair};
 use crate::partitions::LogicalPartition;
 use crate::state::{Core, State};
 use crate::table::{FromNormal, FromSecure, rules};
-use crate::version::{Negotiation, Pair, Version};
+use crate::version::Version;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 

@@ -38,6 +38,7 @@ mod direct;
 mod dispatch;
 mod features;
 pub mod manifest;
+mod negotiation;
 mod normal;
 mod partitions;
 mod power;

@@ -7,9 +7,10 @@
 use crate::action::Answer;
 use crate::call::{Regs, SPMD_ID, endpoints, id, set};
 use crate::dispatch::{SpmcConfig, Spmd};
+use crate::negotiation::Question;
 use crate::partitions::{Body, Message};
 use crate::state::{Core, State};
-use crate::version::{Question, Version};
+use crate::version::Version;
 
 /// Framework message numbers with bit 31, as they stand in w2 (DEN0077A, "Framework messages").
 pub(crate) mod framework {

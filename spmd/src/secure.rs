@@ -29,7 +29,8 @@ impl Spmd {
         }
         let rule = rules.secure;
         if rule.is_local() {
-            if !rules.exists_at(version) {
+            // An SPMC that says it is dead is believed at any version.
+            if !rules.exists_at(version) && rule != FromSecure::Abort {
                 return refuse(caller, ErrorCode::NotSupported);
             }
             return self.secure_local(core, spmc, call, rule, caller, normal);

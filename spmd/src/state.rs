@@ -4,8 +4,9 @@
 //! transitions is in docs/spmd.md and a test holds it against what the code does.
 
 use crate::console::LineBuffer;
+use crate::negotiation::Pair;
 use crate::power::Pending;
-use crate::version::{Pair, Version};
+use crate::version::Version;
 
 /// What the SPMC is doing on this core.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
