@@ -5,7 +5,9 @@
 //! CNTP_* and CNTV_* keep running for the normal world: [`super::timers`].
 
 use super::registers::{bank, registers};
+use super::timers::{HypTimer, HypVirtualTimer, KernelTimers};
 use crate::cpu_ext::{
+    aarch32::AArch32El1,
     aie::AieEl1,
     csv2::Csv2El1,
     gcs::GcsEl1,
@@ -63,6 +65,7 @@ bank! {
         always { el1: El1 }
         when {
             RAS_RECORDS => ras: RasRecords,
+            AA32_EL1 => aarch32: AArch32El1,
             CSV2_2 => csv2: Csv2El1,
             MTE => mte: MteEl1,
         }
@@ -99,6 +102,11 @@ bank! {
             PAUTH => pauth: PAuth,
             SME => tpidr2: Tpidr2,
         }
-        late(LATE_NONE) { }
+        apart {
+            EL2 => hyp_timer: HypTimer,
+            VHE => hyp_virtual_timer: HypVirtualTimer,
+            NONE => kernel_timers: KernelTimers,
+        }
+        late(NONE) { }
     }
 }

@@ -102,8 +102,8 @@ features! {
     LATE_EL2,
     /// The same for the EL1 bank.
     LATE_EL1,
-    /// The same for the bank that has no such part: never set.
-    LATE_NONE,
+    /// Never set: for the bank that has no such part, and for what depends on the mode alone.
+    NONE,
     /// List registers 0 to 3 and the first active priorities registers: all GICv3 have some.
     ICH_LR0_3,
     /// List registers 4 to 7.

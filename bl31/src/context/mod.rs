@@ -20,6 +20,7 @@ pub mod simd;
 mod sysreg;
 #[cfg(test)]
 mod tests;
+pub mod timers;
 pub mod undefined;
 mod vectors;
 

@@ -1,7 +1,7 @@
 //! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
 //! and the SPMC's exception level, and then only read.
 
-use super::{El3Regs, Feature, Features, IdRegs, Simd, SysRegs, World, el3, isb, mrs, msr};
+use super::{El3Regs, Feature, Features, IdRegs, Simd, SysRegs, World, el3, isb, mrs, msr, timers};
 use core::fmt;
 
 /// Where the SPMC runs and so what both worlds share. From its manifest.
@@ -148,7 +148,7 @@ impl Policy {
             }
         }
         let first = self.reset_state(World::Normal);
-        simd.init(self.features, &first);
+        simd.init(self.features, self.mode, &first);
         let mut scrap = SysRegs::EMPTY;
         // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
         unsafe {
@@ -179,6 +179,7 @@ impl Policy {
     #[inline(always)]
     pub fn to_secure(&self, simd: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
         simd.leave_normal(self, from, to);
+        timers::save(self.mode, self.features, &mut from.common);
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
         self.swap(from, to);
@@ -191,6 +192,7 @@ impl Policy {
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
         self.swap(from, to);
+        timers::load(self.mode, self.features, &to.common);
         simd.enter_normal(self);
     }
 

@@ -42,8 +42,11 @@ pub struct List {
     pub name: &'static str,
     /// The registers, in the order in which they are switched.
     pub registers: &'static [Register],
-    /// The code, as the assembler gets it, offsets by their fields' names.
+    /// The code, as the assembler gets it, offsets by their fields' names. Of registers that are
+    /// kept for one world, the code that saves them.
     pub code: &'static str,
+    /// Of registers that are kept for one world, the code that loads them; else empty.
+    pub load_code: &'static str,
 }
 
 /// Makes the text of the pair code from a list; see the module's documentation.
@@ -68,6 +71,42 @@ macro_rules! pair_code {
 }
 pub(crate) use pair_code;
 
+/// The same for saving alone.
+macro_rules! save_code {
+    ([$($text:expr),*]) => { concat!($($text),*) };
+    ([$($text:expr),*] $a:ident $reg_a:literal) => {
+        concat!($($text,)*
+            "mrs {t0}, ", $reg_a, " // {t1} unused\n",
+            "str {t0}, [{bank}, #{", stringify!($a), "}]\n")
+    };
+    ([$($text:expr),*] $a:ident $reg_a:literal $b:ident $reg_b:literal $($rest:tt)*) => {
+        $crate::context::registers::save_code!([$($text,)*
+            "mrs {t0}, ", $reg_a, "\n",
+            "mrs {t1}, ", $reg_b, "\n",
+            "stp {t0}, {t1}, [{bank}, #{", stringify!($a), "}] // and {", stringify!($b), "}\n"]
+            $($rest)*)
+    };
+}
+pub(crate) use save_code;
+
+/// The same for loading alone.
+macro_rules! load_code {
+    ([$($text:expr),*]) => { concat!($($text),*) };
+    ([$($text:expr),*] $a:ident $reg_a:literal) => {
+        concat!($($text,)*
+            "ldr {t0}, [{bank}, #{", stringify!($a), "}] // {t1} unused\n",
+            "msr ", $reg_a, ", {t0}\n")
+    };
+    ([$($text:expr),*] $a:ident $reg_a:literal $b:ident $reg_b:literal $($rest:tt)*) => {
+        $crate::context::registers::load_code!([$($text,)*
+            "ldp {t0}, {t1}, [{bank}, #{", stringify!($a), "}] // and {", stringify!($b), "}\n",
+            "msr ", $reg_a, ", {t0}\n",
+            "msr ", $reg_b, ", {t1}\n"]
+            $($rest)*)
+    };
+}
+pub(crate) use load_code;
+
 /// Declares a group of registers that are switched together, at a field of a bank:
 ///
 /// ```text
@@ -77,11 +116,61 @@ pub(crate) use pair_code;
 /// }
 /// ```
 ///
-/// The group gets one `u64` field a register and `swap(save, load)`.
+/// The group gets one `u64` field a register and `swap(save, load)`; as `kept struct`, `save` and
+/// `load` instead, for registers that one world owns and the other may only borrow.
 macro_rules! registers {
-    ($(#[$doc:meta])* pub struct $Group:ident in $Bank:ident.$field:ident {
+    ($(#[$doc:meta])* pub kept struct $Group:ident in $Bank:ident.$field:ident {
         $($reg:ident = $encoding:literal),+ $(,)?
     }) => {
+        $crate::context::registers::registers! {
+            @fields $(#[$doc])* $Group $Bank $field [save_code load_code] $($reg $encoding)+
+        }
+
+        impl $Group {
+            /// Saves the registers to the bank around `bank`.
+            ///
+            /// # Safety
+            ///
+            /// As for `load`.
+            #[inline(always)]
+            pub unsafe fn save(bank: *mut u8) {
+                $crate::context::registers::registers!(@asm $Bank $field bank
+                    save_code [$($reg $encoding)+])
+            }
+
+            /// Loads the registers from the bank around `bank`.
+            ///
+            /// # Safety
+            ///
+            /// `bank` points `BIAS` bytes into a bank. The CPU has the registers, and no code at EL3
+            /// relies on what they hold.
+            #[inline(always)]
+            pub unsafe fn load(bank: *const u8) {
+                $crate::context::registers::registers!(@asm $Bank $field bank
+                    load_code [$($reg $encoding)+])
+            }
+        }
+    };
+    (@asm $Bank:ident $field:ident $bank:ident $code:ident [$($reg:ident $encoding:literal)+]) => {{
+        #[cfg(not(target_os = "none"))]
+        let _ = $bank;
+        #[cfg(target_os = "none")]
+        // SAFETY: as the caller promises; the offsets are those of the group's fields.
+        unsafe {
+            core::arch::asm!(
+                $crate::context::registers::$code!([] $($reg $encoding)+),
+                $($reg = const core::mem::offset_of!($crate::context::$Bank, $field.$reg)
+                    as isize - $crate::context::registers::BIAS as isize,)+
+                bank = in(reg) $bank,
+                t0 = out(reg) _,
+                t1 = out(reg) _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }};
+    (@fields $(#[$doc:meta])* $Group:ident $Bank:ident $field:ident [$($code:ident)+]
+        $($reg:ident $encoding:literal)+
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(C)]
@@ -93,17 +182,39 @@ macro_rules! registers {
             /// All zero.
             pub const EMPTY: Self = Self { $($reg: 0),+ };
 
-            /// The list.
-            pub const LIST: $crate::context::registers::List = $crate::context::registers::List {
-                name: stringify!($Group),
-                registers: &[$($crate::context::registers::Register {
-                    name: stringify!($reg),
-                    encoding: $encoding,
-                    offset: core::mem::offset_of!($crate::context::$Bank, $field.$reg),
-                }),+],
-                code: $crate::context::registers::pair_code!([] $($reg $encoding)+),
-            };
+            $crate::context::registers::registers! {
+                @list $Group $Bank $field [$($code)+] [$($reg $encoding)+]
+            }
+        }
+    };
+    (@list $Group:ident $Bank:ident $field:ident [$first:ident $($second:ident)?]
+        [$($reg:ident $encoding:literal)+]
+    ) => {
+        /// The list.
+        pub const LIST: $crate::context::registers::List = $crate::context::registers::List {
+            name: stringify!($Group),
+            registers: &[$($crate::context::registers::Register {
+                name: stringify!($reg),
+                encoding: $encoding,
+                offset: core::mem::offset_of!($crate::context::$Bank, $field.$reg),
+            }),+],
+            code: $crate::context::registers::$first!([] $($reg $encoding)+),
+            load_code: $crate::context::registers::registers!(@second $($second)?
+                [$($reg $encoding)+]),
+        };
+    };
+    (@second [$($list:tt)+]) => { "" };
+    (@second $code:ident [$($list:tt)+]) => {
+        $crate::context::registers::$code!([] $($list)+)
+    };
+    ($(#[$doc:meta])* pub struct $Group:ident in $Bank:ident.$field:ident {
+        $($reg:ident = $encoding:literal),+ $(,)?
+    }) => {
+        $crate::context::registers::registers! {
+            @fields $(#[$doc])* $Group $Bank $field [pair_code] $($reg $encoding)+
+        }
 
+        impl $Group {
             /// Saves the registers to the bank around `save` and loads those of the bank around
             /// `load`.
             ///

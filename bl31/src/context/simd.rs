@@ -147,7 +147,7 @@ impl Simd {
             if features.has(Feature::SME) {
                 el3.cptr_el3 |= cptr::ESM;
             }
-        } else if mode.el1() && world == World::Normal {
+        } else if mode == SpmcMode::SEl1 && world == World::Normal {
             el3.cptr_el3 |= cptr::TFP;
         }
     }
@@ -155,8 +155,12 @@ impl Simd {
     /// Sets the vector registers of a core that just came on, and those that control their lengths,
     /// to first values. What boot firmware or the core's former life left there is gone. CPTR_EL3
     /// must trap nothing.
-    pub(super) fn init(&mut self, features: Features, first: &SysRegs) {
+    pub(super) fn init(&mut self, features: Features, mode: SpmcMode, first: &SysRegs) {
         *self = Self::EMPTY;
+        if mode == SpmcMode::All {
+            // See `start`: FP is not trapped in this mode, because FPEXC32_EL2 would be too.
+            self.opened = opened::NORMAL_FP;
+        }
         let mut scrap = SysRegs::EMPTY;
         if features.has(Feature::SME) {
             msr!("S3_3_C4_C2_2", 0);

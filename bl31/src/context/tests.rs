@@ -1,7 +1,10 @@
 //! The lists of registers: what is saved is what is restored, where it belongs, in the same order.
 
 use super::registers::{BANK_MAX, List};
-use super::{CommonBank, El1Bank, El2Bank, Feature};
+use super::{
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Policy, SpmcMode, World, el3,
+};
+use crate::cpu_ext::EXTENSIONS;
 use std::collections::HashSet;
 
 type Lists = &'static [(Option<Feature>, List)];
@@ -35,12 +38,12 @@ fn parse(code: &str) -> Vec<Step> {
                 "msr" => Step::Write(operands[0].clone(), operands[1].clone()),
                 "ldr" | "ldp" => {
                     let n = operands.len();
-                    assert_eq!(operands[n - 2], "load", "{line}");
+                    assert!(["load", "bank"].contains(&&*operands[n - 2]), "{line}");
                     Step::Load(operands[..n - 2].to_vec(), operands[n - 1].clone())
                 }
                 "str" | "stp" => {
                     let n = operands.len();
-                    assert_eq!(operands[n - 2], "save", "{line}");
+                    assert!(["save", "bank"].contains(&&*operands[n - 2]), "{line}");
                     Step::Store(operands[..n - 2].to_vec(), operands[n - 1].clone())
                 }
                 other => panic!("the switch has an instruction of another kind: {other}"),
@@ -52,7 +55,7 @@ fn parse(code: &str) -> Vec<Step> {
 #[test]
 fn saved_and_restored_are_the_same() {
     for (bank, lists, _) in BANKS {
-        for (_, list) in lists {
+        for (_, list) in lists.iter().filter(|(_, list)| list.load_code.is_empty()) {
             let mut steps = parse(list.code).into_iter();
             for pair in list.registers.chunks(2) {
                 let mut next = || steps.next().expect("code for each register");
@@ -86,6 +89,40 @@ fn saved_and_restored_are_the_same() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_kept_is_saved_and_loaded_alike() {
+    let mut lists = 0;
+    for (_, banks, _) in BANKS {
+        for (_, list) in banks.iter().filter(|(_, list)| !list.load_code.is_empty()) {
+            lists += 1;
+            let mut saves = parse(list.code).into_iter();
+            let mut loads = parse(list.load_code).into_iter();
+            for pair in list.registers.chunks(2) {
+                let mut temporaries = Vec::new();
+                for register in pair {
+                    let Some(Step::Read(name, temporary)) = saves.next() else {
+                        panic!()
+                    };
+                    assert_eq!(name, register.encoding);
+                    temporaries.push(temporary);
+                }
+                let at = pair[0].name.to_owned();
+                assert_eq!(saves.next(), Some(Step::Store(temporaries, at.clone())));
+                let Some(Step::Load(loaded, from)) = loads.next() else {
+                    panic!()
+                };
+                assert_eq!((loaded.len(), from), (pair.len(), at));
+                for (register, temporary) in pair.iter().zip(loaded) {
+                    let write = Step::Write(register.encoding.to_owned(), temporary);
+                    assert_eq!(loads.next(), Some(write));
+                }
+            }
+            assert_eq!((saves.next(), loads.next()), (None, None));
+        }
+    }
+    assert_eq!(lists, 3);
 }
 
 #[test]
@@ -171,4 +208,157 @@ fn generic_encodings_are_system_registers() {
             }
         }
     }
+}
+
+/// ID registers of a CPU with everything: each 4-bit field at its highest known value.
+fn everything() -> IdRegs {
+    const MAX: u64 = 0x4444_4444_4444_4444;
+    IdRegs {
+        pfr0: MAX & !0xf0 | 0x20,
+        pfr1: MAX,
+        pfr2: MAX,
+        dfr0: MAX | 0xb,
+        dfr1: MAX,
+        dfr2: MAX,
+        isar0: MAX,
+        isar1: MAX,
+        isar2: MAX,
+        isar3: MAX,
+        mmfr0: MAX,
+        mmfr1: MAX,
+        mmfr2: MAX,
+        mmfr3: MAX,
+        mmfr4: MAX,
+        smfr0: 1 << 63,
+        erridr: 1,
+        ich_vtr: 6 << 26 | 15,
+    }
+}
+
+#[test]
+fn every_extension_is_found_by_its_own_field() {
+    let all = Features::from_id(&everything());
+    for extension in EXTENSIONS {
+        assert!(
+            all.has(extension.feature),
+            "{:?} is not in a CPU with all",
+            extension.feature
+        );
+    }
+    let none = Features::from_id(&IdRegs::default());
+    assert_eq!(none, Features::NONE);
+    let mut seen = HashSet::new();
+    for extension in EXTENSIONS {
+        assert!(
+            seen.insert(extension.feature as u8),
+            "{:?} is there twice",
+            extension.feature
+        );
+    }
+    // A bit that no extension sets would switch nothing off for ever.
+    let derived = [Feature::LATE_EL1, Feature::LATE_EL2, Feature::NONE];
+    for (_, lists, _) in BANKS {
+        for feature in lists.iter().filter_map(|(feature, _)| *feature) {
+            assert!(
+                seen.contains(&(feature as u8)) || derived.contains(&feature),
+                "{feature:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn old_cpu() {
+    // A Cortex-A57: AArch32 at each EL, GIC system registers, PMUv3, nothing later.
+    let id = IdRegs {
+        pfr0: 0x0100_2222,
+        dfr0: 0x1030_5106,
+        mmfr0: 0x1124,
+        ich_vtr: 4 << 29 | 4 << 26 | 3,
+        ..IdRegs::default()
+    };
+    let features = Features::from_id(&id);
+    assert!(!el3::has_sel2(&id));
+    assert_eq!(features.to_string(), "AA32EL1 PMUv3");
+    assert!(features.has(Feature::ICH_LR0_3) && !features.has(Feature::ICH_LR4_7));
+    assert!(!features.has(Feature::LATE_EL1) && !features.has(Feature::LATE_EL2));
+}
+
+#[test]
+fn el3_registers_of_the_worlds() {
+    use el3::{cptr, mdcr, mpam3, scr};
+    let features = Features::from_id(&everything());
+    for mode in [SpmcMode::SEl1, SpmcMode::SEl2, SpmcMode::All] {
+        let policy = Policy::new(features, mode);
+        let normal = policy.el3_regs(World::Normal);
+        let secure = policy.el3_regs(World::Secure);
+        assert_eq!(normal.mdcr_el3, secure.mdcr_el3, "it is not switched");
+        assert_eq!(
+            normal.mdcr_el3 & (1 << 17 | 1 << 35 | 1 << 18),
+            0,
+            "SPME, MPMX, STE"
+        );
+        assert_eq!(
+            normal.mdcr_el3 & (mdcr::SDD | mdcr::SCCD),
+            mdcr::SDD | mdcr::SCCD
+        );
+        assert_eq!(secure.scr_el3 & (scr::NS | scr::FIQ), 0);
+        assert_eq!(normal.scr_el3 & (scr::NS | scr::FIQ), scr::NS | scr::FIQ);
+        let eel2 = if mode.el2() { scr::EEL2 } else { 0 };
+        assert_eq!(
+            (normal.scr_el3 & scr::EEL2, secure.scr_el3 & scr::EEL2),
+            (eel2, eel2)
+        );
+        assert_eq!(
+            secure.cptr_el3 & cptr::TFP,
+            0,
+            "an SPMC's first FP access would stop it"
+        );
+        assert_eq!(
+            secure.cptr_el3 & (cptr::TAM | cptr::TTA),
+            cptr::TAM | cptr::TTA
+        );
+        assert_eq!(normal.cptr_el3 & (cptr::TAM | cptr::TTA), 0);
+        assert_eq!(
+            (normal.cptr_el3 | secure.cptr_el3) & (cptr::EZ | cptr::ESM),
+            0
+        );
+        assert_eq!(
+            (normal.mpam3_el3, secure.mpam3_el3),
+            (mpam3::MPAMEN, mpam3::TRAPLOWER)
+        );
+    }
+    let alone = Policy::new(features, SpmcMode::None).el3_regs(World::Normal);
+    assert_eq!(alone.cptr_el3, cptr::EZ | cptr::ESM);
+}
+
+#[test]
+fn a_cpu_with_nothing_gets_nothing_enabled() {
+    use el3::{cptr, mdcr, scr};
+    let secure = Policy::new(Features::NONE, SpmcMode::SEl1).el3_regs(World::Secure);
+    assert_eq!(secure.scr_el3, scr::RES1 | scr::SIF | scr::RW | scr::ST);
+    assert_eq!(secure.cptr_el3, cptr::TAM | cptr::TTA);
+    assert_eq!(secure.mdcr_el3, mdcr::SDD | mdcr::SPD32_DISABLED);
+}
+
+/// The registers of [`El3Regs`] that real software was seen to work with: the C BL31's on QEMU
+/// with `-cpu max` and an SPMC at S-EL2.
+#[test]
+fn compatible_with_what_works_today() {
+    let mut features = Features::of(&[Feature::EL2, Feature::SEL2, Feature::PAUTH, Feature::MTE]);
+    for feature in [
+        Feature::CSV2_2,
+        Feature::FGT,
+        Feature::ECV,
+        Feature::HCX,
+        Feature::SME,
+    ] {
+        features.insert(feature);
+    }
+    let policy = Policy::new(features, SpmcMode::SEl2);
+    let normal = policy.el3_regs(World::Normal).scr_el3;
+    assert_eq!(normal, 0x240_1e07_0735);
+    // Janus also gives the secure world SCXTNUM.
+    let secure = policy.el3_regs(World::Secure).scr_el3;
+    assert_eq!(secure & !el3::scr::EN_SCXT, 0x240_1c07_0f30);
 }

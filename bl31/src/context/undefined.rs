@@ -24,6 +24,7 @@ mod spsr {
     pub const SS: u64 = 1 << 21;
     pub const PAN: u64 = 1 << 22;
     pub const UAO: u64 = 1 << 23;
+    pub const DIT: u64 = 1 << 24;
     pub const TCO: u64 = 1 << 25;
     pub const PM: u64 = 1 << 32;
     pub const EXLOCK: u64 = 1 << 34;
@@ -35,9 +36,8 @@ mod spsr {
     pub const T: u64 = 1 << 5;
     pub const I: u64 = 1 << 7;
     pub const E: u64 = 1 << 9;
-    /// IT[1:0], J and IT[7:2].
+    /// IT[1:0] and IT[7:2].
     pub const IT: u64 = 3 << 25 | 0x3f << 10;
-    pub const J: u64 = 1 << 24;
 }
 
 /// The controls of the target EL that an exception's PSTATE depends on.
@@ -92,11 +92,10 @@ pub fn new_pstate(features: Features, old: u64, target: u8, controls: Controls) 
     const EXLOCKEN: u64 = 1 << 6;
     let sctlr = controls.sctlr;
 
-    // NZCV, DIT and what is not known here stay. An AArch32 PSTATE has nothing else to keep.
-    let mut new = if old & spsr::AARCH32 == 0 {
-        old
-    } else {
-        old & 0xf021_0000 & !spsr::SS
+    // NZCV, DIT and what is not known here stay. An AArch32 PSTATE has only those and PAN in common.
+    let mut new = match old & spsr::AARCH32 {
+        0 => old,
+        _ => old & (0xf << 28 | spsr::DIT | spsr::PAN),
     };
     new &= !(spsr::M_MASK
         | spsr::AARCH32
@@ -138,8 +137,7 @@ pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
     const TE: u64 = 1 << 30;
     const SPAN: u64 = 1 << 23;
     const DSSBS: u64 = 1 << 31;
-    let mut new =
-        old & !(spsr::MODE32 | spsr::T | spsr::E | spsr::IT | spsr::J | spsr::IL | spsr::SS);
+    let mut new = old & !(spsr::MODE32 | spsr::T | spsr::E | spsr::IT | spsr::IL | spsr::SS);
     new &= !spsr::UAO;
     new |= spsr::UND | spsr::I;
     if sctlr & EE != 0 {
@@ -197,7 +195,11 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
             base & 0xffff_ffff
         };
         gpr[22] = elr.wrapping_add(if old & spsr::T != 0 { 2 } else { 4 }) & 0xffff_ffff;
-        msr!("SPSR_UND", old);
+        // DIT is bit 21 there, where SPSR_EL3 has SS.
+        msr!(
+            "SPSR_UND",
+            old & !(spsr::SS | spsr::DIT) | (old & spsr::DIT) >> 3
+        );
         msr!("ELR_EL3", base + 4);
         msr!("SPSR_EL3", new_pstate32(old, sctlr));
     } else {
@@ -214,5 +216,123 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
             mrs!("VBAR_EL1").wrapping_add(vector_offset(old, 1))
         );
         msr!("SPSR_EL3", new_pstate(features, old, 1, controls));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TGE: u64 = 1 << 27;
+
+    #[test]
+    fn the_target_is_where_the_architecture_takes_it() {
+        for (spsr, hcr, target) in [
+            (0x3c9, 0, 2),   // EL2h
+            (0x3c8, TGE, 2), // EL2t
+            (0x3c5, 0, 1),   // EL1h
+            (0x3c5, TGE, 1),
+            (0x3c4, 0, 1), // EL1t
+            (0x000, 0, 1), // EL0
+            (0x000, TGE, 2),
+            (0x010, 0, 1), // AArch32 user
+            (0x010, TGE, 2),
+            (0x013, 0, 1), // AArch32 supervisor
+            (0x01a, 0, 2), // AArch32 Hyp
+            (0x01b, 0, 1),
+        ] {
+            assert_eq!(target_el(spsr, hcr), target, "{spsr:#x}");
+        }
+    }
+
+    #[test]
+    fn the_vector_says_where_it_came_from() {
+        for (spsr, target, offset) in [
+            (0x3c9, 2, 0x200),
+            (0x3c8, 2, 0x000),
+            (0x3c5, 1, 0x200),
+            (0x3c4, 1, 0x000),
+            (0x000, 1, 0x400),
+            (0x000, 2, 0x400),
+            (0x010, 1, 0x600),
+            (0x010, 2, 0x600),
+        ] {
+            assert_eq!(vector_offset(spsr, target), offset, "{spsr:#x}");
+        }
+    }
+
+    #[test]
+    fn pstate_of_the_handler() {
+        let none = Features::NONE;
+        // From EL0 with flags, to EL1h, all masked.
+        assert_eq!(
+            new_pstate(none, 0xf000_0000, 1, Controls::default()),
+            0xf000_03c5
+        );
+        assert_eq!(
+            new_pstate(none, 0x6000_0009, 2, Controls::default()),
+            0x6000_03c9
+        );
+        // IL, SS, BTYPE and UAO end; DIT stays.
+        let old = spsr::IL | spsr::SS | spsr::BTYPE | spsr::UAO | 1 << 24 | 5;
+        assert_eq!(
+            new_pstate(none, old, 1, Controls::default()),
+            1 << 24 | 0x3c5
+        );
+        // From AArch32: NZCV and DIT stay; IT, GE and Q mean nothing.
+        assert_eq!(
+            new_pstate(none, 0xff0f_fc10, 1, Controls::default()),
+            0xf100_03c5
+        );
+    }
+
+    #[test]
+    fn pstate_follows_the_controls() {
+        let all = Features::of(&[
+            Feature::PAN,
+            Feature::MTE,
+            Feature::NMI,
+            Feature::EBEP,
+            Feature::GCS,
+        ]);
+        let with = |target: u64, controls| new_pstate(all, target * 4 + 1, target as u8, controls);
+        let zero = with(1, Controls::default());
+        assert_eq!(
+            zero,
+            spsr::PAN | spsr::TCO | spsr::ALLINT | spsr::PM | 0x3c5
+        );
+        let sctlr = 1 << 23 | 1 << 44 | 1 << 62;
+        let set = with(
+            1,
+            Controls {
+                sctlr,
+                gcscr: 1 << 6,
+                ..Controls::default()
+            },
+        );
+        assert_eq!(
+            set,
+            spsr::SSBS | spsr::TCO | spsr::PM | spsr::EXLOCK | 0x3c5
+        );
+        // PAN is set at EL2 only where it hosts EL0.
+        assert_eq!(with(2, Controls::default()) & spsr::PAN, 0);
+        let host = Controls {
+            hcr: 1 << 34 | TGE,
+            ..Controls::default()
+        };
+        assert_ne!(with(2, host) & spsr::PAN, 0);
+    }
+
+    #[test]
+    fn undefined_mode_of_aarch32() {
+        // From Thumb user mode in an IT block, big-endian.
+        let old = 0xf000_0000 | spsr::IT | spsr::T | spsr::E | spsr::USR;
+        assert_eq!(
+            new_pstate32(old, 1 << 23),
+            0xf000_0000 | spsr::I | spsr::UND
+        );
+        let sctlr = 1 << 25 | 1 << 30 | 1 << 31;
+        let new = 0x1000_0000 | spsr::I | spsr::UND | spsr::E | spsr::T | spsr::PAN | 1 << 23;
+        assert_eq!(new_pstate32(0x1000_0010, sctlr), new);
     }
 }

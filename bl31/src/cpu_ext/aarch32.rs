@@ -1,17 +1,25 @@
 //! AArch32 at EL1: registers through which an AArch64 EL2 sees an AArch32 kernel's state.
 //!
-//! They are EL2's (S-EL1 cannot touch them), so only an SPMC at S-EL2 shares them. FPEXC32_EL2 is
-//! floating-point state and goes with that.
+//! An SPMC at S-EL1 cannot touch any of them, so only one at S-EL2 shares them. The saved program
+//! status registers are EL1's like SPSR_EL1, and go with that bank.
 
 use super::Extension;
 use crate::context::{Feature, field, registers::registers};
 
 registers! {
-    /// An AArch32 kernel's state as EL2 sees it.
+    /// An AArch32 kernel's state as EL2 sees it. FPEXC32_EL2 is trapped where FP is, for EL3 too:
+    /// where this bank is switched, FP is never trapped.
     pub struct AArch32 in El2Bank.aarch32 {
         dacr32_el2 = "DACR32_EL2",
         ifsr32_el2 = "IFSR32_EL2",
         dbgvcr32_el2 = "DBGVCR32_EL2",
+        fpexc32_el2 = "FPEXC32_EL2",
+    }
+}
+
+registers! {
+    /// Its saved program status registers.
+    pub struct AArch32El1 in El1Bank.aarch32 {
         spsr_abt = "SPSR_ABT",
         spsr_und = "SPSR_UND",
         spsr_irq = "SPSR_IRQ",

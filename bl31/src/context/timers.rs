@@ -1,0 +1,76 @@
+//! Timers that belong to the normal world alone, and keep running while the secure world does.
+//!
+//! The architecture gives the secure world timers of its own: CNTPS at EL1, CNTHPS and CNTHVS at EL2.
+//! CNTP, CNTV, CNTHP and CNTHV are the normal world's, and their interrupts are how it gets a core
+//! back from a secure world that works for long. Exchanging them would take that away from it. The
+//! secure world can reach the registers all the same. So what they hold is saved when the normal
+//! world leaves and put back when it returns: it loses nothing, whatever the secure world does to
+//! them meanwhile, and a timer that expired in between is pending as it should be.
+//!
+//! Where the SPMC runs at S-EL2, the timers of EL1 are among the state that it keeps apart itself.
+
+use super::registers::{BIAS, registers};
+use super::{CommonBank, Feature, Features, SpmcMode};
+
+registers! {
+    /// The hypervisor's timer. The compare values come first: a control register never meets the
+    /// other world's.
+    pub kept struct HypTimer in CommonBank.hyp_timer {
+        cnthp_cval_el2 = "CNTHP_CVAL_EL2",
+        cnthp_ctl_el2 = "CNTHP_CTL_EL2",
+    }
+}
+
+registers! {
+    /// With FEAT_VHE, its virtual timer.
+    pub kept struct HypVirtualTimer in CommonBank.hyp_virtual_timer {
+        cnthv_cval_el2 = "S3_4_C14_C3_2",
+        cnthv_ctl_el2 = "S3_4_C14_C3_1",
+    }
+}
+
+registers! {
+    /// The kernel's timers.
+    pub kept struct KernelTimers in CommonBank.kernel_timers {
+        cntp_cval_el0 = "CNTP_CVAL_EL0",
+        cntp_ctl_el0 = "CNTP_CTL_EL0",
+        cntv_cval_el0 = "CNTV_CVAL_EL0",
+        cntv_ctl_el0 = "CNTV_CTL_EL0",
+    }
+}
+
+/// Saves the normal world's timers.
+#[inline(always)]
+pub(super) fn save(mode: SpmcMode, features: Features, bank: &mut CommonBank) {
+    let bank = core::ptr::from_mut(bank).cast::<u8>().wrapping_add(BIAS);
+    // SAFETY: the CPU has the registers, and EL3 uses none of these timers.
+    unsafe {
+        if mode.el2() {
+            HypTimer::save(bank);
+            if features.has(Feature::VHE) {
+                HypVirtualTimer::save(bank);
+            }
+        }
+        if mode.el1() {
+            KernelTimers::save(bank);
+        }
+    }
+}
+
+/// Puts the normal world's timers back.
+#[inline(always)]
+pub(super) fn load(mode: SpmcMode, features: Features, bank: &CommonBank) {
+    let bank = core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS);
+    // SAFETY: as above.
+    unsafe {
+        if mode.el2() {
+            HypTimer::load(bank);
+            if features.has(Feature::VHE) {
+                HypVirtualTimer::load(bank);
+            }
+        }
+        if mode.el1() {
+            KernelTimers::load(bank);
+        }
+    }
+}
