@@ -106,6 +106,10 @@ pub struct FipArgs {
     /// An SPMC manifest of your own (.dts or .dtb).
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// A secure partition for the SPMC, more than one of them one after another: a package made by
+    /// TF-A's tools, or an image and its manifest (.dts or .dtb) that are packaged here.
+    #[arg(long, value_name = "PACKAGE|IMAGE:MANIFEST", requires = "bl32")]
+    pub sp: Vec<String>,
     /// An image of your own for the normal world, linked at 0x60000000.
     #[arg(long, value_name = "FILE")]
     pub bl33: Option<PathBuf>,
@@ -128,6 +132,12 @@ pub struct RunArgs {
     /// QEMU's CPU model, with properties.
     #[arg(long, value_name = "MODEL", default_value = "max")]
     pub cpu: String,
+    /// Further properties of QEMU's virt machine, such as mte=on.
+    #[arg(long, value_name = "PROPERTIES")]
+    pub machine: Option<String>,
+    /// Memory of the machine in MiB; without it, what the stack needs.
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
     /// Wait for a debugger on TCP port 1234 before the first instruction.
     #[arg(long)]
     pub gdb: bool,

@@ -13,6 +13,7 @@ mod console;
 mod fip;
 mod image;
 mod packages;
+mod partitions;
 mod paths;
 mod proc;
 mod qemu;

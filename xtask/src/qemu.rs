@@ -28,6 +28,8 @@ pub struct Machine {
     pub flash: PathBuf,
     /// CPU model with its properties.
     pub cpu: String,
+    /// Further properties of the machine itself.
+    pub properties: Option<String>,
     /// Number of cores.
     pub smp: u32,
     /// Memory in MiB.
@@ -50,6 +52,7 @@ impl Machine {
         Machine {
             flash,
             cpu: "max".into(),
+            properties: None,
             smp: 4,
             memory: 1024,
             dtb: None,
@@ -146,7 +149,7 @@ impl Qemu {
             environment(&mut qemu, root);
             qemu.arg("-L").arg(root.join("usr/share/qemu"));
         }
-        qemu.args(["-machine", VIRT]);
+        qemu.args(["-machine", &properties(machine)]);
         qemu.args([
             "-cpu",
             &machine.cpu,
@@ -174,6 +177,14 @@ impl Qemu {
         }
         qemu.args(&machine.extra);
         qemu
+    }
+}
+
+/// The machine, with what was asked for beyond [`VIRT`].
+fn properties(machine: &Machine) -> String {
+    match &machine.properties {
+        Some(more) => format!("{VIRT},{more}"),
+        None => VIRT.to_owned(),
     }
 }
 

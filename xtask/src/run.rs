@@ -83,7 +83,8 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
     let mut machine = Machine {
         cpu: args.cpu.clone(),
         smp: args.smp,
-        memory: prepared.memory,
+        memory: args.memory.unwrap_or(prepared.memory),
+        properties: args.machine.clone(),
         loaded: prepared.loaded.clone(),
         gdb: args.gdb,
         ..Machine::new(flash)

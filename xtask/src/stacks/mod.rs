@@ -8,7 +8,7 @@ pub mod test;
 use crate::cli::FipArgs;
 use crate::console::{Limits, Uart};
 use crate::fip::Images;
-use crate::tfa;
+use crate::{partitions, paths, tfa};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -116,6 +116,16 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         if let Some(file) = own {
             *place = Some(std::path::absolute(file)?);
         }
+    }
+    if args.bl33.is_some() {
+        // What another normal world says, and whether it ends, is not known.
+        prepared.script.clear();
+    }
+    if !args.sp.is_empty() {
+        let dir = paths::out().join("partitions");
+        let packages = partitions::packages(&args.sp, &dir)?;
+        prepared.images.tb_fw_config = Some(partitions::tb_fw_config(&packages, &dir)?);
+        prepared.images.partitions = packages.into_iter().map(|p| (p.uuid, p.file)).collect();
     }
     Ok(prepared)
 }

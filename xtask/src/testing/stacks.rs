@@ -41,6 +41,8 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
                 qemu: context.args.qemu.clone(),
                 smp: 4,
                 cpu: "max".into(),
+                machine: None,
+                memory: None,
                 gdb: false,
             };
             let result = run::check(
