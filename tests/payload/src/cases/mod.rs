@@ -4,6 +4,7 @@ use crate::framework::case::Case;
 
 mod boot;
 mod ffa;
+mod poison;
 mod psci;
 mod smccc;
 
@@ -20,6 +21,7 @@ static AREAS: &[&[Case]] = &[
     ffa::power::CASES,
     ffa::services::CASES,
     psci::basics::CASES,
+    poison::CASES,
     ffa::failure::CASES,
 ];
 

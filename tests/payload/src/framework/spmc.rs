@@ -7,7 +7,8 @@
 //! | `primary-ep` | registers no secondary entry point: every core comes in at the base |
 //! | `boot-error` | answers the boot of its first core with FFA_ERROR |
 //! | `boot-error-N` | the same on core N |
-//! | `silent` | skips the demonstration lines on its console |
+//! | `v1.0`, `v1.1`, `v1.3` | speaks this FF-A version, which its manifest must say too |
+//! | `switch-all` | its manifest has `janus,switch-all`: uses EL1 and FP state also at S-EL2 |
 
 use super::case::Case;
 use super::regs::Regs;
@@ -17,8 +18,11 @@ use crate::arch::{MAX_CORES, cpu, entry, gic, smc, timer};
 use crate::{cases, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 
-/// The highest FF-A version the SPMC speaks.
-pub const VERSION: u32 = 0x1_0002;
+/// The FF-A version the SPMC speaks: 1.2, or an oddity's.
+pub fn version() -> u32 {
+    let odd = [("v1.0", 0x1_0000), ("v1.1", 0x1_0001), ("v1.3", 0x1_0003)];
+    odd.into_iter().find(|(name, _)| config::spmc_has(name)).map_or(0x1_0002, |(_, version)| version)
+}
 
 /// The SPMC on one core, as a case's secure side sees it.
 pub struct Secure {
@@ -179,9 +183,9 @@ fn framework(message: &Regs) -> Regs {
     match message.x(2) & 0xff {
         ffa::message::VERSION => {
             // A different major version is another protocol.
-            let known = message.w(3) >> 16 == VERSION >> 16;
+            let known = message.w(3) >> 16 == 1;
             let answer = if known {
-                VERSION
+                version()
             } else {
                 ffa::NOT_SUPPORTED as u32
             };

@@ -9,7 +9,8 @@ use crate::framework::{cores, ffa, psci};
 pub const CASES: &[Case] = &[
     Case::new("ffa/abort", abort)
         .secure(abort_secure)
-        .needs(Needs::CORES.union(Needs::JANUS).union(Needs::LAST)),
+        .needs(Needs::CORES.union(Needs::JANUS).union(Needs::LAST))
+        .in_boot("spmc", "v1.3"),
     Case::new("ffa/boot-error-secondary", boot_error_secondary)
         .needs(Needs::CORES.union(Needs::JANUS))
         .in_boot("spmc", "boot-error-1"),

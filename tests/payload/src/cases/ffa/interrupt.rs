@@ -119,7 +119,7 @@ fn calls_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         ffa::SPMD,
         "FFA_SPM_ID_GET during an interrupt",
     );
-    let version = ffa::call(ffa::VERSION, &[u64::from(spmc::VERSION)]);
+    let version = ffa::call(ffa::VERSION, &[u64::from(spmc::version())]);
     s.expect(
         version.function() as i32 > 0,
         "FFA_VERSION during an interrupt",

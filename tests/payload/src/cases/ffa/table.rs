@@ -5,7 +5,7 @@ use crate::arch::smc;
 use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
-use crate::framework::spmc::Secure;
+use crate::framework::spmc::{self, Secure};
 use crate::framework::{config, cores, ffa};
 
 pub const CASES: &[Case] = &[
@@ -81,6 +81,24 @@ const TABLE: &[(u32, Has, bool, bool)] = &[
     (ffa::NS_RES_INFO_GET, Only64, true, false),
 ];
 
+/// Functions that have a 64-bit form from 1.3 on.
+const WIDE_FROM_1_3: [u32; 5] = [ffa::INTERRUPT, ffa::MSG_WAIT, ffa::YIELD, ffa::RUN, ffa::NORMAL_WORLD_RESUME];
+/// Functions that cross from the normal world from 1.3 on.
+const FROM_1_3: [u32; 4] =
+    [ffa::NOTIFICATION_BIND2, ffa::NOTIFICATION_UNBIND2, ffa::NOTIFICATION_SET2, ffa::NOTIFICATION_GET2];
+
+/// The rows for the versions of this boot.
+fn rows() -> impl Iterator<Item = (u32, Has, bool, bool)> {
+    let normal = config::ffa_version() >= 0x1_0003;
+    let secure = spmc::version() >= 0x1_0003;
+    let now = TABLE.iter().map(move |&(function, has, n, s)| {
+        // The caller's version counts; for what the secure world calls it is the SPMC's.
+        let wide = WIDE_FROM_1_3.contains(&function) && if n { normal } else { secure };
+        (function, if wide { Both } else { has }, n, s)
+    });
+    now.chain(FROM_1_3.map(|f| (f, Only64, normal && secure, false)))
+}
+
 /// Numbers that nobody has given a meaning at 1.2.
 const NOBODYS: [u32; 8] = [
     0x8400_0091,
@@ -116,8 +134,7 @@ fn crosses(has: Has) -> impl Iterator<Item = u32> {
     let known = move |f: u32| {
         config::is_janus() || f != ffa::MEM_OP_RESUME && (f != ffa::ERROR || has == Only32)
     };
-    TABLE
-        .iter()
+    rows()
         .filter(move |row| known(row.0) && row.2 && (row.1 == has || row.1 == Both))
         .map(|row| row.0)
 }
@@ -243,7 +260,7 @@ fn refused_normal() -> Outcome {
             refused[len] = id;
             len += 1;
         };
-        for &(function, has, normal, _) in TABLE {
+        for (function, has, normal, _) in rows() {
             if !normal || has == Only64 {
                 add(function);
             }
@@ -258,7 +275,6 @@ fn refused_normal() -> Outcome {
         for id in [
             ffa::ABORT,
             ffa::ABORT | ffa::SMC64,
-            ffa::NOTIFICATION_BIND2,
             ffa::DIRECT_REQ2,
             ffa::DIRECT_RESP2,
         ] {
@@ -330,7 +346,7 @@ fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
             ));
         }
     };
-    for &(function, has, _, secure) in TABLE {
+    for (function, has, _, secure) in rows() {
         if !secure || has == Only64 {
             try_one(function, ffa::NOT_SUPPORTED);
         }
@@ -372,7 +388,7 @@ fn features_table(s: &Secure, message: &Regs) -> Option<Regs> {
             ));
         }
     };
-    for &(function, has, _, secure) in TABLE {
+    for (function, has, _, secure) in rows() {
         ask(function, secure && has != Only64);
         ask(function | ffa::SMC64, secure && has != Only32);
     }

@@ -59,7 +59,7 @@ fn answer() -> Outcome {
             regs.0[i] = 0xabcd_0000_0000_0000 + ((n as u64) << 32) + i as u64;
         }
         let got = smc::call(regs);
-        ensure_eq!(got.function(), spmc::VERSION, "FFA_VERSION");
+        ensure_eq!(got.function(), spmc::version(), "FFA_VERSION");
         for i in 1..8 {
             ensure_eq!(got.x(i), 0, "x{i} after FFA_VERSION");
         }

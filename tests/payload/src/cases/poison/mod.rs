@@ -1,0 +1,216 @@
+//! Poison: each world fills every register it can write, calls the other, and
+//! must find all of it again; the other sees none of it.
+//!
+//! Every world switch of a case is made with the registers of both worlds full
+//! of patterns that differ in every register, core and round. A world that
+//! finds its own values has not seen the other's.
+
+use crate::arch::{MAX_CORES, smc, timer};
+use crate::ensure;
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::{self, Secure};
+use crate::framework::{config, cores, ffa, psci};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+pub mod bank;
+pub mod critical;
+pub mod registers;
+
+pub const CASES: &[Case] = &[
+    Case::new("poison/calls", calls).secure(secure_side).needs(Needs::JANUS),
+    Case::new("poison/critical", critical_calls).secure(secure_side).needs(Needs::JANUS),
+    Case::new("poison/secure-interrupt", interrupts).secure(secure_side).needs(Needs::JANUS),
+    Case::new("poison/own-services", own_services).needs(Needs::NO_FFA),
+];
+
+// What the normal world asks for, in x3 of a direct request, before its own registers are filled.
+const PROBE: u64 = 0x1001;
+const RESTORE: u64 = 0x1002;
+/// Start the secure timer and fill; x4: where to tell that the interrupt came.
+const ARM: u64 = 0x1003;
+/// Check, fill, answer by the way in x4.
+const SWITCH: u64 = 0x1004;
+/// The same with rubbish in the critical registers.
+const CRITICAL: u64 = 0x1005;
+
+fn request(what: u64, argument: u64) -> Regs {
+    ffa::request(ffa::DIRECT_REQ | ffa::SMC64, &[ffa::route(0, ffa::SPMC), 0, what, argument])
+}
+
+fn ask(what: u64, argument: u64) -> Outcome {
+    let got = smc::call(request(what, argument));
+    crate::ensure_eq!(got.function(), ffa::DIRECT_RESP | ffa::SMC64, "answer of the SPMC");
+    Ok(())
+}
+
+/// Names the register.
+fn intact(after: &str) -> Outcome {
+    match bank::check() {
+        Ok(()) => Ok(()),
+        Err(wrong) => crate::fail!("after {after}: {wrong}"),
+    }
+}
+
+/// Runs `rounds` with all masked and both worlds' registers probed before and put back after it.
+fn poisoned(rounds: fn(usize) -> Outcome) -> Outcome {
+    cores::on_each(|core| {
+        crate::daif!(set "0xf");
+        let outcome = ask(PROBE, 0).and_then(|()| {
+            let count = bank::probe(false);
+            if core == cores::boot_core() {
+                crate::println!("poison: {count} registers of the normal world");
+            }
+            let outcome = if count < 50 { crate::fail!("only {count} registers could be filled") } else { rounds(core) };
+            bank::restore();
+            outcome.and(ask(RESTORE, 0))
+        });
+        crate::daif!(clear "0x7");
+        outcome
+    })
+}
+
+/// The ways in which the secure world comes back to a call of the normal world.
+const WAYS: [u32; 6] = [ffa::DIRECT_RESP, ffa::SUCCESS, ffa::ERROR, ffa::YIELD, ffa::INTERRUPT, ffa::MSG_WAIT];
+
+/// Calls that enter the secure world, each answered in each way.
+fn calls() -> Outcome {
+    poisoned(|_| {
+        let mut seed = 0;
+        for _ in 0..config::rounds() {
+            for way in WAYS {
+                for function in [
+                    ffa::DIRECT_REQ,
+                    ffa::DIRECT_REQ | ffa::SMC64,
+                    ffa::MEM_SHARE,
+                    ffa::MEM_SHARE | ffa::SMC64,
+                    ffa::RUN,
+                    ffa::NOTIFICATION_INFO_GET | ffa::SMC64,
+                ] {
+                    let call = request(SWITCH, u64::from(way)).with(0, u64::from(function));
+                    bank::fill(seed, false);
+                    let got = smc::call(call);
+                    intact(ffa::name(function))?;
+                    let want = if way == ffa::DIRECT_RESP && function & ffa::SMC64 != 0 { way | ffa::SMC64 } else { way };
+                    crate::ensure_eq!(got.function(), want, "the way back from {}", ffa::name(function));
+                    seed += 1;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Rubbish also in what holds each payload up.
+fn critical_calls() -> Outcome {
+    poisoned(|core| {
+        for seed in 0..20 {
+            bank::fill(seed, false);
+            let (got, result) = critical::call(request(CRITICAL, seed), seed * 64 + core as u64);
+            intact("a direct request")?;
+            if let Err((name, now, was)) = result {
+                crate::fail!("{name}_EL2 is {now:#x} after a direct request, was {was:#x}");
+            }
+            crate::ensure_eq!(got.function(), ffa::DIRECT_RESP | ffa::SMC64, "answer of the SPMC");
+        }
+        Ok(())
+    })
+}
+
+/// Set by the SPMC when it has seen its interrupt.
+static FLAGS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+/// A secure interrupt while the normal world runs.
+fn interrupts() -> Outcome {
+    poisoned(|core| {
+        for seed in 0..20 {
+            FLAGS[core].store(0, SeqCst);
+            bank::fill(seed, false);
+            ask(ARM, FLAGS[core].as_ptr() as u64)?;
+            let held = smc::wait_holding(&FLAGS[core]);
+            intact("a secure interrupt")?;
+            ensure!(held.is_ok(), "a general register changed in a secure interrupt");
+        }
+        Ok(())
+    })
+}
+
+/// What EL3 answers itself leaves everything alone.
+fn own_services() -> Outcome {
+    cores::on_each(|_| {
+        crate::daif!(set "0xf");
+        bank::probe(false);
+        let mut outcome = Ok(());
+        for (seed, id) in [psci::PSCI_VERSION, 0x8000_0000, ffa::VERSION, ffa::ID_GET, 0x8400_00ef, 0xc200_1234].into_iter().enumerate() {
+            bank::fill(seed as u64, false);
+            ffa::call(id, &[0x1_0002]);
+            outcome = outcome.and(intact("a call that EL3 answers"));
+        }
+        bank::restore();
+        crate::daif!(clear "0x7");
+        outcome
+    })
+}
+
+/// Rounds of the secure side, per core: other patterns each time.
+static SEEDS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+/// Checks what this world left, then fills anew.
+fn check_and_fill(s: &Secure, when: &str) {
+    if let Err(wrong) = bank::check() {
+        s.fail(format_args!("when entered by {when}: {wrong}"));
+    }
+    bank::fill(SEEDS[s.core].fetch_add(1, SeqCst), true);
+}
+
+fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::INTERRUPT {
+        return None;
+    }
+    let answer = ffa::response(message, &[]);
+    match message.x(3) {
+        PROBE => {
+            let count = bank::probe(true);
+            crate::println!("spmc: core {}: poison: {count} registers of the secure world", s.core);
+            Some(answer)
+        }
+        RESTORE => {
+            bank::restore();
+            Some(answer)
+        }
+        SWITCH => {
+            check_and_fill(s, ffa::name(message.function()));
+            let way = message.w(4);
+            let direct = message.function() & !ffa::SMC64 == ffa::DIRECT_REQ;
+            Some(if way != ffa::DIRECT_RESP {
+                ffa::request(way, &[0, u64::from(ffa::RETRY as u32)])
+            } else if direct {
+                answer
+            } else {
+                ffa::request(way | message.function() & ffa::SMC64, &[ffa::route(ffa::SPMC, 0)])
+            })
+        }
+        CRITICAL => {
+            check_and_fill(s, "a direct request");
+            let seed = 0x1000 + message.x(4) * 64 + s.core as u64;
+            let (next, result) = critical::call(answer, seed);
+            if let Err((name, now, was)) = result {
+                s.fail(format_args!("{name} of the SPMC's level is {now:#x} when entered again, was {was:#x}"));
+            }
+            // The next request is of the same kind, or the end.
+            secure_side(s, &next)
+        }
+        ARM => {
+            check_and_fill(s, "a direct request");
+            timer::start_secure(300);
+            let next = smc::call(answer);
+            s.expect_eq(u64::from(next.function()), u64::from(ffa::INTERRUPT), "the SPMC's next message");
+            check_and_fill(s, "a secure interrupt");
+            spmc::interrupt(s);
+            // SAFETY: the normal world's side gives the address of an atomic of its own.
+            unsafe { (message.x(4) as *mut u64).write_volatile(1) };
+            Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
+        }
+        _ => None,
+    }
+}
