@@ -21,7 +21,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 /// The FF-A version the SPMC speaks: 1.2, or an oddity's.
 pub fn version() -> u32 {
     let odd = [("v1.0", 0x1_0000), ("v1.1", 0x1_0001), ("v1.3", 0x1_0003)];
-    odd.into_iter().find(|(name, _)| config::spmc_has(name)).map_or(0x1_0002, |(_, version)| version)
+    odd.into_iter()
+        .find(|(name, _)| config::spmc_has(name))
+        .map_or(0x1_0002, |(_, version)| version)
 }
 
 /// The SPMC on one core, as a case's secure side sees it.

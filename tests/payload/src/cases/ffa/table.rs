@@ -82,10 +82,20 @@ const TABLE: &[(u32, Has, bool, bool)] = &[
 ];
 
 /// Functions that have a 64-bit form from 1.3 on.
-const WIDE_FROM_1_3: [u32; 5] = [ffa::INTERRUPT, ffa::MSG_WAIT, ffa::YIELD, ffa::RUN, ffa::NORMAL_WORLD_RESUME];
+const WIDE_FROM_1_3: [u32; 5] = [
+    ffa::INTERRUPT,
+    ffa::MSG_WAIT,
+    ffa::YIELD,
+    ffa::RUN,
+    ffa::NORMAL_WORLD_RESUME,
+];
 /// Functions that cross from the normal world from 1.3 on.
-const FROM_1_3: [u32; 4] =
-    [ffa::NOTIFICATION_BIND2, ffa::NOTIFICATION_UNBIND2, ffa::NOTIFICATION_SET2, ffa::NOTIFICATION_GET2];
+const FROM_1_3: [u32; 4] = [
+    ffa::NOTIFICATION_BIND2,
+    ffa::NOTIFICATION_UNBIND2,
+    ffa::NOTIFICATION_SET2,
+    ffa::NOTIFICATION_GET2,
+];
 
 /// The rows for the versions of this boot.
 fn rows() -> impl Iterator<Item = (u32, Has, bool, bool)> {

@@ -23,8 +23,15 @@ struct PerCore(UnsafeCell<[Known; MAX_CORES]>);
 // SAFETY: a core uses its own element only, and with interrupts masked.
 unsafe impl Sync for PerCore {}
 
-static KNOWN: PerCore =
-    PerCore(UnsafeCell::new([const { Known { mask: [0; MOST], original: [0; MOST], last: [0; MOST] } }; MAX_CORES]));
+static KNOWN: PerCore = PerCore(UnsafeCell::new(
+    [const {
+        Known {
+            mask: [0; MOST],
+            original: [0; MOST],
+            last: [0; MOST],
+        }
+    }; MAX_CORES],
+));
 
 fn known() -> &'static mut Known {
     // SAFETY: see `PerCore`; no function of this module calls another while it holds this.
@@ -44,6 +51,8 @@ fn fills(register: &Register, secure: bool) -> bool {
         Bank::El2 => sel2,
         Bank::El1 => !sel2 && !EL1_CRITICAL.iter().any(|r| r.name == register.name) || sel2 && all,
         Bank::Normal => false,
+        // Those of EL2 are not there at S-EL1; those of EL1 an SPMC at S-EL2 saves itself.
+        Bank::Kept => register.name.ends_with("_EL2") || !sel2 || all,
         Bank::Pstate => true,
     }
 }
@@ -51,7 +60,9 @@ fn fills(register: &Register, secure: bool) -> bool {
 /// A value for register `index` in round `seed`: another on every core, its complement two rounds on.
 fn pattern(index: usize, seed: u64, secure: bool) -> u64 {
     let n = (index as u64 + 1) * 64 + cpu::number() as u64 * 2 + u64::from(secure);
-    let value = n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left((seed as u32 / 2 * 13) % 64);
+    let value = n
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left((seed as u32 / 2 * 13) % 64);
     if seed % 2 == 0 { value } else { !value }
 }
 
@@ -104,10 +115,11 @@ pub fn fill(seed: u64, secure: bool) {
 }
 
 /// Names the registers that are not as this world left them, the first with its values.
-pub fn check() -> Result<(), Text> {
+pub fn check(secure: bool) -> Result<(), Text> {
     let known = known();
     let mut wrong = Text::new();
-    for (i, r) in all().filter(|(i, _)| known.mask[*i] != 0) {
+    let mine = |r: &Register| !secure || r.bank != Bank::Kept;
+    for (i, r) in all().filter(|(i, r)| known.mask[*i] != 0 && mine(r)) {
         let (now, was) = ((r.read)() & !r.keep, known.last[i] & !r.keep);
         if now != was {
             // Writing to a `Text` never fails.

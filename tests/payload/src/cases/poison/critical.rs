@@ -129,7 +129,8 @@ payload_critical_el\el:
 
 /// Bits of SCTLR that can be inverted with the MMU off: A, C, SA, I, WXN, and the pointer
 /// authentication enables.
-const SCTLR: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 13 | 1 << 19 | 1 << 27 | 1 << 30 | 1 << 31;
+const SCTLR: u64 =
+    1 << 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 13 | 1 << 19 | 1 << 27 | 1 << 30 | 1 << 31;
 
 /// SMC with x0-x17 = `regs` and rubbish of round `seed` in the critical registers; what came, and
 /// the first of them that changed: name, value, what it was.
@@ -137,14 +138,24 @@ pub fn call(regs: Regs, seed: u64) -> (Regs, Result<(), (&'static str, u64, u64)
     let rubbish = |n: u64| (seed * 8 + n + 1).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     let mut block = Block {
         regs: regs.0,
-        values: [rubbish(1), rubbish(2), rubbish(3), rubbish(4), rubbish(5) & SCTLR],
+        values: [
+            rubbish(1),
+            rubbish(2),
+            rubbish(3),
+            rubbish(4),
+            rubbish(5) & SCTLR,
+        ],
         before: [0; 5],
         after: [0; 5],
     };
     // SAFETY: the sequence puts everything back and keeps the procedure call standard; the memory
     // map is flat, so it goes on with the MMU off.
     unsafe {
-        if cpu::el() == 2 { payload_critical_el2(&mut block) } else { payload_critical_el1(&mut block) }
+        if cpu::el() == 2 {
+            payload_critical_el2(&mut block)
+        } else {
+            payload_critical_el1(&mut block)
+        }
     }
     let changed = (0..5).find(|&i| block.before[i] != block.after[i]);
     let result = changed.map_or(Ok(()), |i| Err((NAMES[i], block.after[i], block.before[i])));

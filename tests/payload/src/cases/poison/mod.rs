@@ -18,9 +18,15 @@ pub mod critical;
 pub mod registers;
 
 pub const CASES: &[Case] = &[
-    Case::new("poison/calls", calls).secure(secure_side).needs(Needs::JANUS),
-    Case::new("poison/critical", critical_calls).secure(secure_side).needs(Needs::JANUS),
-    Case::new("poison/secure-interrupt", interrupts).secure(secure_side).needs(Needs::JANUS),
+    Case::new("poison/calls", calls)
+        .secure(secure_side)
+        .needs(Needs::JANUS),
+    Case::new("poison/critical", critical_calls)
+        .secure(secure_side)
+        .needs(Needs::JANUS),
+    Case::new("poison/secure-interrupt", interrupts)
+        .secure(secure_side)
+        .needs(Needs::JANUS),
     Case::new("poison/own-services", own_services).needs(Needs::NO_FFA),
 ];
 
@@ -35,18 +41,25 @@ const SWITCH: u64 = 0x1004;
 const CRITICAL: u64 = 0x1005;
 
 fn request(what: u64, argument: u64) -> Regs {
-    ffa::request(ffa::DIRECT_REQ | ffa::SMC64, &[ffa::route(0, ffa::SPMC), 0, what, argument])
+    ffa::request(
+        ffa::DIRECT_REQ | ffa::SMC64,
+        &[ffa::route(0, ffa::SPMC), 0, what, argument],
+    )
 }
 
 fn ask(what: u64, argument: u64) -> Outcome {
     let got = smc::call(request(what, argument));
-    crate::ensure_eq!(got.function(), ffa::DIRECT_RESP | ffa::SMC64, "answer of the SPMC");
+    crate::ensure_eq!(
+        got.function(),
+        ffa::DIRECT_RESP | ffa::SMC64,
+        "answer of the SPMC"
+    );
     Ok(())
 }
 
 /// Names the register.
 fn intact(after: &str) -> Outcome {
-    match bank::check() {
+    match bank::check(false) {
         Ok(()) => Ok(()),
         Err(wrong) => crate::fail!("after {after}: {wrong}"),
     }
@@ -61,7 +74,11 @@ fn poisoned(rounds: fn(usize) -> Outcome) -> Outcome {
             if core == cores::boot_core() {
                 crate::println!("poison: {count} registers of the normal world");
             }
-            let outcome = if count < 50 { crate::fail!("only {count} registers could be filled") } else { rounds(core) };
+            let outcome = if count < 50 {
+                crate::fail!("only {count} registers could be filled")
+            } else {
+                rounds(core)
+            };
             bank::restore();
             outcome.and(ask(RESTORE, 0))
         });
@@ -71,7 +88,14 @@ fn poisoned(rounds: fn(usize) -> Outcome) -> Outcome {
 }
 
 /// The ways in which the secure world comes back to a call of the normal world.
-const WAYS: [u32; 6] = [ffa::DIRECT_RESP, ffa::SUCCESS, ffa::ERROR, ffa::YIELD, ffa::INTERRUPT, ffa::MSG_WAIT];
+const WAYS: [u32; 6] = [
+    ffa::DIRECT_RESP,
+    ffa::SUCCESS,
+    ffa::ERROR,
+    ffa::YIELD,
+    ffa::INTERRUPT,
+    ffa::MSG_WAIT,
+];
 
 /// Calls that enter the secure world, each answered in each way.
 fn calls() -> Outcome {
@@ -91,8 +115,17 @@ fn calls() -> Outcome {
                     bank::fill(seed, false);
                     let got = smc::call(call);
                     intact(ffa::name(function))?;
-                    let want = if way == ffa::DIRECT_RESP && function & ffa::SMC64 != 0 { way | ffa::SMC64 } else { way };
-                    crate::ensure_eq!(got.function(), want, "the way back from {}", ffa::name(function));
+                    let want = if way == ffa::DIRECT_RESP && function & ffa::SMC64 != 0 {
+                        way | ffa::SMC64
+                    } else {
+                        way
+                    };
+                    crate::ensure_eq!(
+                        got.function(),
+                        want,
+                        "the way back from {}",
+                        ffa::name(function)
+                    );
                     seed += 1;
                 }
             }
@@ -111,7 +144,11 @@ fn critical_calls() -> Outcome {
             if let Err((name, now, was)) = result {
                 crate::fail!("{name}_EL2 is {now:#x} after a direct request, was {was:#x}");
             }
-            crate::ensure_eq!(got.function(), ffa::DIRECT_RESP | ffa::SMC64, "answer of the SPMC");
+            crate::ensure_eq!(
+                got.function(),
+                ffa::DIRECT_RESP | ffa::SMC64,
+                "answer of the SPMC"
+            );
         }
         Ok(())
     })
@@ -129,7 +166,10 @@ fn interrupts() -> Outcome {
             ask(ARM, FLAGS[core].as_ptr() as u64)?;
             let held = smc::wait_holding(&FLAGS[core]);
             intact("a secure interrupt")?;
-            ensure!(held.is_ok(), "a general register changed in a secure interrupt");
+            ensure!(
+                held.is_ok(),
+                "a general register changed in a secure interrupt"
+            );
         }
         Ok(())
     })
@@ -141,7 +181,17 @@ fn own_services() -> Outcome {
         crate::daif!(set "0xf");
         bank::probe(false);
         let mut outcome = Ok(());
-        for (seed, id) in [psci::PSCI_VERSION, 0x8000_0000, ffa::VERSION, ffa::ID_GET, 0x8400_00ef, 0xc200_1234].into_iter().enumerate() {
+        for (seed, id) in [
+            psci::PSCI_VERSION,
+            0x8000_0000,
+            ffa::VERSION,
+            ffa::ID_GET,
+            0x8400_00ef,
+            0xc200_1234,
+        ]
+        .into_iter()
+        .enumerate()
+        {
             bank::fill(seed as u64, false);
             ffa::call(id, &[0x1_0002]);
             outcome = outcome.and(intact("a call that EL3 answers"));
@@ -157,7 +207,7 @@ static SEEDS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
 /// Checks what this world left, then fills anew.
 fn check_and_fill(s: &Secure, when: &str) {
-    if let Err(wrong) = bank::check() {
+    if let Err(wrong) = bank::check(true) {
         s.fail(format_args!("when entered by {when}: {wrong}"));
     }
     bank::fill(SEEDS[s.core].fetch_add(1, SeqCst), true);
@@ -171,7 +221,10 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     match message.x(3) {
         PROBE => {
             let count = bank::probe(true);
-            crate::println!("spmc: core {}: poison: {count} registers of the secure world", s.core);
+            crate::println!(
+                "spmc: core {}: poison: {count} registers of the secure world",
+                s.core
+            );
             Some(answer)
         }
         RESTORE => {
@@ -187,7 +240,10 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
             } else if direct {
                 answer
             } else {
-                ffa::request(way | message.function() & ffa::SMC64, &[ffa::route(ffa::SPMC, 0)])
+                ffa::request(
+                    way | message.function() & ffa::SMC64,
+                    &[ffa::route(ffa::SPMC, 0)],
+                )
             })
         }
         CRITICAL => {
@@ -195,7 +251,9 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
             let seed = 0x1000 + message.x(4) * 64 + s.core as u64;
             let (next, result) = critical::call(answer, seed);
             if let Err((name, now, was)) = result {
-                s.fail(format_args!("{name} of the SPMC's level is {now:#x} when entered again, was {was:#x}"));
+                s.fail(format_args!(
+                    "{name} of the SPMC's level is {now:#x} when entered again, was {was:#x}"
+                ));
             }
             // The next request is of the same kind, or the end.
             secure_side(s, &next)
@@ -204,7 +262,11 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
             check_and_fill(s, "a direct request");
             timer::start_secure(300);
             let next = smc::call(answer);
-            s.expect_eq(u64::from(next.function()), u64::from(ffa::INTERRUPT), "the SPMC's next message");
+            s.expect_eq(
+                u64::from(next.function()),
+                u64::from(ffa::INTERRUPT),
+                "the SPMC's next message",
+            );
             check_and_fill(s, "a secure interrupt");
             spmc::interrupt(s);
             // SAFETY: the normal world's side gives the address of an atomic of its own.

@@ -17,6 +17,9 @@ pub enum Bank {
     El1,
     /// The secure world leaves it alone: the normal world.
     Normal,
+    /// Timers that run on for the normal world while the secure world runs, so that they can
+    /// interrupt it: the normal world, though the secure world may write them.
+    Kept,
     /// Part of PSTATE: both.
     Pstate,
 }
@@ -66,15 +69,12 @@ registers! {
         AFSR1_EL2 = "S3_4_C5_C1_1",
         AMAIR_EL2 = "S3_4_C10_C3_0",
         CNTHCTL_EL2 = "S3_4_C14_C1_0",
-        CNTHP_CTL_EL2 = "S3_4_C14_C2_1" keep ISTATUS,
-        CNTHP_CVAL_EL2 = "S3_4_C14_C2_2",
-        CNTHV_CTL_EL2 = "S3_4_C14_C3_1" keep ISTATUS,
-        CNTHV_CVAL_EL2 = "S3_4_C14_C3_2",
         CNTVOFF_EL2 = "S3_4_C14_C0_3",
         CNTPOFF_EL2 = "S3_4_C14_C0_6",
         CONTEXTIDR_EL2 = "S3_4_C13_C0_1",
         CPTR_EL2 = "S3_4_C1_C1_2" keep FP_TRAPS_EL2,
         DACR32_EL2 = "S3_4_C3_C0_0",
+        DBGVCR32_EL2 = "S2_4_C0_C7_0",
         ELR_EL2 = "S3_4_C4_C0_1",
         ESR_EL2 = "S3_4_C5_C2_0",
         FAR_EL2 = "S3_4_C6_C0_0",
@@ -151,10 +151,6 @@ registers! {
         APIBKeyHi_EL1 = "S3_0_C2_C1_3",
         APIBKeyLo_EL1 = "S3_0_C2_C1_2",
         CNTKCTL_EL1 = "S3_0_C14_C1_0",
-        CNTP_CTL_EL0 = "S3_3_C14_C2_1" keep ISTATUS,
-        CNTP_CVAL_EL0 = "S3_3_C14_C2_2",
-        CNTV_CTL_EL0 = "S3_3_C14_C3_1" keep ISTATUS,
-        CNTV_CVAL_EL0 = "S3_3_C14_C3_2",
         CONTEXTIDR_EL1 = "S3_0_C13_C0_1",
         CPACR_EL1 = "S3_0_C1_C0_2" keep FP_TRAPS_EL1,
         CSSELR_EL1 = "S3_2_C0_C0_0" keep !0xf,
@@ -203,6 +199,16 @@ registers! {
         TTBR1_EL1 = "S3_0_C2_C0_1",
         ZCR_EL1 = "S3_0_C1_C2_0",
     }
+    Kept {
+        CNTHP_CTL_EL2 = "S3_4_C14_C2_1" keep ISTATUS,
+        CNTHP_CVAL_EL2 = "S3_4_C14_C2_2",
+        CNTHV_CTL_EL2 = "S3_4_C14_C3_1" keep ISTATUS,
+        CNTHV_CVAL_EL2 = "S3_4_C14_C3_2",
+        CNTP_CTL_EL0 = "S3_3_C14_C2_1" keep ISTATUS,
+        CNTP_CVAL_EL0 = "S3_3_C14_C2_2",
+        CNTV_CTL_EL0 = "S3_3_C14_C3_1" keep ISTATUS,
+        CNTV_CVAL_EL0 = "S3_3_C14_C3_2",
+    }
     Normal {
         DBGBCR0_EL1 = "S2_0_C0_C0_5" keep 1,
         DBGBVR0_EL1 = "S2_0_C0_C0_4",
@@ -227,9 +233,39 @@ registers! {
 /// EL1 registers that hold up an SPMC at S-EL1 and mean nothing to a hypervisor that runs no
 /// guest: the hypervisor fills them like the others, the SPMC as `critical`.
 pub static EL1_CRITICAL: &[Register] = &[
-    Register { name: "SCTLR_EL1", bank: Bank::El1, keep: 0, read: || mrs!("sctlr_el1"), write: |v| msr!("sctlr_el1", v) },
-    Register { name: "TTBR0_EL1", bank: Bank::El1, keep: 0, read: || mrs!("ttbr0_el1"), write: |v| msr!("ttbr0_el1", v) },
-    Register { name: "TCR_EL1", bank: Bank::El1, keep: 0, read: || mrs!("tcr_el1"), write: |v| msr!("tcr_el1", v) },
-    Register { name: "MAIR_EL1", bank: Bank::El1, keep: 0, read: || mrs!("mair_el1"), write: |v| msr!("mair_el1", v) },
-    Register { name: "VBAR_EL1", bank: Bank::El1, keep: 0, read: || mrs!("vbar_el1"), write: |v| msr!("vbar_el1", v) },
+    Register {
+        name: "SCTLR_EL1",
+        bank: Bank::El1,
+        keep: 0,
+        read: || mrs!("sctlr_el1"),
+        write: |v| msr!("sctlr_el1", v),
+    },
+    Register {
+        name: "TTBR0_EL1",
+        bank: Bank::El1,
+        keep: 0,
+        read: || mrs!("ttbr0_el1"),
+        write: |v| msr!("ttbr0_el1", v),
+    },
+    Register {
+        name: "TCR_EL1",
+        bank: Bank::El1,
+        keep: 0,
+        read: || mrs!("tcr_el1"),
+        write: |v| msr!("tcr_el1", v),
+    },
+    Register {
+        name: "MAIR_EL1",
+        bank: Bank::El1,
+        keep: 0,
+        read: || mrs!("mair_el1"),
+        write: |v| msr!("mair_el1", v),
+    },
+    Register {
+        name: "VBAR_EL1",
+        bank: Bank::El1,
+        keep: 0,
+        read: || mrs!("vbar_el1"),
+        write: |v| msr!("vbar_el1", v),
+    },
 ];
