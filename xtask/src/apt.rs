@@ -46,6 +46,11 @@ pub const SID_GUEST: Archive = Archive {
     release: "sid",
     kind: Kind::Guest,
 };
+/// Debian 13 for arm64: U-Boot.
+pub const TRIXIE_GUEST: Archive = Archive {
+    release: "trixie",
+    kind: Kind::Guest,
+};
 /// Debian 12's backports for this machine: QEMU 10.
 pub const BACKPORTS: Archive = Archive {
     release: "bookworm-backports",
@@ -106,9 +111,13 @@ impl Archive {
             "Dir \"{d}\";\nDir::State \"{d}/state\";\nDir::State::status \"/var/lib/dpkg/status\";\n\
              Dir::Cache \"{d}/cache\";\nDir::Etc \"{d}/etc\";\nDir::Etc::parts \"{d}/etc/none\";\n\
              Dir::Etc::sourcelist \"{d}/etc/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
-             APT::Sandbox::User \"root\";\nAPT::Architectures {{ \"{host}\"; \"arm64\"; }};\n",
+             APT::Sandbox::User \"root\";\nAPT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\n",
             d = dir.display(),
-            host = host_arch()?,
+            arch = if self.kind == Kind::Guest {
+                "arm64".to_owned()
+            } else {
+                host_arch()?
+            },
         );
         // How this machine reaches its mirror (proxy, certificates, retries) is its own affair.
         let own = proc::output(Command::new("apt-config").arg("dump")).unwrap_or_default();
@@ -193,11 +202,7 @@ impl Archive {
                 cache.args(["showsrc", "--only-source", package]);
                 "Version: "
             }
-            Kind::Guest => {
-                cache.args(["show", &format!("{package}:arm64")]);
-                "Version: "
-            }
-            Kind::Host => {
+            Kind::Guest | Kind::Host => {
                 cache.args(["show", package]);
                 "Version: "
             }
@@ -232,6 +237,8 @@ impl Archive {
             }
         }
         match have.first() {
+            // Nobody named a version: any will do.
+            Some(version) if known.is_empty() => Ok(version.clone()),
             Some(version) => {
                 ui::say(format!(
                     "{package}: none of the known versions ({}) is in the archive, taking {version}, which nobody has tried",
@@ -302,7 +309,7 @@ pub fn depends(archive: Archive, package: &str) -> Result<Vec<String>> {
         .with_context(|| format!("the package {package} is not cached"))?;
     let mut show = Command::new("apt-cache");
     show.env("APT_CONFIG", conf)
-        .args(["show", "--no-all-versions", &format!("{package}:arm64")]);
+        .args(["show", "--no-all-versions", package]);
     let text = proc::output(&mut show)?;
     let field = text
         .lines()
@@ -314,31 +321,50 @@ pub fn depends(archive: Archive, package: &str) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Unpacks one arm64 package, without what it depends on; `known` versions in the order of preference.
+/// Unpacks one arm64 package, without what it depends on; `known` versions in the order of preference,
+/// none: any version will do.
 ///
 /// # Errors
 /// As [`source`].
 pub fn guest(archive: Archive, package: &str, known: &[&str]) -> Result<PathBuf> {
+    let name = format!("{package}.arm64");
     for version in known {
-        if let Some(dir) = store::complete(&entry_name(&format!("{package}.arm64"), version)) {
+        if let Some(dir) = store::complete(&entry_name(&name, version)) {
             return Ok(dir.join("root"));
         }
     }
+    let any = store::any_complete(&format!("{name}-"));
+    if let (true, Some(dir)) = (known.is_empty(), &any) {
+        return Ok(dir.join("root"));
+    }
+    match guest_fetched(archive, package, known) {
+        Ok(dir) => Ok(dir.join("root")),
+        Err(error) => {
+            let dir = any.ok_or(error)?;
+            ui::say(format!(
+                "{package}: no archive within reach, taking what is cached, {}",
+                dir.display()
+            ));
+            Ok(dir.join("root"))
+        }
+    }
+}
+
+fn guest_fetched(archive: Archive, package: &str, known: &[&str]) -> Result<PathBuf> {
     let mut conf = archive
         .config(false)
         .with_context(|| format!("the package {package} is not cached"))?;
     let version = archive.pick(&mut conf, package, known)?;
-    let dir = store::entry(&entry_name(&format!("{package}.arm64"), &version), |dir| {
+    store::entry(&entry_name(&format!("{package}.arm64"), &version), |dir| {
         let step = ui::step(format!("package {package} {version} (arm64)"));
         let mut get = Command::new("apt-get");
         get.env("APT_CONFIG", &conf).current_dir(dir);
-        get.args(["download", "-q", &format!("{package}:arm64={version}")]);
+        get.args(["download", "-q", &format!("{package}={version}")]);
         proc::logged(&mut get, &dir.join("download.log"))?;
         extract_all(dir, &dir.join("root"))?;
         step.done();
         Ok(())
-    })?;
-    Ok(dir.join("root"))
+    })
 }
 
 /// Unpacks a package of this machine's architecture with everything it needs that is not installed.

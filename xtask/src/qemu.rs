@@ -40,6 +40,8 @@ pub struct Machine {
     pub loaded: Vec<(PathBuf, u64)>,
     /// One instruction counts as a fixed time: guests' time-outs do not depend on the host's load.
     pub icount: bool,
+    /// A reset starts the machine anew; else it ends QEMU.
+    pub reboots: bool,
     /// Waits for a debugger on TCP port 1234.
     pub gdb: bool,
     /// Further arguments.
@@ -58,6 +60,7 @@ impl Machine {
             dtb: None,
             loaded: Vec::new(),
             icount: false,
+            reboots: false,
             gdb: false,
             extra: Vec::new(),
         }
@@ -158,7 +161,10 @@ impl Qemu {
             "-m",
             &format!("{}M", machine.memory),
         ]);
-        qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        qemu.args(["-display", "none", "-nic", "none"]);
+        if !machine.reboots {
+            qemu.arg("-no-reboot");
+        }
         qemu.arg("-bios").arg(&machine.flash);
         if let Some(dtb) = &machine.dtb {
             qemu.arg("-dtb").arg(dtb);

@@ -87,6 +87,7 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
         properties: args.machine.clone(),
         loaded: prepared.loaded.clone(),
         gdb: args.gdb,
+        reboots: prepared.reboots,
         ..Machine::new(flash)
     };
     if let Some(chosen) = &prepared.chosen {

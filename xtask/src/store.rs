@@ -38,6 +38,21 @@ pub fn complete(name: &str) -> Option<PathBuf> {
     dir.join(STAMP).is_file().then_some(dir)
 }
 
+/// A complete entry whose name begins with `prefix`, the last by name if there are several.
+pub fn any_complete(prefix: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(paths::cache()).ok()?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| {
+            p.file_name()
+                .is_some_and(|n| n.to_string_lossy().starts_with(prefix))
+        })
+        .filter(|p| p.join(STAMP).is_file())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
 /// The directory of the entry `name`, filled by `fill` when it is not there yet.
 ///
 /// # Errors

@@ -15,6 +15,17 @@ use std::process::Command;
 const KERNELS: &[(&str, &str)] = &[("7.2.13+deb14-arm64", "7.2.13-1")];
 /// Known versions of the static busybox.
 const BUSYBOX: &[&str] = &["1:1.38.0-3+b1"];
+/// Packages of OP-TEE's test suite and the versions known to work; for the libraries any will do.
+const XTEST: &[(&str, &[&str])] = &[
+    ("optee-test-qemu", &["4.10.0-1"]),
+    ("tee-supplicant", &["4.11.0-1"]),
+    ("libteec2", &["4.11.0-1"]),
+    ("libckteec0t64", &["4.11.0-1"]),
+    ("libssl3t64", &[]),
+    ("zlib1g", &[]),
+    ("libzstd1", &[]),
+    ("libc6", &[]),
+];
 /// The modules that OP-TEE's driver needs, in the order in which they are loaded.
 const MODULES: &[&str] = &[
     "drivers/firmware/arm_ffa/ffa-core.ko",
@@ -120,6 +131,24 @@ impl Tree {
         }
         tree.file("init", 0o755, INIT.as_bytes().to_vec());
         Ok(tree)
+    }
+
+    /// OP-TEE's test suite with its trusted applications, the supplicant, and the libraries they need.
+    ///
+    /// # Errors
+    /// A package cannot be had.
+    pub fn add_xtest(&mut self) -> Result<()> {
+        // Debian merges /lib into /usr/lib; the dynamic loader is named by the former.
+        self.link("lib", "usr/lib");
+        for (package, known) in XTEST {
+            let root = apt::guest(apt::SID_GUEST, package, known)?;
+            self.merge(&root, &|path| {
+                path.starts_with("usr/")
+                    && !path.starts_with("usr/share/")
+                    && !path.contains("/gconv/")
+            })?;
+        }
+        Ok(())
     }
 
     /// Adds a directory and those above it.

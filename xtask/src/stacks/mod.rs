@@ -3,6 +3,9 @@
 pub mod linux;
 pub mod optee;
 mod optee_linux;
+mod optee_pkvm;
+mod optee_uboot;
+mod optee_xtest;
 pub mod test;
 
 use crate::cli::FipArgs;
@@ -21,6 +24,12 @@ pub enum Stack {
     Test,
     /// OP-TEE as the SPMC at S-EL1, Debian's Linux with its FF-A drivers.
     OpteeLinux,
+    /// OP-TEE and Debian's U-Boot, to its prompt.
+    OpteeUboot,
+    /// OP-TEE's own test suite on Linux.
+    OpteeXtest,
+    /// Linux as a protected hypervisor (pKVM), with its FF-A proxy.
+    OpteePkvm,
 }
 
 impl Stack {
@@ -94,6 +103,8 @@ pub struct Prepared {
     pub script: Vec<Step>,
     /// What the kernel finds in its device tree; `None`: QEMU's own device tree as it is.
     pub chosen: Option<linux::Chosen>,
+    /// Whether the script has the machine reset and boot again.
+    pub reboots: bool,
     /// How long it may be silent, and run.
     pub limits: Limits,
     /// Files, hints and the like that a person should know.
@@ -107,6 +118,9 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     let mut prepared = match args.stack {
         Stack::Test => test::prepare(args)?,
         Stack::OpteeLinux => optee_linux::prepare(args, mode)?,
+        Stack::OpteeUboot => optee_uboot::prepare(args, mode)?,
+        Stack::OpteeXtest => optee_xtest::prepare(args, mode)?,
+        Stack::OpteePkvm => optee_pkvm::prepare(args, mode)?,
     };
     for (own, place) in [
         (&args.bl32, &mut prepared.images.bl32),

@@ -1,21 +1,65 @@
 //! Stack `optee-linux`: OP-TEE as the SPMC at S-EL1, Debian's Linux with its FF-A drivers.
+//!
+//! The other Linux stacks are variations of it: more in the initramfs, other words on the kernel's
+//! command line, other things to see.
 
 use super::linux::{self, Chosen, Tree};
-use super::{LIMITS, Mode, Prepared, optee, sees};
+use super::{LIMITS, Mode, Prepared, Step, optee, sees};
 use crate::cli::FipArgs;
+use crate::console::Uart;
 use crate::tfa::{Dispatcher, Options};
 use anyhow::{Result, ensure};
 
-/// To a shell on a terminal, else until power off.
+/// To a shell on a terminal, else until power off; the tests turn cores off and on, suspend and
+/// reboot as well.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
+    let mut prepared = variant(
+        args,
+        "optee-linux",
+        mode.word(),
+        "",
+        matches!(mode, Mode::Test { .. }),
+    )?;
+    if matches!(mode, Mode::Test { .. }) {
+        prepared.reboots = true;
+        prepared.script.extend([
+            types("@ready", "test\n"),
+            sees("@case linux/reboot"),
+            sees("ARM FF-A: Firmware version "),
+            sees("optee: initialized driver"),
+            types("@ready", "off\n"),
+            sees("@ok linux/reboot"),
+        ]);
+    }
+    Ok(prepared)
+}
+
+/// A Linux above OP-TEE, up to the two lines of its drivers.
+///
+/// `mode` is what the first process is told, `bootargs` goes on the kernel's command line, `xtest`
+/// puts OP-TEE's client and test suite into the initramfs.
+///
+/// # Errors
+/// Something cannot be built or downloaded.
+pub fn variant(
+    args: &FipArgs,
+    stack: &str,
+    mode: &str,
+    bootargs: &str,
+    xtest: bool,
+) -> Result<Prepared> {
     ensure!(
         args.spmc_el != Some(2),
         "OP-TEE is an SPMC at S-EL1: leave --spmc-el out, or give 1"
     );
     let images = optee::images(false)?;
     let kernel = linux::kernel()?;
-    let initrd = linux::initramfs_path("optee-linux");
-    Tree::base(&kernel)?.write(&initrd)?;
+    let initrd = linux::initramfs_path(stack);
+    let mut tree = Tree::base(&kernel)?;
+    if xtest {
+        tree.add_xtest()?;
+    }
+    tree.write(&initrd)?;
     Ok(Prepared {
         tfa: Options {
             dispatcher: Dispatcher::SpmdEl1,
@@ -34,11 +78,23 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
             sees("optee: initialized driver"),
         ],
         chosen: Some(Chosen {
-            bootargs: format!("console=ttyAMA0 earlycon panic=-1 janus={}", mode.word()),
+            bootargs: format!("console=ttyAMA0 earlycon panic=-1 janus={mode} {bootargs}")
+                .trim_end()
+                .to_owned(),
             initrd,
             strings: vec![],
         }),
+        reboots: false,
         limits: LIMITS,
         hints: vec![],
     })
+}
+
+/// Types `send` when UART0 says `wait`.
+pub fn types(wait: &'static str, send: &'static str) -> Step {
+    Step {
+        uart: Uart::Normal,
+        wait,
+        send,
+    }
 }

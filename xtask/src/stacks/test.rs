@@ -49,6 +49,7 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
         memory: 1024,
         script: vec![sees("@done ")],
         chosen: None,
+        reboots: false,
         limits: LIMITS,
         hints: vec![],
     })

@@ -106,7 +106,11 @@ fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -
     while let Some((uart, line)) = running.next_line()? {
         if uart == Uart::Normal {
             report.line(&line);
-            if report.failed.last().is_some_and(|(case, _)| case == "framework") {
+            if report
+                .failed
+                .last()
+                .is_some_and(|(case, _)| case == "framework")
+            {
                 bail!("the payload itself went wrong");
             }
             if let Some(case) = &report.open {

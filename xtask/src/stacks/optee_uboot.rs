@@ -1,0 +1,58 @@
+//! Stack `optee-uboot`: Debian's unmodified U-Boot at its prompt, OP-TEE below it.
+
+use super::optee_linux::types;
+use super::{LIMITS, Mode, Prepared, Step, optee, sees};
+use crate::apt;
+use crate::cli::FipArgs;
+use crate::console::Uart;
+use crate::tfa::{Dispatcher, Options};
+use anyhow::{Context, Result, ensure};
+
+/// Known versions of Debian's `u-boot-qemu`.
+const VERSIONS: &[&str] = &["2025.01-3+deb13u1", "2025.01-3"];
+
+/// To the prompt; without a person, it is asked for its version and for power off.
+pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
+    ensure!(
+        args.spmc_el != Some(2),
+        "OP-TEE is an SPMC at S-EL1: leave --spmc-el out, or give 1"
+    );
+    let mut images = optee::images(false)?;
+    let uboot = apt::guest(apt::TRIXIE_GUEST, "u-boot-qemu", VERSIONS)?
+        .join("usr/lib/u-boot/qemu_arm64/u-boot.bin");
+    images.bl33 = Some(
+        uboot
+            .is_file()
+            .then_some(uboot)
+            .context("u-boot-qemu has no qemu_arm64/u-boot.bin")?,
+    );
+    let mut script = Vec::new();
+    if mode != Mode::Interactive {
+        script = vec![
+            Step {
+                uart: Uart::Secure,
+                wait: "Primary CPU switching to normal world boot",
+                send: "",
+            },
+            types("Hit any key to stop autoboot", "\n"),
+            types("=> ", "version\n"),
+            sees("U-Boot 20"),
+            types("=> ", "poweroff\n"),
+        ];
+    }
+    Ok(Prepared {
+        tfa: Options {
+            dispatcher: Dispatcher::SpmdEl1,
+            optee: true,
+            ..Options::default()
+        },
+        images,
+        loaded: vec![],
+        memory: 1024,
+        script,
+        chosen: None,
+        reboots: false,
+        limits: LIMITS,
+        hints: vec![],
+    })
+}
