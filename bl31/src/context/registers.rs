@@ -18,10 +18,11 @@
 //! A register that the assembler may not know, because the target lacks the extension, is written in
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
 
-/// How far into a bank its base pointers point: what `ldp` reaches downwards.
+/// How far into a bank its base pointers point: what `ldr` reaches downwards. (`ldp` reaches twice as
+/// far, but an odd register goes alone.)
 pub const BIAS: usize = 256;
 
-/// The most bytes that a bank can have: `ldp` reaches from -512 to 504 and takes 16 bytes.
+/// The most bytes that a bank can have: `ldp` reaches upwards to 504 and takes 16 bytes.
 pub const BANK_MAX: usize = BIAS + 504 + 8;
 
 /// One register of a list, for those who read the lists.
