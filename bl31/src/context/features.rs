@@ -26,6 +26,7 @@ pub struct IdRegs {
     pub mmfr3: u64,
     pub mmfr4: u64,
     pub smfr0: u64,
+    pub midr: u64,
     /// ERRIDR_EL1, zero without FEAT_RAS.
     pub erridr: u64,
     /// ICH_VTR_EL2, zero without the GIC's system registers or EL2.
@@ -59,6 +60,7 @@ impl IdRegs {
             mmfr3: mrs!("S3_0_C0_C7_3"),
             mmfr4: mrs!("S3_0_C0_C7_4"),
             smfr0: mrs!("S3_0_C0_C4_5"),
+            midr: mrs!("MIDR_EL1"),
             erridr: 0,
             ich_vtr: 0,
         };
@@ -151,6 +153,8 @@ features! {
     /// FEAT_FGT and FEAT_AMUv1 together have HAFGRTR_EL2.
     HAFGRTR,
     PMU,
+    /// See [`crate::context::simd`]: FP is not switched lazily.
+    EAGER_FP,
     MTPMU,
     EBEP,
     TRF,

@@ -137,6 +137,12 @@ impl Simd {
         self.call = function;
     }
 
+    /// Whether the normal world's first use of FP is waited for. Not where EL2 registers are switched
+    /// too: FPEXC32_EL2 would be trapped with FP.
+    fn fp_is_lazy(features: Features, mode: SpmcMode) -> bool {
+        mode == SpmcMode::SEl1 && !features.has(Feature::EAGER_FP)
+    }
+
     /// Sets in `el3` what `world` starts with. Without an SPMC nobody else has the registers, so
     /// nothing need be known about their use.
     pub fn start(features: Features, mode: SpmcMode, world: World, el3: &mut El3Regs) {
@@ -147,7 +153,7 @@ impl Simd {
             if features.has(Feature::SME) {
                 el3.cptr_el3 |= cptr::ESM;
             }
-        } else if mode == SpmcMode::SEl1 && world == World::Normal {
+        } else if world == World::Normal && Self::fp_is_lazy(features, mode) {
             el3.cptr_el3 |= cptr::TFP;
         }
     }
@@ -157,8 +163,7 @@ impl Simd {
     /// must trap nothing.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode, first: &SysRegs) {
         *self = Self::EMPTY;
-        if mode == SpmcMode::All {
-            // See `start`: FP is not trapped in this mode, because FPEXC32_EL2 would be too.
+        if mode.el1() && !Self::fp_is_lazy(features, mode) {
             self.opened = opened::NORMAL_FP;
         }
         let mut scrap = SysRegs::EMPTY;

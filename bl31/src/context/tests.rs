@@ -230,6 +230,7 @@ fn everything() -> IdRegs {
         mmfr3: MAX,
         mmfr4: MAX,
         smfr0: 1 << 63,
+        midr: 0x410f_d080,
         erridr: 1,
         ich_vtr: 6 << 26 | 15,
     }
@@ -275,11 +276,13 @@ fn old_cpu() {
         dfr0: 0x1030_5106,
         mmfr0: 0x1124,
         ich_vtr: 4 << 29 | 4 << 26 | 3,
+        midr: 0x411f_d070,
         ..IdRegs::default()
     };
     let features = Features::from_id(&id);
     assert!(!el3::has_sel2(&id));
     assert_eq!(features.to_string(), "AA32EL1 PMUv3");
+    assert!(features.has(Feature::EAGER_FP));
     assert!(features.has(Feature::ICH_LR0_3) && !features.has(Feature::ICH_LR4_7));
     assert!(!features.has(Feature::LATE_EL1) && !features.has(Feature::LATE_EL2));
 }

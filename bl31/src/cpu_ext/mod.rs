@@ -127,6 +127,7 @@ pub static EXTENSIONS: &[Extension] = &[
     aie::AIE,
     pfar::PFAR,
     fpmr::FPMR,
+    sve::EAGER_FP,
     sve::SVE,
     sme::SME,
     sme::SME2,

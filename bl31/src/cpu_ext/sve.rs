@@ -1,4 +1,4 @@
-//! FEAT_SVE: the scalable vector extension. Z, P and FFR are [`crate::context::simd`]'s; here are the
+//! FP and SIMD, and FEAT_SVE: the scalable vector extension. Z, P and FFR are [`crate::context::simd`]'s; here are the
 //! registers that control the vector length.
 
 use super::Extension;
@@ -22,3 +22,10 @@ pub const SVE: Extension = Extension::new(Feature::SVE, "SVE", |id| field(id.pfr
     // An EL2 that does not know SVE does not limit EL1.
     .first(|sys| sys.el2.sve.zcr_el2 = LEN_MAX)
     .init(|| msr!("S3_6_C1_C2_0", LEN_MAX));
+
+/// CPUs that may speculate with registers that are trapped ("variant 3a": Cortex-A57 and Cortex-A72,
+/// MIDR_EL1.PartNum of implementer 0x41). They have no SVE; their FP registers never hold the secure
+/// world's values while the normal world runs.
+pub const EAGER_FP: Extension = Extension::new(Feature::EAGER_FP, "", |id| {
+    id.midr >> 24 & 0xff == 0x41 && matches!(id.midr >> 4 & 0xfff, 0xd07 | 0xd08)
+});
