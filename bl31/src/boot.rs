@@ -135,7 +135,6 @@ extern "C" fn warm_main(index: usize) -> ! {
 /// Boots the SPMC on this core and then, for good, runs the normal world from `entry`.
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let system = core.system;
-    system.policy.init_el3();
     set_up_normal_world(core, entry);
     if system.spmc.is_some() && boot_spmc(core, primary) {
         core.switch_to(World::Normal);
@@ -163,7 +162,6 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = if spmc.sel2 { SPSR_EL2H } else { SPSR_EL1H };
     context.sys = system.policy.reset_state(World::Secure);
-    context.el3 = system.policy.el3_regs(World::Secure);
     core.load(World::Secure);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
@@ -171,16 +169,18 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     true
 }
 
-/// Fills the normal world's context for an entry at `entry`, with nothing left from before.
+/// Fills the normal world's context for an entry at `entry`, with nothing left from before, and opens
+/// for both worlds what EL3 opens. The normal world's registers must not be needed any more.
 pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     let policy = &core.system.policy;
-    let context = &mut core.normal;
+    let (normal, secure) = (&mut core.normal, &mut core.secure);
+    policy.init_el3(&mut core.simd, &mut normal.el3, &mut secure.el3);
+    let context = normal;
     context.gpr = [0; 31];
     context.gpr[..8].copy_from_slice(&entry.args);
     context.elr_el3 = entry.pc;
     context.spsr_el3 = u64::from(entry.spsr);
     context.sys = policy.reset_state(World::Normal);
-    context.el3 = policy.el3_regs(World::Normal);
 }
 
 /// Makes sense of BL32's record and the SPMC manifest.

@@ -11,7 +11,7 @@ use crate::crash::CrashRecord;
 use crate::system::{self, System};
 use crate::world::WorldContext;
 use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
@@ -22,6 +22,8 @@ pub const MAX_CORES: usize = Plat::MAX_CORES;
 /// One core's state.
 #[repr(C, align(64))]
 pub struct CoreData {
+    /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
+    pub crash: CrashRecord,
     /// The normal world's context.
     pub normal: WorldContext,
     /// The secure world's context.
@@ -36,8 +38,6 @@ pub struct CoreData {
     pub simd: Simd,
     /// The dispatcher's state on this core.
     pub spmd: janus_spmd::Core,
-    /// Written by the vectors when EL3 itself takes an exception.
-    pub crash: CrashRecord,
 }
 
 impl CoreData {
@@ -98,6 +98,9 @@ impl CoreData {
         context.load_return();
     }
 }
+
+// The vectors take it for granted.
+const _: () = assert!(offset_of!(CoreData, crash) == 0);
 
 /// Which cores have ever started.
 static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];

@@ -28,16 +28,17 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Flow {
             services::call(core, world)
         }
         _ => {
-            let policy = &core.system.policy;
-            let context = match world {
-                World::Normal => &mut core.normal,
-                World::Secure => &mut core.secure,
+            let (this, other) = match world {
+                World::Normal => (&mut core.normal, &mut core.secure),
+                World::Secure => (&mut core.secure, &mut core.normal),
             };
-            policy.resolve_trap(
+            core.system.policy.resolve_trap(
                 &mut core.simd,
                 world,
-                &mut context.el3,
-                &mut context.gpr,
+                &mut this.el3,
+                &mut this.gpr,
+                &this.sys,
+                &mut other.sys,
                 esr,
             );
             Flow::Run(world)

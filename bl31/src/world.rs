@@ -114,7 +114,6 @@ impl Exit {
 global_asm!(
     include_str!("vectors.S"),
     el3_sp = const offset_of!(WorldContext, el3_sp),
-    crash = const offset_of!(crate::core_data::CoreData, crash),
     sync = const Exit::SYNC,
     irq = const Exit::IRQ,
     fiq = const Exit::FIQ,

@@ -30,7 +30,11 @@ pub fn secure_interrupt(core: &mut CoreData) -> Flow {
         .system
         .spmd
         .secure_interrupt(&mut core.spmd, core.secure.args());
-    act(core, World::Normal, action)
+    match action {
+        Action::Enter => Flow::Run(World::Secure),
+        Action::Return => Flow::Run(World::Normal),
+        Action::El3(work) => perform(core, World::Normal, work),
+    }
 }
 
 /// Does what the dispatcher decided about a call of `from`.
@@ -39,7 +43,10 @@ fn act(core: &mut CoreData, from: World, action: Action) -> Flow {
     match action {
         Action::Return => Flow::Run(from),
         Action::Enter => Flow::Run(match from {
-            World::Normal => World::Secure,
+            World::Normal => {
+                core.simd.call(core.normal.gpr[0] as u32);
+                World::Secure
+            }
             World::Secure => World::Normal,
         }),
         Action::El3(work) => perform(core, from, work),
