@@ -38,14 +38,11 @@ pub extern "Rust" fn probe_secure(
     secure: &mut Regs,
     normal: &mut Regs,
 ) -> Action {
-    let action = spmd.call(core, World::Secure, secure, normal);
-    if let Action::El3(Work::ConsoleLog(log)) = action {
-        console(log, core, secure);
-    }
-    action
+    spmd.call(core, World::Secure, secure, normal)
 }
 
-fn console(log: ConsoleLog, core: &mut Core, secure: &mut Regs) {
+#[unsafe(no_mangle)]
+pub extern "Rust" fn probe_console(log: ConsoleLog, core: &mut Core, secure: &mut Regs) {
     log.lines(core, secure, |line| {
         black_box(line);
     });

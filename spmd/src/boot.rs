@@ -5,7 +5,7 @@
 //! normal world, which does not run yet.
 
 use crate::action::{Action, Work, refuse};
-use crate::call::{Call, ErrorCode, Regs, set_error, set_success};
+use crate::call::{Call, ErrorCode, Regs, WITHOUT_HINT, set_error, set_success};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
@@ -15,14 +15,15 @@ impl Core {
     /// The core comes up: `primary` on the core that boots the system (once), else by CPU_ON.
     ///
     /// On `true` enter the SPMC at [`Spmd::entry`] until it is ready or has failed. On `false` there
-    /// is nothing to enter: no SPMC, one that failed on the boot core, or one that died on this core.
+    /// is nothing to enter: no SPMC, one that failed on the boot core, or one that died on this core
+    /// (or the core is not off: [`Core::turn_off`] was forgotten).
     #[must_use]
     pub fn begin_boot(&mut self, spmd: &Spmd, primary: bool) -> bool {
         let usable = spmd.spmc.is_some() && (primary || spmd.ready.load(Acquire));
-        if !usable || self.state == State::Dead {
+        if !usable || !matches!(self.state, State::Off | State::Failed) {
             return false;
         }
-        self.state = State::Booting { primary };
+        self.enter(State::Booting { primary });
         true
     }
 }
@@ -80,7 +81,7 @@ impl Spmd {
     ) -> Action {
         let work = match rule {
             FromSecure::MsgWait => {
-                core.state = State::Running;
+                core.enter(State::Running);
                 if primary {
                     // Orders the entry point before it for the cores that come up later.
                     self.ready.store(true, Release);
@@ -90,9 +91,9 @@ impl Spmd {
             // Not forwarded in any state outside an interrupt: answered as ever.
             FromSecure::Resume => return refuse(caller, ErrorCode::Denied),
             FromSecure::Error => Work::SpmcFailed(caller[2] as u32 as i32),
-            _ => Work::SpmcStrayed(call.id(0)),
+            _ => Work::SpmcStrayed(call.id(WITHOUT_HINT)),
         };
-        core.state = State::Failed;
+        core.enter(State::Failed);
         Action::El3(work)
     }
 }

@@ -58,7 +58,10 @@ pub(crate) const fn is_secure(id: u16) -> bool {
 }
 
 /// Bit 16 of a function ID: the caller has no live SVE state (SMCCC 1.3, 2.9).
-pub(crate) const SVE_HINT: u32 = 1 << 16;
+const SVE_HINT: u32 = 1 << 16;
+/// A function ID as it is, and without the hint.
+pub(crate) const WITH_HINT: u32 = !0;
+pub(crate) const WITHOUT_HINT: u32 = !SVE_HINT;
 const SMC64: u32 = 1 << 30;
 /// Function number 0: a fast SMC32 call to the standard secure services.
 const OWNER: u32 = 0x8400_0000;
@@ -103,10 +106,10 @@ impl Call {
         self.id & SMC64 != 0
     }
 
-    /// The function ID with the bits of `kept_hint` left of the SVE hint.
+    /// The bits of the function ID that are in `mask`: [`WITH_HINT`] or [`WITHOUT_HINT`].
     #[inline(always)]
-    pub fn id(self, kept_hint: u32) -> u32 {
-        self.id & (!SVE_HINT | kept_hint)
+    pub fn id(self, mask: u32) -> u32 {
+        self.id & mask
     }
 }
 

@@ -5,7 +5,7 @@
 //! [`crate::secure`], which know nothing of the short cut.
 
 use crate::action::{Action, Work};
-use crate::call::{Call, Regs, SVE_HINT, World, id, set};
+use crate::call::{Call, Regs, WITH_HINT, WITHOUT_HINT, World, id, set};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::features::SCHEDULE_RECEIVER;
 use crate::negotiation::{Negotiation, Pair};
@@ -39,8 +39,8 @@ pub struct SpmcConfig {
 /// The dispatcher: what all cores share. Only its atomics change after boot.
 pub struct Spmd {
     pub(crate) spmc: Option<SpmcConfig>,
-    /// [`SVE_HINT`] where the SPMC may see it.
-    hint: u32,
+    /// The bits of a function ID that the SPMC may see.
+    id_mask: u32,
     pub(crate) versions: Negotiation,
     /// Where the other cores enter; 0: as the boot core.
     pub(crate) secondary_entry: AtomicU64,
@@ -53,7 +53,7 @@ impl Spmd {
     pub const fn new() -> Self {
         Self {
             spmc: None,
-            hint: 0,
+            id_mask: WITHOUT_HINT,
             versions: Negotiation::new(Version::V1_0),
             secondary_entry: AtomicU64::new(0),
             ready: AtomicBool::new(false),
@@ -63,7 +63,7 @@ impl Spmd {
     /// A system with the SPMC that `config` describes, not booted yet.
     pub const fn with_spmc(config: SpmcConfig) -> Self {
         Self {
-            hint: if config.sel2 { SVE_HINT } else { 0 },
+            id_mask: if config.sel2 { WITH_HINT } else { WITHOUT_HINT },
             versions: Negotiation::new(config.version),
             spmc: Some(config),
             secondary_entry: AtomicU64::new(0),
@@ -109,23 +109,17 @@ impl Spmd {
     pub fn normal_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
         let call = Call::of(caller);
         let rules = rules(call);
-        let pair = core.pair;
+        let path = core.path;
         let forwarded = match rules.normal {
             FromNormal::Forward => true,
             FromNormal::DirectReq => may_request(caller),
-            FromNormal::DirectReq2 => pair.both_wide() && may_address(caller),
+            FromNormal::DirectReq2 => path.both_wide() && may_address(caller),
             FromNormal::Features => caller[1] as u32 != SCHEDULE_RECEIVER,
             _ => false,
         };
-        if forwarded && core.is_running() && pair.fixed() && rules.has(call) {
-            forward(
-                call,
-                self.hint,
-                pair.normal_is_wide(),
-                pair.secure_is_wide(),
-                caller,
-                other,
-            );
+        if forwarded && path.is_open() && rules.has(call) {
+            let (from_wide, to_wide) = (path.normal_is_wide(), path.secure_is_wide());
+            forward(call, self.id_mask, from_wide, to_wide, caller, other);
             return Action::Enter;
         }
         self.normal_decide(core, call, rules, caller, other)
@@ -135,17 +129,25 @@ impl Spmd {
     pub fn secure_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
         let call = Call::of(caller);
         let rules = rules(call);
-        let pair = core.pair;
+        let path = core.path;
         let forwarded = match rules.secure {
             FromSecure::Forward | FromSecure::Error | FromSecure::Success | FromSecure::MsgWait => {
                 true
             }
             FromSecure::DirectResp => may_respond(caller),
-            FromSecure::DirectResp2 => pair.both_wide() && may_answer(caller),
+            FromSecure::DirectResp2 => path.both_wide() && may_answer(caller),
             _ => false,
         };
-        if forwarded && core.is_running() && pair.fixed() && rules.has(call) {
-            return pass(call, pair, caller, other);
+        if forwarded && path.is_open() && rules.has(call) {
+            forward(
+                call,
+                WITHOUT_HINT,
+                path.secure_is_wide(),
+                path.normal_is_wide(),
+                caller,
+                other,
+            );
+            return Action::Enter;
         }
         self.secure_decide(core, call, rules, caller, other)
     }
@@ -160,7 +162,7 @@ impl Spmd {
         match core.state {
             State::Running => {
                 set(secure, [id::INTERRUPT, 0, 0, 0]);
-                core.state = State::Interrupted;
+                core.enter(State::Interrupted);
                 Action::Enter
             }
             State::Off | State::Failed | State::Dead => Action::El3(Work::Unclaimed),
@@ -173,7 +175,7 @@ impl Spmd {
     /// The versions for a call of the normal world that ends the negotiation.
     pub(crate) fn fixed_pair(&self, core: &mut Core) -> Pair {
         if !core.pair.fixed() {
-            core.pair = self.versions.fix();
+            core.fix(self.versions.fix());
         }
         core.pair
     }
@@ -197,7 +199,7 @@ impl Spmd {
     ) -> Action {
         forward(
             call,
-            self.hint,
+            self.id_mask,
             pair.normal_is_wide(),
             pair.secure_is_wide(),
             caller,
@@ -218,7 +220,7 @@ impl Default for Spmd {
 pub(crate) fn pass(call: Call, pair: Pair, caller: &Regs, normal: &mut Regs) -> Action {
     forward(
         call,
-        0,
+        WITHOUT_HINT,
         pair.secure_is_wide(),
         pair.normal_is_wide(),
         caller,
@@ -232,9 +234,9 @@ pub(crate) fn pass(call: Call, pair: Pair, caller: &Regs, normal: &mut Regs) -> 
 ///
 /// Written out, for loops and copies of slices become calls and counters at `opt-level = "s"`.
 #[inline(always)]
-fn forward(call: Call, hint: u32, from_wide: bool, to_wide: bool, from: &Regs, to: &mut Regs) {
+fn forward(call: Call, id_mask: u32, from_wide: bool, to_wide: bool, from: &Regs, to: &mut Regs) {
     let [_, x1, x2, x3, x4, x5, x6, x7, ..] = *from;
-    to[0] = u64::from(call.id(hint));
+    to[0] = u64::from(call.id(id_mask));
     if !call.is_64() {
         let low = |x: u64| x & 0xFFFF_FFFF;
         [to[1], to[2], to[3], to[4]] = [low(x1), low(x2), low(x3), low(x4)];

@@ -1,7 +1,7 @@
 //! FFA_FEATURES: w1 is a function ID (bit 31 set) or the ID of a feature.
 
 use crate::action::Action;
-use crate::call::{Call, ErrorCode, Regs, set_error, set_success};
+use crate::call::{Call, ErrorCode, Regs, WITHOUT_HINT, set_error, set_success};
 use crate::dispatch::Spmd;
 use crate::state::{Core, State};
 use crate::table::{FromSecure, rules};
@@ -23,7 +23,7 @@ pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
         _ => rules.exists_at(version),
     };
     // A question names the function, not a call: no SVE hint.
-    let named = function.id(0) == asked && rules.has_for(function, Some(version));
+    let named = function.id(WITHOUT_HINT) == asked && rules.has_for(function, Some(version));
     if accepted && named {
         set_success(caller, 0);
     } else {
@@ -54,13 +54,13 @@ impl Spmd {
         let unknown =
             rule == FromSecure::Error && caller[2] as u32 == ErrorCode::NotSupported as i32 as u32;
         if let (true, Some(sri)) = (unknown, self.doorbell_sri()) {
-            core.state = State::Running;
+            core.enter(State::Running);
             set_success(normal, sri);
             return Action::Enter;
         }
         let action = self.secure_running(core, call, rule, caller, normal);
         if action == Action::Enter {
-            core.state = State::Running;
+            core.enter(State::Running);
         }
         action
     }

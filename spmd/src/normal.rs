@@ -33,7 +33,7 @@ impl Spmd {
             FromNormal::Forward => None,
             FromNormal::Features => {
                 if self.asks_for_sri(caller) {
-                    core.state = State::AskedSri;
+                    core.enter(State::AskedSri);
                 }
                 None
             }

@@ -166,7 +166,7 @@ impl Spmd {
                 Pending::Discover
             }
         };
-        core.state = State::Requested(pending);
+        core.enter(State::Requested(pending));
         Ok(())
     }
 }

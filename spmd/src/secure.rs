@@ -50,7 +50,7 @@ impl Spmd {
                 None => refuse(caller, ErrorCode::Denied),
                 Some(Answer::Aborted) => self.abort(core, normal),
                 Some(answer) => {
-                    core.state = State::Running;
+                    core.enter(State::Running);
                     Action::El3(Work::Answered(answer))
                 }
             },
@@ -133,7 +133,7 @@ impl Spmd {
             State::Requested(_) => Work::Answered(Answer::Aborted),
             State::Interrupted | State::Off | State::Failed | State::Dead => Work::Aborted,
         };
-        core.state = State::Dead;
+        core.enter(State::Dead);
         Action::El3(work)
     }
 }
@@ -142,7 +142,7 @@ impl Spmd {
 /// is DENIED.
 fn secure_interrupted(core: &mut Core, rule: FromSecure, caller: &mut Regs) -> Action {
     if rule == FromSecure::Resume {
-        core.state = State::Running;
+        core.enter(State::Running);
         return Action::Enter;
     }
     refuse(caller, ErrorCode::Denied)

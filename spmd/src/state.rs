@@ -48,11 +48,61 @@ pub enum StateName {
     Dead,
 }
 
+/// Whether calls are forwarded without further questions, and which registers they carry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Path(u8);
+
+impl Path {
+    const CLOSED: Self = Self(0);
+    const OPEN: u8 = 1;
+    const NORMAL_WIDE: u8 = 2;
+    const SECURE_WIDE: u8 = 4;
+
+    fn new(state: State, pair: Pair) -> Self {
+        if state != State::Running || !pair.fixed() {
+            return Self::CLOSED;
+        }
+        let bit = |set, bit| if set { bit } else { 0 };
+        Self(
+            Self::OPEN
+                | bit(pair.normal_is_wide(), Self::NORMAL_WIDE)
+                | bit(pair.secure_is_wide(), Self::SECURE_WIDE),
+        )
+    }
+
+    /// The SPMC runs and the versions are fixed.
+    #[inline(always)]
+    pub fn is_open(self) -> bool {
+        self.0 & Self::OPEN != 0
+    }
+
+    /// The normal world is at 1.2 or later.
+    #[inline(always)]
+    pub fn normal_is_wide(self) -> bool {
+        self.0 & Self::NORMAL_WIDE != 0
+    }
+
+    /// The SPMC is at 1.2 or later.
+    #[inline(always)]
+    pub fn secure_is_wide(self) -> bool {
+        self.0 & Self::SECURE_WIDE != 0
+    }
+
+    /// Both are.
+    #[inline(always)]
+    pub fn both_wide(self) -> bool {
+        const BOTH: u8 = Path::NORMAL_WIDE | Path::SECURE_WIDE;
+        self.0 & BOTH == BOTH
+    }
+}
+
 /// One core's part of the dispatcher. bl31 keeps one per core, next to the core's contexts; nothing
 /// in it is shared.
 #[derive(Debug)]
 pub struct Core {
     pub(crate) state: State,
+    /// What the forwarding path needs of `state` and `pair`.
+    pub(crate) path: Path,
     /// The versions as this core last saw them; once fixed they need no second look.
     pub(crate) pair: Pair,
     /// What the SPMC has logged of a line not ended yet.
@@ -64,6 +114,7 @@ impl Core {
     pub const fn new() -> Self {
         Self {
             state: State::Off,
+            path: Path::CLOSED,
             pair: Pair::unasked(Version::V1_0),
             line: LineBuffer::new(),
         }
@@ -90,7 +141,18 @@ impl Core {
         !matches!(self.state, State::Off | State::Failed | State::Dead)
     }
 
-    #[inline(always)]
+    /// The one place where the state changes.
+    pub(crate) fn enter(&mut self, state: State) {
+        self.state = state;
+        self.path = Path::new(state, self.pair);
+    }
+
+    /// The versions are fixed.
+    pub(crate) fn fix(&mut self, pair: Pair) {
+        self.pair = pair;
+        self.path = Path::new(self.state, pair);
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.state, State::Running)
     }
@@ -99,7 +161,7 @@ impl Core {
     /// next [`Core::begin_boot`] starts the SPMC anew. One that died stays dead.
     pub fn turn_off(&mut self) {
         if self.state != State::Dead {
-            self.state = State::Off;
+            self.enter(State::Off);
         }
     }
 }

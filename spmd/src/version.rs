@@ -109,7 +109,7 @@ impl Spmd {
             ],
         );
         secure[4] = u64::from(flags);
-        core.state = State::Requested(Pending::Version(question));
+        core.enter(State::Requested(Pending::Version(question)));
         Action::Enter
     }
 
@@ -133,7 +133,7 @@ impl Spmd {
             VersionAnswer::Nonsense => return self.abort(core, normal),
         };
         set(normal, [w0, 0, 0, 0]);
-        core.state = State::Running;
+        core.enter(State::Running);
         Action::Enter
     }
 }

@@ -33,7 +33,13 @@ fn no_entry_point_can_panic() {
     entry_points.sort();
     assert_eq!(
         entry_points,
-        ["probe_new", "probe_normal", "probe_rest", "probe_secure"],
+        [
+            "probe_console",
+            "probe_new",
+            "probe_normal",
+            "probe_rest",
+            "probe_secure"
+        ],
         "the entry points that are looked at"
     );
     assert!(
