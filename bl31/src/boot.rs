@@ -165,6 +165,8 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     core.load(World::Secure);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
+    } else if let Err(why) = gic::give_sri(&spmc.sri) {
+        error!("core {}: interrupts: {why}", core.index);
     }
     true
 }

@@ -36,17 +36,28 @@ pub fn init(spmc: bool) -> Result<(), Error> {
 ///
 /// What is wrong with the redistributor, see [`Error`].
 pub fn init_core(sri: Option<&Sri>) -> Result<(), Error> {
-    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     let sgis = Sgis {
-        sri: sri.map(|sri| sri.id),
+        sri: None,
         doorbell: sri.and_then(|sri| sri.doorbell),
     };
-    redistributor.init(&GIC, &sgis, sri.is_some())?;
+    GIC.redistributor(MPIDR_EL1.get())?
+        .init(&GIC, &sgis, sri.is_some())?;
     gic_cpu::init();
-    if let Some(sri) = sri {
-        for breach in redistributor.sri_state(sri.id)?.breaches() {
-            warn!("{breach}");
-        }
+    Ok(())
+}
+
+/// Gives the schedule receiver interrupt to the normal world of this core, once the SPMC has
+/// started here: it may want to find the SGI secure, as after reset. Warns of what is not as it
+/// must be.
+///
+/// # Errors
+///
+/// What is wrong with the redistributor, see [`Error`].
+pub fn give_sri(sri: &Sri) -> Result<(), Error> {
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
+    redistributor.give_sri(sri.id)?;
+    for breach in redistributor.sri_state(sri.id)?.breaches() {
+        warn!("{breach}");
     }
     Ok(())
 }

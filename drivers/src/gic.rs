@@ -340,13 +340,6 @@ impl Redistributor {
             regs.set_interrupt_priority(id, SECURE_SGI_PRIORITY)?;
             regs.enable_interrupt(id, spmc)?;
         }
-        if let Some(sri) = sgis.sri {
-            let id = sgi(sri)?;
-            regs.enable_interrupt(id, false)?;
-            regs.set_group(id, GicGroup::Group1NS)?;
-            regs.set_interrupt_priority(id, SRI_PRIORITY)?;
-            regs.enable_interrupt(id, true)?;
-        }
         if let Some(doorbell) = sgis.doorbell {
             let id = sgi(doorbell)?;
             regs.set_group(id, SecureGroup::Group0.into())?;
@@ -367,6 +360,22 @@ impl Redistributor {
                 regs.enable_interrupt(id, true)?;
             }
         }
+        regs.wait_for_pending_write();
+        sgis.sri.map_or(Ok(()), |sri| self.give_sri(sri))
+    }
+
+    /// Gives SGI `sri` to the normal world as the schedule receiver interrupt: non-secure Group 1,
+    /// at a priority that the normal world can use, enabled.
+    ///
+    /// An SPMC may insist on finding it secure and giving it away itself while it starts (OP-TEE
+    /// does): then [`Redistributor::init`] is told of no SRI, and this comes after the start.
+    pub fn give_sri(&mut self, sri: u32) -> Result<(), Error> {
+        let id = sgi(sri)?;
+        let mut regs = self.regs();
+        regs.enable_interrupt(id, false)?;
+        regs.set_group(id, GicGroup::Group1NS)?;
+        regs.set_interrupt_priority(id, SRI_PRIORITY)?;
+        regs.enable_interrupt(id, true)?;
         regs.wait_for_pending_write();
         Ok(())
     }
