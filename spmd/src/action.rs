@@ -28,7 +28,7 @@ pub enum Work {
     /// The SPMC called this function ID before it was initialised, and may not: as
     /// [`Work::SpmcFailed`].
     SpmcStrayed(u32),
-    /// The request made by [`Spmd::request`] is answered: go on with what needed it. The SPMC waits;
+    /// The request made by [`crate::Spmd::request`] is answered: go on with what needed it. The SPMC waits;
     /// its registers are written when it is entered next.
     Answered(Answer),
     /// Take the characters out of the secure registers ([`ConsoleLog::lines`], which also writes the

@@ -234,12 +234,11 @@ static MANY: [&dyn LogicalPartition; 7] = [
     &Named(0xFFC6, [2, 1]),
 ];
 
+/// A partition as FFA_PARTITION_INFO_GET_REGS tells of it: ID and UUID.
+type Found = (u64, [u64; 2]);
+
 /// The partitions found in one call: IDs, UUIDs; and the indices of the last one and the last given.
-fn info(
-    version: Version,
-    uuid: [u64; 2],
-    start: u64,
-) -> Result<(Vec<(u64, [u64; 2])>, u64, u64), u64> {
+fn info(version: Version, uuid: [u64; 2], start: u64) -> Result<(Vec<Found>, u64, u64), u64> {
     let mut config = config(version);
     config.partitions = &MANY;
     let mut machine = Machine::running(config);
@@ -281,7 +280,7 @@ fn info(
 
 #[test]
 fn the_spmc_finds_the_partitions() {
-    let all = |range: std::ops::Range<usize>| -> Vec<(u64, [u64; 2])> {
+    let all = |range: std::ops::Range<usize>| -> Vec<Found> {
         MANY[range]
             .iter()
             .map(|p| (u64::from(p.id()), p.uuid()))
