@@ -122,12 +122,10 @@ pub(crate) fn endpoints(regs: &Regs) -> (u16, u16) {
 /// Writes x0 to x7; what an answer of EL3 does not carry (x8 and up) stays the caller's.
 #[inline]
 pub(crate) fn set(regs: &mut Regs, first: [u32; 4]) {
-    for (reg, value) in regs.iter_mut().zip(first) {
-        *reg = u64::from(value);
-    }
-    for reg in &mut regs[4..8] {
-        *reg = 0;
-    }
+    let [w0, w1, w2, w3] = first;
+    [regs[0], regs[1]] = [w0.into(), w1.into()];
+    [regs[2], regs[3]] = [w2.into(), w3.into()];
+    [regs[4], regs[5], regs[6], regs[7]] = [0; 4];
 }
 
 /// FFA_ERROR with w2 = `code`, all other registers of the answer zero.
