@@ -161,7 +161,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = if spmc.sel2 { SPSR_EL2H } else { SPSR_EL1H };
-    context.sys = system.policy.reset_state(World::Secure);
+    system.policy.reset(&mut context.sys);
     core.load(World::Secure);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
@@ -182,7 +182,7 @@ pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     context.gpr[..8].copy_from_slice(&entry.args);
     context.elr_el3 = entry.pc;
     context.spsr_el3 = u64::from(entry.spsr);
-    context.sys = policy.reset_state(World::Normal);
+    policy.reset(&mut context.sys);
 }
 
 /// Makes sense of BL32's record and the SPMC manifest.

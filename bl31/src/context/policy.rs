@@ -77,23 +77,6 @@ impl Policy {
         Simd::start(self.features, self.mode, world, &mut el3);
         el3
     }
-
-    /// The values that the architecture and custom let software expect at its first instruction:
-    /// reset values, with EL2's controls such that EL1 works as if EL2 were not there.
-    fn first_state(&self) -> SysRegs {
-        let mut sys = SysRegs::EMPTY;
-        sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
-        sys.el2.el2.sctlr_el2 = SCTLR_EL2_RESET;
-        sys.el2.el2.hcr_el2 = HCR_EL2_RESET;
-        sys.el2.el2.cptr_el2 = CPTR_EL2_RESET;
-        sys.el2.el2.cnthctl_el2 = CNTHCTL_EL2_RESET;
-        for extension in crate::cpu_ext::EXTENSIONS {
-            if self.features.has(extension.feature) {
-                (extension.first)(&mut sys);
-            }
-        }
-        sys
-    }
 }
 
 impl Policy {
@@ -114,17 +97,28 @@ impl Policy {
         self.features.minus(mine).or(mine.minus(self.features))
     }
 
-    /// The values with which `world` starts on this core.
-    pub fn reset_state(&self, _world: World) -> SysRegs {
-        let mut sys = self.first_state();
+    /// Sets `sys` to what the architecture and custom let software expect at its first instruction:
+    /// reset values, with EL2's controls such that EL1 works as if EL2 were not there.
+    pub fn reset(&self, sys: &mut SysRegs) {
+        *sys = SysRegs::EMPTY;
+        sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
         // Implementation defined: the values of the CPU's own reset.
         sys.el1.el1.actlr_el1 = mrs!("ACTLR_EL1");
         if self.features.has(Feature::EL2) {
-            sys.el2.el2.actlr_el2 = mrs!("ACTLR_EL2");
-            sys.el2.el2.vpidr_el2 = mrs!("MIDR_EL1");
-            sys.el2.el2.vmpidr_el2 = mrs!("MPIDR_EL1");
+            let el2 = &mut sys.el2.el2;
+            el2.sctlr_el2 = SCTLR_EL2_RESET;
+            el2.hcr_el2 = HCR_EL2_RESET;
+            el2.cptr_el2 = CPTR_EL2_RESET;
+            el2.cnthctl_el2 = CNTHCTL_EL2_RESET;
+            el2.actlr_el2 = mrs!("ACTLR_EL2");
+            el2.vpidr_el2 = mrs!("MIDR_EL1");
+            el2.vmpidr_el2 = mrs!("MPIDR_EL1");
         }
-        sys
+        for extension in crate::cpu_ext::EXTENSIONS {
+            if self.features.has(extension.feature) {
+                (extension.first)(sys);
+            }
+        }
     }
 
     /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
@@ -147,9 +141,9 @@ impl Policy {
                 (extension.init)();
             }
         }
-        let first = self.reset_state(World::Normal);
-        simd.init(self.features, self.mode, &first);
-        let mut scrap = SysRegs::EMPTY;
+        // EL3's stacks are small.
+        let [first, scrap] = simd.scratch();
+        self.reset(first);
         // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
         unsafe {
             if self.features.has(Feature::EL2) {
@@ -157,6 +151,8 @@ impl Policy {
             }
             super::El1Bank::swap(self.features, &mut scrap.el1, &first.el1);
         }
+        Simd::init_lengths(self.features, first, scrap);
+        simd.init(self.features, self.mode);
     }
 
     /// Saves what the CPU holds to `from` and loads `to`.

@@ -158,25 +158,22 @@ impl Simd {
         }
     }
 
-    /// Sets the vector registers of a core that just came on, and those that control their lengths,
-    /// to first values. What boot firmware or the core's former life left there is gone. CPTR_EL3
-    /// must trap nothing.
-    pub(super) fn init(&mut self, features: Features, mode: SpmcMode, first: &SysRegs) {
-        *self = Self::EMPTY;
-        if mode.el1() && !Self::fp_is_lazy(features, mode) {
-            self.opened = opened::NORMAL_FP;
-        }
-        let mut scrap = SysRegs::EMPTY;
-        if features.has(Feature::SME) {
-            msr!("S3_3_C4_C2_2", 0);
-        }
-        // SAFETY: `z` has room for 32 vectors, and EL3 uses no vector register. The other registers
-        // are the CPU's, and EL3 does not depend on the lengths of lower ELs.
+    /// Room for the set-up of a core that just came on, before [`Simd::init`].
+    pub(super) fn scratch(&mut self) -> [&mut SysRegs; 2] {
+        const _: () =
+            assert!(2 * size_of::<SysRegs>() <= 32 * VL_MAX && align_of::<SysRegs>() <= 16);
+        // SAFETY: `z` is the first field of a structure with an alignment of 16, and has room for
+        // two; every bit pattern is a SysRegs.
+        let [first, second] = unsafe { &mut *self.z.as_mut_ptr().cast::<[SysRegs; 2]>() };
+        [first, second]
+    }
+
+    /// Loads the registers that control vector lengths from `first`; what they held goes to `scrap`.
+    /// CPTR_EL3 must trap nothing.
+    pub(super) fn init_lengths(features: Features, first: &SysRegs, scrap: &mut SysRegs) {
+        // SAFETY: the registers are the CPU's, and EL3 does not depend on lengths of lower ELs.
         unsafe {
-            vectors::load_q(self.z.as_ptr());
-            self.normal.load(features);
             if features.has(Feature::SVE) {
-                vectors::clear_sve();
                 El1Bank::swap_group(sve::SveEl1::swap, &mut scrap.el1, &first.el1);
                 if features.has(Feature::EL2) {
                     El2Bank::swap_group(sve::SveEl2::swap, &mut scrap.el2, &first.el2);
@@ -189,6 +186,26 @@ impl Simd {
                 }
             }
         }
+    }
+
+    /// Clears the vector registers of a core that just came on: what boot firmware or the core's
+    /// former life left there is gone. CPTR_EL3 must trap nothing.
+    pub(super) fn init(&mut self, features: Features, mode: SpmcMode) {
+        *self = Self::EMPTY;
+        if mode.el1() && !Self::fp_is_lazy(features, mode) {
+            self.opened = opened::NORMAL_FP;
+        }
+        if features.has(Feature::SME) {
+            msr!("S3_3_C4_C2_2", 0);
+        }
+        // SAFETY: `z` has room for 32 vectors, and EL3 uses no vector register.
+        unsafe {
+            vectors::load_q(self.z.as_ptr());
+            if features.has(Feature::SVE) {
+                vectors::clear_sve();
+            }
+        }
+        self.normal.load(features);
     }
 
     /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
