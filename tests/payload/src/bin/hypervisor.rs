@@ -18,5 +18,5 @@ extern "C" fn payload_main(_core: usize) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
-    hypervisor::panicked(Text::of(format_args!("{info}")))
+    hypervisor::panicked(Text::of_panic(info))
 }

@@ -13,5 +13,5 @@ extern "C" fn payload_main(core: usize) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
-    spmc::panicked(Text::of(format_args!("{info}")))
+    spmc::panicked(Text::of_panic(info))
 }

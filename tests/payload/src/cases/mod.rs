@@ -22,6 +22,7 @@ static AREAS: &[&[Case]] = &[
     ffa::services::CASES,
     psci::basics::CASES,
     poison::CASES,
+    poison::vectors::CASES,
     ffa::failure::CASES,
 ];
 

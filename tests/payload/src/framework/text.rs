@@ -26,6 +26,14 @@ impl Text {
         text
     }
 
+    /// Message and place of a panic, on one line.
+    pub fn of_panic(info: &core::panic::PanicInfo) -> Self {
+        let place = info.location().map_or(("", 0), |l| {
+            (l.file().rsplit('/').next().unwrap_or(""), l.line())
+        });
+        Self::of(format_args!("{} ({}:{})", info.message(), place.0, place.1))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         // `push` only ever adds whole characters.

@@ -63,7 +63,11 @@ fn pattern(index: usize, seed: u64, secure: bool) -> u64 {
     let value = n
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .rotate_left((seed as u32 / 2 * 13) % 64);
-    if seed % 2 == 0 { value } else { !value }
+    if seed.is_multiple_of(2) {
+        value
+    } else {
+        !value
+    }
 }
 
 /// Finds out which registers there are and which bits can be written. How many that is.

@@ -16,6 +16,8 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 pub mod bank;
 pub mod critical;
 pub mod registers;
+pub mod vector_regs;
+pub mod vectors;
 
 pub const CASES: &[Case] = &[
     Case::new("poison/calls", calls)
