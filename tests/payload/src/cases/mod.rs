@@ -7,6 +7,7 @@ mod ffa;
 mod poison;
 mod psci;
 mod smccc;
+mod sri;
 
 static AREAS: &[&[Case]] = &[
     boot::CASES,
@@ -21,6 +22,11 @@ static AREAS: &[&[Case]] = &[
     ffa::power::CASES,
     ffa::services::CASES,
     psci::basics::CASES,
+    psci::races::CASES,
+    psci::suspend::CASES,
+    sri::CASES,
+    sri::doorbell::CASES,
+    sri::notifications::CASES,
     poison::CASES,
     poison::vectors::CASES,
     ffa::failure::CASES,

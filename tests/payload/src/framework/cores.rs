@@ -12,6 +12,11 @@ use crate::{ensure_eq, fail};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use spin::Mutex;
 
+/// No CPU_SUSPEND is wanted.
+const NO_SUSPEND: u64 = u64::MAX;
+/// The context ID of a core, without its number.
+pub const CONTEXT: u64 = 0xc0de_0000_0000_0000;
+
 /// Seconds after which a core that does not come back is taken for lost.
 pub const PATIENCE: u64 = 60;
 
@@ -32,8 +37,11 @@ struct Slot {
     state: AtomicU32,
     job: Mutex<Option<Job>>,
     outcome: Mutex<Outcome>,
-    /// The context argument of the last CPU_ON, as it arrived in x0.
+    /// The context argument of the last CPU_ON, as it arrived in x0; or the status of a call
+    /// that should have turned the core off and came back.
     context: AtomicU64,
+    /// The power state to suspend to instead of turning off.
+    suspend: AtomicU64,
 }
 
 static SLOTS: [Slot; MAX_CORES] = [const {
@@ -42,6 +50,7 @@ static SLOTS: [Slot; MAX_CORES] = [const {
         job: Mutex::new(None),
         outcome: Mutex::new(Ok(())),
         context: AtomicU64::new(0),
+        suspend: AtomicU64::new(NO_SUSPEND),
     }
 }; MAX_CORES];
 
@@ -107,7 +116,14 @@ pub fn worker() -> ! {
             *slot.outcome.lock() = outcome;
             if slot.state.load(SeqCst) == State::TurningOff as u32 {
                 slot.state.store(State::Off as u32, SeqCst);
-                let status = psci::call(psci::PSCI_CPU_OFF, &[]);
+                let status = match slot.suspend.swap(NO_SUSPEND, SeqCst) {
+                    NO_SUSPEND => psci::call(psci::PSCI_CPU_OFF, &[]),
+                    power_state => {
+                        let arguments =
+                            [power_state, entry::secondary_entry(), CONTEXT | me as u64];
+                        psci::call(psci::PSCI_CPU_SUSPEND_64, &arguments)
+                    }
+                };
                 // Still here: refused.
                 slot.context.store(status as u32 as u64, SeqCst);
             }
@@ -206,7 +222,7 @@ pub fn on_each(f: impl Fn(usize) -> Outcome + Sync) -> Outcome {
 
 /// Turns core `number` on and waits until it is ready for work.
 pub fn turn_on(number: usize) -> Outcome {
-    let context = 0xc0de_0000_0000_0000 | number as u64;
+    let context = CONTEXT | number as u64;
     // A core that is just turning off may need a moment.
     let mut status = psci::ALREADY_ON;
     timer::wait_until(PATIENCE, || {
@@ -267,6 +283,26 @@ pub fn turn_off(number: usize) -> Outcome {
         None => Ok(()),
         Some(status) => fail!("CPU_OFF on core {number} came back with {status}"),
     }
+}
+
+/// Lets core `number` run `first`, then call CPU_SUSPEND with `power_state`, and waits until it is back: in x0 of its
+/// entry point the context ID [`CONTEXT`] with its number, or the status if the call returned.
+pub fn suspend(number: usize, power_state: u32, first: fn(usize)) -> Result<u64, Why> {
+    let slot = &SLOTS[number];
+    slot.context.store(u64::MAX, SeqCst);
+    slot.suspend.store(u64::from(power_state), SeqCst);
+    let job = |n: usize| {
+        first(n);
+        SLOTS[n].state.store(State::TurningOff as u32, SeqCst);
+        Ok(())
+    };
+    // SAFETY: the core leaves the job before it suspends, and this waits until it is back.
+    unsafe { post(number, &job) }?;
+    let back = || state(number) == State::Idle as u32 && slot.context.load(SeqCst) != u64::MAX;
+    if !timer::wait_until(PATIENCE, back) {
+        fail!("core {number} called CPU_SUSPEND({power_state:#x}) and did not come back");
+    }
+    Ok(slot.context.load(SeqCst))
 }
 
 /// Turns on every core that is off.

@@ -4,10 +4,12 @@
 //! ZCR and SMCR give at the moment; patterns are made anew for each look, so
 //! only one copy of the registers is kept.
 
+use crate::arch::exceptions::attempt;
 use crate::arch::{MAX_CORES, cpu};
 use crate::framework::text::Text;
 use crate::{mrs, msr};
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// Longest vector in bytes.
 const LONGEST: usize = 256;
@@ -149,7 +151,7 @@ payload_zt0:
 "#
 );
 
-/// What the CPU has.
+/// What can be used.
 #[derive(Clone, Copy)]
 pub struct Has {
     /// FEAT_SVE.
@@ -160,13 +162,21 @@ pub struct Has {
     pub sme2: bool,
 }
 
-/// What the CPU has.
+/// Bits of [`USABLE`].
+const SVE: u32 = 1;
+const SME: u32 = 2;
+
+/// What [`open`] found that EL3 lets this world use, per core.
+static USABLE: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(0) }; MAX_CORES];
+
+/// What this world may use since the last [`open`].
 pub fn has() -> Has {
-    let sme = mrs!("id_aa64pfr1_el1") >> 24 & 0xf;
+    let usable = USABLE[cpu::number()].load(SeqCst);
+    let sme2 = mrs!("id_aa64pfr1_el1") >> 24 & 0xf >= 2;
     Has {
-        sve: mrs!("id_aa64pfr0_el1") >> 32 & 0xf != 0,
-        sme: sme != 0,
-        sme2: sme >= 2,
+        sve: usable & SVE != 0,
+        sme: usable & SME != 0,
+        sme2: usable & SME != 0 && sme2,
     }
 }
 
@@ -180,27 +190,39 @@ pub fn set_svcr(value: u64) {
     msr!("S3_3_C4_C2_2", value);
 }
 
-/// Opens FP, SVE and SME for this level and sets the vector length to `len` (ZCR.LEN).
+/// Opens FP, SVE and SME for this level as far as EL3 lets it, and sets the vector length to `len`
+/// (ZCR.LEN).
 pub fn open(len: u64) {
-    let has = has();
-    let smcr = len | 1 << 31 | if has.sme2 { 1 << 30 } else { 0 };
+    let sve = mrs!("id_aa64pfr0_el1") >> 32 & 0xf != 0;
+    let sme = mrs!("id_aa64pfr1_el1") >> 24 & 0xf;
+    let smcr = len | 1 << 31 | if sme >= 2 { 1 << 30 } else { 0 };
+    let mut usable = 0;
     if cpu::el() == 2 {
         msr!("cptr_el2", mrs!("cptr_el2") & !(1 << 8 | 1 << 10 | 1 << 12));
-        if has.sve {
-            msr!("S3_4_C1_C2_0", len);
-        }
-        if has.sme {
-            msr!("S3_4_C1_C2_6", smcr);
-        }
+        usable |= if sve && attempt(|| msr!("S3_4_C1_C2_0", len)) {
+            SVE
+        } else {
+            0
+        };
+        usable |= if sme != 0 && attempt(|| msr!("S3_4_C1_C2_6", smcr)) {
+            SME
+        } else {
+            0
+        };
     } else {
         msr!("cpacr_el1", mrs!("cpacr_el1") | 3 << 16 | 3 << 20 | 3 << 24);
-        if has.sve {
-            msr!("S3_0_C1_C2_0", len);
-        }
-        if has.sme {
-            msr!("S3_0_C1_C2_6", smcr);
-        }
+        usable |= if sve && attempt(|| msr!("S3_0_C1_C2_0", len)) {
+            SVE
+        } else {
+            0
+        };
+        usable |= if sme != 0 && attempt(|| msr!("S3_0_C1_C2_6", smcr)) {
+            SME
+        } else {
+            0
+        };
     }
+    USABLE[cpu::number()].store(usable, SeqCst);
 }
 
 /// Traps SVE and SME for S-EL2 itself (and not FP), as Hafnium does while it waits.
@@ -226,12 +248,11 @@ const FPCR: u64 = 0x07c0_0000;
 
 /// Vector length in bytes: of Z, or 16 where there is only Q.
 pub fn length() -> usize {
-    // SAFETY: reads the vector length; only where SVE or streaming mode is open.
-    if has().sve {
-        unsafe { payload_vl() }
-    } else {
-        16
+    if !has().sve {
+        return 16;
     }
+    // SAFETY: reads the vector length, where `open` has opened SVE.
+    unsafe { payload_vl() }
 }
 
 /// Fills Q or Z, P, FFR (outside streaming mode), FPSR and FPCR.

@@ -13,7 +13,7 @@ use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
 use crate::framework::{config, cores, ffa};
-use crate::{ensure, ensure_eq, fail, skip};
+use crate::{ensure, ensure_eq, fail, mrs, skip};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
@@ -90,9 +90,11 @@ fn intact(seed: u64, bytes: usize, after: &str) -> Outcome {
 
 fn calls() -> Outcome {
     with_spmc(|core| {
+        let sve = mrs!("id_aa64pfr0_el1") >> 32 & 0xf != 0;
         for round in 0..20 * config::rounds() {
             let seed = seed(core, round, false);
             v::open(LENGTHS[round as usize % LENGTHS.len()]);
+            ensure!(v::has().sve || !sve, "SVE is closed to the normal world");
             v::fill(seed);
             let got = smc::call(request(SWITCH, seed, 0));
             intact(seed, usize::MAX, "a call")?;
@@ -126,9 +128,11 @@ fn interrupts() -> Outcome {
 
 /// Streaming mode and ZA, each alone and both.
 fn sme() -> Outcome {
-    if !v::has().sme {
+    v::open(LENGTHS[0]);
+    if mrs!("id_aa64pfr1_el1") >> 24 & 0xf == 0 {
         skip!("the CPU has no SME");
     }
+    ensure!(v::has().sme, "SME is closed to the normal world");
     with_spmc(|core| {
         for round in 0..12 * config::rounds() {
             let (seed, svcr) = (seed(core, round, false), 1 + round % 3);

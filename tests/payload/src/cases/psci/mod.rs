@@ -1,3 +1,5 @@
 //! Power state coordination.
 
 pub mod basics;
+pub mod races;
+pub mod suspend;

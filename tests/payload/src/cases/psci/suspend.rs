@@ -1,0 +1,320 @@
+//! CPU_SUSPEND, SYSTEM_SUSPEND and the rest of PSCI: what is there works, what
+//! is not says so, and PSCI_FEATURES tells which is which.
+
+use crate::arch::{gic, timer};
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::ffa::{FRAMEWORK, message as number};
+use crate::framework::psci::{self, error};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{cores, ffa, irq};
+use crate::{ensure, ensure_eq, skip};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+pub const CASES: &[Case] = &[
+    Case::new("psci/features-truth", features_truth).needs(Needs::NO_FFA.union(Needs::JANUS)),
+    Case::new("psci/suspend-standby", standby).needs(Needs::NO_FFA),
+    Case::new("psci/suspend-pending", pending).needs(Needs::NO_FFA),
+    Case::new("psci/suspend-power-down", power_down)
+        .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
+    Case::new("psci/suspend-messages", suspend_messages)
+        .secure(suspend_messages_secure)
+        .needs(Needs::CORES.union(Needs::JANUS)),
+    Case::new("psci/suspend-bad", bad).needs(Needs::NO_FFA.union(Needs::JANUS)),
+    Case::new("psci/system-suspend-denied", system_suspend_denied)
+        .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
+    Case::new("psci/secure-caller", secure_caller)
+        .secure(secure_caller_secure)
+        .needs(Needs::JANUS),
+];
+
+fn features(id: u32) -> i32 {
+    psci::call(psci::PSCI_FEATURES, &[u64::from(id)])
+}
+
+/// A function that PSCI_FEATURES denies says NOT_SUPPORTED, one that it has says something else.
+/// Called with arguments that are wrong for all of them, so that nothing happens.
+fn features_truth() -> Outcome {
+    const ENDS: [u32; 9] = [
+        psci::PSCI_CPU_OFF,
+        psci::PSCI_SYSTEM_OFF,
+        psci::PSCI_SYSTEM_RESET,
+        psci::PSCI_SYSTEM_RESET2_32,
+        psci::PSCI_SYSTEM_RESET2_64,
+        psci::PSCI_CPU_FREEZE,
+        psci::PSCI_FEATURES, // is asked about itself elsewhere
+        0x8400_0015,         // SYSTEM_OFF2
+        0xc400_0015,
+    ];
+    for number in 0..0x20 {
+        for id in [0x8400_0000 | number, 0xc400_0000 | number] {
+            // Their wrong arguments are ends, too, or take the core away.
+            let suspends = [
+                psci::PSCI_CPU_DEFAULT_SUSPEND_32,
+                psci::PSCI_CPU_DEFAULT_SUSPEND_64,
+                psci::PSCI_SYSTEM_SUSPEND_32,
+                psci::PSCI_SYSTEM_SUSPEND_64,
+            ];
+            if ENDS.contains(&id) || suspends.contains(&id) {
+                continue;
+            }
+            let wrong = 0xffff_ffff;
+            let (says, does) = (features(id), psci::call(id, &[wrong, 1, wrong]));
+            if (says == error::NOT_SUPPORTED) != (does == error::NOT_SUPPORTED) {
+                crate::fail!("PSCI_FEATURES({id:#x}) says {says}, calling it says {does}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Arms this core's EL2 timer so that its interrupt is pending after `microseconds`; enabled in the
+/// redistributor, masked at the core, so it wakes and nothing else.
+fn arm(core: usize, microseconds: u64) {
+    crate::daif!(set "0x7");
+    irq::install(timer::EL2_INTID, |_, _| timer::stop_el2());
+    gic::enable(core, timer::EL2_INTID);
+    timer::start_el2(microseconds);
+}
+
+fn disarm(core: usize) {
+    timer::stop_el2();
+    crate::daif!(clear "0x7");
+    gic::disable(core, timer::EL2_INTID);
+}
+
+/// Standby of this core, with the state ID that TF-A gives it here.
+const STANDBY: u64 = 0x1;
+
+/// An interrupt that comes later ends standby.
+fn standby() -> Outcome {
+    if features(psci::PSCI_CPU_SUSPEND_64) < 0 {
+        skip!("no CPU_SUSPEND");
+    }
+    cores::on_each(|core| {
+        for function in [psci::PSCI_CPU_SUSPEND_64, psci::PSCI_CPU_SUSPEND_32] {
+            arm(core, 2_000);
+            let status = psci::call(function, &[STANDBY, 0, 0]);
+            let woken = gic::is_pending(core, timer::EL2_INTID);
+            disarm(core);
+            ensure_eq!(status, error::SUCCESS, "CPU_SUSPEND to standby");
+            ensure!(woken, "CPU_SUSPEND came back before its wake-up interrupt");
+        }
+        Ok(())
+    })
+}
+
+/// With an interrupt pending, standby ends at once.
+fn pending() -> Outcome {
+    if features(psci::PSCI_CPU_SUSPEND_64) < 0 {
+        skip!("no CPU_SUSPEND");
+    }
+    cores::on_each(|core| {
+        arm(core, 0);
+        let came = timer::wait_until(5, || gic::is_pending(core, timer::EL2_INTID));
+        let status = if came {
+            psci::call(psci::PSCI_CPU_SUSPEND_64, &[STANDBY, 0, 0])
+        } else {
+            -100
+        };
+        disarm(core);
+        ensure!(came, "the timer's interrupt is not pending");
+        ensure_eq!(
+            status,
+            error::SUCCESS,
+            "CPU_SUSPEND with an interrupt pending"
+        );
+        Ok(())
+    })
+}
+
+/// Power-down of this core: the state ID that TF-A gives it here, in the format in use.
+fn power_down_state() -> u32 {
+    if features(psci::PSCI_CPU_SUSPEND_64) & 2 != 0 {
+        1 << 30 | 2
+    } else {
+        1 << 16 | 2
+    }
+}
+
+/// Lets `core` suspend to a power-down state with a timer to wake it.
+fn suspend_and_wake(core: usize) -> Outcome {
+    for attempt in 1..=20 {
+        // Late enough that it does not come before the core sleeps, on a slow machine too.
+        let back = cores::suspend(core, power_down_state(), |n| arm(n, 50_000 * attempt()))?;
+        cores::on(core, |n| {
+            disarm(n);
+            Ok(())
+        })?;
+        if back == cores::CONTEXT | core as u64 {
+            return Ok(());
+        }
+        // It may be too late all the same: then it is no suspend, and no power message.
+        ensure_eq!(
+            back as i32,
+            error::SUCCESS,
+            "CPU_SUSPEND to power-down on core {core}"
+        );
+        ATTEMPT.store(attempt, SeqCst);
+    }
+    crate::fail!("core {core} never powered down: an interrupt seems to be pending at all times")
+}
+
+/// How often the wake-up came too early: it is put later each time.
+static ATTEMPT: AtomicU64 = AtomicU64::new(0);
+
+fn attempt() -> u64 {
+    ATTEMPT.load(SeqCst) + 1
+}
+
+/// A core that suspends to a power-down state comes back at its entry point, with its context ID.
+fn power_down() -> Outcome {
+    for core in cores::others() {
+        for _ in 0..3 {
+            suspend_and_wake(core)?;
+        }
+    }
+    Ok(())
+}
+
+/// Messages counted by the SPMC: power requests in the lower half, warm boots in the upper.
+static MESSAGES: AtomicU64 = AtomicU64::new(0);
+
+/// The SPMC hears of the suspend before, and of the warm boot after it, and answers messages again.
+fn suspend_messages() -> Outcome {
+    for core in cores::others() {
+        let before = count()?;
+        suspend_and_wake(core)?;
+        let after = count()?;
+        let (requests, warm_boots) = ((after - before) & 0xffff_ffff, (after - before) >> 32);
+        ensure_eq!(
+            requests,
+            1,
+            "power requests to the SPMC for a power-down suspend"
+        );
+        ensure_eq!(
+            warm_boots,
+            1,
+            "warm boot messages to the SPMC after a power-down suspend"
+        );
+        cores::on(core, |_| count().map(|_| ()))?;
+    }
+    // Standby is nobody's business.
+    let before = count()?;
+    standby()?;
+    ensure_eq!(count()?, before, "messages to the SPMC for a standby");
+    Ok(())
+}
+
+fn count() -> Result<u64, crate::framework::case::Why> {
+    let got = ffa::call(ffa::DIRECT_REQ | ffa::SMC64, &[ffa::route(0, ffa::SPMC)]);
+    ensure_eq!(
+        got.function(),
+        ffa::DIRECT_RESP | ffa::SMC64,
+        "answer to a direct request"
+    );
+    Ok(got.x(3))
+}
+
+fn suspend_messages_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ {
+        return None;
+    }
+    if message.x(2) & FRAMEWORK == 0 {
+        return Some(ffa::response(message, &[MESSAGES.load(SeqCst)]));
+    }
+    s.expect_eq(
+        message.x(1),
+        ffa::route(ffa::SPMD, ffa::SPMC),
+        "w1 of a power message",
+    );
+    match message.x(2) & 0xff {
+        number::POWER => {
+            let function = message.w(3);
+            let suspend =
+                function == psci::PSCI_CPU_SUSPEND_64 || function == psci::PSCI_CPU_SUSPEND_32;
+            s.expect(suspend, "w3 of the power message is not CPU_SUSPEND");
+            MESSAGES.fetch_add(1, SeqCst);
+        }
+        number::WARM_BOOT => {
+            s.expect_eq(message.x(3), 1, "w3 of the warm boot message");
+            MESSAGES.fetch_add(1 << 32, SeqCst);
+        }
+        _ => s.fail(format_args!("an unexpected framework message: {message}")),
+    }
+    None
+}
+
+/// Power states that nobody has, reserved bits, entry points where no code can be.
+fn bad() -> Outcome {
+    if features(psci::PSCI_CPU_SUSPEND_64) < 0 {
+        skip!("no CPU_SUSPEND");
+    }
+    let good = crate::arch::entry::secondary_entry();
+    for state in [
+        0xffff_ffff,
+        0x8000_0000,
+        0x0400_0000,
+        0x0300_0000,
+        0x0000_ffff,
+    ] {
+        let status = psci::call(psci::PSCI_CPU_SUSPEND_64, &[state, good, 0]);
+        ensure_eq!(status, error::INVALID_PARAMETERS, "CPU_SUSPEND({state:#x})");
+    }
+    for address in [0, 0x0e10_0000, 0x0900_0000, u64::MAX & !0xfff] {
+        let status = psci::call(
+            psci::PSCI_CPU_SUSPEND_64,
+            &[u64::from(power_down_state()), address, 0],
+        );
+        let refused = status == error::INVALID_ADDRESS || status == error::INVALID_PARAMETERS;
+        ensure!(
+            refused,
+            "CPU_SUSPEND to power-down with entry point {address:#x}: {status}"
+        );
+    }
+    Ok(())
+}
+
+/// With another core on there is no system suspend.
+fn system_suspend_denied() -> Outcome {
+    if features(psci::PSCI_SYSTEM_SUSPEND_64) < 0 {
+        skip!("no SYSTEM_SUSPEND");
+    }
+    let good = crate::arch::entry::secondary_entry();
+    let status = psci::call(psci::PSCI_SYSTEM_SUSPEND_64, &[good, 0]);
+    ensure_eq!(status, error::DENIED, "SYSTEM_SUSPEND with other cores on");
+    let status = psci::call(psci::PSCI_SYSTEM_SUSPEND_64, &[0, 0]);
+    ensure!(
+        status == error::INVALID_ADDRESS || status == error::DENIED,
+        "SYSTEM_SUSPEND with entry point 0: {status}"
+    );
+    Ok(())
+}
+
+/// PSCI is the normal world's: the SPMC is refused, and nothing happens.
+fn secure_caller() -> Outcome {
+    cores::on_each(|_| count().map(|_| ()))
+}
+
+fn secure_caller_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ | ffa::SMC64 {
+        return None;
+    }
+    for id in [
+        psci::PSCI_CPU_OFF,
+        psci::PSCI_CPU_ON_64,
+        psci::PSCI_CPU_SUSPEND_64,
+        psci::PSCI_SYSTEM_OFF,
+        psci::PSCI_SYSTEM_RESET,
+        psci::PSCI_SYSTEM_SUSPEND_64,
+        psci::PSCI_AFFINITY_INFO_64,
+    ] {
+        let got = ffa::call(id, &[0, 0x0e10_0000, 0]);
+        s.expect_eq(
+            u64::from(got.function()),
+            u64::from(u32::MAX),
+            "w0 of a PSCI call from the secure world",
+        );
+    }
+    None
+}
