@@ -68,6 +68,8 @@ pub struct Running {
     pub secure: String,
     lines: VecDeque<(Uart, String)>,
     partial: [String; 2],
+    /// Text that means that waiting for anything else is in vain.
+    pub fatal: &'static [&'static str],
     /// How far [`Running::expect`] has read in `normal` and `secure`.
     seen: [usize; 2],
     ended: bool,
@@ -132,6 +134,7 @@ pub fn start(
         secure: String::new(),
         lines: VecDeque::new(),
         partial: Default::default(),
+        fatal: &[],
         seen: [0; 2],
         ended: false,
         _socket: socket,
@@ -245,6 +248,18 @@ impl Running {
             if let Some(at) = all[from..].find(text) {
                 self.seen[uart as usize] = from + at + text.len();
                 return Ok(());
+            }
+            let all = &self.normal;
+            if let Some(what) = self.fatal.iter().find(|what| all.contains(*what)) {
+                // What follows says why; it comes in a burst.
+                let until = Instant::now() + Duration::from_secs(3);
+                while Instant::now() < until {
+                    match self.events.recv_timeout(Duration::from_millis(500)) {
+                        Ok(Event::Bytes(uart, bytes)) => self.add(uart, &bytes),
+                        _ => break,
+                    }
+                }
+                bail!("the console says `{what}` while waiting for `{text}`");
             }
             match self.take_in() {
                 Ok(true) => {}

@@ -9,6 +9,14 @@ use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+/// A kernel that says this will not come to a good end.
+const FATAL: &[&str] = &[
+    "kernel BUG at",
+    "Internal error: ",
+    "Kernel panic",
+    "detected stalls on CPUs",
+];
+
 /// Builds BL31 alone.
 ///
 /// # Errors
@@ -114,6 +122,7 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<()> {
     };
     let step = (!echo).then(|| ui::step(format!("stack {name}, {} cores, {}", args.smp, args.cpu)));
     let mut running = console::start(&qemu, &machine, &log, echo, limits)?;
+    running.fatal = FATAL;
     let verdict = (|| {
         for wanted in &prepared.script {
             running.expect(wanted.uart, wanted.wait)?;

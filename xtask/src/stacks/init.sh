@@ -37,7 +37,7 @@ check() {
 # One session with a trusted application, again and again, until /tmp/stop exists.
 client_loop() {
 	while [ ! -e /tmp/stop ]; do
-		xtest 1005 >/tmp/client.log 2>&1 || { echo "client: xtest failed"; cat /tmp/client.log; touch /tmp/client-failed; return; }
+		xtest -t regression 1005 >/tmp/client.log 2>&1 || { echo "client: xtest failed"; cat /tmp/client.log; touch /tmp/client-failed; return; }
 		echo round >>/tmp/client-rounds
 	done
 }
@@ -73,7 +73,7 @@ suspend_to_idle() {
 case $mode in
 demo) ;;
 client)
-	check optee/client xtest 1004
+	check optee/client xtest -t regression 1004
 	;;
 xtest)
 	check xtest/regression-1001-1010 xtest -t regression 1001 1002 1003 1004 1005 1006 1007 1008 1009 1010
@@ -86,11 +86,11 @@ test | full)
 	read -r answer
 	if [ "$answer" = test ]; then
 		check linux/cores sh -c '[ "$(nproc)" = "$(ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l)" ]'
-		check optee/client xtest 1004
+		check optee/client xtest -t regression 1004
 		check linux/hotplug hotplug
-		check optee/client-after-hotplug xtest 1004
+		check optee/client-after-hotplug xtest -t regression 1004
 		check linux/suspend-to-idle suspend_to_idle
-		check optee/client-after-suspend xtest 1004
+		check optee/client-after-suspend xtest -t regression 1004
 		echo "@case linux/reboot"
 		reboot -f
 	fi
