@@ -17,6 +17,7 @@ mod insn;
 mod baseline;
 mod crowd;
 mod measure;
+mod phases;
 mod profile;
 mod table;
 
@@ -54,6 +55,9 @@ pub struct BenchArgs {
     /// With --profile: every instruction's source line, not just functions.
     #[arg(long, requires = "profile")]
     pub lines: bool,
+    /// Draw where the instructions of a forwarded call go instead (SVG).
+    #[arg(long, value_name = "FILE")]
+    pub drawing: Option<PathBuf>,
     /// The exception level of the SPMC; without it, both.
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub spmc_el: Option<u8>,
@@ -111,6 +115,9 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
     if let Some(call) = &args.profile {
         let runtime = args.bl31.unwrap_or_default();
         return profile::run(&bench, runtime, args.levels(), call, args.lines);
+    }
+    if let Some(file) = &args.drawing {
+        return phases::run(&bench, file);
     }
     let mut rows = Vec::new();
     let mut sound = true;
