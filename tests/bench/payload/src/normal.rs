@@ -104,7 +104,9 @@ fn table() {
     row::<2>("SMCCC_ARCH_FEATURES", &[0x8000_0001, 0x8000_0001], |r| {
         r[0] == 0
     });
-    row::<3>("PSCI_VERSION", &[0x8400_0000], |r| r[0] == 0x1_0001);
+    row::<3>("PSCI_VERSION", &[0x8400_0000], |r| {
+        (0x1_0001..0x2_0000).contains(&r[0])
+    });
     row::<4>("PSCI_FEATURES", &[0x8400_000a, CPU_ON], |r| r[0] == 0);
     row::<5>("AFFINITY_INFO", &[0xc400_0004, 0, 0], |r| r[0] == 0);
     row::<6>("unknown function ID, OEM range", &[0x8300_00ff], |r| {
