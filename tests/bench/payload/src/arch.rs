@@ -95,8 +95,8 @@ pub const fn redistributor(core: usize) -> usize {
 /// GICR_ISENABLER0 in that page.
 pub const GICR_ISENABLER0: usize = 0x100;
 
-/// The SGI that the SPMC takes as its secure interrupt.
-pub const SECURE_SGI: usize = 8;
+/// The SGI that the SPMC takes as its secure interrupt. Not 8, the schedule receiver interrupt.
+pub const SECURE_SGI: usize = 9;
 
 /// Opens the CPU interface of this world for Group 1 interrupts of any priority.
 pub fn enable_group1() {

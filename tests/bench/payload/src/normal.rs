@@ -207,7 +207,7 @@ fn fp() {
     }
 }
 
-/// A secure interrupt while the normal world runs: SGI 8 is Secure Group 1, and the SPMC lets the
+/// A secure interrupt while the normal world runs: SGI 9 is Secure Group 1, and the SPMC lets the
 /// normal world send it.
 fn interrupt() {
     let name = "secure interrupt";

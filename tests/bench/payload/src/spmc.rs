@@ -139,14 +139,14 @@ fn set_up(core: usize) {
     let page = arch::redistributor(core);
     let bit = 1 << SECURE_SGI;
     // SAFETY: registers of this core's redistributor in
-    // Secure state; SGI 8 is nobody else's.
+    // Secure state; SGI 9 is nobody else's.
     unsafe {
         let group = (page + GICR_IGROUPR0) as *mut u32;
         group.write_volatile(group.read_volatile() & !bit);
         let modifier = (page + GICR_IGRPMODR0) as *mut u32;
         modifier.write_volatile(modifier.read_volatile() | bit);
         arch::write32(page + GICR_NSACR, 0b10 << (2 * SECURE_SGI));
-        arch::write32(page + GICR_IPRIORITYR + SECURE_SGI, 0);
+        ((page + GICR_IPRIORITYR + SECURE_SGI) as *mut u8).write_volatile(0);
         arch::write32(page + arch::GICR_ISENABLER0, bit);
     }
     arch::enable_group1();
