@@ -139,9 +139,9 @@ fn power_down_state() -> u32 {
 
 /// Lets `core` suspend to a power-down state with a timer to wake it.
 fn suspend_and_wake(core: usize) -> Outcome {
-    for attempt in 1..=20 {
+    for early in 1..=20 {
         // Late enough that it does not come before the core sleeps, on a slow machine too.
-        let back = cores::suspend(core, power_down_state(), |n| arm(n, 50_000 * attempt()))?;
+        let back = cores::suspend(core, power_down_state(), |n| arm(n, 50_000 * times()))?;
         cores::on(core, |n| {
             disarm(n);
             Ok(())
@@ -155,16 +155,16 @@ fn suspend_and_wake(core: usize) -> Outcome {
             error::SUCCESS,
             "CPU_SUSPEND to power-down on core {core}"
         );
-        ATTEMPT.store(attempt, SeqCst);
+        TOO_EARLY.store(early, SeqCst);
     }
     crate::fail!("core {core} never powered down: an interrupt seems to be pending at all times")
 }
 
 /// How often the wake-up came too early: it is put later each time.
-static ATTEMPT: AtomicU64 = AtomicU64::new(0);
+static TOO_EARLY: AtomicU64 = AtomicU64::new(0);
 
-fn attempt() -> u64 {
-    ATTEMPT.load(SeqCst) + 1
+fn times() -> u64 {
+    TOO_EARLY.load(SeqCst) + 1
 }
 
 /// A core that suspends to a power-down state comes back at its entry point, with its context ID.
