@@ -7,7 +7,7 @@
 use crate::version::Version;
 use core::fmt;
 use core::ops::Range;
-use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
 use dtoolkit::{Node, Property};
 
 /// The largest manifest: one page.
@@ -162,52 +162,49 @@ impl Manifest {
     pub fn parse(page: &[u8]) -> Result<Self, ManifestError> {
         let fdt = Fdt::new(trim(page)?).map_err(|_| ManifestError::NotADeviceTree)?;
         let root = fdt.root();
-        let compatible = root.property("compatible").is_some_and(|property| {
-            property
-                .value()
-                .split(|&byte| byte == 0)
-                .any(|name| name == COMPATIBLE.as_bytes())
-        });
-        if !compatible {
+        if !root.properties().any(|property| is_compatible(&property)) {
             return Err(ManifestError::NotCompatible);
         }
-        let attribute = root
-            .child("attribute")
-            .ok_or(ManifestError::NoAttributeNode)?;
-        let id = required(&attribute, "spmc_id")?;
+        let (mut attribute, mut hypervisor) = (None, false);
+        for child in root.children() {
+            match child.name() {
+                "attribute" => attribute = Some(child),
+                "hypervisor" => hypervisor = true,
+                _ => {}
+            }
+        }
+        let attribute = Attributes::of(&attribute.ok_or(ManifestError::NoAttributeNode)?);
+        let id = attribute.required(SPMC_ID)?;
         if !(0x8000..=0xFFFE).contains(&id) {
             return Err(ManifestError::BadId(id));
         }
-        let (major, minor) = (
-            required(&attribute, "maj_ver")?,
-            required(&attribute, "min_ver")?,
-        );
+        let (major, minor) = (attribute.required(MAJ_VER)?, attribute.required(MIN_VER)?);
         if major != 1 || minor > u32::from(Version::OWN.minor()) {
             return Err(ManifestError::BadVersion(major, minor));
         }
-        match required(&attribute, "exec_state")? {
+        match attribute.required(EXEC_STATE)? {
             0 => {}
             state => return Err(ManifestError::BadExecutionState(state)),
         }
-        let exception_level = match optional(&attribute, "janus,spmc-el")? {
+        let exception_level = match attribute.cell(SPMC_EL)? {
             None => None,
             Some(level @ 1..=2) => Some(level as u8),
             Some(level) => return Err(ManifestError::BadExceptionLevel(level)),
         };
-        let sri = sgi(&attribute, "janus,sri-id")?.unwrap_or(DEFAULT_SRI);
-        let doorbell = sgi(&attribute, "janus,doorbell-sgi")?;
+        let sri = attribute.sgi(SRI_ID)?.unwrap_or(DEFAULT_SRI);
+        let doorbell = attribute.sgi(DOORBELL_SGI)?;
         if doorbell == Some(sri) {
-            return Err(ManifestError::BadSgi("janus,doorbell-sgi", sri));
+            return Err(ManifestError::BadSgi(NAMES[DOORBELL_SGI], sri));
         }
         Ok(Self {
             id: id as u16,
             version: Version::new(1, minor as u16),
-            load_address: address(&attribute, "load_address")?,
-            entry: address(&attribute, "entrypoint")?,
-            size: optional(&attribute, "binary_size")?,
+            load_address: attribute.address(LOAD_ADDRESS)?,
+            entry: attribute.address(ENTRYPOINT)?,
+            size: attribute.cell(BINARY_SIZE)?,
             exception_level,
-            hypervisor: root.child("hypervisor").is_some(),
-            switch_all: attribute.property("janus,switch-all").is_some(),
+            hypervisor,
+            switch_all: attribute.0[SWITCH_ALL].is_some(),
             sri,
             doorbell,
         })
@@ -262,33 +259,85 @@ fn trim(page: &[u8]) -> Result<&[u8], ManifestError> {
     }
 }
 
-fn optional(node: &FdtNode<'_>, name: &'static str) -> Result<Option<u32>, ManifestError> {
-    let Some(property) = node.property(name) else {
-        return Ok(None);
-    };
-    match property.value().try_into() {
-        Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
-        Err(_) => Err(ManifestError::WrongSize(name, 1)),
+fn is_compatible(property: &FdtProperty<'_>) -> bool {
+    property.name() == "compatible"
+        && property
+            .value()
+            .split(|byte| *byte == 0)
+            .any(|name| name == COMPATIBLE.as_bytes())
+}
+
+/// The properties of the `attribute` node that mean something here.
+const NAMES: [&str; 11] = [
+    "spmc_id",
+    "maj_ver",
+    "min_ver",
+    "exec_state",
+    "load_address",
+    "entrypoint",
+    "binary_size",
+    "janus,spmc-el",
+    "janus,switch-all",
+    "janus,sri-id",
+    "janus,doorbell-sgi",
+];
+const SPMC_ID: usize = 0;
+const MAJ_VER: usize = 1;
+const MIN_VER: usize = 2;
+const EXEC_STATE: usize = 3;
+const LOAD_ADDRESS: usize = 4;
+const ENTRYPOINT: usize = 5;
+const BINARY_SIZE: usize = 6;
+const SPMC_EL: usize = 7;
+const SWITCH_ALL: usize = 8;
+const SRI_ID: usize = 9;
+const DOORBELL_SGI: usize = 10;
+
+/// The values of the properties in [`NAMES`], found in one pass.
+struct Attributes<'a>([Option<FdtProperty<'a>>; NAMES.len()]);
+
+impl<'a> Attributes<'a> {
+    fn of(node: &FdtNode<'a>) -> Self {
+        let mut values = [None; NAMES.len()];
+        for property in node.properties() {
+            for (name, value) in NAMES.iter().zip(&mut values) {
+                if *name == property.name() {
+                    *value = Some(property);
+                }
+            }
+        }
+        Self(values)
     }
-}
 
-fn required(node: &FdtNode<'_>, name: &'static str) -> Result<u32, ManifestError> {
-    optional(node, name)?.ok_or(ManifestError::Missing(name))
-}
-
-fn address(node: &FdtNode<'_>, name: &'static str) -> Result<Option<u64>, ManifestError> {
-    let Some(property) = node.property(name) else {
-        return Ok(None);
-    };
-    match property.value().try_into() {
-        Ok(bytes) => Ok(Some(u64::from_be_bytes(bytes))),
-        Err(_) => Err(ManifestError::WrongSize(name, 2)),
+    fn cell(&self, index: usize) -> Result<Option<u32>, ManifestError> {
+        let Some(property) = self.0[index] else {
+            return Ok(None);
+        };
+        match property.value().try_into() {
+            Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
+            Err(_) => Err(ManifestError::WrongSize(NAMES[index], 1)),
+        }
     }
-}
 
-fn sgi(node: &FdtNode<'_>, name: &'static str) -> Result<Option<u32>, ManifestError> {
-    match optional(node, name)? {
-        Some(sgi) if sgi > 15 => Err(ManifestError::BadSgi(name, sgi)),
-        sgi => Ok(sgi),
+    fn required(&self, index: usize) -> Result<u32, ManifestError> {
+        self.cell(index)?
+            .ok_or(ManifestError::Missing(NAMES[index]))
+    }
+
+    fn address(&self, index: usize) -> Result<Option<u64>, ManifestError> {
+        let Some(property) = self.0[index] else {
+            return Ok(None);
+        };
+        match property.value().try_into() {
+            Ok(bytes) => Ok(Some(u64::from_be_bytes(bytes))),
+            Err(_) => Err(ManifestError::WrongSize(NAMES[index], 2)),
+        }
+    }
+
+    fn sgi(&self, index: usize) -> Result<Option<u32>, ManifestError> {
+        match self.cell(index)? {
+            Some(sgi) if sgi > 15 => Err(ManifestError::BadSgi(NAMES[index], sgi)),
+            sgi => Ok(sgi),
+        }
     }
 }
