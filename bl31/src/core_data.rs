@@ -34,10 +34,10 @@ pub struct CoreData {
     pub system: &'static System,
     /// This core's linear number.
     pub index: usize,
-    /// The vector and matrix registers, as far as they are switched.
-    pub simd: Simd,
     /// The dispatcher's state on this core.
     pub spmd: janus_spmd::Core,
+    /// The vector and matrix registers, as far as they are switched.
+    pub simd: Simd,
 }
 
 impl CoreData {

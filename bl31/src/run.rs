@@ -17,13 +17,17 @@ use janus_spmd::World;
 const ESR_SMC64_0: u64 = 0x17 << 26 | 1 << 25;
 
 /// Runs worlds on this core, `world` first, for as long as it is on.
-pub fn run(core: &mut CoreData, mut world: World) -> ! {
+pub fn run(core: &mut CoreData, world: World) -> ! {
+    let mut secure = world == World::Secure;
     loop {
-        world = match step(core, world) {
-            Flow::Run(next) => next,
-            // EL3 waits for nothing here, so the dispatcher has nothing to report; the SPMC would
-            // have to be rebooting itself. It does not get to choose who runs.
-            Flow::Spmc(_) => World::Normal,
+        // Each world has a loop of its own, on whose way the world is a constant. EL3 waits for
+        // nothing here, so the dispatcher has nothing to report (Flow::Spmc); the SPMC would have
+        // to be rebooting itself. It does not get to choose who runs.
+        while secure {
+            secure = step(core, World::Secure) == Flow::Run(World::Secure);
+        }
+        while !secure {
+            secure = step(core, World::Normal) == Flow::Run(World::Secure);
         }
     }
 }
@@ -32,27 +36,39 @@ pub fn run(core: &mut CoreData, mut world: World) -> ! {
 pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
     let mut world = World::Secure;
     loop {
-        match step(core, world) {
+        match shared_step(core, world) {
             Flow::Run(next) => world = next,
             Flow::Spmc(event) => return event,
         }
     }
 }
 
+/// [`step`], for where size counts for more than speed.
+#[inline(never)]
+fn shared_step(core: &mut CoreData, world: World) -> Flow {
+    step(core, world)
+}
+
 /// Lets `world` run until it comes back, and handles why.
 #[inline(always)]
 fn step(core: &mut CoreData, world: World) -> Flow {
     core.switch_to(world);
-    match core.context(world).enter() {
-        Exit::Synchronous => {
-            let esr = ESR_EL3.get();
-            if esr == ESR_SMC64_0 {
-                services::call(core, world)
-            } else {
-                traps::synchronous(core, world, esr)
-            }
+    let exit = core.context(world).enter();
+    if exit == Exit::Synchronous {
+        let esr = ESR_EL3.get();
+        if esr == ESR_SMC64_0 {
+            return services::call(core, world);
         }
-        Exit::Fiq | Exit::Irq => interrupts::handle(core, world),
+        return traps::synchronous(core, world, esr);
+    }
+    other_exit(core, world, exit)
+}
+
+/// Handles an exit that is no synchronous exception.
+#[inline(never)]
+fn other_exit(core: &mut CoreData, world: World, exit: Exit) -> Flow {
+    match exit {
         Exit::SError => traps::serror(core, world),
+        _ => interrupts::handle(core, world),
     }
 }

@@ -24,8 +24,13 @@
     stp     x24, x25, [sp, #192]
     stp     x26, x27, [sp, #208]
     stp     x28, x29, [sp, #224]
+    ldr     x1, [sp, #{el3_sp}]
+    str     x30, [sp, #240]
     mov     x0, #\kind
-    b       world_left
+    mov     sp, x1
+    ldr     x19, [sp, #16]
+    ldp     x29, x30, [sp], #32
+    ret
 .endm
 
 .macro current_el kind
@@ -62,15 +67,6 @@ vectors:
     lower_el {irq}
     lower_el {fiq}
     lower_el {serror}
-
-    .balign 0x80
-world_left:
-    ldr     x1, [sp, #{el3_sp}]
-    str     x30, [sp, #240]
-    mov     sp, x1
-    ldr     x19, [sp, #16]
-    ldp     x29, x30, [sp], #32
-    ret
 
 // x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
 // Returns in x0 the kind of exception that ended the world's run; clobbers all but x19, x29 and SP.

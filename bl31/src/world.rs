@@ -44,15 +44,17 @@ impl WorldContext {
     /// Keeps where the world, which is current, goes on.
     #[inline(always)]
     pub fn save_return(&mut self) {
-        self.elr_el3 = ELR_EL3.get();
-        self.spsr_el3 = SPSR_EL3.get();
+        // Both are read first: the compiler then stores them as a pair.
+        let (elr, spsr) = (ELR_EL3.get(), SPSR_EL3.get());
+        (self.elr_el3, self.spsr_el3) = (elr, spsr);
     }
 
     /// Sets where the world, which becomes current, goes on.
     #[inline(always)]
     pub fn load_return(&self) {
-        ELR_EL3.set(self.elr_el3);
-        SPSR_EL3.set(self.spsr_el3);
+        let (elr, spsr) = (self.elr_el3, self.spsr_el3);
+        ELR_EL3.set(elr);
+        SPSR_EL3.set(spsr);
     }
 
     /// x0 to x17: all that a call can carry (SMCCC 1.2).
@@ -82,8 +84,11 @@ impl WorldContext {
                 clobber_abi("C"),
             );
         }
+        // The frequent one first, on a branch of its own.
+        if kind == Exit::SYNC {
+            return Exit::Synchronous;
+        }
         match kind {
-            Exit::SYNC => Exit::Synchronous,
             Exit::IRQ => Exit::Irq,
             Exit::FIQ => Exit::Fiq,
             _ => Exit::SError,

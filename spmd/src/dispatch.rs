@@ -91,7 +91,7 @@ impl Spmd {
     ///
     /// `caller` is x0 to x17 of the world that called, `other` of the other one, both in place in
     /// their saved contexts. What the action does not need is not changed.
-    #[inline]
+    #[inline(always)]
     pub fn call(
         &self,
         core: &mut Core,
@@ -106,6 +106,7 @@ impl Spmd {
     }
 
     /// [`Spmd::call`] for the normal world.
+    #[inline(always)]
     pub fn normal_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
         let call = Call::of(caller);
         let rules = rules(call);
@@ -126,6 +127,7 @@ impl Spmd {
     }
 
     /// [`Spmd::call`] for the secure world.
+    #[inline(always)]
     pub fn secure_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
         let call = Call::of(caller);
         let rules = rules(call);
