@@ -41,16 +41,23 @@ pub struct CoreData {
 }
 
 impl CoreData {
-    const EMPTY: Self = Self {
-        normal: WorldContext::EMPTY,
-        secure: WorldContext::EMPTY,
-        current: World::Normal,
-        system: &system::NOTHING,
-        index: 0,
-        simd: Simd::EMPTY,
-        spmd: janus_spmd::Core::new(),
-        crash: CrashRecord::EMPTY,
-    };
+    /// A core that starts for the first time. In place, because a whole `CoreData` is too large for
+    /// a stack, and field by field, so that the image holds no copy of an empty one.
+    fn first_start(slot: &mut MaybeUninit<Self>, index: usize) -> &mut Self {
+        let core = slot.as_mut_ptr();
+        // SAFETY: every field is written, in memory that is the slot's.
+        unsafe {
+            (&raw mut (*core).crash).write(CrashRecord::EMPTY);
+            (&raw mut (*core).normal).write(WorldContext::EMPTY);
+            (&raw mut (*core).secure).write(WorldContext::EMPTY);
+            (&raw mut (*core).current).write(World::Normal);
+            (&raw mut (*core).system).write(&system::NOTHING);
+            (&raw mut (*core).index).write(index);
+            (&raw mut (*core).simd).write(Simd::EMPTY);
+            (&raw mut (*core).spmd).write(janus_spmd::Core::new());
+            slot.assume_init_mut()
+        }
+    }
 
     /// The context of `world`.
     pub fn context(&mut self, world: World) -> &mut WorldContext {
@@ -142,7 +149,5 @@ pub unsafe fn take(index: usize) -> &'static mut CoreData {
         // SAFETY: written when the core started for the first time.
         return unsafe { slot.assume_init_mut() };
     }
-    let core = slot.write(CoreData::EMPTY);
-    core.index = index;
-    core
+    CoreData::first_start(slot, index)
 }
