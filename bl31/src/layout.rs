@@ -5,7 +5,7 @@ use core::ops::Range;
 use janus_plat::{Plat, Platform};
 
 /// The size of each core's stack, in bytes. A whole number of pages.
-pub const STACK_SIZE: usize = 0x2000;
+pub const STACK_SIZE: usize = 0x1000;
 /// From one mapped stack to the next: a stack and its guard page.
 pub const STACK_STRIDE: usize = STACK_SIZE + 0x1000;
 /// The stack for crash reports, shared: one core reports at a time.

@@ -57,7 +57,7 @@ const STATES: &[PowerState] = &[
 
 impl Platform for Qemu {
     const NAME: &'static str = "QEMU virt";
-    const MAX_CORES: usize = 8;
+    const MAX_CORES: usize = 16;
     const MEMORY: MemoryMap = MemoryMap {
         image: 0x0e09_0000..0x0e10_0000,
         load_limit: 0x0e0e_e000,

@@ -127,7 +127,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH")]
     pub qemu: Option<PathBuf>,
     /// Number of cores.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=8))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub smp: u32,
     /// QEMU's CPU model, with properties.
     #[arg(long, value_name = "MODEL", default_value = "max")]
