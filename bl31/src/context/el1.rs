@@ -65,7 +65,7 @@ bank! {
         always { el1: El1 }
         when {
             RAS_RECORDS => ras: RasRecords,
-            AA32_EL1 => aarch32: AArch32El1,
+            SPSR_AA32 => aarch32: AArch32El1,
             CSV2_2 => csv2: Csv2El1,
             MTE => mte: MteEl1,
         }

@@ -100,6 +100,8 @@ features! {
     AA32_EL1,
     /// The GIC CPU interface has system registers.
     GIC,
+    /// The SPMC relies on EL3 for AArch32 state of EL1: the mode decides it, not the CPU.
+    SPSR_AA32,
     /// Any of the registers that follow in the bank's `late` part.
     LATE_EL2,
     /// The same for the EL1 bank.
@@ -147,7 +149,6 @@ features! {
     SME2,
     SME_FA64,
     MPAM,
-    MPAM_BW,
     AMU,
     AMU_V1P1,
     /// FEAT_FGT and FEAT_AMUv1 together have HAFGRTR_EL2.
@@ -155,7 +156,6 @@ features! {
     PMU,
     /// See [`crate::context::simd`]: FP is not switched lazily.
     EAGER_FP,
-    MTPMU,
     EBEP,
     TRF,
     TRACE,

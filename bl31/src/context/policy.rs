@@ -57,7 +57,10 @@ impl Policy {
     };
 
     /// The policy for a CPU with these features.
-    pub const fn new(features: Features, mode: SpmcMode) -> Self {
+    pub const fn new(mut features: Features, mode: SpmcMode) -> Self {
+        if features.has(Feature::EL2) && matches!(mode, SpmcMode::All) {
+            features.insert(Feature::SPSR_AA32);
+        }
         Self { features, mode }
     }
 
@@ -93,7 +96,7 @@ impl Policy {
     /// What the boot core has and this core lacks, or the other way round: the switch would be
     /// wrong on one of them.
     pub fn mismatch(&self) -> Features {
-        let mine = Features::from_id(&IdRegs::read());
+        let mine = Self::detect(self.mode).features;
         self.features.minus(mine).or(mine.minus(self.features))
     }
 

@@ -18,7 +18,8 @@ registers! {
 }
 
 registers! {
-    /// Its saved program status registers.
+    /// Its saved program status registers. EL2 can reach them on a CPU without AArch32 too, where
+    /// they are RES0 by the architecture, but not on all models of CPUs.
     pub struct AArch32El1 in El1Bank.aarch32 {
         spsr_abt = "SPSR_ABT",
         spsr_und = "SPSR_UND",

@@ -45,6 +45,18 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, 1 core", spmc_el: 2, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Recent },
     Boot { name: "S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Recent },
     Boot { name: "S-EL1, 4 cores, QEMU of this release", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::OwnRelease },
+    Boot { name: "S-EL2, max,sme=off", spmc_el: 2, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, max,sve=off,sme=off", spmc_el: 2, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, neoverse-v1", spmc_el: 2, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, all switched", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, all switched, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, max,sme=off", spmc_el: 1, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, max,sve=off,sme=off", spmc_el: 1, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, neoverse-n2", spmc_el: 1, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, neoverse-v1", spmc_el: 1, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, neoverse-n1", spmc_el: 1, cpu: "neoverse-n1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
 ];
 
 /// What all boots share.
@@ -172,7 +184,10 @@ impl Boot {
                 }
             },
         };
-        let (options, images) = bench.images(self.spmc_el)?;
+        let (options, mut images) = bench.images(self.spmc_el)?;
+        if self.config.contains(&"spmc=switch-all") {
+            images.manifest = Some(paths::fiptool_cfg("test-spmc-all.dts"));
+        }
         let machine = bench.machine(self.name, &options, &images, filter, self.config)?;
         let machine = Machine {
             cpu: self.cpu.into(),

@@ -17,11 +17,12 @@ pub const MAX_CORES: usize = 32;
 #[macro_export]
 macro_rules! mrs {
     ($name:literal) => {{
-        let value: u64;
+        // Registers that QEMU has as a no-op leave the destination alone.
+        let mut value = 0_u64;
         // SAFETY: reading a system register has no effect on memory; a register that is not
         // there raises an exception that the vectors report.
         unsafe {
-            core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack, preserves_flags));
+            core::arch::asm!(concat!("mrs {}, ", $name), inout(reg) value, options(nostack, preserves_flags));
         }
         value
     }};
