@@ -52,8 +52,8 @@ pub enum Answer {
     Done,
     /// A power request: refused with this PSCI status; the caller of PSCI gets DENIED.
     Refused(i32),
-    /// A power request: answered with FFA_ERROR and this status; the SPMC does not know such
-    /// messages, go on.
+    /// A power request: answered with FFA_ERROR and this status, or with PSCI's NOT_SUPPORTED; the
+    /// SPMC does not know such messages, go on.
     Ignored(i32),
     /// A logical partition's: x0 to x17 of the answer (w0 to w7 of an SMC32 one) are in the secure
     /// world's registers.

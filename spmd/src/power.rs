@@ -182,6 +182,9 @@ pub(crate) fn message(secure: &mut Regs, first: [u32; 4]) {
     secure[8..].fill(0);
 }
 
+/// PSCI's NOT_SUPPORTED.
+const NOT_SUPPORTED: i32 = -1;
+
 /// What a direct response that names the SPMD's request says, or `None` where it does not answer it.
 ///
 /// `w2` tells the message's number. A response of either convention answers: SPMCs answer a 64-bit
@@ -192,6 +195,9 @@ pub(crate) fn power_answer(spmc: u16, caller: &Regs) -> Option<Answer> {
     }
     match caller[3] as u32 as i32 {
         0 => Some(Answer::Done),
+        // Hafnium answers so to every function but CPU_OFF: it does not know the message, which is no
+        // veto. (TF-A's C dispatcher asks for CPU_OFF alone, so nobody noticed.)
+        NOT_SUPPORTED => Some(Answer::Ignored(NOT_SUPPORTED)),
         status => Some(Answer::Refused(status)),
     }
 }
