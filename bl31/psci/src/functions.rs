@@ -60,6 +60,9 @@ impl<P: Platform> Functions<P> {
         (smc32, smc64)
     };
 
+    /// How many there are, those of SMC32 and of SMC64 each.
+    pub(crate) const COUNT: u32 = Self::WORDS.0.count_ones() + Self::WORDS.1.count_ones();
+
     /// Whether `function` is one of PSCI's, and there.
     #[inline(always)]
     pub(crate) fn has(function: u32) -> bool {

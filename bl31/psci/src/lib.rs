@@ -123,6 +123,11 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         &self.platform
     }
 
+    /// How many functions there are, those of SMC32 and of SMC64 each counted.
+    pub const fn function_count(&self) -> u32 {
+        Functions::<P>::COUNT
+    }
+
     /// The boot core is on, all others are off. `now`: the system counter.
     pub fn init(&self, core: usize, now: u64) {
         let _ = self.tree.lock().wake(&self.platform, core, now);
@@ -267,13 +272,13 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
             .map_or(Error::InvalidParameters.into(), i64::from)
     }
 
-    /// AFFINITY_INFO of all cores whose affinity fields from `level` up are those of `target`.
+    /// AFFINITY_INFO of all cores whose affinity fields from `level` up are those of `target`. A level
+    /// above the platform's power levels is not supported: INVALID_PARAMETERS.
     #[inline(never)]
     fn affinity_info_above(&self, target: u64, level: u32) -> i64 {
         let fields = match level {
             1 => AFFINITY_MASK & !0xff,
             2 => AFFINITY_MASK & !0xffff,
-            3 => AFFINITY_MASK & !0xff_ffff,
             _ => return Error::InvalidParameters.into(),
         };
         if target & !AFFINITY_MASK != 0 {

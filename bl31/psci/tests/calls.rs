@@ -209,7 +209,8 @@ fn affinity_info_of_clusters() {
         Decision::TurnOn { .. }
     ));
     assert_eq!(info(0x100, 1), 2);
-    assert_eq!(info(0x0, 3), 0);
+    assert_eq!(info(0x0, 2), 0);
+    assert_eq!(info(0x0, 3), INVALID_PARAMETERS, "no such power level here");
 }
 
 #[test]
@@ -548,4 +549,13 @@ fn statistics() {
     assert_eq!(read(1, STANDBY).0, (u64::MAX / 2 / 50) as i64);
     assert_eq!(read(9, CORE_DOWN), (0, 0));
     assert_eq!(read(1, 77), (0, 0));
+}
+
+#[test]
+fn the_function_count_is_what_psci_features_admits() {
+    let psci = booted();
+    let admitted = (0x8400_0000..0x8400_0020)
+        .flat_map(|function| [function, function | 1 << 30])
+        .filter(|&function| returns(&psci, 0, PSCI_FEATURES, [function, 0, 0]) >= 0);
+    assert_eq!(psci.function_count() as usize, admitted.count());
 }
