@@ -10,6 +10,7 @@ use janus_spmd::World;
 mod arch;
 mod ffa;
 mod psci;
+mod standard;
 
 pub use ffa::{report_death, secure_interrupt};
 pub use psci::arrive;
@@ -63,6 +64,8 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
         psci::Psci::call(core, from, function & !SVE_HINT)
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
+    } else if number.wrapping_sub(STANDARD + 0xff00) <= 0xff {
+        standard::Standard::call(core, from, function & !SVE_HINT)
     } else {
         unknown(core, from)
     }
