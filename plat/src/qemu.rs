@@ -39,7 +39,7 @@ const fn timer(intid: u32) -> SecureInterrupt {
 const SECURE_INTERRUPTS: &[SecureInterrupt] = &[timer(29), timer(20), timer(19)];
 
 /// The power states that TF-A has here: a standby state of the core, a power-down state of the core,
-/// and one of core and cluster.
+/// and one of core and cluster. And one of the whole system, which TF-A's tests expect.
 const STATES: &[PowerState] = &[
     PowerState {
         value: 0x1,
@@ -52,6 +52,10 @@ const STATES: &[PowerState] = &[
     PowerState {
         value: 0x101_0022,
         depths: [2, 2, 0],
+    },
+    PowerState {
+        value: 0x201_0222,
+        depths: [2, 2, 2],
     },
 ];
 
