@@ -7,9 +7,7 @@
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
 use core::hint::black_box;
-use janus_spmd::{
-    Action, ConsoleLog, Core, NotAvailable, Regs, Request, SpmcConfig, Spmd, Work, World,
-};
+use janus_spmd::{Action, ConsoleLog, Core, NotAvailable, Regs, Request, SpmcConfig, Spmd, World};
 
 unsafe extern "C" {
     fn janus_spmd_can_panic() -> !;
