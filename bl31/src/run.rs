@@ -24,11 +24,22 @@ pub fn run(core: &mut CoreData, world: World) -> ! {
         // nothing here, so the dispatcher has nothing to report (Flow::Spmc); the SPMC would have
         // to be rebooting itself. It does not get to choose who runs.
         while secure {
-            secure = step(core, World::Secure) == Flow::Run(World::Secure);
+            let left = enter(core, World::Secure);
+            if left.is_smc() && services::forwards(core, World::Secure) {
+                break;
+            }
+            secure = handle(core, World::Secure, left) == Flow::Run(World::Secure);
         }
-        while !secure {
-            secure = step(core, World::Normal) == Flow::Run(World::Secure);
+        loop {
+            let left = enter(core, World::Normal);
+            if left.is_smc() && services::forwards(core, World::Normal) {
+                break;
+            }
+            if handle(core, World::Normal, left) == Flow::Run(World::Secure) {
+                break;
+            }
         }
+        secure = true;
     }
 }
 
@@ -36,39 +47,65 @@ pub fn run(core: &mut CoreData, world: World) -> ! {
 pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
     let mut world = World::Secure;
     loop {
-        match shared_step(core, world) {
+        match step(core, world) {
             Flow::Run(next) => world = next,
             Flow::Spmc(event) => return event,
         }
     }
 }
 
-/// [`step`], for where size counts for more than speed.
+/// One turn of [`run`], for where size counts for more than speed.
 #[inline(never)]
-fn shared_step(core: &mut CoreData, world: World) -> Flow {
-    step(core, world)
+fn step(core: &mut CoreData, world: World) -> Flow {
+    let left = enter(core, world);
+    if left.is_smc() && services::forwards(core, world) {
+        return Flow::Run(match world {
+            World::Normal => World::Secure,
+            World::Secure => World::Normal,
+        });
+    }
+    handle(core, world, left)
 }
 
-/// Lets `world` run until it comes back, and handles why.
+/// Why a world came back, with ESR_EL3 if it was a synchronous exception.
+#[derive(Clone, Copy)]
+struct Left {
+    exit: Exit,
+    esr: u64,
+}
+
+impl Left {
+    #[inline(always)]
+    fn is_smc(self) -> bool {
+        self.exit == Exit::Synchronous && self.esr == ESR_SMC64_0
+    }
+}
+
+/// Lets `world` run until it comes back.
 #[inline(always)]
-fn step(core: &mut CoreData, world: World) -> Flow {
+fn enter(core: &mut CoreData, world: World) -> Left {
     core.switch_to(world);
     let exit = core.context(world).enter();
-    if exit == Exit::Synchronous {
-        let esr = ESR_EL3.get();
-        if esr == ESR_SMC64_0 {
-            return services::call(core, world);
-        }
-        return traps::synchronous(core, world, esr);
+    Left {
+        exit,
+        esr: ESR_EL3.get(),
     }
-    other_exit(core, world, exit)
 }
 
-/// Handles an exit that is no synchronous exception.
+/// Handles why `world` came back, where it is not a call that is simply forwarded.
+#[inline(always)]
+fn handle(core: &mut CoreData, world: World, left: Left) -> Flow {
+    if left.is_smc() {
+        return services::call(core, world);
+    }
+    handle_rarer(core, world, left)
+}
+
 #[inline(never)]
-fn other_exit(core: &mut CoreData, world: World, exit: Exit) -> Flow {
-    match exit {
+fn handle_rarer(core: &mut CoreData, world: World, left: Left) -> Flow {
+    match left.exit {
+        Exit::Synchronous => traps::synchronous(core, world, left.esr),
+        Exit::Fiq | Exit::Irq => interrupts::handle(core, world),
         Exit::SError => traps::serror(core, world),
-        _ => interrupts::handle(core, world),
     }
 }

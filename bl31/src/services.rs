@@ -12,7 +12,7 @@ mod ffa;
 mod psci;
 mod standard;
 
-pub use ffa::{report_death, secure_interrupt};
+pub use ffa::{forwards, report_death, secure_interrupt};
 pub use psci::arrive;
 
 /// SMCCC's answer to an unknown function, -1 in x0.

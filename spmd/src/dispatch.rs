@@ -11,7 +11,7 @@ use crate::features::SCHEDULE_RECEIVER;
 use crate::negotiation::{Negotiation, Pair};
 use crate::partitions::LogicalPartition;
 use crate::state::{Core, State};
-use crate::table::{FromNormal, FromSecure, rules};
+use crate::table::{FromNormal, FromSecure, find, rules};
 use crate::version::Version;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -91,7 +91,6 @@ impl Spmd {
     ///
     /// `caller` is x0 to x17 of the world that called, `other` of the other one, both in place in
     /// their saved contexts. What the action does not need is not changed.
-    #[inline(always)]
     pub fn call(
         &self,
         core: &mut Core,
@@ -99,17 +98,47 @@ impl Spmd {
         caller: &mut Regs,
         other: &mut Regs,
     ) -> Action {
+        if self.forwards(core, from, caller, other) {
+            return Action::Enter;
+        }
+        self.decide(core, from, caller, other)
+    }
+
+    /// The first half of [`Spmd::call`]: whether the call is one that is simply forwarded, as nearly
+    /// all are. If so, `other` is as the other world is to see it: [`Action::Enter`]. If not,
+    /// nothing has changed, and [`Spmd::decide`] is the second half. Any call may be asked about,
+    /// also one that is not FF-A's.
+    #[inline(always)]
+    pub fn forwards(&self, core: &Core, from: World, caller: &Regs, other: &mut Regs) -> bool {
         match from {
-            World::Normal => self.normal_call(core, caller, other),
-            World::Secure => self.secure_call(core, caller, other),
+            World::Normal => self.normal_forwards(core, caller, other),
+            World::Secure => self.secure_forwards(core, caller, other),
         }
     }
 
-    /// [`Spmd::call`] for the normal world.
+    /// The second half of [`Spmd::call`], for calls that [`Spmd::forwards`] does not take.
     #[inline(always)]
-    pub fn normal_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
+    pub fn decide(
+        &self,
+        core: &mut Core,
+        from: World,
+        caller: &mut Regs,
+        other: &mut Regs,
+    ) -> Action {
         let call = Call::of(caller);
         let rules = rules(call);
+        match from {
+            World::Normal => self.normal_decide(core, call, rules, caller, other),
+            World::Secure => self.secure_decide(core, call, rules, caller, other),
+        }
+    }
+
+    #[inline(always)]
+    fn normal_forwards(&self, core: &Core, caller: &Regs, other: &mut Regs) -> bool {
+        let call = Call::of(caller);
+        let Some(rules) = find(call) else {
+            return false;
+        };
         let path = core.path;
         let forwarded = match rules.normal {
             FromNormal::Forward => true,
@@ -118,19 +147,20 @@ impl Spmd {
             FromNormal::Features => caller[1] as u32 != SCHEDULE_RECEIVER,
             _ => false,
         };
-        if forwarded && path.is_open() && rules.has(call) {
-            let (from_wide, to_wide) = (path.normal_is_wide(), path.secure_is_wide());
-            forward(call, self.id_mask, from_wide, to_wide, caller, other);
-            return Action::Enter;
+        if !(forwarded && path.is_open() && rules.has(call)) {
+            return false;
         }
-        self.normal_decide(core, call, rules, caller, other)
+        let (from_wide, to_wide) = (path.normal_is_wide(), path.secure_is_wide());
+        forward(call, self.id_mask, from_wide, to_wide, caller, other);
+        true
     }
 
-    /// [`Spmd::call`] for the secure world.
     #[inline(always)]
-    pub fn secure_call(&self, core: &mut Core, caller: &mut Regs, other: &mut Regs) -> Action {
+    fn secure_forwards(&self, core: &Core, caller: &Regs, other: &mut Regs) -> bool {
         let call = Call::of(caller);
-        let rules = rules(call);
+        let Some(rules) = find(call) else {
+            return false;
+        };
         let path = core.path;
         let forwarded = match rules.secure {
             FromSecure::Forward | FromSecure::Error | FromSecure::Success | FromSecure::MsgWait => {
@@ -140,18 +170,12 @@ impl Spmd {
             FromSecure::DirectResp2 => path.both_wide() && may_answer(caller),
             _ => false,
         };
-        if forwarded && path.is_open() && rules.has(call) {
-            forward(
-                call,
-                WITHOUT_HINT,
-                path.secure_is_wide(),
-                path.normal_is_wide(),
-                caller,
-                other,
-            );
-            return Action::Enter;
+        if !(forwarded && path.is_open() && rules.has(call)) {
+            return false;
         }
-        self.secure_decide(core, call, rules, caller, other)
+        let (from_wide, to_wide) = (path.secure_is_wide(), path.normal_is_wide());
+        forward(call, WITHOUT_HINT, from_wide, to_wide, caller, other);
+        true
     }
 
     /// A secure Group 1 interrupt came while the normal world ran; `secure` is x0 to x17 of the

@@ -107,6 +107,5 @@ bank! {
             VHE => hyp_virtual_timer: HypVirtualTimer,
             NONE => kernel_timers: KernelTimers,
         }
-        late(NONE) { }
     }
 }

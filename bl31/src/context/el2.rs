@@ -69,11 +69,6 @@ bank! {
         when {
             GIC => gic: Gic,
             ICH_LR0_3 => lr0_3: IchLr0To3,
-            ICH_LR4_7 => lr4_7: IchLr4To7,
-            ICH_LR8_11 => lr8_11: IchLr8To11,
-            ICH_LR12_15 => lr12_15: IchLr12To15,
-            ICH_APR1 => apr1: IchApr1,
-            ICH_APR2_3 => apr2_3: IchApr2To3,
             AA32_EL1 => aarch32: AArch32,
             VHE => vhe: Vhe,
             RAS => ras: RasEl2,
@@ -89,6 +84,11 @@ bank! {
             SME => sme: SmeEl2,
         }
         late(LATE_EL2) {
+            ICH_LR4_7 => lr4_7: IchLr4To7,
+            ICH_LR8_11 => lr8_11: IchLr8To11,
+            ICH_LR12_15 => lr12_15: IchLr12To15,
+            ICH_APR1 => apr1: IchApr1,
+            ICH_APR2_3 => apr2_3: IchApr2To3,
             TRF => trf: TrfEl2,
             HAFGRTR => hafgrtr: Hafgrtr,
             FGT2 => fgt2: Fgt2,

@@ -157,8 +157,10 @@ impl El3Regs {
     /// The caller goes on to load this world's registers and to enter it.
     #[inline(always)]
     pub unsafe fn write(&self, features: Features) {
-        msr!("SCR_EL3", self.scr_el3);
-        msr!("CPTR_EL3", self.cptr_el3);
+        // Both are read first: the compiler then loads them as a pair.
+        let (scr_el3, cptr_el3) = (self.scr_el3, self.cptr_el3);
+        msr!("SCR_EL3", scr_el3);
+        msr!("CPTR_EL3", cptr_el3);
         if features.has(Feature::MPAM) {
             msr!("S3_6_C10_C5_0", self.mpam3_el3);
         }

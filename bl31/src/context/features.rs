@@ -229,11 +229,11 @@ impl Features {
                 features.insert(extension.feature);
             }
         }
-        if features.meets(crate::context::El2Bank::LATE) {
-            features.insert(Feature::LATE_EL2);
-        }
-        if features.meets(crate::context::El1Bank::LATE) {
-            features.insert(Feature::LATE_EL1);
+        let late = [crate::context::El2Bank::LATE, crate::context::El1Bank::LATE];
+        for &(any, groups) in late.into_iter().flatten() {
+            if features.meets(groups) {
+                features.insert(any);
+            }
         }
         features
     }

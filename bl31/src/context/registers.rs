@@ -254,14 +254,14 @@ pub(crate) use registers;
 ///
 /// Groups below `apart` are in the bank but switched by somebody else, by `swap_group`.
 ///
-/// Groups below `late(FEATURE)` share one test of that bit, so that a CPU with none of them pays one
+/// Groups below a `late(FEATURE)` share one test of that bit, so that a CPU with none of them pays one
 /// branch for all.
 macro_rules! bank {
     ($(#[$doc:meta])* pub struct $Bank:ident {
         always { $($always:ident: $Always:ty),* $(,)? }
         when { $($feature:ident => $field:ident: $Field:ty),* $(,)? }
         $(apart { $($apart_feature:ident => $apart_field:ident: $Apart:ty),* $(,)? })?
-        late($late:ident) { $($late_feature:ident => $late_field:ident: $Late:ty),* $(,)? }
+        $(late($late:ident) { $($late_feature:ident => $late_field:ident: $Late:ty),* $(,)? })*
     }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,7 +271,7 @@ macro_rules! bank {
             $(#[doc = concat!("With ", stringify!($feature), ".")] pub $field: $Field,)*
             $($(#[doc = concat!("With ", stringify!($apart_feature), ", not by `swap`.")]
                 pub $apart_field: $Apart,)*)?
-            $(#[doc = concat!("With ", stringify!($late_feature), ".")] pub $late_field: $Late,)*
+            $($(#[doc = concat!("With ", stringify!($late_feature), ".")] pub $late_field: $Late,)*)*
         }
 
         // What `ldp` cannot reach must not be declared.
@@ -283,7 +283,7 @@ macro_rules! bank {
                 $($always: <$Always>::EMPTY,)*
                 $($field: <$Field>::EMPTY,)*
                 $($($apart_field: <$Apart>::EMPTY,)*)?
-                $($late_field: <$Late>::EMPTY,)*
+                $($($late_field: <$Late>::EMPTY,)*)*
             };
 
             /// The lists with the feature that each depends on, in the order of the switch.
@@ -294,13 +294,16 @@ macro_rules! bank {
                 $((None, <$Always>::LIST),)*
                 $((Some($crate::context::Feature::$feature), <$Field>::LIST),)*
                 $($((Some($crate::context::Feature::$apart_feature), <$Apart>::LIST),)*)?
-                $((Some($crate::context::Feature::$late_feature), <$Late>::LIST),)*
+                $($((Some($crate::context::Feature::$late_feature), <$Late>::LIST),)*)*
             ];
 
-            /// The features below `late`.
-            pub const LATE: $crate::context::Features = $crate::context::Features::of(&[
-                $($crate::context::Feature::$late_feature),*
-            ]);
+            /// The features below each `late`, with the bit that says whether there is any.
+            pub const LATE: &'static [($crate::context::Feature, $crate::context::Features)] = &[
+                $((
+                    $crate::context::Feature::$late,
+                    $crate::context::Features::of(&[$($crate::context::Feature::$late_feature),*]),
+                ),)*
+            ];
 
             $(
                 /// Switches one group that is not switched with the bank: one of
@@ -341,9 +344,9 @@ macro_rules! bank {
                     let load = load.wrapping_add($crate::context::registers::BIAS);
                     $(<$Always>::swap(save, load);)*
                     $(if mask.has(Feature::$feature) { <$Field>::swap(save, load); })*
-                    if mask.has(Feature::$late) {
+                    $(if mask.has(Feature::$late) {
                         $(if mask.has(Feature::$late_feature) { <$Late>::swap(save, load); })*
-                    }
+                    })*
                 }
             }
         }

@@ -96,6 +96,14 @@ mod opened {
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct Simd {
+    /// The normal world's SVCR.
+    svcr: u64,
+    /// The function ID of the call that leaves the normal world, for its hint.
+    call: u32,
+    /// See [`opened`].
+    opened: u8,
+    saved: Saved,
+    _align: [u8; 2],
     /// The normal world's Z0-Z31, or Q0-Q31 at its start.
     z: [u8; 32 * VL_MAX],
     /// The normal world's P0-P15.
@@ -106,14 +114,10 @@ pub struct Simd {
     secure_q: [u8; 32 * 16],
     normal: Control,
     secure: Control,
-    /// The normal world's SVCR.
-    svcr: u64,
-    /// The function ID of the call that leaves the normal world, for its hint.
-    call: u32,
-    /// See [`opened`].
-    opened: u8,
-    saved: Saved,
 }
+
+// The vectors are stored in pairs of quadwords.
+const _: () = assert!(core::mem::offset_of!(Simd, z).is_multiple_of(16));
 
 impl Simd {
     /// A core that just came on.
@@ -128,6 +132,7 @@ impl Simd {
         call: 0,
         opened: 0,
         saved: Saved::Nothing,
+        _align: [0; 2],
     };
 
     /// To be told w0 of each call of the normal world that may go to the secure world, and zero for

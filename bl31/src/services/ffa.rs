@@ -19,8 +19,30 @@ impl Service for Ffa {
             World::Normal => (core.normal.args(), core.secure.args()),
             World::Secure => (core.secure.args(), core.normal.args()),
         };
-        let action = core.system.spmd.call(&mut core.spmd, from, caller, other);
+        let action = core.system.spmd.decide(&mut core.spmd, from, caller, other);
         act(core, from, action)
+    }
+}
+
+/// Whether `from`'s call is one that is simply forwarded: then all is ready for the other world.
+/// Else the service decides.
+#[inline(always)]
+pub fn forwards(core: &mut CoreData, from: World) -> bool {
+    let spmd = &core.system.spmd;
+    match from {
+        World::Normal => {
+            let function = core.normal.gpr[0] as u32;
+            let (caller, other) = (core.normal.args(), core.secure.args());
+            let forwarded = spmd.forwards(&core.spmd, from, caller, other);
+            if forwarded {
+                core.simd.call(function);
+            }
+            forwarded
+        }
+        World::Secure => {
+            let (caller, other) = (core.secure.args(), core.normal.args());
+            spmd.forwards(&core.spmd, from, caller, other)
+        }
     }
 }
 
