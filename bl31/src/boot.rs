@@ -176,7 +176,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
 pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     let policy = &core.system.policy;
     let (normal, secure) = (&mut core.normal, &mut core.secure);
-    policy.init_el3(&mut core.simd, &mut normal.el3, &mut secure.el3);
+    policy.init_el3(&mut core.live, &mut normal.el3, &mut secure.el3);
     let context = normal;
     context.gpr = [0; 31];
     context.gpr[..8].copy_from_slice(&entry.args);

@@ -6,7 +6,7 @@
 //!
 //! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
 
-use crate::context::Simd;
+use crate::context::Live;
 use crate::crash::CrashRecord;
 use crate::system::{self, System};
 use crate::world::WorldContext;
@@ -37,7 +37,7 @@ pub struct CoreData {
     /// The dispatcher's state on this core.
     pub spmd: janus_spmd::Core,
     /// The vector and matrix registers, as far as they are switched.
-    pub simd: Simd,
+    pub live: Live,
 }
 
 impl CoreData {
@@ -53,7 +53,7 @@ impl CoreData {
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(&system::NOTHING);
             (&raw mut (*core).index).write(index);
-            (&raw mut (*core).simd).write(Simd::EMPTY);
+            (&raw mut (*core).live).write(Live::EMPTY);
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
             slot.assume_init_mut()
         }
@@ -84,12 +84,12 @@ impl CoreData {
         match world {
             World::Secure => {
                 normal.save_return();
-                policy.to_secure(&mut self.simd, &mut normal.sys, &secure.sys, &secure.el3);
+                policy.to_secure(&mut self.live, &mut normal.sys, &secure.sys, &secure.el3);
                 secure.load_return();
             }
             World::Normal => {
                 secure.save_return();
-                policy.to_normal(&mut self.simd, &mut secure.sys, &normal.sys, &normal.el3);
+                policy.to_normal(&mut self.live, &mut secure.sys, &normal.sys, &normal.el3);
                 normal.load_return();
             }
         }

@@ -33,7 +33,7 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Flow {
                 World::Secure => (&mut core.secure, &mut core.normal),
             };
             core.system.policy.resolve_trap(
-                &mut core.simd,
+                &mut core.live,
                 world,
                 &mut this.el3,
                 &mut this.gpr,

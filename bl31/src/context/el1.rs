@@ -100,7 +100,7 @@ bank! {
             GIC => pmr: Pmr,
             RAS => disr: Disr,
             PAUTH => pauth: PAuth,
-            SME => tpidr2: Tpidr2,
+            TPIDR2 => tpidr2: Tpidr2,
         }
         apart {
             EL2 => hyp_timer: HypTimer,

@@ -146,6 +146,8 @@ features! {
     FPMR,
     SVE,
     SME,
+    /// TPIDR2_EL0, of FEAT_SME.
+    TPIDR2,
     SME2,
     SME_FA64,
     MPAM,
@@ -209,6 +211,11 @@ impl Features {
     /// Adds `feature`.
     pub const fn insert(&mut self, feature: Feature) {
         self.0 |= 1 << feature as u32;
+    }
+
+    /// Takes `feature` out.
+    pub const fn remove(&mut self, feature: Feature) {
+        self.0 &= !(1 << feature as u32);
     }
 
     /// The features of one set that the other lacks.

@@ -1,7 +1,9 @@
 //! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
 //! and the SPMC's exception level, and then only read.
 
-use super::{El3Regs, Feature, Features, IdRegs, Simd, SysRegs, World, el3, isb, mrs, msr, timers};
+use super::{
+    El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, isb, mrs, msr, timers,
+};
 use core::fmt;
 
 /// Where the SPMC runs and so what both worlds share. From its manifest.
@@ -78,6 +80,7 @@ impl Policy {
     pub fn el3_regs(&self, world: World) -> El3Regs {
         let mut el3 = El3Regs::new(self.features, self.mode.el2(), world);
         Simd::start(self.features, self.mode, world, &mut el3);
+        Live::close(world, &mut el3);
         el3
     }
 }
@@ -127,11 +130,12 @@ impl Policy {
     /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
     /// does not switch. On every core when it comes on, before [`Policy::load`].
     ///
-    /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: no
-    /// trap is open any more for either, and `simd` knows that.
-    pub fn init_el3(&self, simd: &mut Simd, normal: &mut El3Regs, secure: &mut El3Regs) {
+    /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: only
+    /// traps are open that `live` knows of.
+    pub fn init_el3(&self, live: &mut Live, normal: &mut El3Regs, secure: &mut El3Regs) {
         *normal = self.el3_regs(World::Normal);
         *secure = self.el3_regs(World::Secure);
+        live.init(self.features, secure);
         // For the set-up, EL3 itself must not be trapped.
         msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
         // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
@@ -145,7 +149,7 @@ impl Policy {
             }
         }
         // EL3's stacks are small.
-        let [first, scrap] = simd.scratch();
+        let [first, scrap] = live.simd.scratch();
         self.reset(first);
         // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
         unsafe {
@@ -155,20 +159,20 @@ impl Policy {
             super::El1Bank::swap(self.features, &mut scrap.el1, &first.el1);
         }
         Simd::init_lengths(self.features, first, scrap);
-        simd.init(self.features, self.mode);
+        live.simd.init(self.features, self.mode);
     }
 
     /// Saves what the CPU holds to `from` and loads `to`.
     #[inline(never)]
-    fn swap(&self, from: &mut SysRegs, to: &SysRegs) {
-        // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
+    fn swap(&self, mask: Features, from: &mut SysRegs, to: &SysRegs) {
+        // SAFETY: the features of the mask are this CPU's, and EL3 uses none of these registers.
         unsafe {
-            super::CommonBank::swap(self.features, &mut from.common, &to.common);
+            super::CommonBank::swap(mask, &mut from.common, &to.common);
             if self.mode.el2() {
-                super::El2Bank::swap(self.features, &mut from.el2, &to.el2);
+                super::El2Bank::swap(mask, &mut from.el2, &to.el2);
             }
             if self.mode.el1() {
-                super::El1Bank::swap(self.features, &mut from.el1, &to.el1);
+                super::El1Bank::swap(mask, &mut from.el1, &to.el1);
             }
         }
     }
@@ -176,23 +180,23 @@ impl Policy {
     /// Switches the core from the normal world to the secure world: saves the former's registers to
     /// `from` and loads the latter's.
     #[inline(always)]
-    pub fn to_secure(&self, simd: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
-        simd.leave_normal(self, from, to);
+    pub fn to_secure(&self, live: &mut Live, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+        live.simd.leave_normal(self, from, to);
         timers::save(self.mode, self.features, &mut from.common);
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
-        self.swap(from, to);
+        self.swap(live.mask(), from, to);
     }
 
     /// Switches the core from the secure world to the normal world.
     #[inline(always)]
-    pub fn to_normal(&self, simd: &mut Simd, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
-        simd.leave_secure(self, from, to);
+    pub fn to_normal(&self, live: &mut Live, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
+        live.simd.leave_secure(self, from, to);
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
-        self.swap(from, to);
+        self.swap(live.mask(), from, to);
         timers::load(self.mode, self.features, &to.common);
-        simd.enter_normal(self);
+        live.simd.enter_normal(self);
     }
 
     /// Loads the first world that runs on this core since it came on; what the CPU holds is of no
@@ -201,7 +205,7 @@ impl Policy {
         let mut scrap = SysRegs::EMPTY;
         // SAFETY: both halves of the switch are here.
         unsafe { el3.write(self.features) };
-        self.swap(&mut scrap, to);
+        self.swap(self.features, &mut scrap, to);
     }
 
     /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this
@@ -214,7 +218,7 @@ impl Policy {
     #[allow(clippy::too_many_arguments)]
     pub fn resolve_trap(
         &self,
-        simd: &mut Simd,
+        live: &mut Live,
         world: World,
         el3: &mut El3Regs,
         gpr: &mut [u64; 31],
@@ -222,7 +226,7 @@ impl Policy {
         other: &mut SysRegs,
         esr: u64,
     ) {
-        if !simd.first_use(self, world, el3, this, other, esr) {
+        if !live.first_use(self, world, el3, this, other, esr) {
             super::undefined::inject(self, gpr);
         }
     }

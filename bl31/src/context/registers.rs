@@ -25,6 +25,28 @@ pub const BIAS: usize = 256;
 /// The most bytes that a bank can have: `ldp` reaches upwards to 504 and takes 16 bytes.
 pub const BANK_MAX: usize = BIAS + 504 + 8;
 
+/// The number of a register in the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`:
+/// `op0:op1:CRn:CRm:op2`. Zero for any other name.
+pub const fn number(encoding: &str) -> u16 {
+    let bytes = encoding.as_bytes();
+    let (mut fields, mut field, mut i) = ([0_u16; 5], 0, 1);
+    if bytes.is_empty() || bytes[0] != b'S' {
+        return 0;
+    }
+    while i < bytes.len() {
+        match bytes[i] {
+            b'_' => field += 1,
+            b'C' => {}
+            digit @ b'0'..=b'9' if field < 5 => {
+                fields[field] = fields[field] * 10 + (digit - b'0') as u16;
+            }
+            _ => return 0,
+        }
+        i += 1;
+    }
+    fields[0] << 14 | fields[1] << 11 | fields[2] << 7 | fields[3] << 3 | fields[4]
+}
+
 /// One register of a list, for those who read the lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Register {
@@ -183,6 +205,11 @@ macro_rules! registers {
             /// All zero.
             pub const EMPTY: Self = Self { $($reg: 0),+ };
 
+            /// Whether the group has the register with this `registers::number`.
+            pub const fn has(number: u16) -> bool {
+                $(number == const { $crate::context::registers::number($encoding) })||+
+            }
+
             $crate::context::registers::registers! {
                 @list $Group $Bank $field [$($code)+] [$($reg $encoding)+]
             }
@@ -305,25 +332,22 @@ macro_rules! bank {
                 ),)*
             ];
 
-            $(
-                /// Switches one group that is not switched with the bank: one of
-                #[doc = concat!($("[`", stringify!($Apart), "`] "),*)]
-                ///
-                /// # Safety
-                ///
-                /// As for the group's `swap`, which is to be passed.
-                pub unsafe fn swap_group(
-                    group: unsafe fn(*mut u8, *const u8),
-                    save: &mut Self,
-                    load: &Self,
-                ) {
-                    let bias = $crate::context::registers::BIAS;
-                    let save = core::ptr::from_mut(save).cast::<u8>().wrapping_add(bias);
-                    let load = core::ptr::from_ref(load).cast::<u8>().wrapping_add(bias);
-                    // SAFETY: as the caller promises.
-                    unsafe { group(save, load) }
-                }
-            )?
+            /// Switches one group alone.
+            ///
+            /// # Safety
+            ///
+            /// As for the group's `swap`, which is to be passed.
+            pub unsafe fn swap_group(
+                group: unsafe fn(*mut u8, *const u8),
+                save: &mut Self,
+                load: &Self,
+            ) {
+                let bias = $crate::context::registers::BIAS;
+                let save = core::ptr::from_mut(save).cast::<u8>().wrapping_add(bias);
+                let load = core::ptr::from_ref(load).cast::<u8>().wrapping_add(bias);
+                // SAFETY: as the caller promises.
+                unsafe { group(save, load) }
+            }
 
             /// Saves what the CPU holds to `save` and loads `load`, as far as the features of
             /// `mask` have it.

@@ -4,7 +4,7 @@
 //! The rule: everything starts trapped, and what is not listed here stays so; an access from a lower
 //! EL then becomes an UNDEFINED exception there ([`crate::context::undefined`]). What a world can
 //! use of the *system* (translation, traps, virtualisation, authentication) both worlds get, and it
-//! is switched. What *observes* a running program (trace, profiling, branch records, activity
+//! is switched; some of it the secure world gets on its first use ([`crate::context::live`]). What *observes* a running program (trace, profiling, branch records, activity
 //! monitors) only the normal world gets, and it stops at the door of the secure world; nothing of it
 //! has to be switched then.
 
@@ -130,6 +130,7 @@ pub static EXTENSIONS: &[Extension] = &[
     sve::EAGER_FP,
     sve::SVE,
     sme::SME,
+    sme::TPIDR2,
     sme::SME2,
     sme::FA64,
     mpam::MPAM,

@@ -32,10 +32,13 @@ const NO_LIMIT: u64 = 1 << 31 | 1 << 30 | 0xf;
 
 /// ID_AA64PFR1_EL1.SME.
 pub const SME: Extension = Extension::new(Feature::SME, "SME", |id| field(id.pfr1, 24) != 0)
-    .opens(|_, el3| el3.scr_el3 |= scr::EN_TP2)
     // An EL2 that does not know SME does not limit EL1.
     .first(|sys| sys.el2.sme.smcr_el2 = NO_LIMIT)
     .init(|| msr!("S3_6_C1_C2_6", NO_LIMIT));
+
+/// TPIDR2_EL0. Both worlds get it, the secure world on its first use.
+pub const TPIDR2: Extension = Extension::new(Feature::TPIDR2, "", |id| field(id.pfr1, 24) != 0)
+    .opens(|_, el3| el3.scr_el3 |= scr::EN_TP2);
 
 /// ID_AA64PFR1_EL1.SME from 2: ZT0.
 pub const SME2: Extension = Extension::new(Feature::SME2, "SME2", |id| field(id.pfr1, 24) >= 2);

@@ -66,7 +66,7 @@ fn act(core: &mut CoreData, from: World, action: Action) -> Flow {
         Action::Return => Flow::Run(from),
         Action::Enter => Flow::Run(match from {
             World::Normal => {
-                core.simd.call(core.normal.gpr[0] as u32);
+                core.live.call(core.normal.gpr[0] as u32);
                 World::Secure
             }
             World::Secure => World::Normal,

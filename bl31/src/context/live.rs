@@ -1,0 +1,263 @@
+//! What is live on one core: which of the optional registers both worlds use, and so a switch has to
+//! exchange.
+//!
+//! Most SPMCs use few of the extensions that a hypervisor uses. For some of them SCR_EL3 not only
+//! traps a world's accesses but also makes the extension behave, for that world, as if its registers
+//! were zero. Those the secure world gets on its first use: until then the access traps to EL3, the
+//! normal world's values stay in the CPU, unseen and without effect, and nothing is switched. The
+//! first access opens the group on that core for good, and the instruction is executed again.
+//!
+//! The normal world has everything open from the start, but for vector state, which [`Simd`] looks
+//! after.
+
+use super::{
+    CommonBank, El1Bank, El2Bank, El3Regs, Feature, Features, Policy, Simd, SpmcMode, SysRegs,
+    World, el3::scr, msr,
+};
+use crate::cpu_ext::{csv2, ecv, fgt, hcx, pauth, sme};
+
+/// A group that the secure world gets on its first use.
+struct Lazy {
+    feature: Feature,
+    /// The bits of SCR_EL3 that open it.
+    scr: u64,
+    /// Whether a system register, by [`super::registers::number`], is one of the group's.
+    has: fn(u16) -> bool,
+    /// Switches the group.
+    swap: unsafe fn(SpmcMode, &mut SysRegs, &SysRegs),
+}
+
+#[rustfmt::skip]
+const LAZY: &[Lazy] = &[
+    Lazy {
+        feature: Feature::PAUTH,
+        scr: scr::API | scr::APK,
+        has: pauth::PAuth::has,
+        // SAFETY: as for all of these, what the caller of `swap` promises.
+        swap: |_, from, to| unsafe {
+            CommonBank::swap_group(pauth::PAuth::swap, &mut from.common, &to.common);
+        },
+    },
+    Lazy {
+        feature: Feature::TPIDR2,
+        scr: scr::EN_TP2,
+        has: sme::Tpidr2::has,
+        // SAFETY: see above.
+        swap: |_, from, to| unsafe {
+            CommonBank::swap_group(sme::Tpidr2::swap, &mut from.common, &to.common);
+        },
+    },
+    Lazy {
+        feature: Feature::CSV2_2,
+        scr: scr::EN_SCXT,
+        has: |number| csv2::Csv2El2::has(number) || csv2::Csv2El1::has(number),
+        // SAFETY: see above.
+        swap: |mode, from, to| unsafe {
+            if mode.el2() {
+                El2Bank::swap_group(csv2::Csv2El2::swap, &mut from.el2, &to.el2);
+            }
+            if mode.el1() {
+                El1Bank::swap_group(csv2::Csv2El1::swap, &mut from.el1, &to.el1);
+            }
+        },
+    },
+    Lazy {
+        feature: Feature::FGT,
+        scr: scr::FGT_EN,
+        has: fgt::Fgt::has,
+        // SAFETY: see above.
+        swap: |_, from, to| unsafe {
+            El2Bank::swap_group(fgt::Fgt::swap, &mut from.el2, &to.el2);
+        },
+    },
+    Lazy {
+        feature: Feature::HCX,
+        scr: scr::HX_EN,
+        has: hcx::Hcx::has,
+        // SAFETY: see above.
+        swap: |_, from, to| unsafe {
+            El2Bank::swap_group(hcx::Hcx::swap, &mut from.el2, &to.el2);
+        },
+    },
+    Lazy {
+        feature: Feature::ECV,
+        scr: scr::ECV_EN,
+        has: ecv::Ecv::has,
+        // SAFETY: see above.
+        swap: |_, from, to| unsafe {
+            El2Bank::swap_group(ecv::Ecv::swap, &mut from.el2, &to.el2);
+        },
+    },
+];
+
+/// One core's state of what is live.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Live {
+    pub(super) simd: Simd,
+    /// The features whose registers a switch exchanges.
+    mask: Features,
+}
+
+impl Live {
+    /// A core that never was on.
+    pub const EMPTY: Self = Self {
+        simd: Simd::EMPTY,
+        mask: Features::NONE,
+    };
+
+    /// To be told w0 of each call of the normal world that may go to the secure world, and zero for
+    /// an interrupt: bit 16 says that no SVE state is live (SMCCC 1.3).
+    #[inline(always)]
+    pub fn call(&mut self, function: u32) {
+        self.simd.call(function);
+    }
+
+    /// What a switch exchanges.
+    #[inline(always)]
+    pub(super) fn mask(&self) -> Features {
+        self.mask
+    }
+
+    /// Closes in `el3` what `world` gets on its first use.
+    pub(super) fn close(world: World, el3: &mut El3Regs) {
+        if world == World::Secure {
+            for lazy in LAZY {
+                el3.scr_el3 &= !lazy.scr;
+            }
+        }
+    }
+
+    /// For a core that comes on: what the secure world opened when the core was on before stays
+    /// open, because the SPMC may go on with registers that have an effect without an access.
+    pub(super) fn init(&mut self, features: Features, secure: &mut El3Regs) {
+        let mut mask = features;
+        for lazy in LAZY {
+            if features.has(lazy.feature) {
+                if self.mask.has(lazy.feature) {
+                    secure.scr_el3 |= lazy.scr;
+                } else {
+                    mask.remove(lazy.feature);
+                }
+            }
+        }
+        self.mask = mask;
+    }
+
+    /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
+    /// and the instruction can now be executed. `this` and `other` are both worlds' registers.
+    #[cold]
+    pub(super) fn first_use(
+        &mut self,
+        policy: &Policy,
+        world: World,
+        el3: &mut El3Regs,
+        this: &SysRegs,
+        other: &mut SysRegs,
+        esr: u64,
+    ) -> bool {
+        if self.simd.first_use(policy, world, el3, this, other, esr) {
+            return true;
+        }
+        // Exception classes: pointer authentication, MSR or MRS.
+        let wanted = |lazy: &Lazy| match esr >> 26 & 0x3f {
+            0x09 => lazy.feature == Feature::PAUTH,
+            0x18 => (lazy.has)(trapped_register(esr)),
+            _ => false,
+        };
+        let closed = |lazy: &&Lazy| {
+            policy.features().has(lazy.feature) && el3.scr_el3 & lazy.scr == 0 && wanted(lazy)
+        };
+        let Some(lazy) = LAZY.iter().find(closed) else {
+            return false;
+        };
+        if world == World::Normal {
+            return false;
+        }
+        el3.scr_el3 |= lazy.scr;
+        // No `isb`: the ERET comes first.
+        msr!("SCR_EL3", el3.scr_el3);
+        self.mask.insert(lazy.feature);
+        // SAFETY: the CPU has the feature, and EL3 uses none of its registers.
+        unsafe { (lazy.swap)(policy.mode(), other, this) };
+        true
+    }
+}
+
+/// The register of a trapped MSR or MRS, as [`super::registers::number`] numbers it.
+fn trapped_register(esr: u64) -> u16 {
+    let field = |shift: u32, bits: u32| (esr >> shift & ((1 << bits) - 1)) as u16;
+    let (op0, op2, op1, crn, crm) = (
+        field(20, 2),
+        field(17, 3),
+        field(14, 3),
+        field(10, 4),
+        field(1, 4),
+    );
+    op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ESR_EL3 of `mrs x5, HCRX_EL2`: EC 0x18, IL, Op0 3, Op1 4, CRn 1, CRm 2, Op2 2, read.
+    const MRS_HCRX: u64 =
+        0x18 << 26 | 1 << 25 | 3 << 20 | 2 << 17 | 4 << 14 | 1 << 10 | 5 << 5 | 2 << 1 | 1;
+
+    #[test]
+    fn a_trapped_register_is_found_by_its_encoding() {
+        assert_eq!(
+            trapped_register(MRS_HCRX),
+            super::super::registers::number("S3_4_C1_C2_2")
+        );
+        let groups: Vec<_> = LAZY
+            .iter()
+            .filter(|l| (l.has)(trapped_register(MRS_HCRX)))
+            .map(|l| l.feature)
+            .collect();
+        assert_eq!(groups, [Feature::HCX]);
+    }
+
+    #[test]
+    fn first_use_opens_one_group_for_the_secure_world_alone() {
+        let mut features = Features::of(&[Feature::EL2, Feature::SEL2]);
+        LAZY.iter().for_each(|lazy| features.insert(lazy.feature));
+        let policy = Policy::new(features, SpmcMode::SEl2);
+        let mut secure = policy.el3_regs(World::Secure);
+        let mut normal = policy.el3_regs(World::Normal);
+        let (this, mut other) = (SysRegs::EMPTY, SysRegs::EMPTY);
+        let mut live = Live {
+            simd: Simd::EMPTY,
+            mask: Features::NONE,
+        };
+        live.init(features, &mut secure);
+        for lazy in LAZY {
+            assert!(!live.mask.has(lazy.feature) && secure.scr_el3 & lazy.scr == 0);
+            assert_eq!(normal.scr_el3 & lazy.scr, lazy.scr);
+        }
+        let mut try_with = |world, el3: &mut El3Regs, esr| {
+            live.first_use(&policy, world, el3, &this, &mut other, esr)
+        };
+        assert!(!try_with(World::Normal, &mut normal, MRS_HCRX));
+        assert!(try_with(World::Secure, &mut secure, MRS_HCRX));
+        assert!(
+            !try_with(World::Secure, &mut secure, MRS_HCRX),
+            "it is open: another reason"
+        );
+        assert!(try_with(World::Secure, &mut secure, 0x09 << 26));
+        assert!(!try_with(World::Secure, &mut secure, 0x01 << 26));
+        assert_eq!(
+            secure.scr_el3 & (scr::HX_EN | scr::API | scr::APK | scr::FGT_EN),
+            scr::HX_EN | scr::API | scr::APK
+        );
+        assert!(live.mask.has(Feature::HCX) && live.mask.has(Feature::PAUTH));
+        assert!(!live.mask.has(Feature::FGT));
+
+        // The core goes off and comes back.
+        let mut again = policy.el3_regs(World::Secure);
+        live.init(features, &mut again);
+        assert_eq!(again.scr_el3, secure.scr_el3);
+        assert!(live.mask.has(Feature::HCX) && !live.mask.has(Feature::FGT));
+    }
+}
