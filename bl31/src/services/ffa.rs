@@ -35,7 +35,7 @@ pub fn forwards(core: &mut CoreData, from: World) -> bool {
             let (caller, other) = (core.normal.args(), core.secure.args());
             let forwarded = spmd.forwards(&core.spmd, from, caller, other);
             if forwarded {
-                core.simd.call(function);
+                core.live.call(function);
             }
             forwarded
         }
