@@ -8,6 +8,7 @@
 
 use crate::context::Live;
 use crate::crash::CrashRecord;
+use crate::services::SpmcEvent;
 use crate::system::{self, System};
 use crate::world::WorldContext;
 use core::cell::UnsafeCell;
@@ -36,6 +37,8 @@ pub struct CoreData {
     pub index: usize,
     /// The dispatcher's state on this core.
     pub spmd: janus_spmd::Core,
+    /// What the SPMC finished last of what EL3 asked of it.
+    pub event: SpmcEvent,
     /// The vector and matrix registers, as far as they are switched.
     pub live: Live,
 }
@@ -55,6 +58,7 @@ impl CoreData {
             (&raw mut (*core).index).write(index);
             (&raw mut (*core).live).write(Live::EMPTY);
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
+            (&raw mut (*core).event).write(SpmcEvent::Ready);
             slot.assume_init_mut()
         }
     }

@@ -17,95 +17,66 @@ use janus_spmd::World;
 const ESR_SMC64_0: u64 = 0x17 << 26 | 1 << 25;
 
 /// Runs worlds on this core, `world` first, for as long as it is on.
-pub fn run(core: &mut CoreData, world: World) -> ! {
+pub fn run(core: &mut CoreData, mut world: World) -> ! {
+    loop {
+        turns(core, world);
+        // EL3 waits for nothing here, so the dispatcher has nothing to report; the SPMC would have to
+        // be rebooting itself. It does not get to choose who runs.
+        world = World::Normal;
+    }
+}
+
+/// Runs the SPMC until it has finished what the dispatcher was told to ask of it.
+pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
+    turns(core, World::Secure);
+    core.event
+}
+
+/// Lets the worlds take turns, `world` first, until the SPMC has finished something that EL3 asked
+/// of it: then [`CoreData::event`] says what.
+#[inline(never)]
+fn turns(core: &mut CoreData, world: World) {
     let mut secure = world == World::Secure;
     loop {
-        // Each world has a loop of its own, on whose way the world is a constant. EL3 waits for
-        // nothing here, so the dispatcher has nothing to report (Flow::Spmc); the SPMC would have
-        // to be rebooting itself. It does not get to choose who runs.
+        // Each world has a loop of its own, on whose way the world is a constant.
         while secure {
-            let left = enter(core, World::Secure);
-            if left.is_smc() && services::forwards(core, World::Secure) {
-                break;
+            match turn(core, World::Secure) {
+                Flow::Run(World::Secure) => {}
+                Flow::Run(World::Normal) => break,
+                Flow::Spmc => return,
             }
-            secure = handle(core, World::Secure, left) == Flow::Run(World::Secure);
         }
         loop {
-            let left = enter(core, World::Normal);
-            if left.is_smc() && services::forwards(core, World::Normal) {
-                break;
-            }
-            if handle(core, World::Normal, left) == Flow::Run(World::Secure) {
-                break;
+            match turn(core, World::Normal) {
+                Flow::Run(World::Normal) => {}
+                Flow::Run(World::Secure) => break,
+                Flow::Spmc => return,
             }
         }
         secure = true;
     }
 }
 
-/// Runs the SPMC until it has finished what the dispatcher was told to ask of it.
-pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
-    let mut world = World::Secure;
-    loop {
-        match step(core, world) {
-            Flow::Run(next) => world = next,
-            Flow::Spmc(event) => return event,
-        }
-    }
-}
-
-/// One turn of [`run`], for where size counts for more than speed.
-#[inline(never)]
-fn step(core: &mut CoreData, world: World) -> Flow {
-    let left = enter(core, world);
-    if left.is_smc() && services::forwards(core, world) {
-        return Flow::Run(match world {
-            World::Normal => World::Secure,
-            World::Secure => World::Normal,
-        });
-    }
-    handle(core, world, left)
-}
-
-/// Why a world came back, with ESR_EL3 if it was a synchronous exception.
-#[derive(Clone, Copy)]
-struct Left {
-    exit: Exit,
-    esr: u64,
-}
-
-impl Left {
-    #[inline(always)]
-    fn is_smc(self) -> bool {
-        self.exit == Exit::Synchronous && self.esr == ESR_SMC64_0
-    }
-}
-
-/// Lets `world` run until it comes back.
+/// Lets `world` run until it comes back, and handles why.
 #[inline(always)]
-fn enter(core: &mut CoreData, world: World) -> Left {
+fn turn(core: &mut CoreData, world: World) -> Flow {
     core.switch_to(world);
     let exit = core.context(world).enter();
-    Left {
-        exit,
-        esr: ESR_EL3.get(),
+    if exit == Exit::Synchronous {
+        let esr = ESR_EL3.get();
+        if esr == ESR_SMC64_0 {
+            return services::call(core, world);
+        }
+        return traps::synchronous(core, world, esr);
     }
+    other_exit(core, world, exit)
 }
 
-/// Handles why `world` came back, where it is not a call that is simply forwarded.
-#[inline(always)]
-fn handle(core: &mut CoreData, world: World, left: Left) -> Flow {
-    if left.is_smc() {
-        return services::call(core, world);
-    }
-    handle_rarer(core, world, left)
-}
-
+/// Handles an exit that is no synchronous exception.
 #[inline(never)]
-fn handle_rarer(core: &mut CoreData, world: World, left: Left) -> Flow {
-    match left.exit {
-        Exit::Synchronous => traps::synchronous(core, world, left.esr),
-        Exit::Fiq | Exit::Irq => interrupts::handle(core, world),
+fn other_exit(core: &mut CoreData, world: World, exit: Exit) -> Flow {
+    match exit {
         Exit::SError => traps::serror(core, world),
+        _ => interrupts::handle(core, world),
     }
 }

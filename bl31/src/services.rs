@@ -12,7 +12,7 @@ mod ffa;
 mod psci;
 mod standard;
 
-pub use ffa::{forwards, report_death, secure_interrupt};
+pub use ffa::{report_death, secure_interrupt};
 pub use psci::arrive;
 
 /// SMCCC's answer to an unknown function, -1 in x0.
@@ -23,8 +23,8 @@ pub const NOT_SUPPORTED: u64 = -1_i64 as u64;
 pub enum Flow {
     /// This world runs next.
     Run(World),
-    /// The SPMC has finished what EL3 asked of it.
-    Spmc(SpmcEvent),
+    /// The SPMC has finished what EL3 asked of it: [`CoreData::event`].
+    Spmc,
 }
 
 /// What the SPMC has finished.
@@ -64,7 +64,7 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
         psci::Psci::call(core, from, function & !SVE_HINT)
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
-    } else if number.wrapping_sub(STANDARD + 0xff00) <= 0xff {
+    } else if number.wrapping_sub(0xff00) <= 0xff {
         standard::Standard::call(core, from, function & !SVE_HINT)
     } else {
         unknown(core, from)
@@ -72,11 +72,13 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
 }
 
 /// Answers a function that nobody owns.
+#[inline(always)]
 pub fn unknown(core: &mut CoreData, from: World) -> Flow {
     answer(core, from, NOT_SUPPORTED)
 }
 
 /// Answers in x0 alone.
+#[inline(always)]
 pub fn answer(core: &mut CoreData, from: World, x0: u64) -> Flow {
     core.context(from).gpr[0] = x0;
     Flow::Run(from)

@@ -14,36 +14,34 @@ pub struct Ffa;
 
 impl Service for Ffa {
     #[inline(always)]
-    fn call(core: &mut CoreData, from: World, _: u32) -> Flow {
+    fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
+        let spmd = &core.system.spmd;
         let (caller, other) = match from {
             World::Normal => (core.normal.args(), core.secure.args()),
             World::Secure => (core.secure.args(), core.normal.args()),
         };
-        let action = core.system.spmd.decide(&mut core.spmd, from, caller, other);
-        act(core, from, action)
+        // Nearly all calls take the short way.
+        if spmd.forwards(&core.spmd, from, caller, other) {
+            return enter_other(core, from, function);
+        }
+        match spmd.decide(&mut core.spmd, from, caller, other) {
+            Action::Return => Flow::Run(from),
+            Action::Enter => enter_other(core, from, function),
+            Action::El3(work) => perform(core, from, work),
+        }
     }
 }
 
-/// Whether `from`'s call is one that is simply forwarded: then all is ready for the other world.
-/// Else the service decides.
+/// The other world goes on with `from`'s call.
 #[inline(always)]
-pub fn forwards(core: &mut CoreData, from: World) -> bool {
-    let spmd = &core.system.spmd;
-    match from {
+fn enter_other(core: &mut CoreData, from: World, function: u32) -> Flow {
+    Flow::Run(match from {
         World::Normal => {
-            let function = core.normal.gpr[0] as u32;
-            let (caller, other) = (core.normal.args(), core.secure.args());
-            let forwarded = spmd.forwards(&core.spmd, from, caller, other);
-            if forwarded {
-                core.live.call(function);
-            }
-            forwarded
+            core.live.call(function);
+            World::Secure
         }
-        World::Secure => {
-            let (caller, other) = (core.secure.args(), core.normal.args());
-            spmd.forwards(&core.spmd, from, caller, other)
-        }
-    }
+        World::Secure => World::Normal,
+    })
 }
 
 /// A secure Group 1 interrupt is pending while the normal world runs: the SPMC's to handle.
@@ -59,42 +57,32 @@ pub fn secure_interrupt(core: &mut CoreData) -> Flow {
     }
 }
 
-/// Does what the dispatcher decided about a call of `from`.
-#[inline(always)]
-fn act(core: &mut CoreData, from: World, action: Action) -> Flow {
-    match action {
-        Action::Return => Flow::Run(from),
-        Action::Enter => Flow::Run(match from {
-            World::Normal => {
-                core.live.call(core.normal.gpr[0] as u32);
-                World::Secure
-            }
-            World::Secure => World::Normal,
-        }),
-        Action::El3(work) => perform(core, from, work),
-    }
+/// The SPMC has finished what EL3 asked of it.
+fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
+    core.event = event;
+    Flow::Spmc
 }
 
 /// Does the work that a call of `from` asks of EL3.
 #[inline(never)]
 fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
     match work {
-        Work::SpmcReady => Flow::Spmc(SpmcEvent::Ready),
+        Work::SpmcReady => finished(core, SpmcEvent::Ready),
         Work::SpmcFailed(code) => {
             error!(
                 "core {}: the SPMC says that it failed to start: error {code}",
                 core.index
             );
-            Flow::Spmc(SpmcEvent::Failed)
+            finished(core, SpmcEvent::Failed)
         }
         Work::SpmcStrayed(function) => {
             error!(
                 "core {}: the SPMC called {function:#x} while it was to start",
                 core.index
             );
-            Flow::Spmc(SpmcEvent::Failed)
+            finished(core, SpmcEvent::Failed)
         }
-        Work::Answered(answer) => Flow::Spmc(SpmcEvent::Answered(answer)),
+        Work::Answered(answer) => finished(core, SpmcEvent::Answered(answer)),
         Work::ConsoleLog(log) => {
             log.lines(&mut core.spmd, core.secure.args(), console::spmc_line);
             Flow::Run(World::Secure)
