@@ -4,6 +4,7 @@ use crate::framework::case::Case;
 
 mod boot;
 mod ffa;
+mod no_ffa;
 mod poison;
 mod psci;
 mod smccc;
@@ -30,6 +31,7 @@ static AREAS: &[&[Case]] = &[
     poison::CASES,
     poison::vectors::CASES,
     ffa::failure::CASES,
+    no_ffa::CASES,
 ];
 
 /// All cases; the index is the same in both images.

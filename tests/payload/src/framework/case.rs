@@ -27,7 +27,7 @@ bitflags! {
         const SEL2 = 1 << 2;
         /// An SPMC at S-EL1.
         const SEL1 = 1 << 3;
-        /// FF-A 1.2 or later between the hypervisor and EL3.
+        /// FF-A 1.2 or later on both sides.
         const V1_2 = 1 << 4;
         /// Nothing but FFA_VERSION has been called: the case runs before the others.
         const FIRST = 1 << 5;

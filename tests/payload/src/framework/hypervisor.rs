@@ -4,7 +4,7 @@
 
 use super::case::{Case, Needs, Outcome, Why};
 use super::text::Text;
-use super::{config, console, control, cores, demo, ffa, psci};
+use super::{config, console, control, cores, demo, ffa, psci, spmc};
 use crate::arch::{cpu, gic};
 use crate::{cases, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -78,8 +78,10 @@ fn in_this_boot(case: &Case, filter: &str) -> bool {
     if case.name.starts_with("noffa/") {
         return filter.starts_with("noffa/");
     }
-    case.boot
-        .is_none_or(|(key, value)| config::get(key, "").split(',').any(|v| v == value))
+    let has = |(key, value): (&str, &str)| config::get(key, "").split(',').any(|v| v == value);
+    // Where the SPMC does not boot on every core, nothing else makes sense.
+    let broken = config::get("spmc", "").contains("boot-error");
+    case.boot.map_or(!broken, has)
 }
 
 /// Asks for the FF-A version and who the SPMC is.
@@ -110,7 +112,7 @@ fn missing(case: &Case) -> Option<&'static str> {
         Some("the C BL31 does otherwise")
     } else if !free && !HAS_FFA.load(SeqCst) {
         Some("no FF-A in this boot")
-    } else if needs.contains(Needs::V1_2) && config::ffa_version() < 0x1_0002 {
+    } else if needs.contains(Needs::V1_2) && config::ffa_version().min(spmc::version()) < 0x1_0002 {
         Some("needs FF-A 1.2")
     } else if needs.contains(Needs::BELOW_1_2) && config::ffa_version() >= 0x1_0002 {
         Some("needs FF-A below 1.2 (ffa=1.1)")

@@ -3,7 +3,7 @@
 use crate::ensure_eq;
 use crate::framework::case::{Case, Outcome};
 use crate::framework::regs::Regs;
-use crate::framework::spmc::Secure;
+use crate::framework::spmc::{self, Secure};
 use crate::framework::{config, cores, ffa};
 
 pub const CASES: &[Case] = &[
@@ -27,9 +27,14 @@ fn ids_normal() -> Outcome {
         let id = ffa::call(ffa::ID_GET, &[]);
         ensure_eq!(id.function(), ffa::SUCCESS, "FFA_ID_GET");
         ensure_eq!(id.x(2), ffa::HYPERVISOR, "the hypervisor's ID");
+        // Version 1.0 does not have it.
         let spm = ffa::call(ffa::SPM_ID_GET, &[]);
-        ensure_eq!(spm.function(), ffa::SUCCESS, "FFA_SPM_ID_GET");
-        ensure_eq!(spm.x(2), ffa::SPMC, "the SPMC's ID");
+        if config::ffa_version() > 0x1_0000 {
+            ensure_eq!(spm.function(), ffa::SUCCESS, "FFA_SPM_ID_GET");
+            ensure_eq!(spm.x(2), ffa::SPMC, "the SPMC's ID");
+        } else if config::is_janus() {
+            ffa::expect_error(&spm, ffa::NOT_SUPPORTED, "FFA_SPM_ID_GET at version 1.0")?;
+        }
         ask_spmc()
     })
 }
@@ -40,6 +45,9 @@ fn ids_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         s.expect_eq(id.x(0), u64::from(ffa::SUCCESS), "FFA_ID_GET");
         s.expect_eq(id.x(2), ffa::SPMC, "the SPMC's own ID");
         let spm = ffa::call(ffa::SPM_ID_GET, &[]);
+        if spmc::version() == 0x1_0000 {
+            return None;
+        }
         s.expect_eq(spm.x(0), u64::from(ffa::SUCCESS), "FFA_SPM_ID_GET");
         s.expect_eq(spm.x(2), ffa::SPMD, "the SPMD's ID");
     }

@@ -13,16 +13,16 @@ pub const CASES: &[Case] = &[
     Case::new("ffa/secure-interrupt", secure_interrupt).secure(secure_interrupt_secure),
     Case::new("ffa/secure-interrupt-calls", secure_interrupt)
         .secure(calls_secure)
-        .needs(Needs::JANUS),
+        .needs(Needs::JANUS.union(Needs::V1_2)),
     Case::new("ffa/resume-unasked", ask)
         .secure(resume_unasked_secure)
         .needs(Needs::JANUS),
     Case::new("ffa/group0-secure", ask)
         .secure(group0_secure_secure)
-        .needs(Needs::JANUS),
+        .needs(Needs::JANUS.union(Needs::V1_2)),
     Case::new("ffa/group0-normal", group0_normal)
         .secure(group0_normal_secure)
-        .needs(Needs::JANUS),
+        .needs(Needs::JANUS.union(Needs::V1_2)),
 ];
 
 /// Set by the SPMC, through its view of the normal world's memory, when it has seen the interrupt.

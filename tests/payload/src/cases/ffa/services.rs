@@ -13,7 +13,7 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
     Case::new("ffa/console-log", ask)
         .secure(console_secure)
-        .needs(Needs::JANUS),
+        .needs(Needs::JANUS.union(Needs::V1_2)),
 ];
 
 fn ask() -> Outcome {

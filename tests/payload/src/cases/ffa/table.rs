@@ -97,6 +97,18 @@ const FROM_1_3: [u32; 4] = [
     ffa::NOTIFICATION_GET2,
 ];
 
+/// The version that brought what EL3 does for its SPMC.
+fn since(function: u32) -> u32 {
+    match function {
+        ffa::CONSOLE_LOG
+        | ffa::EL3_INTR_HANDLE
+        | ffa::PARTITION_INFO_GET_REGS
+        | ffa::DIRECT_RESP2 => 0x1_0002,
+        ffa::SPM_ID_GET => 0x1_0001,
+        _ => 0x1_0000,
+    }
+}
+
 /// The rows for the versions of this boot.
 fn rows() -> impl Iterator<Item = (u32, Has, bool, bool)> {
     let normal = config::ffa_version() >= 0x1_0003;
@@ -104,7 +116,12 @@ fn rows() -> impl Iterator<Item = (u32, Has, bool, bool)> {
     let now = TABLE.iter().map(move |&(function, has, n, s)| {
         // The caller's version counts; for what the secure world calls it is the SPMC's.
         let wide = WIDE_FROM_1_3.contains(&function) && if n { normal } else { secure };
-        (function, if wide { Both } else { has }, n, s)
+        (
+            function,
+            if wide { Both } else { has },
+            n,
+            s && spmc::version() >= since(function),
+        )
     });
     now.chain(FROM_1_3.map(|f| (f, Only64, normal && secure, false)))
 }
@@ -368,13 +385,16 @@ fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         try_one(id, ffa::NOT_SUPPORTED);
         try_one(id | ffa::SMC64, ffa::NOT_SUPPORTED);
     }
-    for id in [
-        ffa::DIRECT_REQ,
-        ffa::DIRECT_REQ | ffa::SMC64,
-        ffa::DIRECT_REQ2 | ffa::SMC64,
-    ] {
+    for id in [ffa::DIRECT_REQ, ffa::DIRECT_REQ | ffa::SMC64] {
         try_one(id, ffa::DENIED);
     }
+    let both = config::ffa_version().min(spmc::version());
+    let code = if both >= 0x1_0002 {
+        ffa::DENIED
+    } else {
+        ffa::NOT_SUPPORTED
+    };
+    try_one(ffa::DIRECT_REQ2 | ffa::SMC64, code);
     None
 }
 
@@ -407,15 +427,15 @@ fn features_table(s: &Secure, message: &Regs) -> Option<Regs> {
         ask(id | ffa::SMC64, false);
     }
     for id in [ffa::VERSION, ffa::FEATURES, ffa::ID_GET, ffa::SPM_ID_GET] {
-        ask(id, true);
+        ask(id, spmc::version() >= since(id));
         ask(id | ffa::SMC64, false);
     }
-    for id in [
-        ffa::DIRECT_RESP,
-        ffa::DIRECT_RESP | ffa::SMC64,
-        ffa::DIRECT_RESP2 | ffa::SMC64,
-    ] {
+    for id in [ffa::DIRECT_RESP, ffa::DIRECT_RESP | ffa::SMC64] {
         ask(id, true);
     }
+    ask(
+        ffa::DIRECT_RESP2 | ffa::SMC64,
+        spmc::version() >= since(ffa::DIRECT_RESP2),
+    );
     None
 }

@@ -189,14 +189,8 @@ fn sve_hint() -> Outcome {
             "answer to a direct request with the hint"
         );
         ensure_eq!(got.x(3), 0x1612, "w3 of the response");
-        for id in [ffa::ID_GET, ffa::SPM_ID_GET] {
-            ensure_eq!(
-                ffa::call(id | HINT, &[]).function(),
-                ffa::SUCCESS,
-                "{} with the hint",
-                ffa::name(id)
-            );
-        }
+        let id = ffa::call(ffa::ID_GET | HINT, &[]);
+        ensure_eq!(id.function(), ffa::SUCCESS, "FFA_ID_GET with the hint");
         let version = ffa::call(0x8400_0000 | HINT, &[]).function();
         ensure_eq!(
             version,

@@ -3,7 +3,7 @@
 use crate::arch::smc;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::{config, cores, ffa, spmc};
-use crate::{ensure, ensure_eq};
+use crate::{ensure, ensure_eq, skip};
 
 pub const CASES: &[Case] = &[
     Case::new("ffa/version-bad", bad).needs(Needs::FIRST),
@@ -15,6 +15,14 @@ pub const CASES: &[Case] = &[
 
 fn version(asked: u32) -> u32 {
     ffa::call(ffa::VERSION, &[u64::from(asked)]).function()
+}
+
+/// These run before anybody knows whether there is FF-A at all.
+fn there() -> Outcome {
+    if version(0x1_0000) == ffa::NOT_SUPPORTED as u32 {
+        skip!("no FF-A in this boot");
+    }
+    Ok(())
 }
 
 /// Bit 31 set is not a version; the answer has no FFA_ERROR form.
@@ -32,6 +40,7 @@ fn bad() -> Outcome {
 /// All cores ask at once, each for another version, again and again: each gets the answer to what
 /// it asked, and x1-x17 are as for one core.
 fn race() -> Outcome {
+    there()?;
     cores::on_each(|n| {
         for round in 0..100 {
             let asked = 0x1_0000 + (n as u32 + round) % 4;
@@ -44,6 +53,7 @@ fn race() -> Outcome {
 
 /// Until another call, the version can change.
 fn renegotiate() -> Outcome {
+    there()?;
     for asked in [0x1_0000, 0x1_0001, 0x1_0002, 0x1_0000, 0x1_0002] {
         let got = version(asked);
         ensure!(got >> 16 == 1, "FFA_VERSION({asked:#x}) said {got:#x}");

@@ -87,7 +87,7 @@ fn disarm(core: usize) {
 const STANDBY: u64 = 0x1;
 
 /// An interrupt that comes later ends standby.
-fn standby() -> Outcome {
+pub fn standby() -> Outcome {
     if features(psci::PSCI_CPU_SUSPEND_64) < 0 {
         skip!("no CPU_SUSPEND");
     }
@@ -261,7 +261,7 @@ fn bad() -> Outcome {
         let status = psci::call(psci::PSCI_CPU_SUSPEND_64, &[state, good, 0]);
         ensure_eq!(status, error::INVALID_PARAMETERS, "CPU_SUSPEND({state:#x})");
     }
-    for address in [0, 0x0e10_0000, 0x0900_0000, u64::MAX & !0xfff] {
+    for address in [0, 0x0e10_0000, 0x0900_0000, !0xfff] {
         let status = psci::call(
             psci::PSCI_CPU_SUSPEND_64,
             &[u64::from(power_down_state()), address, 0],
