@@ -137,6 +137,9 @@ fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let system = core.system;
     set_up_normal_world(core, entry);
     if system.spmc.is_some() && boot_spmc(core, primary) {
+        if primary {
+            services::partitions::start(core);
+        }
         core.switch_to(World::Normal);
     } else {
         core.load(World::Normal);
@@ -220,7 +223,7 @@ fn find_spmc(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
         image: image.range,
         entry: image.entry,
         doorbell_sri: manifest.doorbell.map(|_| manifest.sri),
-        partitions: &[],
+        partitions: services::partitions::partitions(),
     });
     let sri = Sri {
         id: manifest.sri,

@@ -9,6 +9,7 @@ use janus_spmd::World;
 
 mod arch;
 mod ffa;
+pub mod partitions;
 mod psci;
 mod standard;
 

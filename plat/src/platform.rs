@@ -3,6 +3,7 @@
 use core::ops::Range;
 use janus_drivers::gic;
 use janus_psci::platform::{Depths, PowerState};
+use janus_spmd::LogicalPartition;
 
 /// The parts of the address space that EL3 uses; physical addresses, page-aligned.
 pub struct MemoryMap {
@@ -64,6 +65,9 @@ pub trait Platform {
     const CONSOLE: usize;
     /// The interrupt controller and the platform's secure interrupts.
     const GIC: gic::Config;
+
+    /// EL3's logical partitions (DEN0077A): code of the platform that talks to secure partitions.
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
 
     /// What PSCI can do here.
     const POWER: PowerTable;

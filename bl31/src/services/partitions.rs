@@ -1,0 +1,52 @@
+//! EL3 logical partitions (DEN0077A): code of the platform at EL3 that talks to secure partitions.
+//!
+//! To a partition a request is a function call. Here it becomes what it is: a request of the
+//! dispatcher, and the secure world running until it has answered.
+
+use super::{SpmcEvent, report_death};
+use crate::core_data::CoreData;
+use crate::run;
+use janus_plat::{Plat, Platform};
+use janus_spmd::{Answer, LogicalPartition, Messenger, NotAvailable, Regs, Request};
+use log::error;
+
+/// The platform's partitions; none if there is something wrong with them, which is reported.
+pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
+    match janus_spmd::check_partitions(Plat::PARTITIONS) {
+        Ok(()) => Plat::PARTITIONS,
+        Err(why) => {
+            error!("no EL3 logical partitions: {why}");
+            &[]
+        }
+    }
+}
+
+/// Starts the partitions: once, on the boot core, when the SPMC is up.
+pub fn start(core: &mut CoreData) {
+    if Plat::PARTITIONS.is_empty() {
+        return;
+    }
+    let spmc = core.system.spmd.spmc();
+    for partition in spmc.map_or(&[][..], |spmc| spmc.partitions) {
+        partition.start(&mut Asking(core));
+    }
+}
+
+/// A core on which a partition asks.
+struct Asking<'a>(&'a mut CoreData);
+
+impl Messenger for Asking<'_> {
+    fn ask(&mut self, request: Request) -> Result<Regs, NotAvailable> {
+        let core = &mut *self.0;
+        core.system
+            .spmd
+            .request(&mut core.spmd, request, core.secure.args())?;
+        match run::run_spmc(core) {
+            SpmcEvent::Answered(Answer::Message) => Ok(*core.secure.args()),
+            _ => {
+                report_death(core);
+                Err(NotAvailable::NoSpmc)
+            }
+        }
+    }
+}
