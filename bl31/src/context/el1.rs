@@ -12,6 +12,7 @@ use crate::cpu_ext::{
     csv2::Csv2El1,
     gcs::GcsEl1,
     gic::Pmr,
+    impdef::ImpDefEl1,
     ls64::Accdata,
     mte::MteEl1,
     pauth::PAuth,
@@ -36,7 +37,6 @@ registers! {
         ttbr1_el1 = "TTBR1_EL1",
         tcr_el1 = "TCR_EL1",
         mair_el1 = "MAIR_EL1",
-        amair_el1 = "AMAIR_EL1",
         contextidr_el1 = "CONTEXTIDR_EL1",
         vbar_el1 = "VBAR_EL1",
         tpidr_el1 = "TPIDR_EL1",
@@ -48,11 +48,8 @@ registers! {
         spsr_el1 = "SPSR_EL1",
         esr_el1 = "ESR_EL1",
         far_el1 = "FAR_EL1",
-        afsr0_el1 = "AFSR0_EL1",
-        afsr1_el1 = "AFSR1_EL1",
         par_el1 = "PAR_EL1",
         csselr_el1 = "CSSELR_EL1",
-        actlr_el1 = "ACTLR_EL1",
         mdscr_el1 = "MDSCR_EL1",
         mdccint_el1 = "MDCCINT_EL1",
         cntkctl_el1 = "CNTKCTL_EL1",
@@ -64,6 +61,7 @@ bank! {
     pub struct El1Bank {
         always { el1: El1 }
         when {
+            IMPDEF_EL1 => impdef: ImpDefEl1,
             RAS_RECORDS => ras: RasRecords,
             SPSR_AA32 => aarch32: AArch32El1,
             CSV2_2 => csv2: Csv2El1,

@@ -16,6 +16,7 @@ use crate::cpu_ext::{
     gcs::GcsEl2,
     gic::{Gic, IchApr1, IchApr2To3, IchLr0To3, IchLr4To7, IchLr8To11, IchLr12To15},
     hcx::Hcx,
+    impdef::ImpDefEl2,
     mte::MteEl2,
     nv2::Nv2,
     pfar::PfarEl2,
@@ -39,7 +40,6 @@ registers! {
         tcr_el2 = "TCR_EL2",
         ttbr0_el2 = "TTBR0_EL2",
         mair_el2 = "MAIR_EL2",
-        amair_el2 = "AMAIR_EL2",
         vtcr_el2 = "VTCR_EL2",
         vttbr_el2 = "VTTBR_EL2",
         vbar_el2 = "VBAR_EL2",
@@ -50,10 +50,6 @@ registers! {
         esr_el2 = "ESR_EL2",
         far_el2 = "FAR_EL2",
         hpfar_el2 = "HPFAR_EL2",
-        afsr0_el2 = "AFSR0_EL2",
-        afsr1_el2 = "AFSR1_EL2",
-        actlr_el2 = "ACTLR_EL2",
-        hacr_el2 = "HACR_EL2",
         hstr_el2 = "HSTR_EL2",
         vpidr_el2 = "VPIDR_EL2",
         vmpidr_el2 = "VMPIDR_EL2",
@@ -67,6 +63,7 @@ bank! {
     pub struct El2Bank {
         always { el2: El2 }
         when {
+            IMPDEF_EL2 => impdef: ImpDefEl2,
             GIC => gic: Gic,
             ICH_LR0_3 => lr0_3: IchLr0To3,
             AA32_EL1 => aarch32: AArch32,

@@ -27,6 +27,10 @@ pub struct IdRegs {
     pub mmfr4: u64,
     pub smfr0: u64,
     pub midr: u64,
+    /// Which implementation defined bits of EL1 there are.
+    pub impdef_el1: u64,
+    /// The same for EL2.
+    pub impdef_el2: u64,
     /// ERRIDR_EL1, zero without FEAT_RAS.
     pub erridr: u64,
     /// ICH_VTR_EL2, zero without the GIC's system registers or EL2.
@@ -42,7 +46,7 @@ pub const fn field(register: u64, shift: u32) -> u64 {
 impl IdRegs {
     /// Reads this core's ID registers.
     pub fn read() -> Self {
-        use crate::cpu_ext::{gic, ras};
+        use crate::cpu_ext::{gic, impdef, ras};
         let mut id = Self {
             pfr0: mrs!("ID_AA64PFR0_EL1"),
             pfr1: mrs!("ID_AA64PFR1_EL1"),
@@ -61,9 +65,14 @@ impl IdRegs {
             mmfr4: mrs!("S3_0_C0_C7_4"),
             smfr0: mrs!("S3_0_C0_C4_5"),
             midr: mrs!("MIDR_EL1"),
+            impdef_el1: impdef::bits_el1(),
+            impdef_el2: 0,
             erridr: 0,
             ich_vtr: 0,
         };
+        if id.el2() {
+            id.impdef_el2 = impdef::bits_el2();
+        }
         if (ras::RAS.present)(&id) {
             id.erridr = mrs!("S3_0_C5_C3_0");
         }
@@ -96,6 +105,10 @@ macro_rules! features {
 features! {
     /// EL2 is implemented.
     EL2,
+    /// EL1 has implementation defined bits.
+    IMPDEF_EL1,
+    /// EL2 has.
+    IMPDEF_EL2,
     /// EL1 can use AArch32.
     AA32_EL1,
     /// The GIC CPU interface has system registers.
@@ -176,11 +189,11 @@ features! {
     DIT,
 }
 
-const _: () = assert!((Feature::DIT as u32) < 64);
+const _: () = assert!((Feature::DIT as u32) < u128::BITS);
 
-/// A set of [`Feature`]s.
+/// A set of [`Feature`]s. What is switched comes first, so that a switch only looks at the lower half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Features(u64);
+pub struct Features(u128);
 
 impl Features {
     /// No feature.
@@ -188,7 +201,7 @@ impl Features {
 
     /// The set of `list`.
     pub const fn of(list: &[Feature]) -> Self {
-        let mut bits = 0;
+        let mut bits = 0_u128;
         let mut i = 0;
         while i < list.len() {
             bits |= 1 << list[i] as u32;

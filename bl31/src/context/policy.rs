@@ -108,15 +108,12 @@ impl Policy {
     pub fn reset(&self, sys: &mut SysRegs) {
         *sys = SysRegs::EMPTY;
         sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
-        // Implementation defined: the values of the CPU's own reset.
-        sys.el1.el1.actlr_el1 = mrs!("ACTLR_EL1");
         if self.features.has(Feature::EL2) {
             let el2 = &mut sys.el2.el2;
             el2.sctlr_el2 = SCTLR_EL2_RESET;
             el2.hcr_el2 = HCR_EL2_RESET;
             el2.cptr_el2 = CPTR_EL2_RESET;
             el2.cnthctl_el2 = CNTHCTL_EL2_RESET;
-            el2.actlr_el2 = mrs!("ACTLR_EL2");
             el2.vpidr_el2 = mrs!("MIDR_EL1");
             el2.vmpidr_el2 = mrs!("MPIDR_EL1");
         }

@@ -196,7 +196,12 @@ impl Simd {
     /// Clears the vector registers of a core that just came on: what boot firmware or the core's
     /// former life left there is gone. CPTR_EL3 must trap nothing.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode) {
-        *self = Self::EMPTY;
+        // The areas for Z and P are written before they are read; what is read first is for Q.
+        for area in [&mut self.z[..32 * 16], &mut self.secure_q] {
+            area.fill(0);
+        }
+        (self.normal, self.secure) = (Control::EMPTY, Control::EMPTY);
+        (self.svcr, self.call, self.opened, self.saved) = (0, 0, 0, Saved::Nothing);
         if mode.el1() && !Self::fp_is_lazy(features, mode) {
             self.opened = opened::NORMAL_FP;
         }

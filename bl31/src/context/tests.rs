@@ -231,6 +231,8 @@ fn everything() -> IdRegs {
         mmfr4: MAX,
         smfr0: 1 << 63,
         midr: 0x410f_d080,
+        impdef_el1: 1,
+        impdef_el2: 1,
         erridr: 1,
         ich_vtr: 6 << 26 | 15,
     }

@@ -24,6 +24,7 @@ pub mod gcs;
 pub mod gic;
 pub mod hcx;
 pub mod hdbss;
+pub mod impdef;
 pub mod ls64;
 pub mod mpam;
 pub mod mte;
@@ -96,6 +97,8 @@ impl Extension {
 pub static EXTENSIONS: &[Extension] = &[
     sel2::EL2,
     sel2::SEL2,
+    impdef::EL1,
+    impdef::EL2,
     aarch32::AA32,
     gic::GIC,
     gic::LR0_3,
