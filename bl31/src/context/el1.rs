@@ -61,17 +61,17 @@ bank! {
     pub struct El1Bank {
         always { el1: El1 }
         when {
-            IMPDEF_EL1 => impdef: ImpDefEl1,
-            RAS_RECORDS => ras: RasRecords,
-            SPSR_AA32 => aarch32: AArch32El1,
             CSV2_2 => csv2: Csv2El1,
-            MTE => mte: MteEl1,
         }
         apart {
             SVE => sve: SveEl1,
             SME => sme: SmeEl1,
         }
         late(LATE_EL1) {
+            IMPDEF_EL1 => impdef: ImpDefEl1,
+            RAS_RECORDS => ras: RasRecords,
+            SPSR_AA32 => aarch32: AArch32El1,
+            MTE => mte: MteEl1,
             TRF => trf: TrfEl1,
             TCR2 => tcr2: Tcr2El1,
             S1PIE => s1pie: S1PieEl1,

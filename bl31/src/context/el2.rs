@@ -63,7 +63,6 @@ bank! {
     pub struct El2Bank {
         always { el2: El2 }
         when {
-            IMPDEF_EL2 => impdef: ImpDefEl2,
             GIC => gic: Gic,
             ICH_LR0_3 => lr0_3: IchLr0To3,
             AA32_EL1 => aarch32: AArch32,
@@ -74,7 +73,6 @@ bank! {
             ECV => ecv: Ecv,
             NV2 => nv2: Nv2,
             CSV2_2 => csv2: Csv2El2,
-            MTE => mte: MteEl2,
         }
         apart {
             SVE => sve: SveEl2,
@@ -86,6 +84,8 @@ bank! {
             ICH_LR12_15 => lr12_15: IchLr12To15,
             ICH_APR1 => apr1: IchApr1,
             ICH_APR2_3 => apr2_3: IchApr2To3,
+            IMPDEF_EL2 => impdef: ImpDefEl2,
+            MTE => mte: MteEl2,
             TRF => trf: TrfEl2,
             HAFGRTR => hafgrtr: Hafgrtr,
             FGT2 => fgt2: Fgt2,

@@ -62,6 +62,7 @@ impl Policy {
     pub const fn new(mut features: Features, mode: SpmcMode) -> Self {
         if features.has(Feature::EL2) && matches!(mode, SpmcMode::All) {
             features.insert(Feature::SPSR_AA32);
+            features.insert(Feature::LATE_EL1);
         }
         Self { features, mode }
     }
