@@ -16,6 +16,7 @@
 pub mod boot_params;
 pub mod context;
 pub mod cpu_ext;
+pub mod smc;
 
 #[cfg(target_os = "none")]
 pub mod boot;

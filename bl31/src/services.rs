@@ -8,10 +8,12 @@ use crate::core_data::CoreData;
 use janus_spmd::World;
 
 mod arch;
+mod errata;
 mod ffa;
 pub mod partitions;
 mod psci;
 mod standard;
+mod trng;
 
 pub use ffa::{report_death, secure_interrupt};
 pub use psci::arrive;
@@ -65,10 +67,19 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
         psci::Psci::call(core, from, function & !SVE_HINT)
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
-    } else if number.wrapping_sub(0xff00) <= 0xff {
-        standard::Standard::call(core, from, function & !SVE_HINT)
     } else {
-        unknown(core, from)
+        seldom(core, from, function & !SVE_HINT)
+    }
+}
+
+/// The services that are called a few times after boot, and what nobody owns.
+#[inline(never)]
+fn seldom(core: &mut CoreData, from: World, function: u32) -> Flow {
+    match (function & !SMC64).wrapping_sub(STANDARD) {
+        0x50..=0x5f => trng::Trng::call(core, from, function),
+        0xf0..=0xff => errata::Errata::call(core, from, function),
+        0xff00..=0xffff => standard::Standard::call(core, from, function),
+        _ => unknown(core, from),
     }
 }
 

@@ -12,7 +12,7 @@
 mod platform;
 pub mod qemu;
 
-pub use platform::{MemoryMap, Platform, PowerOff, PowerTable};
+pub use platform::{MemoryMap, Platform, PowerOff, PowerTable, SocId};
 
 /// The platform that this image is built for.
 #[cfg(feature = "qemu")]

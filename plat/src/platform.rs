@@ -49,6 +49,15 @@ pub struct PowerTable {
     pub resets: &'static [u32],
 }
 
+/// The identity of a system on chip, for SMCCC_ARCH_SOC_ID.
+#[derive(Clone, Copy, Debug)]
+pub struct SocId {
+    /// JEP-106 bank in [30:24], JEP-106 code in [23:16], the vendor's SoC number in [15:0].
+    pub version: u32,
+    /// The SoC's revision; bit 31 is zero.
+    pub revision: u32,
+}
+
 /// A platform. Implementations are stateless: what they keep is in the hardware.
 pub trait Platform {
     /// The name for the boot line.
@@ -68,6 +77,9 @@ pub trait Platform {
 
     /// EL3's logical partitions (DEN0077A): code of the platform that talks to secure partitions.
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+
+    /// Which SoC this is; None where it has no such number, as a virtual machine.
+    const SOC_ID: Option<SocId>;
 
     /// What PSCI can do here.
     const POWER: PowerTable;

@@ -2,7 +2,7 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{MemoryMap, Platform, PowerOff, PowerTable};
+use crate::{MemoryMap, Platform, PowerOff, PowerTable, SocId};
 use core::ops::Range;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_drivers::hold_pen;
@@ -79,6 +79,8 @@ impl Platform for Qemu {
         gicr: &[0x080a_0000],
         secure: SECURE_INTERRUPTS,
     };
+
+    const SOC_ID: Option<SocId> = None;
 
     const POWER: PowerTable = PowerTable {
         states: STATES,

@@ -1,12 +1,19 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
-use super::{Flow, NOT_SUPPORTED, Service, answer};
+use super::{Flow, NOT_SUPPORTED, SMC64, Service, answer};
+use crate::context::{El3Regs, mrs};
 use crate::core_data::CoreData;
+use crate::smc::{availability, availability::FEATURE_AVAILABILITY, workarounds};
+use core::arch::asm;
+use janus_plat::{Plat, Platform};
 use janus_spmd::World;
-use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
+use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_ARCH_SOC_ID, SMCCC_VERSION};
 
 /// SMCCC 1.5: x4-x17 preserved, FEATURES discovery, the SVE hint.
 const VERSION: u64 = 1 << 16 | 5;
+
+/// SMCCC's own INVALID_PARAMETER.
+const INVALID_PARAMETER: u64 = -3_i64 as u64;
 
 /// See the module's documentation.
 pub struct Arch;
@@ -16,16 +23,90 @@ impl Service for Arch {
         let x0 = match function {
             SMCCC_VERSION => VERSION,
             SMCCC_ARCH_FEATURES => features(core.context(from).gpr[1] as u32),
-            _ => NOT_SUPPORTED,
+            _ => return other(core, from, function),
         };
         answer(core, from, x0)
     }
 }
 
-/// SMCCC_ARCH_FEATURES: 0 for a function of this service that exists.
+/// SMCCC_ARCH_FEATURES: 0 for a function of this service that exists. Of a workaround it tells
+/// whether this CPU needs it.
 fn features(function: u32) -> u64 {
     match function {
-        SMCCC_VERSION | SMCCC_ARCH_FEATURES => 0,
-        _ => NOT_SUPPORTED,
+        SMCCC_VERSION | SMCCC_ARCH_FEATURES | FEATURE_AVAILABILITY => 0,
+        SMCCC_ARCH_SOC_ID if Plat::SOC_ID.is_some() => 0,
+        _ => workaround(function),
+    }
+}
+
+#[inline(never)]
+fn workaround(function: u32) -> u64 {
+    workarounds::features(function, &cpu()).map_or(NOT_SUPPORTED, |x0| i64::from(x0) as u64)
+}
+
+#[inline(never)]
+fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
+    let x1 = core.context(from).gpr[1];
+    let x0 = match function {
+        _ if function & !SMC64 == SMCCC_ARCH_SOC_ID => soc_id(x1 as u32),
+        FEATURE_AVAILABILITY => {
+            let policy = &core.system.policy;
+            let features = policy.features();
+            let el3 = El3Regs::new(features, policy.mode().el2(), from);
+            let rng = super::trng::present();
+            let bits = availability::available(x1, from, &el3, features, rng);
+            core.context(from).gpr[1] = bits.unwrap_or(0);
+            bits.map_or(INVALID_PARAMETER, |_| 0)
+        }
+        _ => match workarounds::features(function, &cpu()) {
+            Some(0..) => {
+                if cpu().predictor_needs_call() {
+                    invalidate_predictors();
+                }
+                return Flow::Run(from);
+            }
+            _ => NOT_SUPPORTED,
+        },
+    };
+    answer(core, from, x0)
+}
+
+/// SMCCC_ARCH_SOC_ID: 0 asks for the version, 1 for the revision. No platform has a name (2).
+fn soc_id(kind: u32) -> u64 {
+    match (Plat::SOC_ID, kind) {
+        (None, _) => NOT_SUPPORTED,
+        (Some(soc), 0) => soc.version.into(),
+        (Some(soc), 1) => soc.revision.into(),
+        _ => INVALID_PARAMETER,
+    }
+}
+
+fn cpu() -> workarounds::Cpu {
+    workarounds::Cpu {
+        midr: mrs!("MIDR_EL1"),
+        pfr0: mrs!("ID_AA64PFR0_EL1"),
+        pfr1: mrs!("ID_AA64PFR1_EL1"),
+        isar2: mrs!("S3_0_C0_C6_2"),
+        mmfr1: mrs!("ID_AA64MMFR1_EL1"),
+    }
+}
+
+/// Invalidates the branch predictors of the cores that [`workarounds::Cpu::predictor_needs_call`]
+/// names: they do so when the MMU of EL3 is turned off.
+fn invalidate_predictors() {
+    // SAFETY: the image's code is mapped where it is, so it runs on with the MMU off; between the two
+    // writes of SCTLR_EL3 no data are accessed, and the second puts back what was there.
+    unsafe {
+        asm!(
+            "mrs {on}, sctlr_el3",
+            "bic {off}, {on}, #1",
+            "msr sctlr_el3, {off}",
+            "isb",
+            "msr sctlr_el3, {on}",
+            "isb",
+            on = out(reg) _,
+            off = out(reg) _,
+            options(nostack, preserves_flags),
+        );
     }
 }

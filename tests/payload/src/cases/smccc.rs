@@ -3,14 +3,22 @@
 use crate::arch::smc;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::{cores, ffa, regs::Regs};
-use crate::{ensure, ensure_eq};
+use crate::{ensure, ensure_eq, mrs};
 
 pub const CASES: &[Case] = &[
     Case::new("smccc/version", version).needs(Needs::NO_FFA),
     Case::new("smccc/arch-features", arch_features).needs(Needs::NO_FFA),
     Case::new("smccc/unknown", unknown).needs(Needs::NO_FFA),
     Case::new("smccc/preserved", preserved).needs(Needs::NO_FFA),
+    Case::new("smccc/workarounds", workarounds).needs(JANUS),
+    Case::new("smccc/feature-availability", feature_availability).needs(JANUS),
+    Case::new("smccc/soc-id", soc_id).needs(JANUS),
+    Case::new("smccc/trng", trng).needs(JANUS),
+    Case::new("smccc/errata", errata).needs(JANUS),
 ];
+
+/// The C BL31 has these only if it is built so.
+const JANUS: Needs = Needs::NO_FFA.union(Needs::JANUS);
 
 const VERSION: u32 = 0x8000_0000;
 const ARCH_FEATURES: u32 = 0x8000_0001;
@@ -91,4 +99,138 @@ fn preserved() -> Outcome {
         }
         Ok(())
     })
+}
+
+/// The 4-bit field of an ID register from bit `shift`.
+fn field(register: u64, shift: u32) -> u64 {
+    register >> shift & 0xf
+}
+
+/// What ARCH_FEATURES says of a workaround agrees with the ID registers, on each core; where it says
+/// that the call works, the call returns with its registers as they were.
+fn workarounds() -> Outcome {
+    cores::on_each(|_| {
+        let csv2 = field(mrs!("id_aa64pfr0_el1"), 56);
+        let ssbs = field(mrs!("id_aa64pfr1_el1"), 4);
+        for (id, unaffected) in [
+            (0x8000_8000, csv2 > 0),
+            (0x8000_7fff, ssbs > 0),
+            (0x8000_3fff, csv2 >= 3),
+            (0x8000_0004, false),
+        ] {
+            let told = ffa::call(ARCH_FEATURES, &[u64::from(id)]).x(0) as i32;
+            ensure!((-1..=1).contains(&told), "workaround {id:#x}: {told}");
+            ensure!(
+                !unaffected || told == 1,
+                "workaround {id:#x}: {told}, CPU is safe"
+            );
+            let got = ffa::call(id, &[17, 18, 19]);
+            if told >= 0 {
+                ensure_eq!(got.x(0), u64::from(id), "x0 after workaround {id:#x}");
+                ensure_eq!(got.x(3), 19, "x3 after workaround {id:#x}");
+            } else {
+                ensure_eq!(got.function(), NOT_SUPPORTED, "workaround {id:#x}");
+            }
+        }
+        Ok(())
+    })
+}
+
+fn feature_availability() -> Outcome {
+    let ask = |register: u64| ffa::call(0xc000_0003, &[register]);
+    let (scr, cptr, mdcr) = (ask(0x1e_1100), ask(0x1e_1140), ask(0x1e_1320));
+    for answer in [&scr, &cptr, &mdcr, &ask(0x1e_a500)] {
+        ensure_eq!(answer.x(0), 0, "status");
+    }
+    let pauth = field(mrs!("id_aa64isar1_el1"), 4) | field(mrs!("id_aa64isar1_el1"), 8);
+    let rng = field(mrs!("id_aa64isar0_el1"), 60);
+    let sve = field(mrs!("id_aa64pfr0_el1"), 32);
+    let pmu = field(mrs!("id_aa64dfr0_el1"), 8);
+    for (what, register, bit, present) in [
+        ("APK", &scr, 16, pauth != 0),
+        ("TRNDR", &scr, 40, rng != 0),
+        ("NS", &scr, 0, false),
+        ("TFP", &cptr, 10, true),
+        ("EZ", &cptr, 8, sve != 0),
+        ("TPM", &mdcr, 6, pmu != 0),
+    ] {
+        ensure_eq!(register.x(1) >> bit & 1, u64::from(present), "{what}");
+    }
+    let bad = ask(0x1e_1000);
+    ensure_eq!(bad.x(0) as i32, -3, "SCTLR_EL3 is no register of features");
+    ensure_eq!(bad.x(1), 0, "its features");
+    Ok(())
+}
+
+/// A virtual machine is no SoC: the call says so, and ARCH_FEATURES as well.
+fn soc_id() -> Outcome {
+    for kind in 0..3 {
+        let got = ffa::call(0x8000_0002, &[kind]).function();
+        ensure_eq!(got, NOT_SUPPORTED, "ARCH_SOC_ID, type {kind}");
+    }
+    let got = ffa::call(ARCH_FEATURES, &[0x8000_0002]).function();
+    ensure_eq!(got, NOT_SUPPORTED, "ARCH_FEATURES of ARCH_SOC_ID");
+    Ok(())
+}
+
+fn trng() -> Outcome {
+    const RND_32: u32 = 0x8400_0053;
+    const RND_64: u32 = 0xc400_0053;
+    let version = ffa::call(0x8400_0050, &[]).function();
+    if field(mrs!("id_aa64isar0_el1"), 60) == 0 {
+        ensure_eq!(version, NOT_SUPPORTED, "TRNG_VERSION without RNDR");
+        ensure_eq!(
+            ffa::call(RND_64, &[64]).function(),
+            NOT_SUPPORTED,
+            "TRNG_RND"
+        );
+        return Ok(());
+    }
+    ensure_eq!(version, 0x1_0000, "TRNG_VERSION");
+    ensure_eq!(
+        ffa::call(0x8400_0051, &[u64::from(RND_64)]).x(0),
+        0,
+        "FEATURES(RND)"
+    );
+    let (a, b) = (ffa::call(RND_64, &[192]), ffa::call(RND_64, &[192]));
+    ensure_eq!(a.x(0), 0, "TRNG_RND of 192 bits");
+    for i in 1..4 {
+        ensure!(a.x(i) != b.x(i), "x{i} is the same twice: {:#x}", a.x(i));
+    }
+    let few = ffa::call(RND_32, &[33]);
+    ensure_eq!(few.x(0), 0, "TRNG_RND of 33 bits");
+    ensure_eq!(few.x(1), 0, "w1 of 33 bits");
+    ensure!(
+        few.x(2) <= 1 && few.x(3) <= 0xffff_ffff,
+        "more than 33 bits"
+    );
+    for (id, bits) in [(RND_64, 0), (RND_64, 193), (RND_32, 97)] {
+        let got = ffa::call(id, &[bits]);
+        ensure_eq!(got.x(0) as i32, -2, "TRNG_RND of {bits} bits");
+        ensure_eq!(got.x(3), 0, "x3 of {bits} bits");
+    }
+    Ok(())
+}
+
+fn errata() -> Outcome {
+    let call = |id: u32, w1: u64, w2: u64| ffa::call(id, &[w1, w2]).x(0) as i32;
+    ensure_eq!(call(0x8400_00f0, 0, 0), 0x1_0000, "EM_VERSION");
+    ensure_eq!(call(0x8400_00f1, 0x8400_00f2, 0), 0, "EM_FEATURES");
+    ensure_eq!(
+        call(0x8400_00f1, 0x8400_00f3, 0),
+        -1,
+        "EM_FEATURES of no function"
+    );
+    ensure_eq!(
+        call(0x8400_00f2, 1, 0),
+        -3,
+        "an erratum that does not exist"
+    );
+    ensure_eq!(
+        call(0x8400_00f2, 1, 2),
+        -2,
+        "a forward flag that does not exist"
+    );
+    ensure_eq!(call(0x8400_00f3, 0, 0), -1, "no function");
+    Ok(())
 }

@@ -1,0 +1,104 @@
+//! The errata management ABI (DEN0100, version 1.0): what EL3 knows of a CPU erratum.
+//!
+//! Janus works around none of the errata it knows, so the answer for one that the CPU has is
+//! "affected", never "mitigated at a higher EL". What it does not know it says so.
+
+use super::errata_table::ERRATA;
+
+/// EM_VERSION.
+pub const EM_VERSION: u32 = 0x8400_00f0;
+/// EM_FEATURES.
+pub const EM_FEATURES: u32 = 0x8400_00f1;
+/// EM_CPU_ERRATUM_FEATURES.
+pub const EM_CPU_ERRATUM_FEATURES: u32 = 0x8400_00f2;
+
+const NOT_SUPPORTED: i32 = -1;
+const INVALID_PARAMETERS: i32 = -2;
+const UNKNOWN_ERRATUM: i32 = -3;
+const AFFECTED: i32 = 1;
+const NOT_AFFECTED: i32 = 2;
+
+const ARM: u64 = 0x41;
+
+/// Answers `function` with w1 and w2, on a CPU with this MIDR_EL1. `el1`: the caller is at EL1.
+pub fn call(function: u32, w1: u32, w2: u32, el1: bool, midr: u64) -> i32 {
+    match function {
+        EM_VERSION => 1 << 16,
+        EM_FEATURES => match w1 {
+            EM_VERSION | EM_FEATURES | EM_CPU_ERRATUM_FEATURES => 0,
+            _ => NOT_SUPPORTED,
+        },
+        // The forward flag is a hypervisor's: it asks on behalf of its guest.
+        EM_CPU_ERRATUM_FEATURES if w2 > 1 || w2 == 1 && el1 => INVALID_PARAMETERS,
+        EM_CPU_ERRATUM_FEATURES => erratum(w1, midr),
+        _ => NOT_SUPPORTED,
+    }
+}
+
+fn erratum(number: u32, midr: u64) -> i32 {
+    let part = (midr >> 4 & 0xfff) as u16;
+    let revision = (midr >> 16 & 0xf0 | midr & 0xf) as u8;
+    let core = ERRATA
+        .iter()
+        .find(|(known, _)| *known == part && midr >> 24 & 0xff == ARM);
+    let errata = core.map_or(&[][..], |(_, errata)| errata);
+    match errata.iter().find(|(known, ..)| *known == number) {
+        Some((_, first, last)) if (*first..=*last).contains(&revision) => AFFECTED,
+        Some(_) => NOT_AFFECTED,
+        None => UNKNOWN_ERRATUM,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cortex-A72 r0p3, as QEMU has it.
+    const A72: u64 = 0x410f_d083;
+
+    fn ask(number: u32, midr: u64) -> i32 {
+        call(EM_CPU_ERRATUM_FEATURES, number, 0, false, midr)
+    }
+
+    #[test]
+    fn errata_by_revision() {
+        assert_eq!(ask(859_971, A72), AFFECTED);
+        assert_eq!(ask(859_971, A72 | 1 << 20), NOT_AFFECTED); // r1p3
+        assert_eq!(ask(855_873, 0x410f_d030), NOT_AFFECTED); // A53 r0p0: from r0p3
+        assert_eq!(ask(855_873, 0x410f_d034), AFFECTED);
+        assert_eq!(ask(859_972, 0x411f_d070), AFFECTED); // A57 r1p0: up to r1p3
+        assert_eq!(ask(859_972, 0x412f_d070), NOT_AFFECTED);
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        assert_eq!(ask(1, A72), UNKNOWN_ERRATUM);
+        assert_eq!(ask(859_972, A72), UNKNOWN_ERRATUM); // another core's
+        assert_eq!(ask(859_971, 0x000f_0510), UNKNOWN_ERRATUM); // -cpu max
+        assert_eq!(ask(859_971, 0x610f_d083), UNKNOWN_ERRATUM); // another implementer
+    }
+
+    #[test]
+    fn functions_and_arguments() {
+        assert_eq!(call(EM_VERSION, 9, 9, true, A72), 0x1_0000);
+        for function in [EM_VERSION, EM_FEATURES, EM_CPU_ERRATUM_FEATURES] {
+            assert_eq!(call(EM_FEATURES, function, 0, false, A72), 0);
+        }
+        assert_eq!(call(EM_FEATURES, 0x8400_00f3, 0, false, A72), NOT_SUPPORTED);
+        assert_eq!(call(0x8400_00f3, 0, 0, false, A72), NOT_SUPPORTED);
+        let flag = |flag, el1| call(EM_CPU_ERRATUM_FEATURES, 859_971, flag, el1, A72);
+        assert_eq!(flag(1, false), AFFECTED);
+        assert_eq!(flag(1, true), INVALID_PARAMETERS);
+        assert_eq!(flag(0, true), AFFECTED);
+        assert_eq!(flag(2, false), INVALID_PARAMETERS);
+    }
+
+    #[test]
+    fn the_table_has_sense() {
+        for (part, errata) in ERRATA {
+            assert_eq!(ERRATA.iter().filter(|(other, _)| other == part).count(), 1);
+            assert!(errata.iter().all(|(_, first, last)| first <= last));
+            assert!(errata.is_sorted_by(|a, b| a.0 < b.0), "{part:#x}");
+        }
+    }
+}
