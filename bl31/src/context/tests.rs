@@ -2,7 +2,8 @@
 
 use super::registers::{BANK_MAX, List};
 use super::{
-    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Policy, SpmcMode, World, el3,
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Live, Policy, SpmcMode, SysRegs,
+    World, el3,
 };
 use crate::cpu_ext::EXTENSIONS;
 use std::collections::HashSet;
@@ -367,4 +368,29 @@ fn compatible_with_what_works_today() {
     // What the secure world gets on its first use is closed yet.
     let secure = policy.el3_regs(World::Secure).scr_el3;
     assert_eq!(secure, 0x0400_0f30 | el3::scr::EEL2);
+}
+
+/// docs/context.md lists every group with its number of registers, and the sizes of a context.
+#[test]
+fn the_document_tells_the_truth() {
+    let text = include_str!("../../../docs/context.md");
+    let mut missing = String::new();
+    for (bank, lists, _) in BANKS {
+        for (_, list) in lists {
+            let row = format!("| {bank} | `{}` | {} |", list.name, list.registers.len());
+            if !text.contains(&row) {
+                missing += &format!("{row}\n");
+            }
+        }
+    }
+    for (what, bytes) in [
+        ("system registers of a world", size_of::<SysRegs>()),
+        ("vector state of a core", size_of::<Live>()),
+    ] {
+        let row = format!("| {what} | {bytes} |");
+        if !text.contains(&row) {
+            missing += &format!("{row}\n");
+        }
+    }
+    assert!(missing.is_empty(), "docs/context.md lacks:\n{missing}");
 }
