@@ -9,6 +9,7 @@
 use crate::context::Live;
 use crate::crash::CrashRecord;
 use crate::services::SpmcEvent;
+use crate::sri;
 use crate::system::{self, System};
 use crate::world::WorldContext;
 use core::cell::UnsafeCell;
@@ -33,6 +34,8 @@ pub struct CoreData {
     current: World,
     /// What all cores share.
     pub system: &'static System,
+    /// The normal world is to get the schedule receiver interrupt; see [`crate::sri`].
+    pub sri_wanted: bool,
     /// This core's linear number.
     pub index: usize,
     /// The dispatcher's state on this core.
@@ -55,6 +58,7 @@ impl CoreData {
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(&system::NOTHING);
+            (&raw mut (*core).sri_wanted).write(false);
             (&raw mut (*core).index).write(index);
             (&raw mut (*core).live).write(Live::EMPTY);
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
@@ -95,6 +99,9 @@ impl CoreData {
                 secure.save_return();
                 policy.to_normal(&mut self.live, &mut secure.sys, &normal.sys, &normal.el3);
                 normal.load_return();
+                if self.sri_wanted {
+                    sri::deliver(self);
+                }
             }
         }
     }

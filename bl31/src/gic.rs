@@ -1,10 +1,11 @@
 //! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
 
 use crate::core_data::CoreData;
+use crate::sri;
 use crate::system::Sri;
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::sync::atomic::{AtomicU32, Ordering};
-use janus_drivers::gic::{Error, Gic, Sgis};
+use janus_drivers::gic::{Error, Gic, IntId, Sgis};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::Pending;
 use janus_plat::{Plat, Platform};
@@ -13,6 +14,10 @@ use log::{error, warn};
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
 // only Gic of the image.
 static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
+
+/// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
+/// stays.
+const UNCLAIMED_MAX: u32 = 64;
 
 /// Group 0 interrupts that nobody handled.
 static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
@@ -79,6 +84,13 @@ pub fn turn_core_off(frozen: bool) {
     }
 }
 
+/// Whether the SPMC's doorbell was rung at this core without being taken; it counts as taken now.
+pub fn take_doorbell(doorbell: u32) -> bool {
+    GIC.redistributor(MPIDR_EL1.get())
+        .and_then(|mut redistributor| redistributor.take_pending(doorbell))
+        .unwrap_or(false)
+}
+
 /// The pending interrupt of the highest priority. Acknowledges nothing.
 pub fn pending() -> Pending {
     gic_cpu::pending()
@@ -90,15 +102,37 @@ pub fn handle_group0(core: &mut CoreData) {
         return;
     };
     let doorbell = core.system.spmc.as_ref().and_then(|spmc| spmc.sri.doorbell);
+    let handler = Plat::GROUP0
+        .iter()
+        .find(|(intid, _)| *intid == u32::from(id));
     if doorbell == Some(id.into()) {
-        raise_sri(core);
-    } else if UNCLAIMED.fetch_add(1, Ordering::Relaxed) == 0 {
-        error!(
-            "Group 0 interrupt {} has no handler; ended. Later ones are not reported",
-            u32::from(id)
-        );
+        sri::request(core);
+    } else if let Some((_, handle)) = handler {
+        handle();
+    } else {
+        unclaimed(id);
     }
     gic_cpu::end_group0(id);
+}
+
+/// A Group 0 interrupt without a handler: counted, reported once, and turned off if it does not go
+/// away by itself.
+#[cold]
+fn unclaimed(id: IntId) {
+    let number = u32::from(id);
+    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed) + 1;
+    if count == 1 {
+        error!("Group 0 interrupt {number} has no handler; ended. Later ones are not reported");
+    }
+    if count.is_multiple_of(UNCLAIMED_MAX) && !id.is_sgi() {
+        error!("{count} Group 0 interrupts had no handler: number {number} is turned off");
+        let _ = if id.is_private() {
+            GIC.redistributor(MPIDR_EL1.get())
+                .and_then(|mut redistributor| redistributor.disable(id))
+        } else {
+            GIC.disable_spi(id)
+        };
+    }
 }
 
 /// Nobody on this core takes secure interrupts any more: they are no longer signalled.
@@ -107,9 +141,7 @@ pub fn give_up_secure_interrupts() {
     error!("a secure interrupt came and there is no SPMC on this core to take it; no more of them");
 }
 
-/// Raises the schedule receiver interrupt at the normal world of this core.
-pub fn raise_sri(core: &CoreData) {
-    if let Some(spmc) = &core.system.spmc {
-        gic_cpu::send_ns_sgi(spmc.sri.id, MPIDR_EL1.get());
-    }
+/// Sends SGI `id` to the normal world of the core with this affinity.
+pub fn send_to_normal_world(id: u32, affinity: u64) {
+    gic_cpu::send_ns_sgi(id, affinity);
 }

@@ -45,6 +45,8 @@ pub mod run;
 #[cfg(target_os = "none")]
 pub mod services;
 #[cfg(target_os = "none")]
+pub mod sri;
+#[cfg(target_os = "none")]
 pub mod system;
 #[cfg(target_os = "none")]
 pub mod traps;

@@ -27,7 +27,7 @@ pub use arm_gic::{IntId, Trigger};
 use core::fmt;
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use safe_mmio::fields::ReadPureWrite;
-use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field_shared};
+use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
 
 /// The affinity fields of MPIDR_EL1: Aff3 in [39:32], Aff2 to Aff0 in [23:0].
 pub const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
@@ -415,6 +415,24 @@ impl Redistributor {
         regs.restore(context)?;
         let _ = regs.mark_core_awake();
         Ok(())
+    }
+
+    /// Whether SGI `id` is pending at this core; it is not afterwards. For a doorbell that this core
+    /// has no time to take: it turns off.
+    pub fn take_pending(&mut self, id: u32) -> Result<bool, Error> {
+        let bit = 1 << u32::from(sgi(id)?);
+        // SAFETY: as in `regs`.
+        let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
+        let pending = field_shared!(field_shared!(frame, sgi), ispendr)
+            .get(0)
+            .is_some_and(|register| register.read() & bit != 0);
+        if pending {
+            let mut sgi = field!(frame, sgi);
+            if let Some(mut register) = field!(sgi, icpendr).get(0) {
+                register.write(bit);
+            }
+        }
+        Ok(pending)
     }
 
     /// Reads back how SGI `sri` is configured: what the contract of the SRI depends on.

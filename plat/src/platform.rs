@@ -81,6 +81,8 @@ pub trait Platform {
     /// Which SoC this is; None where it has no such number, as a virtual machine.
     const SOC_ID: Option<SocId>;
 
+    /// The handlers of the platform's own Group 0 interrupts, by INTID. EL3 acknowledges and ends.
+    const GROUP0: &'static [(u32, fn())];
     /// What PSCI can do here.
     const POWER: PowerTable;
 

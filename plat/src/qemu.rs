@@ -82,6 +82,7 @@ impl Platform for Qemu {
 
     const SOC_ID: Option<SocId> = None;
 
+    const GROUP0: &'static [(u32, fn())] = &[];
     const POWER: PowerTable = PowerTable {
         states: STATES,
         default_suspend: Some([1, 0, 0]),

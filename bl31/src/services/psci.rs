@@ -9,7 +9,7 @@ use crate::boot;
 use crate::boot_params::EntryPoint;
 use crate::core_data::CoreData;
 use crate::power::{PSCI, now, stop_system, wait_for_interrupt};
-use crate::{entry, gic, pen, run};
+use crate::{entry, gic, pen, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
@@ -109,6 +109,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
         );
     }
     core.spmd.turn_off();
+    sri::hand_over(core);
     gic::turn_core_off(turn_off.freeze);
     PSCI.going_off(core.index, now(), |_| {});
     PSCI.off(core.index);
