@@ -51,12 +51,19 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, neoverse-v1", spmc_el: 2, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, doorbell", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=doorbell"], only: "sri/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sme=off", spmc_el: 1, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sve=off,sme=off", spmc_el: 1, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n2", spmc_el: 1, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-v1", spmc_el: 1, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n1", spmc_el: 1, cpu: "neoverse-n1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+];
+
+/// Lines of [`Boot::config`] for which the SPMC has a manifest of its own.
+const MANIFESTS: &[(&str, &str)] = &[
+    ("spmc=switch-all", "test-spmc-all.dts"),
+    ("spmc=doorbell", "test-spmc-doorbell.dts"),
 ];
 
 /// What all boots share.
@@ -185,8 +192,11 @@ impl Boot {
             },
         };
         let (options, mut images) = bench.images(self.spmc_el)?;
-        if self.config.contains(&"spmc=switch-all") {
-            images.manifest = Some(paths::fiptool_cfg("test-spmc-all.dts"));
+        for line in self.config {
+            // An oddity of the SPMC that its manifest has to say, too.
+            if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
+                images.manifest = Some(paths::fiptool_cfg(manifest));
+            }
         }
         let machine = bench.machine(self.name, &options, &images, filter, self.config)?;
         let machine = Machine {
