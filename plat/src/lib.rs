@@ -9,6 +9,7 @@
 
 #![no_std]
 
+pub mod greeter;
 mod platform;
 pub mod qemu;
 

@@ -76,7 +76,7 @@ pub trait Platform {
     const GIC: gic::Config;
 
     /// EL3's logical partitions (DEN0077A): code of the platform that talks to secure partitions.
-    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+    const PARTITIONS: &'static [&'static dyn LogicalPartition];
 
     /// Which SoC this is; None where it has no such number, as a virtual machine.
     const SOC_ID: Option<SocId>;

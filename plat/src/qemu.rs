@@ -8,6 +8,7 @@ use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_drivers::hold_pen;
 use janus_drivers::pl061::Pl061;
 use janus_psci::platform::PowerState;
+use janus_spmd::LogicalPartition;
 
 /// QEMU virt. See the module's documentation.
 pub struct Qemu;
@@ -81,6 +82,10 @@ impl Platform for Qemu {
     };
 
     const SOC_ID: Option<SocId> = None;
+    #[cfg(feature = "greeter")]
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[&crate::greeter::Greeter];
+    #[cfg(not(feature = "greeter"))]
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
 
     const GROUP0: &'static [(u32, fn())] = &[];
     const POWER: PowerTable = PowerTable {

@@ -45,17 +45,30 @@ pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<Pa
     if args.bl31 == Runtime::C {
         return Ok(tfa()?.bl31);
     }
-    let elf = elf(args)?;
+    flat(args, elf(args)?, "bl31")
+}
+
+/// Builds Janus' BL31 with a cargo feature of tests beside its platform's, as a flat image.
+///
+/// # Errors
+/// It does not build, or its image breaks a rule.
+pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
+    let features = format!("{},{feature}", args.plat.feature());
+    let elf = toolchain::build("janus-bl31", "bl31", &features, args.debug)?;
+    flat(args, elf, &format!("bl31-{feature}"))
+}
+
+/// Checks the linked image and flattens it to `name`.
+fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
     check(&bytes, &place(args.plat))
         .with_context(|| format!("{} cannot be used", elf.display()))?;
     image::flatten(
         &elf,
-        &paths::out().join(if args.debug {
-            "bl31-debug.bin"
-        } else {
-            "bl31.bin"
-        }),
+        &paths::out().join(format!(
+            "{name}{}.bin",
+            if args.debug { "-debug" } else { "" }
+        )),
     )
 }
 

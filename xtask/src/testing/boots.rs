@@ -45,6 +45,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, 1 core", spmc_el: 2, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Recent },
     Boot { name: "S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Recent },
     Boot { name: "S-EL1, 4 cores, QEMU of this release", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::OwnRelease },
+    Boot { name: "S-EL2, EL3 logical partition", spmc_el: 2, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
+    Boot { name: "S-EL1, EL3 logical partition", spmc_el: 1, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sme=off", spmc_el: 2, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sve=off,sme=off", spmc_el: 2, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -197,6 +199,9 @@ impl Boot {
             if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
                 images.manifest = Some(paths::fiptool_cfg(manifest));
             }
+        }
+        if self.config.contains(&"spmc=greeter") && bench.context.args.bl31 == Runtime::Janus {
+            images.bl31 = bl31::with_feature(&bench.context.build(), "greeter")?;
         }
         let machine = bench.machine(self.name, &options, &images, filter, self.config)?;
         let machine = Machine {

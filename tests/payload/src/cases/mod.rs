@@ -3,7 +3,7 @@
 use crate::framework::case::Case;
 
 mod boot;
-mod ffa;
+pub(crate) mod ffa;
 mod no_ffa;
 mod poison;
 mod psci;
@@ -21,6 +21,7 @@ static AREAS: &[&[Case]] = &[
     ffa::vm_messages::CASES,
     ffa::interrupt::CASES,
     ffa::power::CASES,
+    ffa::partition::CASES,
     ffa::services::CASES,
     psci::basics::CASES,
     psci::races::CASES,

@@ -8,6 +8,7 @@
 //! | `boot-error` | answers the boot of its first core with FFA_ERROR |
 //! | `boot-error-N` | the same on core N |
 //! | `v1.0`, `v1.1`, `v1.3` | speaks this FF-A version, which its manifest must say too |
+//! | `greeter` | has a partition that BL31's example of an EL3 logical partition greets |
 //! | `switch-all` | its manifest has `janus,switch-all`: uses EL1 and FP state also at S-EL2 |
 
 use super::case::Case;
@@ -132,6 +133,7 @@ pub fn main(core: usize) -> ! {
             EP_ANSWER.store(got.function(), SeqCst);
             println!("spmc: FFA_SECONDARY_EP_REGISTER: {got}");
         }
+        cases::ffa::partition::discover();
         // One interrupt while the normal world boots, before it has asked for any version.
         timer::start_secure(20_000);
     }
@@ -170,6 +172,9 @@ fn dispatch(secure: &Secure, message: &Regs) -> Regs {
 
 /// What the SPMC does with a message that no case claims.
 pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
+    if let Some(answer) = cases::ffa::partition::answer(message) {
+        return answer;
+    }
     match message.function() & !ffa::SMC64 {
         ffa::DIRECT_REQ if message.x(2) & ffa::FRAMEWORK != 0 => framework(message),
         ffa::DIRECT_REQ | ffa::DIRECT_REQ2 => echo(message),

@@ -4,6 +4,7 @@ pub mod direct;
 pub mod failure;
 pub mod ids;
 pub mod interrupt;
+pub mod partition;
 pub mod power;
 pub mod services;
 pub mod table;
