@@ -22,21 +22,32 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_normal(
     spmd: &Spmd,
-    core: &mut Core,
-    normal: &mut Regs,
+    core: &Core,
+    normal: &Regs,
     secure: &mut Regs,
-) -> Action {
-    spmd.call(core, World::Normal, normal, secure)
+) -> bool {
+    spmd.forwards(core, World::Normal, normal, secure)
 }
 
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_secure(
     spmd: &Spmd,
-    core: &mut Core,
-    secure: &mut Regs,
+    core: &Core,
+    secure: &Regs,
     normal: &mut Regs,
+) -> bool {
+    spmd.forwards(core, World::Secure, secure, normal)
+}
+
+#[unsafe(no_mangle)]
+pub extern "Rust" fn probe_call(
+    spmd: &Spmd,
+    core: &mut Core,
+    from: World,
+    caller: &mut Regs,
+    other: &mut Regs,
 ) -> Action {
-    spmd.call(core, World::Secure, secure, normal)
+    spmd.call(core, from, caller, other)
 }
 
 #[unsafe(no_mangle)]

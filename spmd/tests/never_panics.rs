@@ -38,6 +38,7 @@ fn no_entry_point_can_panic() {
     assert_eq!(
         entry_points,
         [
+            "probe_call",
             "probe_console",
             "probe_new",
             "probe_normal",
