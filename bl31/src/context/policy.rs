@@ -149,13 +149,12 @@ impl Policy {
         // EL3's stacks are small.
         let [first, scrap] = live.simd.scratch();
         self.reset(first);
-        // SAFETY: the features are this CPU's, and EL3 uses none of these registers.
-        unsafe {
-            if self.features.has(Feature::EL2) {
-                super::El2Bank::swap(self.features, &mut scrap.el2, &first.el2);
-            }
-            super::El1Bank::swap(self.features, &mut scrap.el1, &first.el1);
-        }
+        let all = if self.features.has(Feature::EL2) {
+            SpmcMode::All
+        } else {
+            SpmcMode::SEl1
+        };
+        Self::new(self.features, all).swap(self.features, scrap, first);
         Simd::init_lengths(self.features, first, scrap);
         live.simd.init(self.features, self.mode);
     }
