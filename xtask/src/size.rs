@@ -155,18 +155,27 @@ fn crates(file: &object::File) -> BTreeMap<String, u64> {
     crates
 }
 
-/// The crate that a mangled name belongs to: of `<A as B>::f` it is A's.
+/// The crate that a mangled name belongs to: of `<A as B>::f` it is A's, or B's where A is a type of
+/// the language or a parameter.
 fn crate_of(symbol: &str) -> Option<String> {
     let name = rustc_demangle::try_demangle(symbol).ok()?;
     let path = format!("{name:#}");
-    let path = path.trim_start_matches(|c: char| !c.is_alphabetic() && c != '_');
-    let path = ["mut ", "dyn ", "const "]
-        .iter()
-        .fold(path, |path, word| path.trim_start_matches(word));
-    let end = path
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(path.len());
-    Some(path[..end].to_owned())
+    let owner = |path: &str| {
+        let path = path.trim_start_matches(|c: char| !c.is_alphabetic() && c != '_');
+        let words = ["mut ", "dyn ", "const "];
+        let path = words
+            .iter()
+            .fold(path, |path, word| path.trim_start_matches(word));
+        let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let (of, rest) = path.split_at(end.unwrap_or(path.len()));
+        rest.starts_with("::").then(|| of.to_owned())
+    };
+    let trait_of = || path.split_once(" as ").and_then(|(_, of)| owner(of));
+    Some(
+        owner(&path)
+            .or_else(trait_of)
+            .unwrap_or_else(|| "core".to_owned()),
+    )
 }
 
 fn print(sizes: &Sizes) {
@@ -222,6 +231,11 @@ mod tests {
         // <core::fmt::Formatter as core::fmt::Write>::write_str
         let impl_of = "_ZN57_$LT$core..fmt..Formatter$u20$as$u20$core..fmt..Write$GT$9write_str17h0123456789abcdefE";
         assert_eq!(of(impl_of), "core");
+        // <u8 as core::fmt::Display>::fmt
+        assert_eq!(
+            of("_ZN41_$LT$u8$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE"),
+            "core"
+        );
         assert_eq!(crate_of("memcpy"), None);
     }
 }
