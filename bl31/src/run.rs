@@ -39,11 +39,13 @@ fn turns(core: &mut CoreData, world: World) {
     let mut secure = world == World::Secure;
     loop {
         // Each world has a loop of its own, on whose way the world is a constant.
-        while secure {
-            match turn(core, World::Secure) {
-                Flow::Run(World::Secure) => {}
-                Flow::Run(World::Normal) => break,
-                Flow::Spmc => return,
+        if secure {
+            loop {
+                match turn(core, World::Secure) {
+                    Flow::Run(World::Secure) => {}
+                    Flow::Run(World::Normal) => break,
+                    Flow::Spmc => return,
+                }
             }
         }
         loop {
