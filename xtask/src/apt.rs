@@ -276,11 +276,32 @@ pub fn source(archive: Archive, package: &str, known: &[&str]) -> Result<(PathBu
             "--only-source",
             &format!("{package}={version}"),
         ]);
-        proc::logged(&mut get, &dir.join("download.log"))?;
-        let dsc = fs::read_dir(dir)?
-            .filter_map(|e| Some(e.ok()?.path()))
-            .find(|p| p.extension().is_some_and(|e| e == "dsc"))
-            .context("the source package has no .dsc")?;
+        let got = proc::logged(&mut get, &dir.join("download.log"));
+        let find = |end: &str| {
+            let files = fs::read_dir(dir).ok()?.filter_map(|e| Some(e.ok()?.path()));
+            files
+                .into_iter()
+                .find(|p| p.to_string_lossy().contains(end))
+        };
+        let Some(dsc) = find(".dsc") else {
+            // Mirrors have been seen without the description and with the tarballs, which apt checks
+            // one by one against the signed list.
+            let Some(tarball) = find(".orig.tar") else {
+                return got;
+            };
+            ui::say(format!(
+                "{package}: its .dsc is gone from the mirror, taking upstream's tarball as it is"
+            ));
+            fs::create_dir(dir.join("src"))?;
+            let mut tar = Command::new("tar");
+            tar.current_dir(dir)
+                .args(["-x", "--strip-components=1", "-C", "src", "-f"])
+                .arg(tarball);
+            proc::logged(&mut tar, &dir.join("unpack.log"))?;
+            step.done();
+            return Ok(());
+        };
+        got?;
         let mut unpack = Command::new("dpkg-source");
         unpack
             .current_dir(dir)

@@ -131,6 +131,16 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<()> {
             }
         }
         ensure!(running.finish()?, "QEMU says that something went wrong");
+        if let Some((come, go)) = prepared.secure_counts {
+            let (come_n, go_n) = (
+                running.secure.matches(come).count(),
+                running.secure.matches(go).count(),
+            );
+            ensure!(
+                go_n > 0 && come_n == go_n + 1,
+                "UART1 says `{come}` {come_n} times and `{go}` {go_n} times"
+            );
+        }
         let failed: Vec<&str> = running
             .normal
             .lines()

@@ -119,15 +119,7 @@ impl Tree {
             tree.dir(dir);
         }
         for (index, module) in MODULES.iter().enumerate() {
-            let name = Path::new(module)
-                .file_name()
-                .and_then(|n| n.to_str())
-                .unwrap_or_default();
-            tree.file(
-                &format!("modules/{index}-{name}"),
-                0o644,
-                module_file(&kernel.modules.join(module))?,
-            );
+            tree.module(kernel, index, module)?;
         }
         tree.file("init", 0o755, INIT.as_bytes().to_vec());
         Ok(tree)
@@ -138,9 +130,20 @@ impl Tree {
     /// # Errors
     /// A package cannot be had.
     pub fn add_xtest(&mut self) -> Result<()> {
+        self.add_packages(XTEST.iter().map(|(package, known)| (*package, *known)))
+    }
+
+    /// Programs and libraries of arm64 packages, without documentation.
+    ///
+    /// # Errors
+    /// A package cannot be had.
+    pub fn add_packages<'a>(
+        &mut self,
+        list: impl Iterator<Item = (&'a str, &'a [&'a str])>,
+    ) -> Result<()> {
         // Debian merges /lib into /usr/lib; the dynamic loader is named by the former.
         self.link("lib", "usr/lib");
-        for (package, known) in XTEST {
+        for (package, known) in list {
             let root = apt::guest(apt::SID_GUEST, package, known)?;
             self.merge(&root, &|path| {
                 path.starts_with("usr/")
@@ -148,6 +151,20 @@ impl Tree {
                     && !path.contains("/gconv/")
             })?;
         }
+        Ok(())
+    }
+
+    /// Adds a kernel module, loaded as the `index`th.
+    ///
+    /// # Errors
+    /// The kernel has no such module.
+    pub fn module(&mut self, kernel: &Kernel, index: usize, module: &str) -> Result<()> {
+        let name = Path::new(module)
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
+        let content = module_file(&kernel.modules.join(module))?;
+        self.file(&format!("modules/{index:02}-{name}"), 0o644, content);
         Ok(())
     }
 
@@ -259,46 +276,89 @@ fn module_file(path: &Path) -> Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
-/// The device tree that the kernel gets: QEMU's own for this machine, with a `chosen` node.
-pub struct Chosen {
-    /// The kernel's command line.
-    pub bootargs: String,
-    /// The initramfs.
-    pub initrd: PathBuf,
-    /// Further edits: node, property, value as a string.
-    pub strings: Vec<(String, String, String)>,
+/// The `chosen` node of the device tree that the software of the normal world gets.
+pub enum Chosen {
+    /// For a kernel.
+    Linux {
+        /// The kernel's command line.
+        bootargs: String,
+        /// The initramfs, which QEMU puts at [`INITRD`].
+        initrd: PathBuf,
+    },
+    /// For Xen.
+    Xen {
+        /// Xen's command line.
+        xen: String,
+        /// Domain 0's.
+        dom0: String,
+        /// Domain 0's kernel and where it is.
+        kernel: (PathBuf, u64),
+        /// Domain 0's initramfs and where it is.
+        initrd: (PathBuf, u64),
+    },
 }
 
 impl Chosen {
-    /// Edits `dtb` in place.
+    /// Edits `dtb`, QEMU's own device tree for the machine, in place.
     ///
     /// # Errors
     /// fdtput is missing, or a node is.
     pub fn apply(&self, dtb: &Path) -> Result<()> {
         packages::ensure(&["device-tree-compiler"], "to edit a device tree")?;
-        let end = INITRD + fs::metadata(&self.initrd)?.len();
-        let put = |args: &[&str]| -> Result<()> {
+        let put = |kind: &str, args: &[&str]| -> Result<()> {
             proc::output(
                 Command::new("fdtput")
-                    .args(["-p", "-t", args[0]])
+                    .args(["-p", "-t", kind])
                     .arg(dtb)
-                    .args(&args[1..]),
+                    .args(args),
             )
             .map(|_| ())
         };
-        put(&["s", "/chosen", "bootargs", &self.bootargs])?;
-        put(&[
-            "x",
-            "/chosen",
-            "linux,initrd-start",
-            "0",
-            &format!("{INITRD:x}"),
-        ])?;
-        put(&["x", "/chosen", "linux,initrd-end", "0", &format!("{end:x}")])?;
-        for (node, property, value) in &self.strings {
-            put(&["s", node, property, value])?;
+        match self {
+            Chosen::Linux { bootargs, initrd } => {
+                let end = INITRD + fs::metadata(initrd)?.len();
+                put("s", &["/chosen", "bootargs", bootargs])?;
+                put(
+                    "x",
+                    &["/chosen", "linux,initrd-start", "0", &format!("{INITRD:x}")],
+                )?;
+                put(
+                    "x",
+                    &["/chosen", "linux,initrd-end", "0", &format!("{end:x}")],
+                )
+            }
+            Chosen::Xen {
+                xen,
+                dom0,
+                kernel,
+                initrd,
+            } => {
+                put("s", &["/chosen", "xen,xen-bootargs", xen])?;
+                put("s", &["/chosen", "xen,dom0-bootargs", dom0])?;
+                put("x", &["/chosen", "#address-cells", "2"])?;
+                put("x", &["/chosen", "#size-cells", "2"])?;
+                for (what, (file, address)) in
+                    [("multiboot,kernel", kernel), ("multiboot,ramdisk", initrd)]
+                {
+                    let node = format!("/chosen/module@{address:x}");
+                    let size = fs::metadata(file)?.len();
+                    put("s", &[&node, "compatible", what, "multiboot,module"])?;
+                    put(
+                        "x",
+                        &[
+                            &node,
+                            "reg",
+                            "0",
+                            &format!("{address:x}"),
+                            "0",
+                            &format!("{size:x}"),
+                        ],
+                    )?;
+                }
+                // Xen has no driver for the GPIO controller of the power button and maps it wrongly.
+                put("s", &["/pl061@9030000", "status", "disabled"])
+            }
         }
-        Ok(())
     }
 }
 

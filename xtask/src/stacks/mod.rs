@@ -5,6 +5,7 @@ pub mod optee;
 mod optee_linux;
 mod optee_pkvm;
 mod optee_uboot;
+mod optee_xen;
 mod optee_xtest;
 pub mod test;
 
@@ -30,6 +31,8 @@ pub enum Stack {
     OpteeXtest,
     /// Linux as a protected hypervisor (pKVM), with its FF-A proxy.
     OpteePkvm,
+    /// Xen with its FF-A mediator, Linux as domain 0, a second domain.
+    OpteeXen,
 }
 
 impl Stack {
@@ -107,6 +110,9 @@ pub struct Prepared {
     pub reboots: bool,
     /// How long it may be silent, and run.
     pub limits: Limits,
+    /// Two texts that UART1 must say equally often, the first one more for what is still there at the
+    /// end: domain 0.
+    pub secure_counts: Option<(&'static str, &'static str)>,
     /// Files, hints and the like that a person should know.
     pub hints: Vec<String>,
 }
@@ -121,6 +127,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         Stack::OpteeUboot => optee_uboot::prepare(args, mode)?,
         Stack::OpteeXtest => optee_xtest::prepare(args, mode)?,
         Stack::OpteePkvm => optee_pkvm::prepare(args, mode)?,
+        Stack::OpteeXen => optee_xen::prepare(args, mode)?,
     };
     for (own, place) in [
         (&args.bl32, &mut prepared.images.bl32),

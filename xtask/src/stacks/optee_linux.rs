@@ -77,15 +77,15 @@ pub fn variant(
             sees("ARM FF-A: Firmware version "),
             sees("optee: initialized driver"),
         ],
-        chosen: Some(Chosen {
+        chosen: Some(Chosen::Linux {
             bootargs: format!("console=ttyAMA0 earlycon panic=-1 janus={mode} {bootargs}")
                 .trim_end()
                 .to_owned(),
             initrd,
-            strings: vec![],
         }),
         reboots: false,
         limits: LIMITS,
+        secure_counts: None,
         hints: vec![],
     })
 }

@@ -53,6 +53,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         chosen: None,
         reboots: false,
         limits: LIMITS,
+        secure_counts: None,
         hints: vec![],
     })
 }

@@ -51,6 +51,7 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
         chosen: None,
         reboots: false,
         limits: LIMITS,
+        secure_counts: None,
         hints: vec![],
     })
 }

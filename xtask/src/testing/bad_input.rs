@@ -5,6 +5,7 @@ use super::boots::Bench;
 use super::{Tally, payload};
 use crate::console::{self, Limits, Uart};
 use crate::fip::{self, Images};
+use crate::qemu::Machine;
 use crate::stacks::test;
 use crate::tfa::{self, Dispatcher, Options};
 use crate::{paths, ui};
@@ -126,71 +127,61 @@ const NO_BL33: &str = "boot/no-bl33";
 
 /// BL2's list has no BL33: EL3 says so and stops.
 ///
-/// TF-A's BL2 never leaves BL33 out of its list, so its image is edited: the record of BL33 gets the
-/// ID of an image that BL31 does not look for.
+/// TF-A's BL2 never leaves BL33 out, so its image is edited: its record of BL31 names BL33 as the
+/// image that follows, and then none.
 fn no_bl33(bench: &Bench) -> Result<()> {
     let dir = paths::out().join("test/boot_no-bl33");
     std::fs::create_dir_all(&dir)?;
     let options = Options {
-        dispatcher: Dispatcher::SpmdEl1,
-        preloaded_bl33: Some(0x6000_0000),
+        dispatcher: Dispatcher::None,
         ..Options::default()
     };
-    let (_, images) = bench.images(1)?;
     let mut built = tfa::build(&options, None)?;
     built.bl2 = without_bl33(&built.bl2, &dir)?;
-    let flash = fip::pack(
-        &built,
-        &Images {
-            bl33: None,
-            ..images
-        },
-        &dir,
-    )?;
-    let machine = crate::qemu::Machine::new(flash);
+    let images = Images {
+        bl31: bench.bl31(&options)?,
+        bl33: Some(bench.hypervisor.clone()),
+        ..Images::default()
+    };
+    let machine = Machine::new(fip::pack(&built, &images, &dir)?);
     let log = paths::out().join("log/qemu-boot_no-bl33.log");
     let step = ui::step(NO_BL33);
-    let mut running = console::start(&bench.qemu, &machine, &log, false, Limits::secs(30, 120))?;
-    let stopped = running.expect(Uart::Normal, "BL33");
-    if let Err(error) = stopped {
+    let mut running = console::start(&bench.qemu, &machine, &log, false, Limits::secs(60, 120))?;
+    if let Err(error) = running.expect(Uart::Normal, "BL33") {
         bail!(
             "the console does not name BL33: {error:#}\nlog: {}\n{}",
             log.display(),
             running.last_lines()
         );
     }
-    // A stop is a stop: nothing more is said, until the time-out.
     ensure!(
         !running.normal.contains("hypervisor:"),
-        "the normal world ran"
+        "the normal world ran (log: {})",
+        log.display()
     );
     step.done();
     Ok(())
 }
 
-/// Writes a BL2 whose list calls BL33 something else.
+/// Writes a BL2 whose list ends with BL31.
 fn without_bl33(bl2: &Path, dir: &Path) -> Result<PathBuf> {
+    // A record of BL2's table of images: the image's ID at 0, and at NEXT the ID of the one that follows.
+    const NEXT: usize = 120;
     let mut bytes = std::fs::read(bl2).with_context(|| format!("cannot read {}", bl2.display()))?;
-    // A record of BL2's table of images begins with the image's ID. BL33's entry point information
-    // follows: type 1, version 2, attributes with the non-secure bit, then the preloaded address.
-    let entry = 0x6000_0000_u64.to_le_bytes();
-    let mut places = Vec::new();
-    for at in (0..bytes.len().saturating_sub(40)).step_by(8) {
-        let word = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        if word == 5
-            && bytes[at..(at + 200).min(bytes.len())]
-                .windows(8)
-                .any(|w| w == entry)
-        {
-            places.push(at);
-        }
-    }
-    ensure!(
-        places.len() == 1,
-        "BL2's record of BL33 was found {} times, not once",
-        places.len()
-    );
-    bytes[places[0]] = 30;
+    let word =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let last = bytes.len().saturating_sub(NEXT + 4);
+    let records: Vec<usize> = (0..last)
+        .step_by(8)
+        .filter(|at| word(*at) == 3 && word(at + NEXT) == 5)
+        .collect();
+    let [record] = records[..] else {
+        bail!(
+            "BL2's record of BL31 was found {} times, not once",
+            records.len()
+        )
+    };
+    bytes[record + NEXT..record + NEXT + 4].fill(0xff);
     let file = dir.join("bl2.bin");
     std::fs::write(&file, bytes)?;
     Ok(file)
