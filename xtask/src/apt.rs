@@ -221,7 +221,11 @@ impl Archive {
     /// has, and the last resort is its newest: said aloud, since nobody tried that one.
     fn pick(self, conf: &mut PathBuf, package: &str, known: &[&str]) -> Result<String> {
         let mut have = self.versions(conf, package)?;
-        if !known.iter().any(|k| have.iter().any(|h| h == k)) {
+        let found = |have: &[String]| match known {
+            [] => !have.is_empty(),
+            known => known.iter().any(|k| have.iter().any(|h| h == k)),
+        };
+        if !found(&have) {
             *conf = self.config(true)?;
             have = self.versions(conf, package)?;
         }

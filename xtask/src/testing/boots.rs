@@ -208,6 +208,8 @@ impl Boot {
         let machine = Machine {
             cpu: self.cpu.into(),
             smp: self.smp,
+            // One core has no use for the host's other cores, and its time does not depend on their load.
+            icount: self.smp == 1,
             ..machine
         };
         Ok(payload::run(self.name, &qemu, &machine)?.tally)
