@@ -8,7 +8,7 @@
 //! without FF-A.
 
 use crate::boot_params::{self, BootParams, EntryPoint, Image, Memory};
-use crate::context::{Policy, SpmcMode};
+use crate::context::{Features, Policy, SpmcMode};
 use crate::core_data::{self, CoreData, MAX_CORES};
 use crate::power::{PSCI, now};
 use crate::services::SpmcEvent;
@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{MAX_SIZE as MANIFEST_MAX, Manifest, ManifestError};
 use janus_spmd::{SpmcConfig, Spmd, World};
-use log::{error, info};
+use log::{error, info, warn};
 
 /// MPIDR_EL1's affinity fields.
 pub const AFFINITY: u64 = 0xff_00ff_ffff;
@@ -179,13 +179,23 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
 pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     let policy = &core.system.policy;
     let (normal, secure) = (&mut core.normal, &mut core.secure);
-    policy.init_el3(&mut core.live, &mut normal.el3, &mut secure.el3);
+    let lacks = policy.init_el3(
+        &mut core.live,
+        &mut normal.el3,
+        &mut normal.sys,
+        &mut secure.el3,
+    );
+    if lacks != Features::NONE {
+        warn!(
+            "core {}: it does without {lacks}, which the boot core has",
+            core.index
+        );
+    }
     let context = normal;
     context.gpr = [0; 31];
     context.gpr[..8].copy_from_slice(&entry.args);
     context.elr_el3 = entry.pc;
     context.spsr_el3 = u64::from(entry.spsr);
-    policy.reset(&mut context.sys);
 }
 
 /// Makes sense of BL32's record and the SPMC manifest.
@@ -206,9 +216,10 @@ fn find_spmc(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
 
     let sel2 = manifest.at_sel2(Policy::cpu_has_sel2())?;
     let mode = match (manifest.switch_all, sel2) {
-        (true, _) => SpmcMode::All,
+        (true, true) => SpmcMode::All,
         (false, true) => SpmcMode::SEl2,
-        (false, false) => SpmcMode::SEl1,
+        // An SPMC at S-EL1 shares no more than that.
+        (_, false) => SpmcMode::SEl1,
     };
     let (id, version) = (manifest.id, manifest.version);
     info!(

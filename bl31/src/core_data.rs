@@ -110,9 +110,13 @@ impl CoreData {
     /// runs on this core since it came on.
     pub fn load(&mut self, world: World) {
         self.current = world;
-        let policy = &self.system.policy;
-        let context = self.context(world);
-        policy.load(&context.sys, &context.el3);
+        let context = match world {
+            World::Normal => &mut self.normal,
+            World::Secure => &mut self.secure,
+        };
+        self.system
+            .policy
+            .load(&self.live, &mut context.sys, &context.el3);
         context.load_return();
     }
 }

@@ -140,8 +140,10 @@ impl El3Regs {
             el3.scr_el3 |= scr::HCE;
         }
         for extension in EXTENSIONS {
-            if features.has(extension.feature) {
-                (extension.el3)(world, &mut el3);
+            if let Some(open) = extension.el3
+                && features.has(extension.feature)
+            {
+                open(world, &mut el3);
             }
         }
         el3

@@ -236,9 +236,9 @@ impl Features {
         Self(self.0 & !other.0)
     }
 
-    /// The features of both sets.
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    /// What both sets have.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// What the ID registers say.

@@ -2,7 +2,8 @@
 //! and the SPMC's exception level, and then only read.
 
 use super::{
-    El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, isb, mrs, msr, timers,
+    CommonBank, El1Bank, El2Bank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World,
+    el3, isb, mrs, msr, timers,
 };
 use core::fmt;
 
@@ -97,13 +98,6 @@ impl Policy {
         Self::new(Features::from_id(&IdRegs::read()), mode)
     }
 
-    /// What the boot core has and this core lacks, or the other way round: the switch would be
-    /// wrong on one of them.
-    pub fn mismatch(&self) -> Features {
-        let mine = Self::detect(self.mode).features;
-        self.features.minus(mine).or(mine.minus(self.features))
-    }
-
     /// Sets `sys` to what the architecture and custom let software expect at its first instruction:
     /// reset values, with EL2's controls such that EL1 works as if EL2 were not there.
     pub fn reset(&self, sys: &mut SysRegs) {
@@ -119,8 +113,10 @@ impl Policy {
             el2.vmpidr_el2 = mrs!("MPIDR_EL1");
         }
         for extension in crate::cpu_ext::EXTENSIONS {
-            if self.features.has(extension.feature) {
-                (extension.first)(sys);
+            if let Some(first) = extension.first
+                && self.features.has(extension.feature)
+            {
+                first(sys);
             }
         }
     }
@@ -129,11 +125,22 @@ impl Policy {
     /// does not switch. On every core when it comes on, before [`Policy::load`].
     ///
     /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: only
-    /// traps are open that `live` knows of.
-    pub fn init_el3(&self, live: &mut Live, normal: &mut El3Regs, secure: &mut El3Regs) {
-        *normal = self.el3_regs(World::Normal);
-        *secure = self.el3_regs(World::Secure);
-        live.init(self.features, secure);
+    /// traps are open that `live` knows of. `sys` becomes the normal world's [`Policy::reset`].
+    ///
+    /// Returns what the boot core has and this core lacks: here the worlds have to do without, and it
+    /// is not switched. What only this core has stays trapped.
+    pub fn init_el3(
+        &self,
+        live: &mut Live,
+        normal: &mut El3Regs,
+        sys: &mut SysRegs,
+        secure: &mut El3Regs,
+    ) -> Features {
+        let mine = Features::from_id(&IdRegs::read());
+        let here = Self::new(self.features.and(mine), self.mode);
+        *normal = here.el3_regs(World::Normal);
+        *secure = here.el3_regs(World::Secure);
+        live.init(here.features, secure);
         // For the set-up, EL3 itself must not be trapped.
         msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
         // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
@@ -142,34 +149,42 @@ impl Policy {
         // What follows is trapped or defined by the values above.
         isb!();
         for extension in crate::cpu_ext::EXTENSIONS {
-            if self.features.has(extension.feature) {
-                (extension.init)();
+            if let Some(init) = extension.init
+                && here.features.has(extension.feature)
+            {
+                init();
             }
         }
+        here.reset(sys);
         // EL3's stacks are small.
-        let [first, scrap] = live.simd.scratch();
-        self.reset(first);
-        let all = if self.features.has(Feature::EL2) {
-            SpmcMode::All
-        } else {
-            SpmcMode::SEl1
+        let scrap = live.simd.scratch();
+        let all = match here.features.has(Feature::EL2) {
+            true => SpmcMode::All,
+            false => SpmcMode::SEl1,
         };
-        Self::new(self.features, all).swap(self.features, scrap, first);
-        Simd::init_lengths(self.features, first, scrap);
-        live.simd.init(self.features, self.mode);
+        // SAFETY: the features are this CPU's, and both are whole.
+        unsafe { Self::new(here.features, all).swap(here.features, scrap, sys) };
+        Simd::init_lengths(here.features, sys, scrap);
+        live.simd.init(here.features, self.mode);
+        self.features.minus(here.features)
     }
 
-    /// Saves what the CPU holds to `from` and loads `to`.
+    /// Saves what the CPU holds to `from` and loads `to`, which can be the same: then its former
+    /// values are lost.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has the features of `mask`. Both pointers are valid.
     #[inline(never)]
-    fn swap(&self, mask: Features, from: &mut SysRegs, to: &SysRegs) {
-        // SAFETY: the features of the mask are this CPU's, and EL3 uses none of these registers.
+    unsafe fn swap(&self, mask: Features, from: *mut SysRegs, to: *const SysRegs) {
+        // SAFETY: as the caller promises; EL3 uses none of these registers.
         unsafe {
-            super::CommonBank::swap(mask, &mut from.common, &to.common);
+            CommonBank::swap(mask, &raw mut (*from).common, &raw const (*to).common);
             if self.mode.el2() {
-                super::El2Bank::swap(mask, &mut from.el2, &to.el2);
+                El2Bank::swap(mask, &raw mut (*from).el2, &raw const (*to).el2);
             }
             if self.mode.el1() {
-                super::El1Bank::swap(mask, &mut from.el1, &to.el1);
+                El1Bank::swap(mask, &raw mut (*from).el1, &raw const (*to).el1);
             }
         }
     }
@@ -179,30 +194,36 @@ impl Policy {
     #[inline(always)]
     pub fn to_secure(&self, live: &mut Live, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
         live.simd.leave_normal(self, from, to);
-        timers::save(self.mode, self.features, &mut from.common);
-        // SAFETY: both halves of the switch are here.
-        unsafe { el3.write(self.features) };
-        self.swap(live.mask(), from, to);
+        timers::save(self.mode, live.mask(), &mut from.common);
+        // SAFETY: both halves of the switch are here; the mask is this core's.
+        unsafe {
+            el3.write(live.mask());
+            self.swap(live.mask(), from, to);
+        }
     }
 
     /// Switches the core from the secure world to the normal world.
     #[inline(always)]
     pub fn to_normal(&self, live: &mut Live, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
         live.simd.leave_secure(self, from, to);
-        // SAFETY: both halves of the switch are here.
-        unsafe { el3.write(self.features) };
-        self.swap(live.mask(), from, to);
-        timers::load(self.mode, self.features, &to.common);
+        // SAFETY: both halves of the switch are here; the mask is this core's.
+        unsafe {
+            el3.write(live.mask());
+            self.swap(live.mask(), from, to);
+        }
+        timers::load(self.mode, live.mask(), &to.common);
         live.simd.enter_normal(self);
     }
 
     /// Loads the first world that runs on this core since it came on; what the CPU holds is of no
-    /// use any more.
-    pub fn load(&self, to: &SysRegs, el3: &El3Regs) {
-        let mut scrap = SysRegs::EMPTY;
-        // SAFETY: both halves of the switch are here.
-        unsafe { el3.write(self.features) };
-        self.swap(self.features, &mut scrap, to);
+    /// use any more, and neither is `to` afterwards.
+    pub fn load(&self, live: &Live, to: &mut SysRegs, el3: &El3Regs) {
+        let to: *mut SysRegs = to;
+        // SAFETY: both halves of the switch are here; the mask is this core's.
+        unsafe {
+            el3.write(live.mask());
+            self.swap(live.mask(), to, to);
+        }
     }
 
     /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this

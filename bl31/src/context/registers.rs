@@ -355,12 +355,15 @@ macro_rules! bank {
             /// # Safety
             ///
             /// The CPU has the features of `mask`, and no code at EL3 relies on what the registers
-            /// hold.
+            /// hold. Both pointers are valid; they may be equal.
             #[inline(always)]
-            pub unsafe fn swap(mask: $crate::context::Features, save: &mut Self, load: &Self) {
+            pub unsafe fn swap(
+                mask: $crate::context::Features,
+                save: *mut Self,
+                load: *const Self,
+            ) {
                 use $crate::context::Feature;
-                let save = core::ptr::from_mut(save).cast::<u8>();
-                let load = core::ptr::from_ref(load).cast::<u8>();
+                let (save, load) = (save.cast::<u8>(), load.cast::<u8>());
                 // SAFETY: the sum of what the callee and the caller promise: the pointers are BIAS
                 // bytes into a bank (or past its end by an offset that no group of it uses).
                 unsafe {

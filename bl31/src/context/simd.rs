@@ -164,13 +164,11 @@ impl Simd {
     }
 
     /// Room for the set-up of a core that just came on, before [`Simd::init`].
-    pub(super) fn scratch(&mut self) -> [&mut SysRegs; 2] {
-        const _: () =
-            assert!(2 * size_of::<SysRegs>() <= 32 * VL_MAX && align_of::<SysRegs>() <= 16);
-        // SAFETY: `z` is the first field of a structure with an alignment of 16, and has room for
-        // two; every bit pattern is a SysRegs.
-        let [first, second] = unsafe { &mut *self.z.as_mut_ptr().cast::<[SysRegs; 2]>() };
-        [first, second]
+    pub(super) fn scratch(&mut self) -> &mut SysRegs {
+        const _: () = assert!(size_of::<SysRegs>() <= 32 * VL_MAX && align_of::<SysRegs>() <= 16);
+        // SAFETY: `z` is the first field of a structure with an alignment of 16, and has room; every
+        // bit pattern is a SysRegs.
+        unsafe { &mut *self.z.as_mut_ptr().cast::<SysRegs>() }
     }
 
     /// Loads the registers that control vector lengths from `first`; what they held goes to `scrap`.

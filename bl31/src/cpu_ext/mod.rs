@@ -57,11 +57,11 @@ pub struct Extension {
     /// Whether these ID registers announce it.
     pub present: fn(&IdRegs) -> bool,
     /// Opens what the world may use.
-    pub el3: fn(World, &mut El3Regs),
+    pub el3: Option<fn(World, &mut El3Regs)>,
     /// The values a world first starts with, where zero would not do.
-    pub first: fn(&mut SysRegs),
+    pub first: Option<fn(&mut SysRegs)>,
     /// Sets up what EL3 owns of it, on each core when it comes on. CPTR_EL3 traps nothing then.
-    pub init: fn(),
+    pub init: Option<fn()>,
 }
 
 impl Extension {
@@ -71,25 +71,34 @@ impl Extension {
             feature,
             name,
             present,
-            el3: |_, _| (),
-            first: |_| (),
-            init: || (),
+            el3: None,
+            first: None,
+            init: None,
         }
     }
 
     /// Adds what EL3 opens.
     pub const fn opens(self, el3: fn(World, &mut El3Regs)) -> Self {
-        Self { el3, ..self }
+        Self {
+            el3: Some(el3),
+            ..self
+        }
     }
 
     /// Adds first values.
     pub const fn first(self, first: fn(&mut SysRegs)) -> Self {
-        Self { first, ..self }
+        Self {
+            first: Some(first),
+            ..self
+        }
     }
 
     /// Adds what EL3 sets up on each core.
     pub const fn init(self, init: fn()) -> Self {
-        Self { init, ..self }
+        Self {
+            init: Some(init),
+            ..self
+        }
     }
 }
 
