@@ -24,12 +24,11 @@
     stp     x24, x25, [sp, #192]
     stp     x26, x27, [sp, #208]
     stp     x28, x29, [sp, #224]
-    ldr     x1, [sp, #{el3_sp}]
+    ldp     x19, x1, [sp, #{el3_frame}]
     str     x30, [sp, #240]
     mov     x0, #\kind
     mov     sp, x1
-    ldr     x19, [sp, #16]
-    ldp     x29, x30, [sp], #32
+    ldp     x29, x30, [sp], #16
     ret
 .endm
 
@@ -72,10 +71,9 @@ vectors:
 // Returns in x0 the kind of exception that ended the world's run; clobbers all but x19, x29 and SP.
     .global world_enter
 world_enter:
-    stp     x29, x30, [sp, #-32]!
-    str     x19, [sp, #16]
+    stp     x29, x30, [sp, #-16]!
     mov     x1, sp
-    str     x1, [x0, #{el3_sp}]
+    stp     x19, x1, [x0, #{el3_frame}]
     mov     sp, x0
     ldp     x2, x3, [sp, #16]
     ldp     x4, x5, [sp, #32]

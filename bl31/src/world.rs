@@ -18,8 +18,8 @@ pub const GPR_COUNT: usize = 31;
 pub struct WorldContext {
     /// x0 to x30, valid whenever EL3 runs.
     pub gpr: [u64; GPR_COUNT],
-    /// EL3's own stack pointer while this world runs. Only vectors.S touches it.
-    el3_sp: u64,
+    /// EL3's own x19 and stack pointer while this world runs. Only vectors.S touches them.
+    el3_frame: [u64; 2],
     /// Where the world goes on. Valid while the other world is the current one.
     pub elr_el3: u64,
     /// The processor state the world goes on with. Valid while the other world is the current one.
@@ -34,7 +34,7 @@ impl WorldContext {
     /// All zero: a world that was never started.
     pub const EMPTY: Self = Self {
         gpr: [0; GPR_COUNT],
-        el3_sp: 0,
+        el3_frame: [0; 2],
         elr_el3: 0,
         spsr_el3: 0,
         el3: El3Regs::EMPTY,
@@ -118,7 +118,7 @@ impl Exit {
 
 global_asm!(
     include_str!("vectors.S"),
-    el3_sp = const offset_of!(WorldContext, el3_sp),
+    el3_frame = const offset_of!(WorldContext, el3_frame),
     sync = const Exit::SYNC,
     irq = const Exit::IRQ,
     fiq = const Exit::FIQ,

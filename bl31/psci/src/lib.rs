@@ -143,7 +143,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
     /// A PSCI call of `core` from the normal world: function ID (w0, bit 16 clear) and x1 to x3.
     ///
     /// Any values are allowed. An error leaves all state as it was.
-    #[inline]
+    #[inline(always)]
     pub fn call(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
         // The frequent ones, each on its own short path.
         match function {
@@ -156,10 +156,17 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
                 let target = u64::from(arguments[0] as u32);
                 return Decision::Return(self.affinity_info(target, arguments[1] as u32));
             }
+            _ if !self.may_exist(function) => return Decision::Return(Error::NotSupported.into()),
             _ => {}
         }
         self.other_call(core, function, arguments)
             .unwrap_or_else(|error| Decision::Return(error.into()))
+    }
+
+    /// Whether the function exists, or does where a Trusted OS is bound to a core.
+    #[inline(always)]
+    fn may_exist(&self, function: u32) -> bool {
+        Functions::<P>::has(function) || function | SMC64 == PSCI_MIGRATE_INFO_UP_CPU_64
     }
 
     #[inline(never)]

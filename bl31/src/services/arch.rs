@@ -19,6 +19,7 @@ const INVALID_PARAMETER: u64 = -3_i64 as u64;
 pub struct Arch;
 
 impl Service for Arch {
+    #[inline(always)]
     fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
         let x0 = match function {
             SMCCC_VERSION => VERSION,

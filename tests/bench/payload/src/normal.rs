@@ -326,7 +326,11 @@ fn crowd(cores: usize) {
     }
 }
 
+/// The first one is not counted: the version is fixed with it.
 fn requests() {
+    let mut regs = [0; 18];
+    (regs[0], regs[1]) = (DIRECT_REQ, TO_SPMC);
+    arch::smc(&mut regs);
     for _ in 0..CROWD_ROUNDS {
         let mut regs = [0; 18];
         regs[..5].copy_from_slice(&[DIRECT_REQ, TO_SPMC, 0, 3, 4]);
