@@ -290,7 +290,8 @@ impl fmt::Display for NoSpmc {
             Self::Manifest(error) => write!(f, "the SPMC manifest: {error}"),
             Self::Place(range) => write!(
                 f,
-                "the SPMC manifest puts the SPMC at {range:#x?}, outside secure RAM: correct load_address and binary_size"
+                "the SPMC manifest puts the SPMC at {:#x} to {:#x}, outside secure RAM: correct load_address and binary_size",
+                range.start, range.end
             ),
         }
     }
