@@ -1,6 +1,6 @@
 //! How each world is entered, on the first and on every other core.
 
-use crate::arch::{cpu, entry};
+use crate::arch::{cpu, entry, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
@@ -15,7 +15,7 @@ pub const CASES: &[Case] = &[
     Case::new("boot/secondary-entry", entry_secure_normal)
         .secure(secondary_entry_secure)
         .needs(Needs::CORES),
-    Case::new("boot/secure-interrupt-first", entry_secure_normal).secure(interrupt_first_secure),
+    Case::new("boot/secure-interrupt-first", interrupt_first).secure(interrupt_first_secure),
 ];
 
 /// DAIF with everything masked.
@@ -114,6 +114,12 @@ fn secondary_entry_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         );
     }
     None
+}
+
+/// As [`entry_secure_normal`], once the interrupt has had its time: one core alone gets here at once.
+fn interrupt_first() -> Outcome {
+    timer::delay(50_000);
+    entry_secure_normal()
 }
 
 /// The secure interrupt that the SPMC arranged while it booted reached it, though the normal world
