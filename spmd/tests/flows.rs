@@ -118,6 +118,15 @@ mod boot {
     }
 
     #[test]
+    fn address_0_is_no_entry_point() {
+        let mut config = config(Version::V1_2);
+        config.image = 0..0x1000;
+        let mut machine = Machine::booting(config);
+        assert_eq!(machine.secure_says(&[EP_REGISTER, 0]), Action::Return);
+        assert_error(&machine.secure, -2);
+    }
+
+    #[test]
     fn the_boot_cores_failure_is_everybodys() {
         let mut machine = Machine::booting(config(Version::V1_2));
         let action = machine.secure_says(&[id(0x60, false), 0, error_code(-3)]);
