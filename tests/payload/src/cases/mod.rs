@@ -4,6 +4,7 @@ use crate::framework::case::Case;
 
 mod boot;
 pub(crate) mod ffa;
+mod lifecycle;
 mod no_ffa;
 mod poison;
 mod psci;
@@ -31,6 +32,10 @@ static AREAS: &[&[Case]] = &[
     sri::notifications::CASES,
     poison::CASES,
     poison::vectors::CASES,
+    lifecycle::trusty::CASES,
+    lifecycle::xen::CASES,
+    lifecycle::hafnium::CASES,
+    lifecycle::gunyah::CASES,
     ffa::failure::CASES,
     no_ffa::CASES,
 ];

@@ -5,7 +5,7 @@
 use super::case::{Case, Needs, Outcome, Why};
 use super::text::Text;
 use super::{config, console, control, cores, demo, ffa, psci, spmc};
-use crate::arch::{cpu, gic};
+use crate::arch::{cpu, gic, timer};
 use crate::{cases, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
@@ -52,6 +52,8 @@ fn test() {
         FAILED.fetch_add(1, SeqCst);
         return done();
     }
+    // The SPMC has arranged for an interrupt that comes before any FF-A call.
+    timer::delay(40_000);
     let filter = config::get("filter", "");
     let chosen = |case: &Case| case.name.contains(filter) && in_this_boot(case, filter);
     let phases = [

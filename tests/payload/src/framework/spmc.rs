@@ -170,6 +170,17 @@ fn dispatch(secure: &Secure, message: &Regs) -> Regs {
         .unwrap_or_else(|| default_answer(secure, message))
 }
 
+/// The answer to a message that came while a case's secure side was in a loop of its own, and that
+/// ends the loop.
+pub fn other(message: &Regs) -> Option<Regs> {
+    let secure = Secure::here();
+    Some(if control::is_control(message) {
+        control::answer(message)
+    } else {
+        default_answer(&secure, message)
+    })
+}
+
 /// What the SPMC does with a message that no case claims.
 pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
     if let Some(answer) = cases::ffa::partition::answer(message) {

@@ -1,0 +1,166 @@
+//! A Hafnium-like SPMC: its state lives in registers across its calls, a vCPU
+//! that was preempted goes on on whichever core the normal world runs it, and
+//! an interrupt of the normal world gets that world its core back.
+
+use crate::arch::{MAX_CORES, gic, smc, timer};
+use crate::ensure_eq;
+use crate::framework::case::{Case, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{cores, ffa, irq};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+pub const CASES: &[Case] = &[
+    Case::new("lifecycle/hafnium-registers", registers).secure(registers_secure),
+    Case::new("lifecycle/hafnium-migrating-vcpu", migrate).secure(migrate_secure),
+    Case::new("lifecycle/hafnium-preempted", preempted).secure(preempted_secure),
+];
+
+const REQ: u32 = ffa::DIRECT_REQ | ffa::SMC64;
+const RESP: u32 = ffa::DIRECT_RESP | ffa::SMC64;
+
+/// A chain of messages; the SPMC keeps the running sum in x19 of its own call.
+fn registers() -> Outcome {
+    cores::on_each(|core| {
+        let mut sum = 0u64;
+        for i in 0..50 {
+            let value = (core as u64 + 1) << 32 | i * i;
+            sum = sum.wrapping_add(value);
+            let got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, value]);
+            ensure_eq!(got.function(), RESP, "answer");
+            ensure_eq!(got.x(3), sum, "the sum that the SPMC keeps in x19");
+        }
+        // The end: the SPMC forgets.
+        let got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, u64::MAX]);
+        ensure_eq!(got.function(), RESP, "answer to the last message");
+        Ok(())
+    })
+}
+
+fn registers_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != REQ {
+        return None;
+    }
+    // The other world's loop of Hafnium: what it needs afterwards is in callee-saved registers.
+    let mut all = [0u64; 31];
+    all[19] = message.x(3);
+    let mut answer = ffa::response(message, &[all[19]]);
+    loop {
+        all[..18].copy_from_slice(&answer.0);
+        smc::call_all(&mut all);
+        let mut next = Regs::default();
+        next.0.copy_from_slice(&all[..18]);
+        if next.function() != REQ || next.x(3) == u64::MAX {
+            return crate::framework::spmc::other(&next);
+        }
+        all[19] = all[19].wrapping_add(next.x(3));
+        answer = ffa::response(&next, &[all[19]]);
+    }
+}
+
+/// The vCPU of the partition: where it is in its work, saved by the SPMC when preempted.
+static VCPU: AtomicU64 = AtomicU64::new(0);
+/// FFA_INTERRUPT and FFA_RUN name it so.
+const TARGET: u64 = 0x8003_0000;
+const STEPS: u64 = 12;
+
+/// A request is begun on one core and preempted at every step; each step is run on the next core,
+/// and the answer comes wherever the last one was.
+fn migrate() -> Outcome {
+    let done = AtomicU64::new(0);
+    for step in 0..=STEPS {
+        cores::on(step as usize % cores::count(), |_| {
+            let got = if step == 0 {
+                ffa::call(REQ, &[ffa::route(0, 0x8003), 0, 1000])
+            } else {
+                ffa::call(ffa::RUN, &[TARGET])
+            };
+            if step < STEPS {
+                ensure_eq!(got.function(), ffa::INTERRUPT, "step {step}");
+                ensure_eq!(got.x(1), TARGET, "w1 of FFA_INTERRUPT");
+            } else {
+                ensure_eq!(got.function(), RESP, "the last step");
+                ensure_eq!(got.x(1), ffa::route(0x8003, 0), "w1 of the response");
+                done.store(got.x(3), SeqCst);
+            }
+            Ok(())
+        })?;
+    }
+    ensure_eq!(done.load(SeqCst), 1000 + STEPS, "what the vCPU counted");
+    Ok(())
+}
+
+fn migrate_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    match message.function() {
+        REQ => VCPU.store(message.x(3), SeqCst),
+        ffa::RUN => drop(VCPU.fetch_add(1, SeqCst)),
+        _ => return None,
+    }
+    let counted = VCPU.load(SeqCst);
+    Some(if counted < 1000 + STEPS {
+        ffa::request(ffa::INTERRUPT, &[TARGET])
+    } else {
+        ffa::request(RESP, &[ffa::route(0x8003, 0), 0, counted])
+    })
+}
+
+static TIMER: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+/// An interrupt of the normal world comes while the secure world works: EL3 is not in the way, the
+/// SPMC sees it and gives the core back, the handler runs, and FFA_RUN goes on with the work.
+fn preempted() -> Outcome {
+    irq::install(timer::EL2_INTID, |core, _| {
+        timer::stop_el2();
+        TIMER[core].fetch_add(1, SeqCst);
+    });
+    cores::on_each(|core| {
+        gic::enable(core, timer::EL2_INTID);
+        let mut preempted = 0;
+        for round in 0..10 {
+            let before = TIMER[core].load(SeqCst);
+            timer::start_el2(5_000);
+            let mut got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, round]);
+            // The interrupt may also have come before the call: then there is another try.
+            if got.function() == ffa::INTERRUPT {
+                preempted += 1;
+                timer::wait_until(5, || TIMER[core].load(SeqCst) > before);
+                ensure_eq!(
+                    TIMER[core].load(SeqCst),
+                    before + 1,
+                    "timer interrupts taken after FFA_INTERRUPT"
+                );
+                got = ffa::call(ffa::RUN, &[TARGET]);
+            }
+            ensure_eq!(got.function(), RESP, "answer in round {round}");
+            ensure_eq!(got.x(3), round, "what the SPMC was asked");
+        }
+        gic::disable(core, timer::EL2_INTID);
+        crate::ensure!(
+            preempted > 0,
+            "the SPMC never saw an interrupt of the normal world"
+        );
+        Ok(())
+    })
+}
+
+fn preempted_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != REQ {
+        return None;
+    }
+    // An interrupt of the other world shows as an FIQ.
+    let seen = timer::wait_until(5, || gic::pending_lines() & (1 << 6) != 0);
+    if seen {
+        let next = smc::call(ffa::request(ffa::INTERRUPT, &[TARGET]));
+        s.expect_eq(
+            u64::from(next.function()),
+            u64::from(ffa::RUN),
+            "the SPMC's next message after FFA_INTERRUPT",
+        );
+        s.expect_eq(
+            gic::pending_lines() & (1 << 6),
+            0,
+            "the normal world's interrupt after it had the core",
+        );
+    }
+    Some(ffa::response(message, &[message.x(3)]))
+}

@@ -1,0 +1,236 @@
+//! A Trusty-like secure partition, and a hypervisor that tells it about VMs.
+//!
+//! The partition is 0x8003 behind the SPMC, or the SPMC itself. To a new
+//! message it says RETRY and rings a doorbell at the normal world, because it
+//! needs time to work, which FFA_RUN gives it; the hypervisor repeats the
+//! message, on any core, until it says SUCCESS. A VM that it knows is not
+//! created again, one that it does not know is not destroyed.
+
+use crate::arch::{cpu, gic, timer};
+use crate::framework::case::{Case, Needs, Outcome, Why};
+use crate::framework::ffa::{FRAMEWORK, message as number};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{cores, ffa, irq};
+use crate::{ensure, ensure_eq};
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+pub const CASES: &[Case] = &[
+    Case::new("lifecycle/trusty", one_vm).secure(partition),
+    Case::new("lifecycle/trusty-two-vms", two_vms)
+        .secure(partition)
+        .needs(Needs::CORES),
+    Case::new("lifecycle/trusty-duplicates", duplicates).secure(partition),
+    Case::new("lifecycle/trusty-unknown-message", unknown_message)
+        .secure(partition)
+        .needs(Needs::JANUS),
+];
+
+/// The SPMC itself, and a partition behind it.
+const RECEIVERS: [u64; 2] = [ffa::SPMC, 0x8003];
+/// The doorbell: an SGI of the normal world.
+const DOORBELL: u32 = 6;
+
+/// Sends `what` about `vm`; the status.
+fn send(receiver: u64, what: u64, vm: u64) -> Result<i32, Why> {
+    let got = ffa::call(
+        ffa::DIRECT_REQ,
+        &[
+            ffa::route(ffa::HYPERVISOR, receiver),
+            FRAMEWORK | what,
+            0,
+            0,
+            vm,
+        ],
+    );
+    ensure_eq!(
+        got.function(),
+        ffa::DIRECT_RESP,
+        "answer to framework message {what}"
+    );
+    ensure_eq!(
+        got.x(1),
+        ffa::route(receiver, ffa::HYPERVISOR),
+        "w1 of the answer to message {what}"
+    );
+    ensure_eq!(
+        got.x(2),
+        FRAMEWORK | (what + 1),
+        "w2 of the answer to message {what}"
+    );
+    Ok(got.w(3) as i32)
+}
+
+/// Gives the partition time on this core until it has nothing to do.
+fn run(receiver: u64, vm: u64) -> Outcome {
+    let target = ffa::route(receiver, vm);
+    let got = ffa::call(ffa::RUN, &[target]);
+    ensure_eq!(got.function(), ffa::MSG_WAIT, "answer to FFA_RUN");
+    Ok(())
+}
+
+/// One attempt on this core: whether it was accepted. After RETRY the doorbell must ring, and the
+/// partition gets time.
+fn attempt(receiver: u64, what: u64, vm: u64) -> Result<bool, Why> {
+    let core = cpu::number();
+    gic::enable(core, DOORBELL);
+    let before = irq::count(core, DOORBELL);
+    match send(receiver, what, vm)? {
+        0 => Ok(true),
+        ffa::RETRY => {
+            let rang = timer::wait_until(10, || irq::count(core, DOORBELL) > before);
+            ensure!(rang, "RETRY for VM {vm} without a doorbell on core {core}");
+            run(receiver, vm)?;
+            Ok(false)
+        }
+        other => crate::fail!("message {what} about VM {vm}: {other}"),
+    }
+}
+
+/// Repeats the message on this core until it is accepted.
+fn until_accepted(receiver: u64, what: u64, vm: u64) -> Outcome {
+    for _ in 0..20 {
+        if attempt(receiver, what, vm)? {
+            return Ok(());
+        }
+    }
+    crate::fail!("message {what} about VM {vm} is not accepted after 20 attempts")
+}
+
+/// One VM comes and goes three times, each attempt on the next core; VM 0 stands for the normal
+/// world before there is a hypervisor.
+fn one_vm() -> Outcome {
+    irq::install(DOORBELL, irq::count_only);
+    let mut core = 0;
+    for receiver in RECEIVERS {
+        for vm in [0, 1, 0xffff, 1] {
+            for what in [number::VM_CREATED, number::VM_DESTROYED] {
+                let accepted = AtomicU32::new(0);
+                while accepted.load(SeqCst) == 0 {
+                    cores::on(core % cores::count(), |_| {
+                        accepted.store(u32::from(attempt(receiver, what, vm)?), SeqCst);
+                        Ok(())
+                    })?;
+                    core += 1;
+                    ensure!(
+                        core < 1000,
+                        "message {what} about VM {vm} is never accepted"
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each core has a VM of its own, all at once, to both receivers.
+fn two_vms() -> Outcome {
+    irq::install(DOORBELL, irq::count_only);
+    cores::on_each(|core| {
+        let vm = 10 + core as u64;
+        for receiver in RECEIVERS {
+            for _ in 0..3 {
+                until_accepted(receiver, number::VM_CREATED, vm)?;
+                until_accepted(receiver, number::VM_DESTROYED, vm)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A VM twice, a VM that is not there: INVALID_PARAMETERS, and what there is stays.
+fn duplicates() -> Outcome {
+    irq::install(DOORBELL, irq::count_only);
+    for receiver in RECEIVERS {
+        let vm = 200;
+        ensure_eq!(
+            send(receiver, number::VM_DESTROYED, vm)?,
+            ffa::INVALID_PARAMETERS,
+            "an early destroy"
+        );
+        until_accepted(receiver, number::VM_CREATED, vm)?;
+        ensure_eq!(
+            send(receiver, number::VM_CREATED, vm)?,
+            ffa::INVALID_PARAMETERS,
+            "a duplicate"
+        );
+        until_accepted(receiver, number::VM_DESTROYED, vm)?;
+        ensure_eq!(
+            send(receiver, number::VM_DESTROYED, vm)?,
+            ffa::INVALID_PARAMETERS,
+            "a second destroy"
+        );
+    }
+    Ok(())
+}
+
+/// A message that is not the hypervisor's to send does not even reach the partition.
+fn unknown_message() -> Outcome {
+    for receiver in RECEIVERS {
+        let got = ffa::call(
+            ffa::DIRECT_REQ,
+            &[
+                ffa::route(ffa::HYPERVISOR, receiver),
+                FRAMEWORK | 0x33,
+                0,
+                0,
+                1,
+            ],
+        );
+        ffa::expect_error(
+            &got,
+            ffa::INVALID_PARAMETERS,
+            "an unknown framework message",
+        )?;
+    }
+    Ok(())
+}
+
+// The partition's books: what it knows of each VM, for each receiver.
+
+/// The VM is not known; each value in between is one turn of work done.
+const ABSENT: u32 = 0;
+/// It wants this many turns before it accepts a message.
+const TURNS: u32 = 3;
+const PRESENT: u32 = 100;
+
+static VMS: [[AtomicU32; 256]; 2] = [const { [const { AtomicU32::new(ABSENT) }; 256] }; 2];
+
+fn partition(s: &Secure, message: &Regs) -> Option<Regs> {
+    let function = message.function();
+    // FFA_RUN has the partition in w1[31:16], a request in w1[15:0].
+    let id = if function == ffa::RUN {
+        message.x(1) >> 16
+    } else {
+        message.x(1)
+    } & 0xffff;
+    let books = &VMS[RECEIVERS.iter().position(|r| *r == id)?];
+    match function {
+        ffa::RUN => {
+            // A turn of work for the VM that waits (its number stands in for the vCPU).
+            books[message.x(1) as usize & 0xff].fetch_add(1, SeqCst);
+            Some(ffa::request(ffa::MSG_WAIT, &[]))
+        }
+        ffa::DIRECT_REQ if message.x(2) & FRAMEWORK != 0 => {
+            let what = message.x(2) & 0xff;
+            let vm = &books[message.x(5) as usize & 0xff];
+            let state = vm.load(SeqCst);
+            let answer = |status| Some(ffa::framework_response(message, what + 1, status));
+            let (from, to) = match what {
+                number::VM_CREATED => (ABSENT, PRESENT),
+                number::VM_DESTROYED => (PRESENT, ABSENT),
+                _ => return answer(ffa::NOT_SUPPORTED),
+            };
+            if !(from..=from + TURNS).contains(&state) {
+                return answer(ffa::INVALID_PARAMETERS);
+            }
+            if state == from + TURNS {
+                vm.store(to, SeqCst);
+                return answer(0);
+            }
+            gic::send_sgi_other_world(s.core, DOORBELL);
+            answer(ffa::RETRY)
+        }
+        _ => None,
+    }
+}
