@@ -55,6 +55,15 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, all switched", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, doorbell", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=doorbell"], only: "sri/", qemu: Which::Recent },
+    Boot { name: "S-EL2, both FF-A 1.3", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.3", "ffa=1.3"], only: "ffa/", qemu: Which::Recent },
+    Boot { name: "S-EL2, SPMC FF-A 1.1", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.1"], only: "ffa/", qemu: Which::Recent },
+    Boot { name: "S-EL2, SPMC FF-A 1.0", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.0"], only: "ffa/", qemu: Which::Recent },
+    Boot { name: "S-EL2, normal world FF-A 1.1", spmc_el: 2, cpu: "max", smp: 4, config: &["ffa=1.1"], only: "ffa/", qemu: Which::Recent },
+    Boot { name: "S-EL1, normal world FF-A 1.0", spmc_el: 1, cpu: "max", smp: 4, config: &["ffa=1.0"], only: "ffa/", qemu: Which::Recent },
+    Boot { name: "S-EL2, no secondary entry point", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=primary-ep"], only: "boot/", qemu: Which::Recent },
+    Boot { name: "S-EL2, SPMC fails on core 1", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=boot-error-1"], only: "ffa/boot-error-secondary", qemu: Which::Recent },
+    Boot { name: "S-EL1, SPMC fails on core 1", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=boot-error-1"], only: "ffa/boot-error-secondary", qemu: Which::Recent },
+    Boot { name: "S-EL2, SPMC fails", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=boot-error"], only: "noffa/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sme=off", spmc_el: 1, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sve=off,sme=off", spmc_el: 1, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n2", spmc_el: 1, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -67,6 +76,9 @@ const BOOTS: &[Boot] = &[
 const MANIFESTS: &[(&str, &str)] = &[
     ("spmc=switch-all", "test-spmc-all.dts"),
     ("spmc=doorbell", "test-spmc-doorbell.dts"),
+    ("spmc=v1.0", "test-spmc-v1.0.dts"),
+    ("spmc=v1.1", "test-spmc-v1.1.dts"),
+    ("spmc=v1.3", "test-spmc-v1.3.dts"),
 ];
 
 /// What all boots share.
