@@ -138,6 +138,9 @@ fn unclaimed(id: IntId) {
 /// Nobody on this core takes secure interrupts any more: they are no longer signalled.
 pub fn give_up_secure_interrupts() {
     gic_cpu::disable_secure_group1();
+    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+        redistributor.disable_secure_group1();
+    }
     error!("a secure interrupt came and there is no SPMC on this core to take it; no more of them");
 }
 

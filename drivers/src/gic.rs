@@ -403,6 +403,19 @@ impl Redistributor {
         Ok(self.regs().enable_interrupt(id, false)?)
     }
 
+    /// Disables every secure Group 1 interrupt among the private ones: nobody takes them any more. One
+    /// that stayed pending would keep the normal world's, whose priorities are lower, from showing.
+    pub fn disable_secure_group1(&mut self) {
+        // SAFETY: as in `regs`.
+        let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
+        let mut sgi = field!(frame, sgi);
+        let group = field_shared!(sgi, igroupr).get(0).map_or(!0, |r| r.read());
+        let modifier = field_shared!(sgi, igrpmodr).get(0).map_or(0, |r| r.read());
+        if let Some(mut register) = field!(sgi, icenabler).get(0) {
+            register.write(!group & modifier);
+        }
+    }
+
     /// Saves the private interrupts, for a suspend in which the redistributor loses power.
     pub fn save(&mut self, context: &mut RedistributorContext) -> Result<(), Error> {
         Ok(self.regs().save(context)?)
