@@ -1,6 +1,6 @@
 //! The boots in which the payloads' cases run: one line of data each.
 
-use super::{Context, Tally, bad_input, drop_in, payload};
+use super::{Context, Tally, bad_input, crash, drop_in, payload};
 use crate::cli::Runtime;
 use crate::fip::{self, Images};
 use crate::qemu::{Machine, Qemu};
@@ -183,6 +183,7 @@ pub fn run(context: &Context) -> Result<Tally> {
     }
     if context.args.boot.is_none() && context.args.bl31 == Runtime::Janus {
         tally.add(bad_input::run(&bench)?);
+        tally.add(crash::run(&bench));
         tally.add(drop_in::run(&bench)?);
     }
     Ok(tally)

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod boots;
+mod crash;
 mod drop_in;
 mod host;
 pub mod payload;

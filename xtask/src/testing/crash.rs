@@ -1,0 +1,134 @@
+//! What a bug in EL3 leaves behind: a crash report on the console, and the other cores running.
+//!
+//! The bugs are put into the image here, as instructions written over the first ones of a function
+//! of entry.S or boot.rs, so that the image under test is the one that users get.
+
+use super::Tally;
+use super::boots::Bench;
+use crate::console::{self, Limits, Uart};
+use crate::qemu::Machine;
+use crate::{bl31, image, paths, ui};
+use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSymbol};
+use std::path::Path;
+
+/// One bug.
+struct Bug {
+    /// The case.
+    name: &'static str,
+    /// The function that has it.
+    function: &'static str,
+    /// What is written over its first instructions.
+    instructions: &'static [u32],
+    /// What the report has to say, in this order.
+    says: &'static [&'static str],
+}
+
+/// `udf #0`
+const UDF: u32 = 0;
+/// `sub sp, sp, #1, lsl #12`
+const SUB_SP_4096: u32 = 0xd140_07ff;
+/// `mov x1, #-1`
+const MOV_X1_ONES: u32 = 0x9280_0001;
+
+/// In `warm_main` the second core has just come on and the first one runs the normal world.
+const BUGS: &[Bug] = &[
+    Bug {
+        name: "boot/crash-report",
+        function: "warm_main",
+        instructions: &[UDF],
+        says: &[
+            "CRASH: synchronous exception in EL3",
+            "core 0x1",
+            "esr_el3   0000000002000000",
+            "x0  ",
+            "x30 ",
+            "back trace: ",
+            "this core stops here",
+        ],
+    },
+    Bug {
+        name: "boot/crash-stack-guard",
+        function: "warm_main",
+        instructions: &[SUB_SP_4096],
+        says: &[
+            "CRASH: synchronous exception in EL3",
+            "core 0x1",
+            // A data abort, translation fault of level 3: the guard page is not mapped.
+            "esr_el3   0000000096000047",
+            "this core stops here",
+        ],
+    },
+    Bug {
+        name: "boot/crash-panic",
+        function: "cold_core_index",
+        instructions: &[MOV_X1_ONES],
+        says: &[
+            "CRASH: boot: the boot core has an impossible MPIDR",
+            "bl31/src/boot.rs",
+            "this core stops here",
+        ],
+    },
+];
+
+/// Runs the cases that are asked for.
+pub fn run(bench: &Bench) -> Tally {
+    let mut tally = Tally::default();
+    for bug in BUGS.iter().filter(|bug| bench.context.wants(bug.name)) {
+        tally.case(bug.name, bug.run(bench));
+    }
+    tally
+}
+
+impl Bug {
+    fn run(&self, bench: &Bench) -> Result<()> {
+        let step = ui::step(self.name);
+        let dir = paths::out().join("test").join(self.name.replace('/', "_"));
+        std::fs::create_dir_all(&dir)?;
+        let elf = bl31::elf(&bench.context.build())?;
+        let (options, mut images) = bench.images(1)?;
+        images.bl31 = dir.join("bl31.bin");
+        let at = self.write(&elf, &images.bl31)?;
+        let machine = bench.machine(self.name, &options, &images, "boot/", &[])?;
+        let machine = Machine { smp: 2, ..machine };
+        let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
+        let mut running =
+            console::start(&bench.qemu, &machine, &log, false, Limits::secs(60, 120))?;
+        for text in self.says {
+            if let Err(error) = running.expect(Uart::Normal, text) {
+                bail!(
+                    "the console does not say `{text}`: {error:#}\nlog: {}\n{}",
+                    log.display(),
+                    running.last_lines()
+                );
+            }
+        }
+        if self.instructions == [UDF] {
+            ensure!(
+                running.normal.contains(&format!("back trace: {at:#x}")),
+                "the back trace does not start at {at:#x}, where the bug is (log: {})",
+                log.display()
+            );
+        }
+        step.done();
+        Ok(())
+    }
+
+    /// Writes the flat image of `elf` with the bug to `to`. Returns the address of the bug.
+    fn write(&self, elf: &Path, to: &Path) -> Result<u64> {
+        let bytes = std::fs::read(elf)?;
+        let file = object::File::parse(&*bytes)?;
+        let function = file
+            .symbols()
+            .find(|symbol| symbol.name() == Ok(self.function))
+            .with_context(|| format!("the image has no function `{}`", self.function))?
+            .address();
+        let (base, mut flat) = image::loaded(&file)?;
+        for (index, instruction) in self.instructions.iter().enumerate() {
+            let at = (function - base) as usize + index * 4;
+            flat[at..at + 4].copy_from_slice(&instruction.to_le_bytes());
+        }
+        std::fs::write(to, flat)?;
+        Ok(function)
+    }
+}
