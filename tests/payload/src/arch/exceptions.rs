@@ -6,7 +6,7 @@
 
 use super::{MAX_CORES, cpu};
 use crate::mrs;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What the vectors saved.
 #[derive(Debug)]
@@ -109,6 +109,13 @@ pub fn attempt(f: impl FnOnce()) -> bool {
     state.swap(NO, Relaxed) == TRYING
 }
 
+static SYNDROME: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+/// The syndrome of the exception that the last failed [`attempt`] took on this core.
+pub fn syndrome() -> u64 {
+    SYNDROME[cpu::number()].load(Relaxed)
+}
+
 /// ESR class: unknown reason, trapped system register, SVE, FP, SME.
 const EXPECTABLE: [u64; 6] = [0x00, 0x18, 0x19, 0x07, 0x1d, 0x14];
 
@@ -118,6 +125,7 @@ extern "C" fn payload_exception(kind: u64, frame: &mut Frame) {
     match kind & 3 {
         0 if EXPECTABLE.contains(&class) && ATTEMPT[cpu::number()].load(Relaxed) != NO => {
             ATTEMPT[cpu::number()].store(TAKEN, Relaxed);
+            SYNDROME[cpu::number()].store(frame.esr, Relaxed);
             frame.elr += 4;
         }
         1 | 2 if kind / 4 == 1 => crate::framework::irq::interrupted(kind & 3 == 2),

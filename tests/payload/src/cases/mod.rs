@@ -36,6 +36,7 @@ static AREAS: &[&[Case]] = &[
     lifecycle::xen::CASES,
     lifecycle::hafnium::CASES,
     lifecycle::gunyah::CASES,
+    poison::closed::CASES,
     ffa::failure::CASES,
     no_ffa::CASES,
 ];

@@ -14,6 +14,7 @@ use crate::framework::{config, cores, ffa, psci};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub mod bank;
+pub mod closed;
 pub mod critical;
 pub mod registers;
 pub mod vector_regs;

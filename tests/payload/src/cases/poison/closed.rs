@@ -1,0 +1,96 @@
+//! What EL3 does not open for the secure world is UNDEFINED there, as if the CPU did not have it:
+//! nothing hangs, EL3 goes on, and the SPMC's own exception handler sees what an unallocated
+//! instruction would show it.
+
+use crate::arch::exceptions::{attempt, syndrome};
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{cores, ffa};
+use crate::{arch::smc, ensure_eq, mrs};
+
+pub const CASES: &[Case] = &[Case::new("poison/closed", closed)
+    .secure(secure_side)
+    .needs(Needs::JANUS)];
+
+/// In x3 of a direct request: try all.
+const TRY: u64 = 0x3001;
+
+/// ESR_ELx of an unknown reason, 32-bit instruction.
+const UNKNOWN: u64 = 1 << 25;
+
+/// Registers of what observes a program: the normal world's alone.
+const OBSERVERS: &[(&str, fn() -> u64)] = &[
+    ("PMBLIMITR_EL1", || mrs!("S3_0_C9_C10_0")),
+    ("PMSCR_EL1", || mrs!("S3_0_C9_C9_0")),
+    ("TRBLIMITR_EL1", || mrs!("S3_0_C9_C11_0")),
+    ("TRCPRGCTLR", || mrs!("S2_1_C0_C1_0")),
+    ("BRBFCR_EL1", || mrs!("S2_1_C9_C0_1")),
+    ("AMCR_EL0", || mrs!("S3_3_C13_C2_0")),
+    ("MPAM1_EL1", || mrs!("S3_0_C10_C5_0")),
+];
+
+fn closed() -> Outcome {
+    cores::on_each(|_| {
+        let call = ffa::request(
+            ffa::DIRECT_REQ | ffa::SMC64,
+            &[ffa::route(0, ffa::SPMC), 0, TRY],
+        );
+        let got = smc::call(call);
+        ensure_eq!(
+            got.function(),
+            ffa::DIRECT_RESP | ffa::SMC64,
+            "answer of the SPMC"
+        );
+        Ok(())
+    })
+}
+
+/// Fails unless reading is UNDEFINED.
+fn undefined(s: &Secure, name: &str, read: fn() -> u64) {
+    if attempt(|| {
+        read();
+    }) {
+        s.fail(format_args!("{name} can be read"));
+    } else if syndrome() != UNKNOWN {
+        s.fail(format_args!("{name}: the syndrome is {:#x}", syndrome()));
+    }
+}
+
+fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ | ffa::SMC64 || message.x(3) != TRY {
+        return None;
+    }
+    for (name, read) in OBSERVERS {
+        undefined(s, name, *read);
+    }
+    let sve = mrs!("id_aa64pfr0_el1") >> 32 & 0xf != 0;
+    let sme = mrs!("id_aa64pfr1_el1") >> 24 & 0xf != 0;
+    if !s.sel2 {
+        // Open for all that this level has a say in.
+        let cpacr = mrs!("cpacr_el1");
+        crate::msr!("cpacr_el1", cpacr | 3 << 16 | 3 << 20 | 3 << 24);
+        undefined(s, "ZCR_EL1", || mrs!("S3_0_C1_C2_0"));
+        undefined(s, "SMCR_EL1", || mrs!("S3_0_C1_C2_6"));
+        undefined(s, "SVCR", || mrs!("S3_3_C4_C2_2"));
+        crate::msr!("cpacr_el1", cpacr);
+    } else {
+        let cptr = mrs!("cptr_el2");
+        crate::msr!("cptr_el2", cptr & !(1 << 8 | 1 << 10 | 1 << 12));
+        for (there, name, read) in [
+            (sve, "ZCR_EL2", (|| mrs!("S3_4_C1_C2_0")) as fn() -> u64),
+            (sme, "SMCR_EL2", || mrs!("S3_4_C1_C2_6")),
+            (sme, "TPIDR2_EL0", || mrs!("S3_3_C13_C0_5")),
+        ] {
+            let read = attempt(|| {
+                read();
+            });
+            if read != there {
+                s.fail(format_args!(
+                    "{name} is there: {there}, can be read: {read}"
+                ));
+            }
+        }
+    }
+    Some(ffa::response(message, &[]))
+}
