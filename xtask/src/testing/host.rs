@@ -3,25 +3,64 @@
 use super::{Context, Tally};
 use crate::{paths, proc, ui};
 use anyhow::Result;
+use std::path::Path;
 use std::process::Command;
+
+/// What cargo is asked for: the name that a person sees, and the arguments.
+const RUNS: [(&str, &[&str]); 3] = [
+    ("tests on the host", &["test", "--no-fail-fast"]),
+    (
+        "tests of the image's pure parts",
+        &[
+            "test",
+            "--no-fail-fast",
+            "-p",
+            "janus-bl31",
+            "--lib",
+            "--features",
+            "qemu",
+        ],
+    ),
+    // Millions of interleavings: optimised, a minute.
+    (
+        "PSCI's races, all interleavings",
+        &[
+            "test",
+            "--no-fail-fast",
+            "--release",
+            "-p",
+            "janus-psci",
+            "--features",
+            "loom",
+            "--test",
+            "races",
+        ],
+    ),
+];
 
 /// Runs `cargo test` and adds up its results.
 ///
 /// # Errors
 /// Cargo cannot be started.
 pub fn run(context: &Context) -> Result<Tally> {
-    let step = ui::step("tests on the host");
-    let log = paths::out().join("log/host.log");
+    let mut tally = Tally::default();
+    for (i, (name, arguments)) in RUNS.iter().enumerate() {
+        let log = paths::out().join(format!("log/host-{i}.log"));
+        tally.add(run_cargo(context, name, arguments, &log)?);
+    }
+    Ok(tally)
+}
+
+fn run_cargo(context: &Context, name: &str, arguments: &[&str], log: &Path) -> Result<Tally> {
+    let step = ui::step(name);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .current_dir(paths::root())
-        .args(["test", "--no-fail-fast"]);
+    cargo.current_dir(paths::root()).args(arguments);
     if !context.filter.is_empty() {
         // Names of host tests are paths of modules: `spmd::direct` for the filter `spmd/direct`.
         cargo.args(["--", &context.filter.replace('/', "::")]);
     }
-    let outcome = proc::logged(&mut cargo, &log);
-    let text = std::fs::read_to_string(&log)?;
+    let outcome = proc::logged(&mut cargo, log);
+    let text = std::fs::read_to_string(log)?;
     let mut tally = Tally::default();
     for line in text.lines() {
         tally.add(result_line(line));
@@ -38,7 +77,7 @@ pub fn run(context: &Context) -> Result<Tally> {
             {
                 eprintln!("FAIL  {line}");
             }
-            eprintln!("FAIL  tests on the host: {error:#}");
+            eprintln!("FAIL  {name}: {error:#}");
         }
     }
     Ok(tally)
