@@ -20,6 +20,9 @@ pub const CASES: &[Case] = &[
     Case::new("ffa/group0-secure", ask)
         .secure(group0_secure_secure)
         .needs(Needs::JANUS.union(Needs::V1_2)),
+    Case::new("ffa/group0-storm", group0_storm)
+        .secure(group0_storm_secure)
+        .needs(Needs::JANUS),
     Case::new("ffa/group0-normal", group0_normal)
         .secure(group0_normal_secure)
         .needs(Needs::JANUS.union(Needs::V1_2)),
@@ -210,6 +213,45 @@ fn group0_secure_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     );
     gic::disable(s.core, GROUP0_SGI);
     None
+}
+
+/// A Group 0 interrupt that nobody handles and that stays: both worlds go on, and it is turned off.
+/// The SPMC makes its timer one.
+fn group0_storm() -> Outcome {
+    let request = |what: u64| ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, what]);
+    ensure_eq!(
+        request(1).function(),
+        ffa::DIRECT_RESP,
+        "answer to the start"
+    );
+    let off = timer::wait_until(30, || request(2).x(3) == 0);
+    ensure_eq!(request(3).function(), ffa::DIRECT_RESP, "answer to the end");
+    crate::ensure!(off, "the interrupt that nobody handles stays enabled");
+    Ok(())
+}
+
+fn group0_storm_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ {
+        return None;
+    }
+    let intid = timer::secure_intid();
+    match message.x(3) {
+        1 => {
+            gic::enable_group0(s.core, intid);
+            timer::start_secure(1_000);
+            None
+        }
+        2 => Some(ffa::response(
+            message,
+            &[gic::is_enabled(s.core, intid).into()],
+        )),
+        _ => {
+            timer::stop_secure();
+            gic::disable(s.core, intid);
+            gic::enable_secure_group1(s.core, intid);
+            None
+        }
+    }
 }
 
 /// A Group 0 interrupt comes while the normal world runs with a value in every register: it goes
