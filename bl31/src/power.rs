@@ -24,6 +24,7 @@ impl Platform for Power {
     const FREEZE: bool = Plat::POWER.freeze;
     const NODE_HW_STATE: bool = Plat::POWER.node_hw_state;
     const STATISTICS: bool = Plat::POWER.statistics;
+    const HIBERNATE: bool = Plat::POWER.hibernate;
     const RESETS: &'static [u32] = Plat::POWER.resets;
 
     #[inline(always)]

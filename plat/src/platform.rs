@@ -45,6 +45,8 @@ pub struct PowerTable {
     pub node_hw_state: bool,
     /// STAT_RESIDENCY and STAT_COUNT.
     pub statistics: bool,
+    /// SYSTEM_OFF2 with HIBERNATE_OFF.
+    pub hibernate: bool,
     /// The types of SYSTEM_RESET2.
     pub resets: &'static [u32],
 }

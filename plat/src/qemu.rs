@@ -96,6 +96,8 @@ impl Platform for Qemu {
         freeze: true,
         node_hw_state: true,
         statistics: true,
+        // A system that has written itself to its disk needs nothing but power off.
+        hibernate: true,
         // RAM survives this machine's reset: it is as warm as a reset can be.
         resets: &[0],
     };
