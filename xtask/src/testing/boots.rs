@@ -69,6 +69,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, neoverse-n2", spmc_el: 1, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-v1", spmc_el: 1, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n1", spmc_el: 1, cpu: "neoverse-n1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, cortex-a72", spmc_el: 1, cpu: "cortex-a72", smp: 4, config: &[], only: "smccc/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
 ];
 
