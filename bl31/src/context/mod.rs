@@ -8,7 +8,8 @@
 //!
 //! Which registers belong to an extension, and which world may use it, is said in its file in
 //! [`crate::cpu_ext`]; the lists' machinery is in [`registers`], the architecture's base lists in
-//! [`el1`] and [`el2`]. [`live`] knows what both worlds use on a core. Vector and matrix registers are `simd`'s. docs/context.md argues it all.
+//! [`el1`] and [`el2`]. [`live`] knows what both worlds use on a core. Vector and matrix registers are
+//! [`simd`]'s, and what a trap becomes is [`undefined`]'s. docs/context.md argues it all.
 
 pub mod el1;
 pub mod el2;
@@ -17,7 +18,7 @@ pub mod features;
 pub mod live;
 pub mod policy;
 pub mod registers;
-mod simd;
+pub mod simd;
 mod sysreg;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub use el3::El3Regs;
 pub use features::{Feature, Features, IdRegs, field};
 pub use live::Live;
 pub use policy::{Policy, SpmcMode};
-use simd::Simd;
+pub use simd::Simd;
 pub(crate) use sysreg::{isb, mrs, msr};
 
 /// The system registers of one world on one core, valid while the other world is in the CPU.

@@ -1,4 +1,4 @@
-//! One declaration for each list of registers: [`registers!`] and [`bank!`].
+//! One declaration for each list of registers: `registers!` and `bank!`.
 //!
 //! A list is written once, as `field = "REGISTER"`. From it come the fields that keep the values,
 //! the code that saves and restores them, and the table that tests and the poison payload read, so

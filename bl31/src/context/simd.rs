@@ -2,7 +2,7 @@
 //!
 //! EL3 uses none of them itself (it is built for a soft-float target), so they pass through it
 //! untouched; this module is where they are switched. The instructions that do it are in
-//! [`vectors`], in a section of their own.
+//! `vectors`, in a section of their own.
 //!
 //! *What.* Where the SPMC runs at S-EL1 (or relies on EL3 for everything), Q0-Q31, FPSR, FPCR and
 //! FPMR are switched. For every SPMC, the normal world's Z, P, FFR and streaming mode come back as
@@ -11,7 +11,7 @@
 //!
 //! *When.* Only what is live. A world starts with SVE and SME trapped (CPTR_EL3.EZ, ESM clear),
 //! and the normal world with FP trapped where FP is switched. Its first use comes to
-//! [`Simd::first_use`], which opens the trap for good. A trap that is open in both worlds, or state
+//! `Simd::first_use`, which opens the trap for good. A trap that is open in both worlds, or state
 //! behind an open trap, is switched eagerly from then on; a call with the hint of SMCCC 1.3 leaves
 //! SVE out. While a trap is closed the world has no such state of its own, and what it would find
 //! there is cleared before it opens.
@@ -100,7 +100,7 @@ pub struct Simd {
     svcr: u64,
     /// The function ID of the call that leaves the normal world, for its hint.
     call: u32,
-    /// See [`opened`].
+    /// See `opened`.
     opened: u8,
     saved: Saved,
     _align: [u8; 2],
@@ -467,123 +467,4 @@ impl Simd {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FP: u64 = 0x07 << 26;
-    const SVE: u64 = 0x19 << 26;
-    const SME: u64 = 0x1d << 26;
-
-    /// One core with its worlds' EL3 registers as they start.
-    struct Core {
-        policy: Policy,
-        simd: Simd,
-        normal: El3Regs,
-        secure: El3Regs,
-    }
-
-    fn core(mode: SpmcMode) -> Core {
-        let features = Features::of(&[Feature::EL2, Feature::SEL2, Feature::SVE, Feature::SME]);
-        let policy = Policy::new(features, mode);
-        let mut simd = Simd::EMPTY;
-        simd.init(features, mode);
-        let (normal, secure) = (
-            policy.el3_regs(World::Normal),
-            policy.el3_regs(World::Secure),
-        );
-        Core {
-            policy,
-            simd,
-            normal,
-            secure,
-        }
-    }
-
-    impl Core {
-        fn traps(&mut self, world: World, esr: u64) -> bool {
-            let (this, mut other) = (SysRegs::EMPTY, SysRegs::EMPTY);
-            let el3 = match world {
-                World::Normal => &mut self.normal,
-                World::Secure => &mut self.secure,
-            };
-            self.simd
-                .first_use(&self.policy, world, el3, &this, &mut other, esr)
-        }
-
-        /// What is saved when the normal world leaves by a call of `function`.
-        fn leaves(&mut self, function: u32) -> Saved {
-            self.simd.call(function);
-            let (mut from, to) = (SysRegs::EMPTY, SysRegs::EMPTY);
-            self.simd.leave_normal(&self.policy, &mut from, &to);
-            self.simd.saved
-        }
-    }
-
-    #[test]
-    fn each_world_opens_what_it_may_use_once() {
-        use World::{Normal, Secure};
-        for (mode, secure_sve) in [
-            (SpmcMode::SEl1, false),
-            (SpmcMode::SEl2, true),
-            (SpmcMode::All, true),
-        ] {
-            let mut core = core(mode);
-            // FP is only ever closed to the normal world, where FP is switched lazily.
-            assert_eq!(
-                core.normal.cptr_el3 & cptr::TFP != 0,
-                mode == SpmcMode::SEl1
-            );
-            assert_eq!(core.traps(Normal, FP), mode == SpmcMode::SEl1);
-            assert!(!core.traps(Secure, FP) && !core.traps(Normal, FP));
-            for (esr, bit) in [(SVE, cptr::EZ), (SME, cptr::ESM)] {
-                assert!(core.traps(Normal, esr) && !core.traps(Normal, esr));
-                assert_ne!(core.normal.cptr_el3 & bit, 0);
-                assert_eq!(core.traps(Secure, esr), secure_sve);
-                assert_eq!(core.secure.cptr_el3 & bit != 0, secure_sve);
-            }
-            assert_eq!((core.normal.cptr_el3 | core.secure.cptr_el3) & cptr::TFP, 0);
-        }
-    }
-
-    #[test]
-    fn sve_or_sme_before_fp_takes_the_q_registers_over_too() {
-        for esr in [SVE, SME] {
-            let mut core = core(SpmcMode::SEl1);
-            assert!(core.traps(World::Normal, esr));
-            assert_eq!(core.normal.cptr_el3 & cptr::TFP, 0);
-            assert_ne!(core.simd.opened & opened::NORMAL_FP, 0);
-        }
-    }
-
-    #[test]
-    fn only_what_is_live_is_saved() {
-        let call = 0xc400_006f;
-        let mut core = core(SpmcMode::SEl1);
-        assert_eq!(core.leaves(call), Saved::Nothing);
-        core.traps(World::Normal, FP);
-        assert_eq!(core.leaves(call), Saved::Q);
-        core.traps(World::Normal, SVE);
-        assert_eq!(core.leaves(call), Saved::Z);
-        assert_eq!(core.leaves(call | HINT), Saved::Q);
-        // The hint is the call's, not the interrupt's that comes next.
-        let (mut from, to) = (SysRegs::EMPTY, SysRegs::EMPTY);
-        core.simd.leave_normal(&core.policy, &mut from, &to);
-        assert_eq!(core.simd.saved, Saved::Z);
-
-        let mut core = self::core(SpmcMode::SEl2);
-        assert_eq!(core.leaves(call), Saved::Nothing);
-        core.traps(World::Normal, SVE);
-        assert_eq!(core.leaves(call), Saved::Z);
-        assert_eq!(core.leaves(call | HINT), Saved::Nothing);
-    }
-
-    #[test]
-    fn a_hint_from_before_the_first_use_is_forgotten() {
-        let mut core = core(SpmcMode::SEl2);
-        core.simd.call(0xc401_006f);
-        core.traps(World::Normal, SVE);
-        let (mut from, to) = (SysRegs::EMPTY, SysRegs::EMPTY);
-        core.simd.leave_normal(&core.policy, &mut from, &to);
-        assert_eq!(core.simd.saved, Saved::Z);
-    }
-}
+mod tests;
