@@ -48,6 +48,9 @@ const SCR_ENABLES: u64 = scr::APK
     | scr::HACDBS_EN;
 /// SCR_EL3.TERR: error record registers are trapped.
 const SCR_TERR: u64 = 1 << 15;
+/// SCR_EL3.FIEN: fault injection. Janus keeps it closed, and says with TF-A's BL31 (without its
+/// FAULT_INJECTION_SUPPORT) that it comes with RAS: TF-A's tests take another answer for an error.
+const SCR_FIEN: u64 = 1 << 21;
 /// SCR_EL3.TRNDR: RNDR and RNDRRS are trapped.
 const SCR_TRNDR: u64 = 1 << 40;
 
@@ -88,7 +91,8 @@ pub fn available(
     let has = |feature| features.has(feature);
     Some(match register {
         SCR_EL3 => {
-            let traps = [(SCR_TERR, has(Feature::RAS)), (SCR_TRNDR, rng)];
+            let ras = has(Feature::RAS);
+            let traps = [(SCR_TERR, ras), (SCR_FIEN, ras), (SCR_TRNDR, rng)];
             el3.scr_el3 & SCR_ENABLES | untrapped(el3.scr_el3, &traps)
         }
         CPTR_EL3 => {
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn what_is_opened_is_told() {
         let features = Features::of(&[Feature::PAUTH, Feature::FGT, Feature::TCR2, Feature::RAS]);
-        let expected = scr::APK | scr::FGT_EN | scr::TCR2_EN | SCR_TERR;
+        let expected = scr::APK | scr::FGT_EN | scr::TCR2_EN | SCR_TERR | SCR_FIEN;
         assert_eq!(ask(SCR_EL3, World::Normal, features), expected);
         assert_eq!(ask(SCR_EL3, World::Secure, features), expected);
         let el3 = El3Regs::new(features, false, World::Normal);
