@@ -96,6 +96,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
     let sri = spmc.as_ref().map(|spmc| &spmc.sri);
     if let Err(why) = gic::init(sri.is_some()).and_then(|()| gic::init_core(sri)) {
         error!("interrupts: {why}");
+        stop();
     }
     for (index, affinity) in CORE_AFFINITIES.iter().enumerate() {
         let mpidr = Plat::mpidr(index);
@@ -312,9 +313,9 @@ impl Memory for SharedRam {
     }
 }
 
-/// Nothing can be run.
+/// What is wrong has been said, and nothing can be run.
 fn stop() -> ! {
-    error!("nothing to run; this core stops here");
+    error!("this core stops here");
     loop {
         wfe();
     }

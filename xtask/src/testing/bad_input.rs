@@ -57,6 +57,9 @@ pub fn run(bench: &Bench) -> Result<Tally> {
     if bench.context.wants(NO_BL33) {
         tally.case(NO_BL33, no_bl33(bench));
     }
+    if bench.context.wants(GICV2) {
+        tally.case(GICV2, gicv2(bench));
+    }
     Ok(tally)
 }
 
@@ -144,15 +147,36 @@ fn no_bl33(bench: &Bench) -> Result<()> {
         ..Images::default()
     };
     let machine = Machine::new(fip::pack(&built, &images, &dir)?);
-    let log = paths::out().join("log/qemu-boot_no-bl33.log");
-    let step = ui::step(NO_BL33);
-    let mut running = console::start(&bench.qemu, &machine, &log, false, Limits::secs(60, 120))?;
-    if let Err(error) = running.expect(Uart::Normal, "BL33") {
-        bail!(
-            "the console does not name BL33: {error:#}\nlog: {}\n{}",
-            log.display(),
-            running.last_lines()
-        );
+    stops(bench, NO_BL33, &machine, "BL33")
+}
+
+const GICV2: &str = "boot/gicv2";
+
+/// A machine with an interrupt controller that is out of scope: EL3 says so and stops.
+fn gicv2(bench: &Bench) -> Result<()> {
+    let dir = paths::out().join("test/boot_gicv2");
+    std::fs::create_dir_all(&dir)?;
+    let (options, images) = bench.images(1)?;
+    let machine = Machine {
+        properties: Some("gic-version=2".into()),
+        ..bench.machine(GICV2, &options, &images, "", &[])?
+    };
+    stops(bench, GICV2, &machine, "GICv2 is not supported")
+}
+
+/// Boots `machine`: EL3 has to say `why`, and the normal world must not run.
+fn stops(bench: &Bench, name: &str, machine: &Machine, why: &str) -> Result<()> {
+    let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
+    let step = ui::step(name);
+    let mut running = console::start(&bench.qemu, machine, &log, false, Limits::secs(60, 120))?;
+    for text in [why, "this core stops here"] {
+        if let Err(error) = running.expect(Uart::Normal, text) {
+            bail!(
+                "the console does not say `{text}`: {error:#}\nlog: {}\n{}",
+                log.display(),
+                running.last_lines()
+            );
+        }
     }
     ensure!(
         !running.normal.contains("hypervisor:"),
