@@ -45,6 +45,9 @@ impl Level {
 pub enum Part {
     /// The calls, on one core.
     Table,
+    /// Calls when the SPMC has used every extension that EL3 may lend it on first use. TF-A 2.12's
+    /// C BL31 does not open all of them.
+    Extensions,
     /// A call during which an SPMC at S-EL1 uses FP: TF-A 2.12's C BL31 hangs there.
     Fp,
     /// CPU_ON and CPU_OFF, on two.
@@ -203,6 +206,7 @@ impl Bench {
     pub fn run(&self, system: &System, part: Part) -> Result<Report> {
         let (text, smp, threads) = match part {
             Part::Table => ("table".to_owned(), 1, "off"),
+            Part::Extensions => ("extensions".to_owned(), 1, "off"),
             Part::Fp => ("fp".to_owned(), 1, "off"),
             Part::Power => ("power".to_owned(), 2, "off"),
             Part::Crowd(cores) => (format!("crowd={cores}"), cores, "on"),
@@ -219,7 +223,7 @@ impl Bench {
         let mut extra = vec!["-plugin".to_owned(), plugin];
         match part {
             // One thread, and time that passes with instructions: every run is the same.
-            Part::Table | Part::Fp | Part::Power => {
+            Part::Table | Part::Extensions | Part::Fp | Part::Power => {
                 extra.extend(["-icount".into(), "shift=0,sleep=off".into()])
             }
             Part::Crowd(_) => extra.extend(["-accel".into(), "tcg,thread=multi".into()]),

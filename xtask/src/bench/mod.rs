@@ -147,11 +147,11 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>
     let mut rows: Vec<Row> = Vec::new();
     for &runtime in runtimes {
         let system = bench.system(runtime, level)?;
-        for part in [Part::Table, Part::Fp, Part::Power] {
-            if part == Part::Fp && (runtime, level) != (Runtime::Janus, Level::El1) {
+        for part in [Part::Table, Part::Extensions, Part::Fp, Part::Power] {
+            let only_janus = matches!(part, Part::Extensions | Part::Fp);
+            if only_janus && runtime == Runtime::C || part == Part::Fp && level == Level::El2 {
                 continue;
             }
-
             let first = bench.run(&system, part)?.rows()?;
             let second = bench.run(&system, part)?.rows()?;
             if first != second {

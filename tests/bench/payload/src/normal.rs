@@ -4,8 +4,8 @@
 //! wrong, `@done` at the end. Row 0 is the boot, before the first instruction here. A row is made
 //! [`ROUNDS`] times; the first warms up what EL3 decides once.
 //!
-//! The text at 0x4800_0000 says which part runs: `table`, on one core; `fp`, on one: a request
-//! for an SPMC that uses FP; `power`, on two: CPU_ON and CPU_OFF; `crowd=N`: N cores send direct
+//! The text at 0x4800_0000 says which part runs: `table`, on one core; `extensions` and `fp`, on
+//! one: requests for an SPMC that uses them; `power`, on two: CPU_ON and CPU_OFF; `crowd=N`: N cores send direct
 //! requests at once.
 #![no_std]
 #![no_main]
@@ -30,6 +30,7 @@ const CPU_OFF: u64 = 0x8400_0002;
 const CPU_ON: u64 = 0xc400_0003;
 const SVE_HINT: u64 = 1 << 16;
 const USE_FP: u64 = 0xf9;
+const USE_EXTENSIONS: u64 = 0xfa;
 
 /// The core that arrived in [`main`] last; one is turned on at a time.
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);
@@ -79,6 +80,7 @@ extern "C" fn main(core: usize) -> ! {
 
     match part() {
         Part::Table => table(),
+        Part::Extensions => extensions(),
         Part::Fp => fp(),
         Part::Power => power(),
         Part::Crowd(cores) => crowd(cores),
@@ -182,6 +184,15 @@ fn table() {
     );
     fill_fp();
     row::<18>("direct request, FP live", &args, answer);
+}
+
+/// Direct requests when the SPMC has used every extension that EL3 lends it on its first use.
+fn extensions() {
+    row::<25>(
+        "direct request, the SPMC uses every extension",
+        &[DIRECT_REQ, TO_SPMC, 0, USE_EXTENSIONS],
+        |r| r[..5] == [0x8400_0070, FROM_SPMC, 0, USE_EXTENSIONS, 1],
+    );
 }
 
 /// A direct request with which the SPMC uses the FP registers too. Not in the table: the C BL31
@@ -361,6 +372,7 @@ fn fill_fp() {
 /// What this run is to do.
 enum Part {
     Table,
+    Extensions,
     Fp,
     Power,
     Crowd(usize),
@@ -371,6 +383,7 @@ fn part() -> Part {
     // SAFETY: RAM, filled before the start or zero.
     let text = unsafe { core::slice::from_raw_parts(0x4800_0000 as *const u8, 8) };
     match text {
+        [b'e', b'x', b't', ..] => Part::Extensions,
         [b'f', b'p', ..] => Part::Fp,
         [b'p', b'o', b'w', b'e', b'r', ..] => Part::Power,
         [b'c', b'r', b'o', b'w', b'd', b'=', n, ..] => {

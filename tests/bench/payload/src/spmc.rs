@@ -45,6 +45,8 @@ const SVE_HINT: u64 = 1 << 16;
 /// x3 of a request that makes this SPMC use the FP registers (at S-EL1; at S-EL2 it would have
 /// to save them itself).
 const USE_FP: u64 = 0xf9;
+/// The same for every extension that EL3 may open on first use.
+const USE_EXTENSIONS: u64 = 0xfa;
 
 #[unsafe(no_mangle)]
 extern "C" fn main(core: usize) -> ! {
@@ -88,6 +90,9 @@ fn answer(regs: &mut Regs, el1: bool) {
             if el1 && regs[3] == USE_FP {
                 use_fp();
             }
+            if regs[3] == USE_EXTENSIONS {
+                use_extensions(el1);
+            }
             regs[4] += 1;
         }
         FEATURES => *regs = reply(SUCCESS, [0, 0]),
@@ -120,6 +125,24 @@ fn use_fp() {
             ".arch_extension nosimd",
             ".arch_extension nofp",
         );
+    }
+}
+
+/// Reads a register of each: APIAKeyLo_EL1 and TPIDR2_EL0; at S-EL2 SCXTNUM_EL2, HFGRTR_EL2,
+/// HCRX_EL2 and CNTPOFF_EL2, at S-EL1 SCXTNUM_EL1.
+fn use_extensions(el1: bool) {
+    // SAFETY: reading them changes nothing; the bench's CPU has them all.
+    unsafe {
+        asm!("mrs {0}, S3_0_C2_C1_0", "mrs {0}, S3_3_C13_C0_5", out(reg) _);
+        if el1 {
+            asm!("mrs {0}, S3_0_C13_C0_7", out(reg) _);
+        } else {
+            asm!(
+                "mrs {0}, S3_4_C13_C0_7", "mrs {0}, S3_4_C1_C1_4",
+                "mrs {0}, S3_4_C1_C2_2", "mrs {0}, S3_4_C14_C0_6",
+                out(reg) _,
+            );
+        }
     }
 }
 
