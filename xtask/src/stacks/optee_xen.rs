@@ -41,6 +41,7 @@ const TOOLS: &[&str] = &[
     "liblzo2-2",
     "zlib1g",
     "libzstd1",
+    "libgcc-s1",
     "libc6",
 ];
 /// Kernel modules beside FF-A's, in the order in which they are loaded.
@@ -48,6 +49,7 @@ const MODULES: &[&str] = &[
     "drivers/xen/xen-evtchn.ko",
     "drivers/xen/xen-gntdev.ko",
     "drivers/xen/xen-privcmd.ko",
+    "drivers/xen/xenfs/xenfs.ko",
 ];
 
 /// Domain 0 with both driver lines; then the second domain, 20 times in the tests and once otherwise.

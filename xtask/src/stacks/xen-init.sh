@@ -7,6 +7,8 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin:/usr/lib/xen-4.20/bin
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
 mkdir -p /var/lib/xen /var/run/xen /var/lib/xenstored /var/log/xen/console /var/run/xenstored /run /etc/xen
 echo 'autoballoon="0"' >/etc/xen/xl.conf
 for module in /modules/*.ko; do insmod "$module"; done
