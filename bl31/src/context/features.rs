@@ -186,6 +186,8 @@ features! {
     MOPS,
     PAN,
     NMI,
+    RNG_TRAP,
+    TWED,
     DIT,
 }
 

@@ -165,5 +165,7 @@ pub static EXTENSIONS: &[Extension] = &[
     pstate::MOPS,
     pstate::PAN,
     pstate::NMI,
+    pstate::RNG_TRAP,
+    pstate::TWED,
     pstate::DIT,
 ];
