@@ -2,6 +2,7 @@
 //! nothing hangs, EL3 goes on, and the SPMC's own exception handler sees what an unallocated
 //! instruction would show it.
 
+use super::bank;
 use crate::arch::exceptions::{attempt, syndrome};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
@@ -9,9 +10,18 @@ use crate::framework::spmc::Secure;
 use crate::framework::{cores, ffa};
 use crate::{arch::smc, ensure_eq, mrs};
 
-pub const CASES: &[Case] = &[Case::new("poison/closed", closed)
-    .secure(secure_side)
-    .needs(Needs::JANUS)];
+/// The first must come before any other case in which the SPMC touches these registers.
+pub const CASES: &[Case] = &[
+    Case::new("poison/normal-alone", normal_alone)
+        .secure(secure_side)
+        .needs(Needs::JANUS),
+    Case::new("poison/closed", closed)
+        .secure(secure_side)
+        .needs(Needs::JANUS),
+];
+
+/// In x3 of a direct request: answer.
+const NOTHING: u64 = 0x3000;
 
 /// In x3 of a direct request: try all.
 const TRY: u64 = 0x3001;
@@ -30,19 +40,39 @@ const OBSERVERS: &[(&str, fn() -> u64)] = &[
     ("MPAM1_EL1", || mrs!("S3_0_C10_C5_0")),
 ];
 
+fn ask(what: u64) -> Outcome {
+    let call = ffa::request(
+        ffa::DIRECT_REQ | ffa::SMC64,
+        &[ffa::route(0, ffa::SPMC), 0, what],
+    );
+    ensure_eq!(
+        smc::call(call).function(),
+        ffa::DIRECT_RESP | ffa::SMC64,
+        "answer of the SPMC"
+    );
+    Ok(())
+}
+
 fn closed() -> Outcome {
+    cores::on_each(|_| ask(TRY))
+}
+
+/// The normal world fills all of its registers and calls an SPMC that has used none of what EL3
+/// opens on first use: its own stay in the CPU, and must not matter to the SPMC.
+fn normal_alone() -> Outcome {
     cores::on_each(|_| {
-        let call = ffa::request(
-            ffa::DIRECT_REQ | ffa::SMC64,
-            &[ffa::route(0, ffa::SPMC), 0, TRY],
-        );
-        let got = smc::call(call);
-        ensure_eq!(
-            got.function(),
-            ffa::DIRECT_RESP | ffa::SMC64,
-            "answer of the SPMC"
-        );
-        Ok(())
+        crate::daif!(set "0xf");
+        bank::probe(false);
+        let mut outcome = Ok(());
+        for seed in 0..10 {
+            bank::fill(seed, false);
+            outcome = outcome.and(ask(NOTHING)).and_then(|()| {
+                bank::check(false).or_else(|wrong| crate::fail!("after a direct request: {wrong}"))
+            });
+        }
+        bank::restore();
+        crate::daif!(clear "0x7");
+        outcome
     })
 }
 
@@ -58,8 +88,13 @@ fn undefined(s: &Secure, name: &str, read: fn() -> u64) {
 }
 
 fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
-    if message.function() != ffa::DIRECT_REQ | ffa::SMC64 || message.x(3) != TRY {
+    if message.function() != ffa::DIRECT_REQ | ffa::SMC64 {
         return None;
+    }
+    match message.x(3) {
+        NOTHING => return Some(ffa::response(message, &[])),
+        TRY => {}
+        _ => return None,
     }
     for (name, read) in OBSERVERS {
         undefined(s, name, *read);
