@@ -51,24 +51,21 @@ impl<const CORES: usize> Tree<CORES> {
         }
     }
 
-    /// The cores of the domain of `core` at `level`.
+    /// The cores of the domain of `core` at `level`. At level 0 that is the core itself, which costs
+    /// no search.
     fn peers<P: Platform>(
         &self,
         platform: &P,
         core: usize,
         level: usize,
     ) -> impl Iterator<Item = usize> {
-        let domain = if level == 0 {
-            core
-        } else {
-            platform.domain(core, level)
+        let (domain, candidates) = match level {
+            0 => (0, core..core.saturating_add(1)),
+            _ => (platform.domain(core, level), 0..CORES),
         };
-        (0..CORES).filter(move |&peer| {
-            if level == 0 {
-                peer == core
-            } else {
-                platform.affinity(peer).is_some() && platform.domain(peer, level) == domain
-            }
+        candidates.filter(move |&peer| {
+            level == 0
+                || platform.affinity(peer).is_some() && platform.domain(peer, level) == domain
         })
     }
 
@@ -102,8 +99,8 @@ impl<const CORES: usize> Tree<CORES> {
             *request = suspend.depths;
             *suspended = by_caller;
         }
-        // SYSTEM_SUSPEND has no other core to coordinate with.
-        let composite = if by_os || suspend.system {
+        // Nothing to coordinate: SYSTEM_SUSPEND is alone, and a core may always sleep by itself.
+        let composite = if by_os || suspend.system || suspend.depths[1] == 0 {
             Composite {
                 depths: suspend.depths,
             }
@@ -127,7 +124,13 @@ impl<const CORES: usize> Tree<CORES> {
     /// `core` runs again: what slept because of it, or with it.
     pub(crate) fn wake<P: Platform>(&mut self, platform: &P, core: usize, now: u64) -> Composite {
         let mut woken = Composite::default();
+        let by_platform = matches!(self.mode, SuspendMode::PlatformCoordinated);
         for level in 0..LEVELS {
+            // What this core did not ask for cannot have slept, unless the OS coordinates: then the
+            // last core asks for all of them.
+            if by_platform && self.asks(core, level) == 0 {
+                break;
+            }
             let first = self.peers(platform, core, level).next().unwrap_or(core);
             let Some(node) = self.sleep.get_mut(first) else {
                 continue;
@@ -160,11 +163,14 @@ impl<const CORES: usize> Tree<CORES> {
         let mut composite = Composite::default();
         let mut off_only = true;
         for level in 0..LEVELS {
-            let depth = self
+            // Without this core's own consent there is nothing to search.
+            if self.asks(core, level) == 0 {
+                break;
+            }
+            let asked = self
                 .peers(platform, core, level)
-                .map(|peer| self.asks(peer, level))
-                .min()
-                .unwrap_or(0);
+                .map(|peer| self.asks(peer, level));
+            let depth = asked.min().unwrap_or(0);
             if depth == 0 {
                 break;
             }
@@ -207,8 +213,11 @@ impl<const CORES: usize> Tree<CORES> {
     /// Notes what sleeps from now on.
     fn enter<P: Platform>(&mut self, platform: &P, core: usize, composite: Composite, now: u64) {
         for (level, depth) in composite.depths.into_iter().enumerate() {
+            if depth == 0 {
+                break;
+            }
             let first = self.peers(platform, core, level).next().unwrap_or(core);
-            if let Some(node) = self.sleep.get_mut(first).filter(|_| depth > 0) {
+            if let Some(node) = self.sleep.get_mut(first) {
                 node[level] = Sleep { depth, since: now };
             }
         }
