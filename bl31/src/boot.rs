@@ -64,6 +64,15 @@ pub fn normal_entry(pc: u64, context_id: u64) -> EntryPoint {
     entry
 }
 
+/// Whether an entry point of BL2's can be ERETed to: an instruction in the normal world's memory, at
+/// EL1 or EL2 in AArch64, or in AArch32.
+fn fits_normal_world(entry: &EntryPoint) -> bool {
+    const AARCH32: u32 = 1 << 4;
+    let el = entry.spsr >> 2 & 3;
+    let mode_fits = entry.spsr & AARCH32 != 0 || el == 1 || el == 2;
+    mode_fits && Plat::NORMAL_RAM.iter().any(|ram| ram.contains(&entry.pc))
+}
+
 /// The boot core in Rust, called by entry.S with BL2's x0.
 #[unsafe(no_mangle)]
 extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
@@ -80,6 +89,13 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
         error!("BL2 names no BL33: put a normal-world image into the FIP (fiptool --nt-fw)");
         stop();
     };
+    if !fits_normal_world(&bl33.entry) {
+        let EntryPoint { pc, spsr, .. } = bl33.entry;
+        error!(
+            "BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world"
+        );
+        stop();
+    }
 
     let (spmd, spmc) = match find_spmc(params.bl32) {
         Ok((spmd, spmc)) => (spmd, Some(spmc)),
