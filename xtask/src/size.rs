@@ -118,7 +118,10 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
         if section.address() == 0 || section.size() == 0 {
             continue;
         }
+        let name = section.name().unwrap_or("?").to_owned();
         let kind = match section.kind() {
+            // TF-A's is writable by its flags, and read-only by its page tables.
+            SectionKind::Data if name == ".rodata" => &mut image.constants,
             SectionKind::Text => &mut image.text,
             SectionKind::Data => &mut image.data,
             SectionKind::UninitializedData => &mut image.zero,
@@ -127,7 +130,6 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
         *kind += section.size();
         low = low.min(section.address());
         high = high.max(section.address() + section.size());
-        let name = section.name().unwrap_or("?").to_owned();
         image.sections.push(Section {
             name,
             address: section.address(),
