@@ -332,14 +332,9 @@ impl Redistributor {
     /// `spmc` as in [`Gic::init_distributor`].
     pub fn init(&mut self, gic: &Gic, sgis: &Sgis, spmc: bool) -> Result<(), Error> {
         self.wake();
+        self.regs().configure_default_settings();
+        self.init_secure_sgis(spmc);
         let mut regs = self.regs();
-        regs.configure_default_settings();
-        for id in 8..16 {
-            let id = IntId::sgi(id);
-            regs.set_group(id, SecureGroup::Group1S.into())?;
-            regs.set_interrupt_priority(id, SECURE_SGI_PRIORITY)?;
-            regs.enable_interrupt(id, spmc)?;
-        }
         if let Some(doorbell) = sgis.doorbell {
             let id = sgi(doorbell)?;
             regs.set_group(id, SecureGroup::Group0.into())?;
@@ -362,6 +357,31 @@ impl Redistributor {
         }
         regs.wait_for_pending_write();
         sgis.sri.map_or(Ok(()), |sri| self.give_sri(sri))
+    }
+
+    /// Makes SGIs 8 to 15 secure Group 1, everything else private non-secure; by whole registers,
+    /// since every core that comes on pays for it.
+    fn init_secure_sgis(&mut self, enable: bool) {
+        const SGIS: u32 = 0xff00;
+        const PRIORITIES: u32 = u32::from_le_bytes([SECURE_SGI_PRIORITY; 4]);
+        // SAFETY: as in `regs`.
+        let mut frame: UniqueMmioPointer<'_, GicrSgi> =
+            unsafe { UniqueMmioPointer::new(self.frame) };
+        let mut sgi = field!(frame, sgi);
+        if let Some(mut register) = field!(sgi, igroupr).get(0) {
+            register.write(!SGIS);
+        }
+        if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
+            register.write(SGIS);
+        }
+        for word in [2, 3] {
+            if let Some(mut register) = field!(sgi, ipriorityr).get(word) {
+                register.write(PRIORITIES);
+            }
+        }
+        if let Some(mut register) = field!(sgi, isenabler).get(0).filter(|_| enable) {
+            register.write(SGIS);
+        }
     }
 
     /// Gives SGI `sri` to the normal world as the schedule receiver interrupt: non-secure Group 1,
