@@ -71,6 +71,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, neoverse-n1", spmc_el: 1, cpu: "neoverse-n1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a72", spmc_el: 1, cpu: "cortex-a72", smp: 4, config: &[], only: "smccc/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2 on cortex-a57, which has none", spmc_el: 2, cpu: "cortex-a57", smp: 4, config: &["spmc=sel2-only"], only: "noffa/", qemu: Which::Recent },
 ];
 
 /// Lines of [`Boot::config`] for which the SPMC has a manifest of its own.
@@ -80,6 +81,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("spmc=v1.0", "test-spmc-v1.0.dts"),
     ("spmc=v1.1", "test-spmc-v1.1.dts"),
     ("spmc=v1.3", "test-spmc-v1.3.dts"),
+    ("spmc=sel2-only", "test-spmc-sel2-only.dts"),
 ];
 
 /// What all boots share.
