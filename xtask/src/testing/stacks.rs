@@ -5,9 +5,20 @@ use crate::cli::{FipArgs, RunArgs, Runtime};
 use crate::run;
 use crate::stacks::{Mode, Stack};
 use anyhow::Result;
-use clap::ValueEnum;
 
-/// Runs the stacks; without `all`, only the one that every run has time for.
+/// What is run: the stack and the number of cores. To add a run, add a line;
+/// the first is the one that every run of the tests has time for.
+#[rustfmt::skip]
+const RUNS: &[(Stack, u32)] = &[
+    (Stack::OpteeLinux, 4),
+    (Stack::OpteeLinux, 8),
+    (Stack::OpteeUboot, 4),
+    (Stack::OpteeXtest, 4),
+    (Stack::OpteePkvm, 4),
+    (Stack::OpteeXen, 4),
+];
+
+/// Runs the stacks; without `all`, only the first.
 ///
 /// # Errors
 /// A stack cannot be built or downloaded.
@@ -19,15 +30,13 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
         &[context.args.bl31]
     };
     let mut table = Vec::new();
-    for stack in Stack::value_variants()
-        .iter()
-        .filter(|s| **s != Stack::Test && (all || **s == Stack::OpteeLinux))
-    {
+    let usual = &RUNS[..1];
+    for (stack, smp) in if all { RUNS } else { usual } {
         let name = format!("stack/{}", stack.name());
         if !context.wants(&name) {
             continue;
         }
-        let mut row = vec![stack.name()];
+        let mut row = vec![format!("{}, {smp} cores", stack.name())];
         for runtime in runtimes {
             let args = RunArgs {
                 fip: FipArgs {
@@ -39,7 +48,7 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
                     ..FipArgs::default()
                 },
                 qemu: context.args.qemu.clone(),
-                smp: 4,
+                smp: *smp,
                 cpu: "max".into(),
                 machine: None,
                 memory: None,
@@ -59,7 +68,9 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
             });
             let counted = !context.args.compare || *runtime == Runtime::Janus;
             match (counted, result) {
-                (true, result) => tally.case(&format!("{name} ({})", runtime.name()), result),
+                (true, result) => {
+                    tally.case(&format!("{name} ({smp} cores, {})", runtime.name()), result)
+                }
                 (false, Err(error)) => eprintln!("      {name} over the C BL31: {error:#}"),
                 (false, Ok(())) => {}
             }
@@ -67,9 +78,9 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
         table.push(row);
     }
     if context.args.compare {
-        println!("{:<16} {:<6} {:<6}", "stack", "C", "Janus");
+        println!("{:<24} {:<6} {:<6}", "stack", "C", "Janus");
         for row in table {
-            println!("{:<16} {:<6} {:<6}", row[0], row[1], row[2]);
+            println!("{:<24} {:<6} {:<6}", row[0], row[1], row[2]);
         }
     }
     Ok(tally)
