@@ -33,6 +33,7 @@ static AREAS: &[&[Case]] = &[
     poison::closed::CASES,
     poison::CASES,
     poison::vectors::CASES,
+    poison::features::CASES,
     lifecycle::trusty::CASES,
     lifecycle::xen::CASES,
     lifecycle::hafnium::CASES,

@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 pub mod bank;
 pub mod closed;
 pub mod critical;
+pub mod features;
 pub mod registers;
 pub mod vector_regs;
 pub mod vectors;
