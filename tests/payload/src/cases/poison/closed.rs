@@ -29,8 +29,11 @@ const TRY: u64 = 0x3001;
 /// ESR_ELx of an unknown reason, 32-bit instruction.
 const UNKNOWN: u64 = 1 << 25;
 
+/// A register's name and how to read it.
+type Observer = (&'static str, fn() -> u64);
+
 /// Registers of what observes a program: the normal world's alone.
-const OBSERVERS: &[(&str, fn() -> u64)] = &[
+const OBSERVERS: &[Observer] = &[
     ("PMBLIMITR_EL1", || mrs!("S3_0_C9_C10_0")),
     ("PMSCR_EL1", || mrs!("S3_0_C9_C9_0")),
     ("TRBLIMITR_EL1", || mrs!("S3_0_C9_C11_0")),
