@@ -57,8 +57,12 @@ round() {
 	while [ "$(xl list | wc -l)" -gt 2 ]; do
 		sleep 1
 		waited=$((waited + 1))
-		[ $waited -gt 60 ] && { xl list; return 1; }
+		if [ $waited -gt 60 ]; then
+			xl list
+			return 1
+		fi
 	done
+	return 0
 }
 
 case $mode in
