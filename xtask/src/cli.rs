@@ -81,7 +81,7 @@ pub struct BuildArgs {
     /// Optimised for size (the default).
     #[arg(long, conflicts_with = "debug")]
     pub release: bool,
-    /// Unoptimised.
+    /// With debug assertions and debug messages.
     #[arg(long)]
     pub debug: bool,
     /// Whose BL31.

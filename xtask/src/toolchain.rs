@@ -16,6 +16,10 @@ enum Toolchain {
     BuildStd,
 }
 
+/// The cargo profile of images with debug assertions. Not `dev`: unoptimised, EL3's image does not
+/// fit into the memory that BL2 leaves for it.
+const DEBUG_PROFILE: &str = "debug-image";
+
 /// Builds one binary of the workspace for bare metal.
 ///
 /// Returns the path of the linked ELF file.
@@ -41,18 +45,14 @@ pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<Pa
     if !features.is_empty() {
         cargo.args(["--features", features]);
     }
-    if !debug {
-        cargo.arg("--release");
-    }
+    let profile = if debug { DEBUG_PROFILE } else { "release" };
+    cargo.args(["--profile", profile]);
     proc::logged(
         &mut cargo,
         &paths::out().join(format!("log/cargo-{package}-{bin}.log")),
     )?;
     step.done();
-    Ok(paths::target()
-        .join(TARGET)
-        .join(if debug { "debug" } else { "release" })
-        .join(bin))
+    Ok(paths::target().join(TARGET).join(profile).join(bin))
 }
 
 /// Makes sure that something can build for [`TARGET`].
