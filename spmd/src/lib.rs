@@ -36,6 +36,7 @@ mod call;
 mod console;
 mod direct;
 mod dispatch;
+mod fdt;
 mod features;
 pub mod manifest;
 mod negotiation;

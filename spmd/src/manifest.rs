@@ -4,11 +4,10 @@
 //! It is data from outside: nothing in it panics the parser, and each fault has an error that says
 //! what to change. Properties of Janus's own, in the `attribute` node, are named `janus,…`.
 
+use crate::fdt::{Malformed, Token, Tokens};
 use crate::version::Version;
 use core::fmt;
 use core::ops::Range;
-use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
-use dtoolkit::{Node, Property};
 
 /// The largest manifest: one page.
 pub const MAX_SIZE: usize = 4096;
@@ -160,20 +159,12 @@ impl Manifest {
     /// # Errors
     /// The first fault found.
     pub fn parse(page: &[u8]) -> Result<Self, ManifestError> {
-        let fdt = Fdt::new(trim(page)?).map_err(|_| ManifestError::NotADeviceTree)?;
-        let root = fdt.root();
-        if !root.properties().any(|property| is_compatible(&property)) {
+        let tree = Tree::read(trim(page)?).map_err(|Malformed| ManifestError::NotADeviceTree)?;
+        if !tree.compatible {
             return Err(ManifestError::NotCompatible);
         }
-        let (mut attribute, mut hypervisor) = (None, false);
-        for child in root.children() {
-            match child.name() {
-                "attribute" => attribute = Some(child),
-                "hypervisor" => hypervisor = true,
-                _ => {}
-            }
-        }
-        let attribute = Attributes::of(&attribute.ok_or(ManifestError::NoAttributeNode)?);
+        let hypervisor = tree.hypervisor;
+        let attribute = tree.attribute.ok_or(ManifestError::NoAttributeNode)?;
         let id = attribute.required(SPMC_ID)?;
         if !(0x8000..=0xFFFE).contains(&id) {
             return Err(ManifestError::BadId(id));
@@ -259,14 +250,6 @@ fn trim(page: &[u8]) -> Result<&[u8], ManifestError> {
     }
 }
 
-fn is_compatible(property: &FdtProperty<'_>) -> bool {
-    property.name() == "compatible"
-        && property
-            .value()
-            .split(|byte| *byte == 0)
-            .any(|name| name == COMPATIBLE.as_bytes())
-}
-
 /// The properties of the `attribute` node that mean something here.
 const NAMES: [&str; 11] = [
     "spmc_id",
@@ -293,47 +276,103 @@ const SWITCH_ALL: usize = 8;
 const SRI_ID: usize = 9;
 const DOORBELL_SGI: usize = 10;
 
-/// The values of the properties in [`NAMES`], found in one pass.
-struct Attributes<'a>([Option<FdtProperty<'a>>; NAMES.len()]);
+/// What the tree has of an SPMC manifest.
+struct Tree<'a> {
+    /// The root's `compatible` names one.
+    compatible: bool,
+    /// There is a `/hypervisor` node.
+    hypervisor: bool,
+    /// The `/attribute` node, if there is one.
+    attribute: Option<Attributes<'a>>,
+}
 
-impl<'a> Attributes<'a> {
-    fn of(node: &FdtNode<'a>) -> Self {
-        let mut values = [None; NAMES.len()];
-        for property in node.properties() {
-            for (name, value) in NAMES.iter().zip(&mut values) {
-                if *name == property.name() {
-                    *value = Some(property);
+impl<'a> Tree<'a> {
+    /// Reads `tree` to its end, in one pass.
+    fn read(tree: &'a [u8]) -> Result<Self, Malformed> {
+        let mut found = Self {
+            compatible: false,
+            hypervisor: false,
+            attribute: None,
+        };
+        let mut tokens = Tokens::new(tree)?;
+        // The root is at depth 1.
+        let (mut depth, mut in_attribute) = (0_u32, false);
+        while let Some(token) = tokens.next()? {
+            match token {
+                Token::Begin(name) => {
+                    depth = depth.saturating_add(1);
+                    if depth == 2 {
+                        in_attribute = name == b"attribute";
+                        found.hypervisor |= name == b"hypervisor";
+                    }
+                    if depth == 2 && in_attribute {
+                        found.attribute = Some(Attributes::NONE);
+                    }
                 }
+                Token::End => depth = depth.checked_sub(1).ok_or(Malformed)?,
+                Token::Property { name, value } if depth == 1 && name == b"compatible" => {
+                    let mut names = value.split(|byte| *byte == 0);
+                    found.compatible |= names.any(|name| name == COMPATIBLE.as_bytes());
+                }
+                Token::Property { name, value } if depth == 2 && in_attribute => {
+                    if let Some(attribute) = &mut found.attribute {
+                        attribute.set(name, value);
+                    }
+                }
+                Token::Property { .. } => {}
             }
         }
-        Self(values)
+        match depth {
+            0 => Ok(found),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// The values of the properties in [`NAMES`].
+struct Attributes<'a>([Option<&'a [u8]>; NAMES.len()]);
+
+impl<'a> Attributes<'a> {
+    const NONE: Self = Self([None; NAMES.len()]);
+
+    #[inline(never)]
+    fn set(&mut self, name: &[u8], value: &'a [u8]) {
+        for (known, slot) in NAMES.iter().zip(&mut self.0) {
+            if known.as_bytes() == name {
+                *slot = Some(value);
+            }
+        }
     }
 
+    #[inline(never)]
     fn cell(&self, index: usize) -> Result<Option<u32>, ManifestError> {
-        let Some(property) = self.0[index] else {
+        let Some(value) = self.0[index] else {
             return Ok(None);
         };
-        match property.value().try_into() {
+        match value.try_into() {
             Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
             Err(_) => Err(ManifestError::WrongSize(NAMES[index], 1)),
         }
     }
 
+    #[inline(never)]
     fn required(&self, index: usize) -> Result<u32, ManifestError> {
         self.cell(index)?
             .ok_or(ManifestError::Missing(NAMES[index]))
     }
 
+    #[inline(never)]
     fn address(&self, index: usize) -> Result<Option<u64>, ManifestError> {
-        let Some(property) = self.0[index] else {
+        let Some(value) = self.0[index] else {
             return Ok(None);
         };
-        match property.value().try_into() {
+        match value.try_into() {
             Ok(bytes) => Ok(Some(u64::from_be_bytes(bytes))),
             Err(_) => Err(ManifestError::WrongSize(NAMES[index], 2)),
         }
     }
 
+    #[inline(never)]
     fn sgi(&self, index: usize) -> Result<Option<u32>, ManifestError> {
         match self.cell(index)? {
             Some(sgi) if sgi > 15 => Err(ManifestError::BadSgi(NAMES[index], sgi)),

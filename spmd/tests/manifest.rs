@@ -1,6 +1,8 @@
 //! The SPMC manifest: what it says, each fault it can have, and that no content upsets the parser.
 
+use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use dtoolkit::{Node, Property};
 use janus_spmd::Version;
 use janus_spmd::manifest::{DEFAULT_SRI, Image, MAX_SIZE, Manifest, ManifestError};
 use proptest::prelude::*;
@@ -305,6 +307,37 @@ fn every_fault_has_its_error_and_says_what_to_do() {
     assert!(E::NoSecureEl2.to_string().contains("use an SPMC for S-EL1"));
 }
 
+/// Where dtoolkit reads the tree too, it finds the same numbers.
+fn second_opinion(page: &[u8], manifest: &Manifest) -> Result<(), TestCaseError> {
+    let size = u32::from_be_bytes(page[4..8].try_into().unwrap());
+    let Ok(tree) = Fdt::new(&page[..size as usize]) else {
+        return Ok(());
+    };
+    let nodes: Vec<_> = tree
+        .root()
+        .children()
+        .filter(|node| node.name() == "attribute")
+        .collect();
+    let [node] = nodes.as_slice() else {
+        return Ok(());
+    };
+    let numbers = [
+        ("spmc_id", u32::from(manifest.id)),
+        ("min_ver", u32::from(manifest.version.minor())),
+    ];
+    for (name, number) in numbers {
+        let values: Vec<_> = node
+            .properties()
+            .filter(|property| property.name() == name)
+            .collect();
+        let [.., value] = values.as_slice() else {
+            return Err(TestCaseError::fail(format!("dtoolkit finds no {name}")));
+        };
+        prop_assert_eq!(value.value(), &number.to_be_bytes());
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
 
@@ -333,6 +366,7 @@ proptest! {
                     prop_assert!(image.range.contains(&image.entry));
                 }
                 let _ = manifest.at_sel2(true);
+                second_opinion(&page[..length], &manifest)?;
             }
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
