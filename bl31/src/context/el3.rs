@@ -2,7 +2,7 @@
 //! (MDCR_EL3).
 
 use super::{Feature, Features, IdRegs, World, msr};
-use crate::cpu_ext::EXTENSIONS;
+use crate::cpu_ext;
 
 /// Bits of SCR_EL3.
 #[allow(missing_docs)]
@@ -139,13 +139,7 @@ impl El3Regs {
         if features.has(Feature::EL2) && (sel2 || world == World::Normal) {
             el3.scr_el3 |= scr::HCE;
         }
-        for extension in EXTENSIONS {
-            if let Some(open) = extension.el3
-                && features.has(extension.feature)
-            {
-                open(world, &mut el3);
-            }
-        }
+        cpu_ext::open(features, world, &mut el3);
         el3
     }
 

@@ -1,7 +1,6 @@
 //! What the CPU has: the ID registers, read once, and the set of features decided from them.
 
 use super::mrs;
-use core::fmt;
 
 /// The ID registers that any decision needs, as this core shows them.
 ///
@@ -218,6 +217,11 @@ impl Features {
         self.0 & 1 << feature as u32 != 0
     }
 
+    /// Whether the feature with this number is in the set.
+    pub const fn has_number(self, feature: u8) -> bool {
+        self.0 >> (feature & 127) & 1 != 0
+    }
+
     /// Whether the two sets have a feature in common.
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -245,12 +249,7 @@ impl Features {
 
     /// What the ID registers say.
     pub fn from_id(id: &IdRegs) -> Self {
-        let mut features = Self::NONE;
-        for extension in crate::cpu_ext::EXTENSIONS {
-            if (extension.present)(id) {
-                features.insert(extension.feature);
-            }
-        }
+        let mut features = crate::cpu_ext::present(id);
         let late = [crate::context::El2Bank::LATE, crate::context::El1Bank::LATE];
         for &(any, groups) in late.into_iter().flatten() {
             if features.meets(groups) {
@@ -258,19 +257,5 @@ impl Features {
             }
         }
         features
-    }
-}
-
-impl fmt::Display for Features {
-    /// The extensions' names, separated by spaces.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for extension in crate::cpu_ext::EXTENSIONS {
-            if !extension.name.is_empty() && self.has(extension.feature) {
-                write!(f, "{separator}{}", extension.name)?;
-                separator = " ";
-            }
-        }
-        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use super::{
     CommonBank, El1Bank, El2Bank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World,
     el3, isb, mrs, msr, timers,
 };
+use crate::cpu_ext;
 use core::fmt;
 
 /// Where the SPMC runs and so what both worlds share. From its manifest.
@@ -112,13 +113,7 @@ impl Policy {
             el2.vpidr_el2 = mrs!("MIDR_EL1");
             el2.vmpidr_el2 = mrs!("MPIDR_EL1");
         }
-        for extension in crate::cpu_ext::EXTENSIONS {
-            if let Some(first) = extension.first
-                && self.features.has(extension.feature)
-            {
-                first(sys);
-            }
-        }
+        cpu_ext::first(self.features, sys);
     }
 
     /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
@@ -148,13 +143,7 @@ impl Policy {
         msr!("MDCR_EL3", normal.mdcr_el3);
         // What follows is trapped or defined by the values above.
         isb!();
-        for extension in crate::cpu_ext::EXTENSIONS {
-            if let Some(init) = extension.init
-                && here.features.has(extension.feature)
-            {
-                init();
-            }
-        }
+        cpu_ext::init(here.features);
         here.reset(sys);
         // EL3's stacks are small.
         let scrap = live.simd.scratch();

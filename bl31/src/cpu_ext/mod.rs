@@ -4,11 +4,12 @@
 //! The rule: everything starts trapped, and what is not listed here stays so; an access from a lower
 //! EL then becomes an UNDEFINED exception there ([`crate::context::undefined`]). What a world can
 //! use of the *system* (translation, traps, virtualisation, authentication) both worlds get, and it
-//! is switched; some of it the secure world gets on its first use ([`crate::context::live`]). What *observes* a running program (trace, profiling, branch records, activity
-//! monitors) only the normal world gets, and it stops at the door of the secure world; nothing of it
-//! has to be switched then.
+//! is switched; some of it the secure world gets on its first use ([`crate::context::live`]). What
+//! *observes* a running program (trace, profiling, branch records, activity monitors) only the normal
+//! world gets, and it stops at the door of the secure world; nothing of it has to be switched then.
 
-use crate::context::{El3Regs, Feature, IdRegs, SysRegs, World};
+use crate::context::{El3Regs, Feature, Features, IdRegs, SysRegs, World};
+use core::fmt::{self, Write};
 
 pub mod aarch32;
 pub mod aie;
@@ -102,8 +103,53 @@ impl Extension {
     }
 }
 
-/// All extensions.
-pub static EXTENSIONS: &[Extension] = &[
+/// Writes, for the list of all extensions, the loops over it as straight-line code: the closures above
+/// become the few instructions that they are, where a table of them would cost two calls' worth of
+/// bytes for each.
+macro_rules! extensions {
+    ($($module:ident::$EXTENSION:ident,)*) => {
+        /// All extensions.
+        pub const EXTENSIONS: &[Extension] = &[$($module::$EXTENSION),*];
+
+        /// What these ID registers announce.
+        pub fn present(id: &IdRegs) -> Features {
+            let mut features = Features::NONE;
+            $(if ($module::$EXTENSION.present)(id) {
+                features.insert($module::$EXTENSION.feature);
+            })*
+            features
+        }
+
+        /// Opens in EL3's registers what `world` may use of `features`.
+        pub fn open(features: Features, world: World, el3: &mut El3Regs) {
+            $(if let Some(open) = $module::$EXTENSION.el3
+                && features.has($module::$EXTENSION.feature)
+            {
+                open(world, el3);
+            })*
+        }
+
+        /// Sets the values that a world first starts with, where `features` want others than zero.
+        pub fn first(features: Features, sys: &mut SysRegs) {
+            $(if let Some(first) = $module::$EXTENSION.first
+                && features.has($module::$EXTENSION.feature)
+            {
+                first(sys);
+            })*
+        }
+
+        /// Sets up what EL3 owns of `features` on this core. CPTR_EL3 traps nothing then.
+        pub fn init(features: Features) {
+            $(if let Some(init) = $module::$EXTENSION.init
+                && features.has($module::$EXTENSION.feature)
+            {
+                init();
+            })*
+        }
+    };
+}
+
+extensions! {
     sel2::EL2,
     sel2::SEL2,
     impdef::EL1,
@@ -168,4 +214,51 @@ pub static EXTENSIONS: &[Extension] = &[
     pstate::RNG_TRAP,
     pstate::TWED,
     pstate::DIT,
-];
+}
+
+/// The bytes that [`NAMES`] takes.
+const NAMES_SIZE: usize = {
+    let (mut size, mut i) = (0, 0);
+    while i < EXTENSIONS.len() {
+        size += 2 + EXTENSIONS[i].name.len();
+        i += 1;
+    }
+    size
+};
+
+/// For the boot message: for each extension the number of its bit, the length of its name, its name.
+static NAMES: [u8; NAMES_SIZE] = {
+    let (mut names, mut at, mut i) = ([0; NAMES_SIZE], 0, 0);
+    while i < EXTENSIONS.len() {
+        let name = EXTENSIONS[i].name.as_bytes();
+        names[at] = EXTENSIONS[i].feature as u8;
+        names[at + 1] = name.len() as u8;
+        let (_, rest) = names.split_at_mut(at + 2);
+        let (to, _) = rest.split_at_mut(name.len());
+        to.copy_from_slice(name);
+        at += 2 + name.len();
+        i += 1;
+    }
+    names
+};
+
+impl fmt::Display for Features {
+    /// The extensions' names, separated by spaces.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut names, mut separator) = (NAMES.as_slice(), "");
+        while let [feature, length, rest @ ..] = names {
+            let Some((name, rest)) = rest.split_at_checked(usize::from(*length)) else {
+                break;
+            };
+            if !name.is_empty() && self.has_number(*feature) {
+                f.write_str(separator)?;
+                separator = " ";
+                for byte in name {
+                    f.write_char(char::from(*byte))?;
+                }
+            }
+            names = rest;
+        }
+        Ok(())
+    }
+}
