@@ -8,6 +8,7 @@
 //! without FF-A.
 
 use crate::boot_params::{self, BootParams, EntryPoint, Image, Memory};
+use crate::console::{error, info, warning};
 use crate::context::{Features, Policy, SpmcMode};
 use crate::core_data::{self, CoreData, MAX_CORES};
 use crate::power::{PSCI, now};
@@ -22,7 +23,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{MAX_SIZE as MANIFEST_MAX, Manifest, ManifestError};
 use janus_spmd::{SpmcConfig, Spmd, World};
-use log::{error, info, warn};
 
 /// MPIDR_EL1's affinity fields.
 pub const AFFINITY: u64 = 0xff_00ff_ffff;
@@ -203,7 +203,7 @@ pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
         &mut secure.el3,
     );
     if lacks != Features::NONE {
-        warn!(
+        warning!(
             "core {}: it does without {lacks}, which the boot core has",
             core.index
         );

@@ -1,5 +1,6 @@
 //! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
 
+use crate::console::{error, warning};
 use crate::core_data::CoreData;
 use crate::sri;
 use crate::system::Sri;
@@ -9,7 +10,6 @@ use janus_drivers::gic::{Error, Gic, IntId, Sgis};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::Pending;
 use janus_plat::{Plat, Platform};
-use log::{error, warn};
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
 // only Gic of the image.
@@ -62,7 +62,7 @@ pub fn give_sri(sri: &Sri) -> Result<(), Error> {
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_sri(sri.id)?;
     for breach in redistributor.sri_state(sri.id)?.breaches() {
-        warn!("{breach}");
+        warning!("{breach}");
     }
     Ok(())
 }

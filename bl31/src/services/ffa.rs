@@ -4,10 +4,10 @@
 //! the work that needs the hardware.
 
 use super::{Flow, Service, SpmcEvent};
+use crate::console::error;
 use crate::core_data::CoreData;
 use crate::{console, gic};
 use janus_spmd::{Action, Work, World};
-use log::error;
 
 /// See the module's documentation.
 pub struct Ffa;

@@ -4,11 +4,11 @@
 //! dispatcher, and the secure world running until it has answered.
 
 use super::{SpmcEvent, report_death};
+use crate::console::error;
 use crate::core_data::CoreData;
 use crate::run;
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Answer, LogicalPartition, Messenger, NotAvailable, Regs, Request};
-use log::error;
 
 /// The platform's partitions; none if there is something wrong with them, which is reported.
 pub fn partitions() -> &'static [&'static dyn LogicalPartition] {

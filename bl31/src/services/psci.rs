@@ -7,13 +7,13 @@
 use super::{Flow, NOT_SUPPORTED, Service, SpmcEvent, answer, report_death};
 use crate::boot;
 use crate::boot_params::EntryPoint;
+use crate::console::warning;
 use crate::core_data::CoreData;
 use crate::power::{PSCI, now, stop_system, wait_for_interrupt};
 use crate::{entry, gic, pen, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
-use log::warn;
 use smccc::psci::error::DENIED;
 
 /// See the module's documentation.
@@ -76,7 +76,7 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
     }
     match run::run_spmc(core) {
         SpmcEvent::Answered(Answer::Refused(status)) => {
-            warn!(
+            warning!(
                 "core {}: the SPMC refuses, PSCI status {status}",
                 core.index
             );
@@ -103,7 +103,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
         return DENIED.into();
     }
     if PSCI.cores_on() == 1 {
-        warn!(
+        warning!(
             "core {}: the last core turns itself off; nobody can turn it on again",
             core.index
         );
