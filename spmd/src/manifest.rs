@@ -163,39 +163,45 @@ impl Manifest {
         if !tree.compatible {
             return Err(ManifestError::NotCompatible);
         }
-        let hypervisor = tree.hypervisor;
-        let attribute = tree.attribute.ok_or(ManifestError::NoAttributeNode)?;
-        let id = attribute.required(SPMC_ID)?;
+        let mut attribute = tree.attribute.ok_or(ManifestError::NoAttributeNode)?;
+        let (id, major) = (attribute.required(SPMC_ID), attribute.required(MAJ_VER));
+        let (minor, state) = (attribute.required(MIN_VER), attribute.required(EXEC_STATE));
+        let load_address = attribute.address(LOAD_ADDRESS);
+        let entry = attribute.address(ENTRYPOINT);
+        let size = attribute.cell(BINARY_SIZE);
+        let exception_level = attribute.cell(SPMC_EL);
+        let sri = attribute.cell(SRI_ID).unwrap_or(DEFAULT_SRI);
+        let doorbell = attribute.cell(DOORBELL_SGI);
+        if let Some(fault) = attribute.fault {
+            return Err(fault);
+        }
         if !(0x8000..=0xFFFE).contains(&id) {
             return Err(ManifestError::BadId(id));
         }
-        let (major, minor) = (attribute.required(MAJ_VER)?, attribute.required(MIN_VER)?);
         if major != 1 || minor > u32::from(Version::OWN.minor()) {
             return Err(ManifestError::BadVersion(major, minor));
         }
-        match attribute.required(EXEC_STATE)? {
-            0 => {}
-            state => return Err(ManifestError::BadExecutionState(state)),
+        if state != 0 {
+            return Err(ManifestError::BadExecutionState(state));
         }
-        let exception_level = match attribute.cell(SPMC_EL)? {
-            None => None,
-            Some(level @ 1..=2) => Some(level as u8),
-            Some(level) => return Err(ManifestError::BadExceptionLevel(level)),
-        };
-        let sri = attribute.sgi(SRI_ID)?.unwrap_or(DEFAULT_SRI);
-        let doorbell = attribute.sgi(DOORBELL_SGI)?;
-        if doorbell == Some(sri) {
-            return Err(ManifestError::BadSgi(NAMES[DOORBELL_SGI], sri));
+        if let Some(level) = exception_level.filter(|level| !matches!(level, 1..=2)) {
+            return Err(ManifestError::BadExceptionLevel(level));
+        }
+        if sri > 15 {
+            return Err(ManifestError::BadSgi(NAMES[SRI_ID], sri));
+        }
+        if let Some(doorbell) = doorbell.filter(|&sgi| sgi > 15 || sgi == sri) {
+            return Err(ManifestError::BadSgi(NAMES[DOORBELL_SGI], doorbell));
         }
         Ok(Self {
             id: id as u16,
             version: Version::new(1, minor as u16),
-            load_address: attribute.address(LOAD_ADDRESS)?,
-            entry: attribute.address(ENTRYPOINT)?,
-            size: attribute.cell(BINARY_SIZE)?,
-            exception_level,
-            hypervisor,
-            switch_all: attribute.0[SWITCH_ALL].is_some(),
+            load_address,
+            entry,
+            size,
+            exception_level: exception_level.map(|level| level as u8),
+            hypervisor: tree.hypervisor,
+            switch_all: attribute.values[SWITCH_ALL].is_some(),
             sri,
             doorbell,
         })
@@ -329,54 +335,54 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The values of the properties in [`NAMES`].
-struct Attributes<'a>([Option<&'a [u8]>; NAMES.len()]);
+/// The properties in [`NAMES`].
+struct Attributes<'a> {
+    /// Their values, of those that the node has.
+    values: [Option<&'a [u8]>; NAMES.len()],
+    /// The first fault that a look at them found; what it was found with read as absent or zero.
+    fault: Option<ManifestError>,
+}
 
 impl<'a> Attributes<'a> {
-    const NONE: Self = Self([None; NAMES.len()]);
+    const NONE: Self = Self {
+        values: [None; NAMES.len()],
+        fault: None,
+    };
 
-    #[inline(never)]
     fn set(&mut self, name: &[u8], value: &'a [u8]) {
-        for (known, slot) in NAMES.iter().zip(&mut self.0) {
+        for (known, slot) in NAMES.iter().zip(&mut self.values) {
             if known.as_bytes() == name {
                 *slot = Some(value);
             }
         }
     }
 
-    #[inline(never)]
-    fn cell(&self, index: usize) -> Result<Option<u32>, ManifestError> {
-        let Some(value) = self.0[index] else {
-            return Ok(None);
-        };
-        match value.try_into() {
-            Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
-            Err(_) => Err(ManifestError::WrongSize(NAMES[index], 1)),
+    /// A number of `BYTES` bytes.
+    fn bytes<const BYTES: usize>(&mut self, index: usize) -> Option<[u8; BYTES]> {
+        let value = self.values[index]?;
+        let bytes = value.try_into().ok();
+        if bytes.is_none() {
+            let fault = ManifestError::WrongSize(NAMES[index], (BYTES / 4) as u8);
+            self.fault.get_or_insert(fault);
         }
+        bytes
     }
 
     #[inline(never)]
-    fn required(&self, index: usize) -> Result<u32, ManifestError> {
-        self.cell(index)?
-            .ok_or(ManifestError::Missing(NAMES[index]))
+    fn cell(&mut self, index: usize) -> Option<u32> {
+        self.bytes(index).map(u32::from_be_bytes)
     }
 
     #[inline(never)]
-    fn address(&self, index: usize) -> Result<Option<u64>, ManifestError> {
-        let Some(value) = self.0[index] else {
-            return Ok(None);
-        };
-        match value.try_into() {
-            Ok(bytes) => Ok(Some(u64::from_be_bytes(bytes))),
-            Err(_) => Err(ManifestError::WrongSize(NAMES[index], 2)),
-        }
+    fn address(&mut self, index: usize) -> Option<u64> {
+        self.bytes(index).map(u64::from_be_bytes)
     }
 
-    #[inline(never)]
-    fn sgi(&self, index: usize) -> Result<Option<u32>, ManifestError> {
-        match self.cell(index)? {
-            Some(sgi) if sgi > 15 => Err(ManifestError::BadSgi(NAMES[index], sgi)),
-            sgi => Ok(sgi),
+    fn required(&mut self, index: usize) -> u32 {
+        if self.values[index].is_none() {
+            let fault = ManifestError::Missing(NAMES[index]);
+            self.fault.get_or_insert(fault);
         }
+        self.cell(index).unwrap_or(0)
     }
 }
