@@ -66,10 +66,12 @@ fn turn(core: &mut CoreData, world: World) -> Flow {
     let exit = core.context(world).enter();
     if exit == Exit::Synchronous {
         let esr = ESR_EL3.get();
-        if esr == ESR_SMC64_0 {
-            return services::call(core, world);
+        if esr != ESR_SMC64_0
+            && let Some(flow) = traps::synchronous(core, world, esr)
+        {
+            return flow;
         }
-        return traps::synchronous(core, world, esr);
+        return services::call(core, world);
     }
     other_exit(core, world, exit)
 }

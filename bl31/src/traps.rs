@@ -5,7 +5,7 @@
 //! neither stop EL3 nor learn anything.
 
 use crate::core_data::CoreData;
-use crate::services::{self, Flow, NOT_SUPPORTED};
+use crate::services::{self, Flow};
 use janus_spmd::World;
 
 /// Exception class of an SMC in AArch32.
@@ -13,20 +13,17 @@ const EC_SMC32: u64 = 0x13;
 /// Exception class of an SMC in AArch64.
 const EC_SMC64: u64 = 0x17;
 
-/// Handles a synchronous exception of `world` with this ESR_EL3.
+/// Handles a synchronous exception of `world` with this ESR_EL3. None: it is a call, for
+/// [`services::call`].
 #[cold]
-pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Flow {
+pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> {
+    let x0 = core.context(world).gpr[0];
     match esr >> 26 & 0x3f {
         // SMCCC reserves every immediate but zero.
-        EC_SMC64 if esr & 0xffff != 0 => services::answer(core, world, NOT_SUPPORTED),
-        EC_SMC64 => services::call(core, world),
-        EC_SMC32 => {
-            // AArch32 has no SMC64 calls; bit 30 set names no function there.
-            if core.context(world).gpr[0] & 1 << 30 != 0 {
-                return services::answer(core, world, NOT_SUPPORTED);
-            }
-            services::call(core, world)
-        }
+        EC_SMC64 if esr & 0xffff != 0 => {}
+        // AArch32 has no SMC64 calls; bit 30 set names no function there.
+        EC_SMC32 if x0 & 1 << 30 != 0 => {}
+        EC_SMC64 | EC_SMC32 => return None,
         _ => {
             let (this, other) = match world {
                 World::Normal => (&mut core.normal, &mut core.secure),
@@ -41,9 +38,10 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Flow {
                 &mut other.sys,
                 esr,
             );
-            Flow::Run(world)
+            return Some(Flow::Run(world));
         }
     }
+    Some(services::unknown(core, world))
 }
 
 /// An SError that is routed to EL3. SCR_EL3.EA is clear, so that a world's own come to itself.
