@@ -114,6 +114,7 @@ pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, Fault> {
 struct Reader<'a, M>(&'a M);
 
 impl<M: Memory> Reader<'_, M> {
+    #[inline(never)]
     fn word(&self, what: &'static str, base: u64, offset: u64) -> Result<u64, Fault> {
         let fault = Fault::Pointer(what, base);
         let address = base
@@ -123,6 +124,7 @@ impl<M: Memory> Reader<'_, M> {
         self.0.word(address).ok_or(fault)
     }
 
+    #[inline(never)]
     fn header(&self, what: &'static str, at: u64, kinds: &[u8]) -> Result<(), Fault> {
         let [found, version, ..] = self.word(what, at, 0)?.to_le_bytes();
         if kinds.contains(&found) && version == VERSION_2 {

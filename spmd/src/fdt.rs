@@ -90,6 +90,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    #[inline(never)]
     fn cell(&mut self) -> Result<u32, Malformed> {
         let value = cell(self.structure, 0).ok_or(Malformed)?;
         self.take(4)?;
@@ -97,6 +98,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes `size` bytes and what pads them to the next token.
+    #[inline(never)]
     fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
         let (taken, _) = self.structure.split_at_checked(size).ok_or(Malformed)?;
         let padded = size.checked_next_multiple_of(4).ok_or(Malformed)?;
