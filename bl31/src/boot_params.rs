@@ -91,74 +91,86 @@ pub trait Memory {
 ///
 /// The first [`Fault`] found. Nothing of a faulty list is used.
 pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, Fault> {
-    let reader = Reader(memory);
-    reader.header("the parameter list", list, &[TYPE_BL_PARAMS])?;
+    const NODE: &str = "an image's node";
+    const LIST: &str = "the parameter list";
+    let mut reader = Reader {
+        memory,
+        fault: None,
+    };
+    reader.header(LIST, list, &[TYPE_BL_PARAMS]);
     let mut params = BootParams::default();
-    let mut node = reader.word("the parameter list", list, 8)?;
+    let mut node = reader.word(LIST, list, 8);
     for _ in 0..MAX_NODES {
+        if let Some(fault) = reader.fault {
+            return Err(fault);
+        }
         if node == 0 {
             return Ok(params);
         }
-        let id = reader.word("an image's node", node, 0)? as u32;
-        match id {
-            BL32 => params.bl32 = Some(reader.image(node)?),
-            BL33 => params.bl33 = Some(reader.image(node)?),
-            _ => {}
+        let image = match reader.word(NODE, node, 0) as u32 {
+            BL32 => Some(&mut params.bl32),
+            BL33 => Some(&mut params.bl33),
+            _ => None,
+        };
+        if let Some(image) = image {
+            *image = Some(reader.image(node));
         }
-        node = reader.word("an image's node", node, 24)?;
+        node = reader.word(NODE, node, 24);
     }
-    Err(Fault::Endless)
+    Err(reader.fault.unwrap_or(Fault::Endless))
 }
 
 /// The layout of TF-A's structures over some memory.
-struct Reader<'a, M>(&'a M);
+struct Reader<'a, M> {
+    memory: &'a M,
+    /// The first fault. What cannot be read is zero, and then of no use to anybody.
+    fault: Option<Fault>,
+}
 
 impl<M: Memory> Reader<'_, M> {
     #[inline(never)]
-    fn word(&self, what: &'static str, base: u64, offset: u64) -> Result<u64, Fault> {
-        let fault = Fault::Pointer(what, base);
-        let address = base
-            .checked_add(offset)
-            .filter(|a| a % 8 == 0)
-            .ok_or(fault)?;
-        self.0.word(address).ok_or(fault)
+    fn word(&mut self, what: &'static str, base: u64, offset: u64) -> u64 {
+        let address = base.checked_add(offset).filter(|a| a % 8 == 0);
+        let word = address.and_then(|address| self.memory.word(address));
+        if word.is_none() {
+            self.fault.get_or_insert(Fault::Pointer(what, base));
+        }
+        word.unwrap_or(0)
     }
 
     #[inline(never)]
-    fn header(&self, what: &'static str, at: u64, kinds: &[u8]) -> Result<(), Fault> {
-        let [found, version, ..] = self.word(what, at, 0)?.to_le_bytes();
-        if kinds.contains(&found) && version == VERSION_2 {
-            Ok(())
-        } else {
-            Err(Fault::Header(what, found, version))
+    fn header(&mut self, what: &'static str, at: u64, kinds: &[u8]) {
+        let [found, version, ..] = self.word(what, at, 0).to_le_bytes();
+        if !kinds.contains(&found) || version != VERSION_2 {
+            self.fault
+                .get_or_insert(Fault::Header(what, found, version));
         }
     }
 
-    fn image(&self, node: u64) -> Result<Image, Fault> {
+    #[inline(never)]
+    fn image(&mut self, node: u64) -> Image {
         const ENTRY: &str = "an image's entry point";
         const PLACE: &str = "an image's record";
-        let info = self.word(PLACE, node, 8)?;
-        let place = if info == 0 {
-            None
-        } else {
-            self.header(PLACE, info, &[TYPE_IMAGE, TYPE_ENTRY_POINT])?;
-            let base = self.word(PLACE, info, 8)?;
-            let size = self.word(PLACE, info, 16)? & 0xffff_ffff;
-            base.checked_add(size)
-                .filter(|_| size != 0)
-                .map(|end| base..end)
-        };
-        let at = self.word(ENTRY, node, 16)?;
-        self.header(ENTRY, at, &[TYPE_ENTRY_POINT])?;
+        let info = self.word(PLACE, node, 8);
+        let mut place = None;
+        if info != 0 {
+            self.header(PLACE, info, &[TYPE_IMAGE, TYPE_ENTRY_POINT]);
+            let base = self.word(PLACE, info, 8);
+            let size = self.word(PLACE, info, 16) & 0xffff_ffff;
+            let end = base.checked_add(size).filter(|_| size != 0);
+            place = end.map(|end| base..end);
+        }
+        let at = self.word(ENTRY, node, 16);
+        self.header(ENTRY, at, &[TYPE_ENTRY_POINT]);
         let mut entry = EntryPoint {
-            pc: self.word(ENTRY, at, 8)?,
-            spsr: self.word(ENTRY, at, 16)? as u32,
+            pc: self.word(ENTRY, at, 8),
+            spsr: self.word(ENTRY, at, 16) as u32,
             args: [0; 8],
         };
         for (arg, offset) in entry.args.iter_mut().zip((24..).step_by(8)) {
-            *arg = self.word(ENTRY, at, offset)?;
+            *arg = self.word(ENTRY, at, offset);
         }
-        Ok(Image { entry, place })
+        Image { entry, place }
     }
 }
 
