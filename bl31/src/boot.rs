@@ -90,7 +90,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
         stop();
     };
     if !fits_normal_world(&bl33.entry) {
-        let EntryPoint { pc, spsr, .. } = bl33.entry;
+        let (pc, spsr) = (bl33.entry.pc, u64::from(bl33.entry.spsr));
         error!(
             "BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world"
         );
@@ -240,9 +240,10 @@ fn find_spmc(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
     };
     let (id, version) = (manifest.id, manifest.version);
     info!(
-        "SPMC {id:#06x}, FF-A {version}, at {:#x}, S-EL{}",
+        "SPMC {:#06x}, FF-A {version}, at {:#x}, S-EL{}",
+        u64::from(id),
         image.entry,
-        1 + u8::from(sel2)
+        1 + usize::from(sel2)
     );
     let spmd = Spmd::with_spmc(SpmcConfig {
         id,

@@ -66,9 +66,10 @@ pub enum Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::Pointer(what, at) => write!(f, "{what} at {at:#x} is not in BL2's memory"),
             Self::Header(what, kind, version) => {
+                let (kind, version) = (usize::from(kind), usize::from(version));
                 write!(
                     f,
                     "{what} has type {kind}, version {version}: is this TF-A's BL2?"

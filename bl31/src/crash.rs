@@ -69,7 +69,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     let mut out = console::unlocked();
     let _ = writeln!(out, "\n[janus] CRASH: {}", info.message());
     if let Some(location) = info.location() {
-        let _ = writeln!(out, "  at {}:{}", location.file(), location.line());
+        let _ = writeln!(out, "  at {}:{}", location.file(), location.line() as usize);
     }
     print_state(&mut out);
     let frame: u64;

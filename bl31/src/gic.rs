@@ -17,7 +17,7 @@ static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
 
 /// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
 /// stays.
-const UNCLAIMED_MAX: u32 = 64;
+const UNCLAIMED_MAX: usize = 64;
 
 /// Group 0 interrupts that nobody handled.
 static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
@@ -119,8 +119,8 @@ pub fn handle_group0(core: &mut CoreData) {
 /// away by itself.
 #[cold]
 fn unclaimed(id: IntId) {
-    let number = u32::from(id);
-    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed) + 1;
+    let number = u32::from(id) as usize;
+    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed) as usize + 1;
     if count == 1 {
         error!("Group 0 interrupt {number} has no handler; ended. Later ones are not reported");
     }

@@ -114,7 +114,8 @@ impl fmt::Display for Error {
             Error::Version(v) => {
                 write!(
                     f,
-                    "GICv{v} is not supported, use GICv3 (QEMU: gic-version=3)"
+                    "GICv{} is not supported, use GICv3 (QEMU: gic-version=3)",
+                    usize::from(*v)
                 )
             }
             Error::OneSecurityState => {
@@ -129,7 +130,8 @@ impl fmt::Display for Error {
             Error::BadInterrupt(id) => {
                 write!(
                     f,
-                    "the GIC has no interrupt {id}: check the platform's secure interrupts"
+                    "the GIC has no interrupt {}: check the platform's secure interrupts",
+                    *id as usize
                 )
             }
             Error::ContextTooSmall => f.write_str("more interrupts than the GIC context can hold"),

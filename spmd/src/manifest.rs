@@ -86,12 +86,15 @@ pub enum ManifestError {
 }
 
 impl fmt::Display for ManifestError {
+    // Decimal numbers go as usize, hexadecimal ones as u64: each further width would bring a formatter
+    // of its own into the image.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NotADeviceTree => {
                 f.write_str("not a device tree: pass a compiled manifest (dtc) as TOS_FW_CONFIG")
             }
             Self::TooLarge(size) => {
+                let size = size as usize;
                 write!(
                     f,
                     "{size} bytes: make it at most {MAX_SIZE} bytes (one page)"
@@ -106,6 +109,7 @@ impl fmt::Display for ManifestError {
             Self::NoAttributeNode => f.write_str("no `attribute` node: add one"),
             Self::Missing(name) => write!(f, "no `{name}`: add it to the `attribute` node"),
             Self::WrongSize(name, cells) => {
+                let cells = usize::from(cells);
                 write!(
                     f,
                     "`{name}` has the wrong size: make it {cells} 32-bit cell(s)"
@@ -114,26 +118,36 @@ impl fmt::Display for ManifestError {
             Self::BadId(id) => {
                 write!(
                     f,
-                    "spmc_id {id:#x}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)"
+                    "spmc_id {:#x}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)",
+                    u64::from(id)
                 )
             }
             Self::BadVersion(major, minor) => {
                 write!(
                     f,
-                    "FF-A version {major}.{minor}: use maj_ver 1 and min_ver 0 to 3"
+                    "FF-A version {}.{}: use maj_ver 1 and min_ver 0 to 3",
+                    major as usize, minor as usize
                 )
             }
             Self::BadExecutionState(state) => {
-                write!(f, "exec_state {state}: only 0 (AArch64) is supported")
+                write!(
+                    f,
+                    "exec_state {}: only 0 (AArch64) is supported",
+                    state as usize
+                )
             }
             Self::BadExceptionLevel(level) => {
-                write!(f, "janus,spmc-el {level}: use 1 or 2")
+                write!(f, "janus,spmc-el {}: use 1 or 2", level as usize)
             }
             Self::NoSecureEl2 => {
                 f.write_str("janus,spmc-el 2, but this CPU has no S-EL2: use an SPMC for S-EL1")
             }
             Self::BadSgi(name, sgi) => {
-                write!(f, "{name} {sgi}: use 0 to 15, and not one SGI for both")
+                write!(
+                    f,
+                    "{name} {}: use 0 to 15, and not one SGI for both",
+                    sgi as usize
+                )
             }
             Self::BadImage(base, size) => {
                 write!(

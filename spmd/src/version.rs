@@ -60,7 +60,12 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major(), self.minor())
+        write!(
+            f,
+            "{}.{}",
+            usize::from(self.major()),
+            usize::from(self.minor())
+        )
     }
 }
 

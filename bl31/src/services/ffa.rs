@@ -77,8 +77,9 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
         }
         Work::SpmcStrayed(function) => {
             error!(
-                "core {}: the SPMC called {function:#x} while it was to start",
-                core.index
+                "core {}: the SPMC called {:#x} while it was to start",
+                core.index,
+                u64::from(function)
             );
             finished(core, SpmcEvent::Failed)
         }
