@@ -7,7 +7,7 @@ use core::arch::asm;
 use core::ops::Range;
 use janus_plat::{Plat, Platform as _, PowerOff};
 use janus_psci::platform::{Depths, PowerState};
-use janus_psci::{Platform, Psci};
+use janus_psci::{Platform, Psci, Suspend};
 
 /// PSCI's state of all cores.
 pub static PSCI: Psci<Power, { crate::core_data::MAX_CORES }> = Psci::new(Power);
@@ -52,6 +52,24 @@ impl Platform for Power {
 /// The system counter.
 pub fn now() -> u64 {
     CNTPCT_EL0.get()
+}
+
+// No platform has anything to do for the levels above a core: the hooks below are empty.
+
+/// A core sleeps no more ([`Psci::wake`]).
+#[inline(never)]
+pub fn wake(core: usize) {
+    PSCI.wake(core, now(), |_| {});
+}
+
+/// A core goes to sleep as decided ([`Psci::suspend`]).
+///
+/// # Errors
+///
+/// What the caller of PSCI gets.
+#[inline(never)]
+pub fn sleep(core: usize, suspend: &Suspend) -> Result<(), i64> {
+    PSCI.suspend(core, suspend, now(), |_| {}).map(|_| ())
 }
 
 /// Whether an interrupt or SError waits for this core (ISR_EL1), whatever masks it.

@@ -67,6 +67,7 @@ vectors:
     lower_el {fiq}
     lower_el {serror}
 
+    .section .text.world_enter, "ax"
 // x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
 // Returns in x0 the kind of exception that ended the world's run; clobbers all but x19, x29 and SP.
     .global world_enter

@@ -9,7 +9,7 @@ use crate::boot;
 use crate::boot_params::EntryPoint;
 use crate::console::warning;
 use crate::core_data::CoreData;
-use crate::power::{PSCI, now, stop_system, wait_for_interrupt};
+use crate::power::{self, PSCI, interrupt_pending, now, stop_system, wait_for_interrupt};
 use crate::{entry, gic, pen, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
@@ -120,14 +120,14 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
 /// power-down state, whose end is a start at the entry point.
 fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Option<i64> {
     if suspend.kind == Kind::Retention {
-        if let Err(error) = PSCI.suspend(core.index, suspend, now(), |_| {}) {
+        if let Err(error) = power::sleep(core.index, suspend) {
             return Some(error);
         }
         wait_for_interrupt();
-        PSCI.wake(core.index, now(), |_| {});
+        power::wake(core.index);
         return Some(0);
     }
-    if crate::power::interrupt_pending() {
+    if interrupt_pending() {
         return Some(0);
     }
     if ask_spmc(core, power_request(suspend.function.into(), arguments)).is_err() {
@@ -138,14 +138,14 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     } else {
         WarmBoot::LowPower
     });
-    if let Err(error) = PSCI.suspend(core.index, suspend, now(), |_| {}) {
+    if let Err(error) = power::sleep(core.index, suspend) {
         let _ = ask_spmc(core, warm_boot);
         return Some(error);
     }
     // These platforms keep a core's state in a power-down state: EL3's own and, by the rules, the
     // SPMC's survive. The normal world's is gone by its own wish.
     wait_for_interrupt();
-    PSCI.wake(core.index, now(), |_| {});
+    power::wake(core.index);
     let _ = ask_spmc(core, warm_boot);
     core.switch_to(World::Normal);
     boot::set_up_normal_world(core, &boot::normal_entry(suspend.entry, suspend.context));
@@ -157,6 +157,6 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
 /// Where the normal world starts on a core that has just come on; None if nobody wants the core.
 pub fn arrive(core: &CoreData) -> Option<EntryPoint> {
     let arrival = PSCI.arrive(core.index)?;
-    PSCI.wake(core.index, now(), |_| {});
+    power::wake(core.index);
     Some(boot::normal_entry(arrival.entry, arrival.context))
 }
