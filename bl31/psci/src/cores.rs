@@ -39,12 +39,12 @@ pub(crate) struct Cores<const CORES: usize> {
 }
 
 impl<const CORES: usize> Cores<CORES> {
-    /// All cores are off.
+    /// All zero; see [`Cores::boot`].
     #[cfg(not(feature = "loom"))]
     pub(crate) const fn new() -> Self {
         let cores = [const {
             Core {
-                word: AtomicU32::new(OFF),
+                word: AtomicU32::new(0),
                 entry: AtomicU64::new(0),
                 context: AtomicU64::new(0),
             }
@@ -55,12 +55,12 @@ impl<const CORES: usize> Cores<CORES> {
         }
     }
 
-    /// All cores are off.
+    /// All zero; see [`Cores::boot`].
     #[cfg(feature = "loom")]
     pub(crate) fn new() -> Self {
         Self {
             cores: core::array::from_fn(|_| Core {
-                word: AtomicU32::new(OFF),
+                word: AtomicU32::new(0),
                 entry: AtomicU64::new(0),
                 context: AtomicU64::new(0),
             }),
@@ -68,8 +68,11 @@ impl<const CORES: usize> Cores<CORES> {
         }
     }
 
-    /// The boot core is on.
+    /// The boot core is on, all others are off.
     pub(crate) fn boot(&self, core: usize) {
+        for core in &self.cores {
+            core.word.store(OFF, Ordering::Release);
+        }
         if let Some(core) = self.cores.get(core) {
             self.not_off.fetch_add(1, Ordering::Relaxed);
             core.word.store(ON, Ordering::Release);

@@ -94,7 +94,7 @@ pub struct Psci<P, const CORES: usize> {
 }
 
 impl<P: Platform, const CORES: usize> Psci<P, CORES> {
-    /// All cores off, no SPMC bound to a core.
+    /// All zero, so that it takes no room in the image; [`Psci::init`] makes it what it is.
     #[cfg(not(feature = "loom"))]
     pub const fn new(platform: P) -> Self {
         Self {
@@ -102,11 +102,11 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
             cores: Cores::new(),
             tree: Lock::new(Tree::new()),
             mem_protect: AtomicBool::new(false),
-            resident: AtomicUsize::new(NOBODY),
+            resident: AtomicUsize::new(0),
         }
     }
 
-    /// All cores off, no SPMC bound to a core.
+    /// All zero, so that it takes no room in the image; [`Psci::init`] makes it what it is.
     #[cfg(feature = "loom")]
     pub fn new(platform: P) -> Self {
         Self {
@@ -114,7 +114,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
             cores: Cores::new(),
             tree: Lock::new(Tree::new()),
             mem_protect: AtomicBool::new(false),
-            resident: AtomicUsize::new(NOBODY),
+            resident: AtomicUsize::new(0),
         }
     }
 
@@ -128,9 +128,12 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         Functions::<P>::COUNT
     }
 
-    /// The boot core is on, all others are off. `now`: the system counter.
+    /// The boot core is on, all others are off, no SPMC is bound to a core. `now`: the system counter.
     pub fn init(&self, core: usize, now: u64) {
-        let _ = self.tree.lock().wake(&self.platform, core, now);
+        self.resident.store(NOBODY, Ordering::Relaxed);
+        let mut tree = self.tree.lock();
+        tree.all_off();
+        let _ = tree.wake(&self.platform, core, now);
         self.cores.boot(core);
     }
 

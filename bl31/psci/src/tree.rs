@@ -40,15 +40,20 @@ pub(crate) struct Tree<const CORES: usize> {
 }
 
 impl<const CORES: usize> Tree<CORES> {
-    /// All cores are off.
+    /// All zero; see [`Tree::all_off`].
     pub(crate) const fn new() -> Self {
         Self {
             mode: SuspendMode::PlatformCoordinated,
-            request: [[OFF; LEVELS]; CORES],
+            request: [[0; LEVELS]; CORES],
             suspended: [false; CORES],
             sleep: [[Sleep { depth: 0, since: 0 }; LEVELS]; CORES],
             statistics: [[[Statistic { ticks: 0, count: 0 }; DEPTHS]; LEVELS]; CORES],
         }
+    }
+
+    /// All cores are off.
+    pub(crate) fn all_off(&mut self) {
+        self.request = [[OFF; LEVELS]; CORES];
     }
 
     /// The cores of the domain of `core` at `level`. At level 0 that is the core itself, which costs
