@@ -45,6 +45,7 @@ pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<Pa
     if !features.is_empty() {
         cargo.args(["--features", features]);
     }
+    cargo.args(["--config", &remapped_paths()]);
     let profile = if debug { DEBUG_PROFILE } else { "release" };
     cargo.args(["--profile", profile]);
     proc::logged(
@@ -53,6 +54,31 @@ pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<Pa
     )?;
     step.done();
     Ok(paths::target().join(TARGET).join(profile).join(bin))
+}
+
+/// The setting that takes this machine's directories out of the paths that panics name: the image
+/// is then the same wherever it is built, and smaller. Joins the flags of `.cargo/config.toml`.
+fn remapped_paths() -> String {
+    let mut roots = Vec::new();
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    // One directory a registry; those of its packages are below.
+    let registries = home.and_then(|home| std::fs::read_dir(home.join("registry/src")).ok());
+    roots.extend(registries.into_iter().flatten().flatten().map(|r| r.path()));
+    let mut sysroot = Command::new(rustc());
+    sysroot
+        .current_dir(paths::root())
+        .args(["--print", "sysroot"]);
+    if let Ok(sysroot) = proc::output(&mut sysroot) {
+        roots.push(PathBuf::from(sysroot.trim()).join("lib/rustlib/src/rust"));
+    }
+    let flags: Vec<String> = roots
+        .iter()
+        // A quote would end the string.
+        .filter(|root| !root.to_string_lossy().contains('\''))
+        .map(|root| format!("'--remap-path-prefix={}/='", root.display()))
+        .collect();
+    format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
 }
 
 /// Makes sure that something can build for [`TARGET`].
