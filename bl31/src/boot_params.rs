@@ -168,8 +168,10 @@ impl<M: Memory> Reader<'_, M> {
             spsr: self.word(ENTRY, at, 16) as u32,
             args: [0; 8],
         };
-        for (arg, offset) in entry.args.iter_mut().zip((24..).step_by(8)) {
+        let mut offset = 24;
+        for arg in &mut entry.args {
             *arg = self.word(ENTRY, at, offset);
+            offset += 8;
         }
         Image { entry, place }
     }

@@ -15,8 +15,8 @@ use spin::mutex::SpinMutex;
 /// The console's hardware. Writing waits for room in the FIFO.
 struct Console;
 
-impl Write for Console {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
+impl Console {
+    fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
         let Some(registers) = NonNull::new(with_exposed_provenance_mut(Plat::CONSOLE)) else {
             return Err(fmt::Error);
         };
@@ -25,13 +25,24 @@ impl Write for Console {
         let registers: UniqueMmioPointer<'_, PL011Registers> =
             unsafe { UniqueMmioPointer::new(registers) };
         let mut uart = Uart::new(registers);
-        for byte in text.bytes() {
+        for &byte in bytes {
             if byte == b'\n' {
                 put(&mut uart, b'\r');
             }
             put(&mut uart, byte);
         }
         Ok(())
+    }
+}
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write_bytes(text.as_bytes())
+    }
+
+    // EL3 writes ASCII.
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        self.write_bytes(&[u8::try_from(character).unwrap_or(b'?')])
     }
 }
 

@@ -195,7 +195,8 @@ impl<const CORES: usize> Tree<CORES> {
         core: usize,
         depths: Depths,
     ) -> Result<(), Error> {
-        for (level, &depth) in depths.iter().enumerate().skip(1) {
+        let [_, above @ ..] = depths;
+        for (level, depth) in (1..LEVELS).zip(above) {
             if depth == 0 {
                 continue;
             }
