@@ -28,7 +28,7 @@ pub struct BootState {
     pub daif: u64,
     /// SPSel.
     pub spsel: u64,
-    /// 1: at the secondary entry point, 0: at the image's base.
+    /// 1: at the secondary entry point, 2: where [`suspend`] goes on, 0: at the image's base.
     pub secondary: u64,
 }
 
@@ -72,6 +72,7 @@ pub fn my_boot_state() -> BootState {
 
 unsafe extern "C" {
     fn payload_secondary_entry();
+    fn payload_suspend(function: u64, context: u64) -> u64;
     static image_start: u8;
     static image_end: u8;
 }
@@ -79,6 +80,16 @@ unsafe extern "C" {
 /// Address of the entry point for cores that are not the first.
 pub fn secondary_entry() -> u64 {
     payload_secondary_entry as *const () as u64
+}
+
+/// Makes a call of PSCI that takes an entry point and a context ID, and ends there.
+///
+/// Returns the status if the call came back; else, from the entry point, what x0 held there. Of the
+/// core's state only the callee-saved registers are as before. One core at a time.
+pub fn suspend(function: u32, context: u64) -> u64 {
+    // SAFETY: an ordinary call to the compiler, whichever way it returns: SP and the callee-saved
+    // registers are restored, and memory is as it was.
+    unsafe { payload_suspend(function.into(), context) }
 }
 
 /// First address of the image and the address after its last byte.
@@ -103,6 +114,33 @@ payload_entry:
 1:  stp     xzr, xzr, [x9], #16
     cmp     x9, x10
     b.lo    1b
+    b       2f
+
+    // x0: function ID, x1: context ID for its third argument. The way back is the entry point.
+    .global payload_suspend
+payload_suspend:
+    stp     x29, x30, [sp, #-96]!
+    stp     x19, x20, [sp, #16]
+    stp     x21, x22, [sp, #32]
+    stp     x23, x24, [sp, #48]
+    stp     x25, x26, [sp, #64]
+    stp     x27, x28, [sp, #80]
+    mov     x9, sp
+    adrp    x10, suspended_sp
+    str     x9, [x10, :lo12:suspended_sp]
+    mov     x2, x1
+    adr     x1, payload_resume
+    smc     #0
+5:  ldp     x19, x20, [sp, #16]
+    ldp     x21, x22, [sp, #32]
+    ldp     x23, x24, [sp, #48]
+    ldp     x25, x26, [sp, #64]
+    ldp     x27, x28, [sp, #80]
+    ldp     x29, x30, [sp], #96
+    ret
+
+payload_resume:
+    mov     x20, #2
     b       2f
 
     .global payload_secondary_entry
@@ -172,6 +210,18 @@ payload_secondary_entry:
 
 4:  isb
     msr     spsel, #1
+    cmp     x20, #2
+    b.ne    6f
+    adrp    x9, PAYLOAD_BOOT_STATE
+    add     x9, x9, :lo12:PAYLOAD_BOOT_STATE
+    mov     x10, #96
+    madd    x9, x19, x10, x9
+    ldr     x0, [x9]
+    adrp    x10, suspended_sp
+    ldr     x9, [x10, :lo12:suspended_sp]
+    mov     sp, x9
+    b       5b
+6:
     adrp    x9, PAYLOAD_STACKS
     add     x10, x19, #1
     add     x9, x9, x10, lsl #14
@@ -187,6 +237,9 @@ payload_secondary_entry:
     .balign 4
 first_core_came:
     .word   0
+    .balign 8
+suspended_sp:
+    .quad   0
 
     // Level 1: one table for the first GiB, then blocks of 1 GiB of non-secure memory.
     .section .data.tables, "aw"

@@ -1,7 +1,7 @@
 //! CPU_SUSPEND, SYSTEM_SUSPEND and the rest of PSCI: what is there works, what
 //! is not says so, and PSCI_FEATURES tells which is which.
 
-use crate::arch::{gic, timer};
+use crate::arch::{entry, gic, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::ffa::{FRAMEWORK, message as number};
 use crate::framework::psci::{self, error};
@@ -23,6 +23,9 @@ pub const CASES: &[Case] = &[
     Case::new("psci/suspend-bad", bad).needs(Needs::NO_FFA.union(Needs::JANUS)),
     Case::new("psci/system-suspend-denied", system_suspend_denied)
         .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
+    Case::new("psci/system-suspend", system_suspend)
+        .secure(system_suspend_secure)
+        .needs(Needs::JANUS),
     Case::new("psci/secure-caller", secure_caller)
         .secure(secure_caller_secure)
         .needs(Needs::JANUS),
@@ -289,6 +292,79 @@ fn system_suspend_denied() -> Outcome {
         "SYSTEM_SUSPEND with entry point 0: {status}"
     );
     Ok(())
+}
+
+/// The last core suspends the system: its timer wakes it at the entry point, with its context ID, and
+/// the SPMC has heard of both.
+fn system_suspend() -> Outcome {
+    if features(psci::PSCI_SYSTEM_SUSPEND_64) < 0 {
+        skip!("no SYSTEM_SUSPEND");
+    }
+    for core in cores::others() {
+        cores::turn_off(core)?;
+    }
+    let (me, context) = (cores::boot_core(), cores::CONTEXT | 0x5e);
+    for round in 1..=20 {
+        let before = count()?;
+        arm(me, 50_000 * round);
+        let back = entry::suspend(psci::PSCI_SYSTEM_SUSPEND_64, context);
+        let woken = gic::is_pending(me, timer::EL2_INTID);
+        disarm(me);
+        cores::init_interrupts();
+        if back == u64::from(error::SUCCESS as u32) {
+            // The timer was faster than the suspend: later next time.
+            ensure_eq!(count()?, before, "messages to the SPMC for no suspend");
+            continue;
+        }
+        ensure_eq!(back, context, "x0 at the entry point of SYSTEM_SUSPEND");
+        ensure!(
+            woken,
+            "SYSTEM_SUSPEND came back before its wake-up interrupt"
+        );
+        let messages = count()? - before;
+        ensure_eq!(
+            messages,
+            1 << 32 | 1,
+            "messages to the SPMC, warm boots in the upper half"
+        );
+        // The world is whole: other cores come, and the SPMC is there on them.
+        for core in cores::others() {
+            cores::turn_on(core)?;
+            cores::on(core, |_| count().map(|_| ()))?;
+        }
+        return Ok(());
+    }
+    crate::fail!("the system never suspended: an interrupt seems to be pending at all times")
+}
+
+fn system_suspend_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ {
+        return None;
+    }
+    if message.x(2) & FRAMEWORK == 0 {
+        return Some(ffa::response(message, &[MESSAGES.load(SeqCst)]));
+    }
+    match message.x(2) & 0xff {
+        number::POWER if message.w(3) == psci::PSCI_SYSTEM_SUSPEND_64 => {
+            MESSAGES.fetch_add(1, SeqCst);
+        }
+        // The other cores turn off for it.
+        number::POWER => s.expect_eq(
+            message.x(3),
+            psci::PSCI_CPU_OFF.into(),
+            "w3 of the power message",
+        ),
+        number::WARM_BOOT => {
+            s.expect_eq(
+                message.x(3),
+                0,
+                "w3 of the warm boot message: from suspend to RAM",
+            );
+            MESSAGES.fetch_add(1 << 32, SeqCst);
+        }
+        _ => s.fail(format_args!("an unexpected framework message: {message}")),
+    }
+    None
 }
 
 /// PSCI is the normal world's: the SPMC is refused, and nothing happens.
