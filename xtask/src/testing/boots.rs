@@ -52,6 +52,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, QEMU of this release, FF-A", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "ffa/", qemu: Which::OwnRelease },
     Boot { name: "S-EL2, EL3 logical partition", spmc_el: 2, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
     Boot { name: "S-EL1, EL3 logical partition", spmc_el: 1, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
+    Boot { name: "S-EL2, resets", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
+    Boot { name: "S-EL1, resets", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sme=off", spmc_el: 2, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sve=off,sme=off", spmc_el: 2, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -77,6 +79,9 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2 on cortex-a57, which has none", spmc_el: 2, cpu: "cortex-a57", smp: 4, config: &["spmc=sel2-only"], only: "noffa/", qemu: Which::Recent },
 ];
+
+/// Areas whose cases only make sense in boots that are made for them; the payloads know it, too.
+const OWN_BOOTS: &[&str] = &["noffa/", "reset/"];
 
 /// Lines of [`Boot::config`] for which the SPMC has a manifest of its own.
 const MANIFESTS: &[(&str, &str)] = &[
@@ -230,6 +235,7 @@ impl Boot {
             smp: self.smp,
             // One core has no use for the host's other cores, and its time does not depend on their load.
             icount: self.smp == 1,
+            reboots: self.only == "reset/",
             ..machine
         };
         Ok(payload::run(self.name, &qemu, &machine)?.tally)
@@ -237,7 +243,10 @@ impl Boot {
 
     /// What to ask the payloads for when the person asked for `filter`; `None`: nothing.
     fn filter<'a>(&'a self, filter: &'a str) -> Option<&'a str> {
-        if filter.is_empty() || self.only.contains(filter) {
+        let of_other_boots = OWN_BOOTS.iter().any(|area| filter.starts_with(area));
+        if of_other_boots && self.only.is_empty() {
+            None
+        } else if filter.is_empty() || self.only.contains(filter) {
             Some(self.only)
         } else {
             filter.contains(self.only).then_some(filter)

@@ -27,6 +27,7 @@ static AREAS: &[&[Case]] = &[
     psci::basics::CASES,
     psci::races::CASES,
     psci::suspend::CASES,
+    psci::reset::CASES,
     sri::CASES,
     sri::doorbell::CASES,
     sri::notifications::CASES,

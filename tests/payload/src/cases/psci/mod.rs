@@ -2,4 +2,5 @@
 
 pub mod basics;
 pub mod races;
+pub mod reset;
 pub mod suspend;
