@@ -14,7 +14,7 @@ use crate::core_data::{self, CoreData, MAX_CORES};
 use crate::power::{PSCI, now};
 use crate::services::SpmcEvent;
 use crate::system::{self, Spmc, Sri, System};
-use crate::{console, entry, gic, mmu, pen, run, services};
+use crate::{console, entry, gic, mmu, pen, run, services, sri};
 use aarch64_cpu::asm::wfe;
 use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
 use core::fmt;
@@ -118,6 +118,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
         let mpidr = Plat::mpidr(index);
         if gic::has_core(mpidr) {
             affinity.store(mpidr, Ordering::Relaxed);
+            sri::away(index);
         }
     }
     mmu::clean(
@@ -153,6 +154,8 @@ extern "C" fn warm_main(index: usize) -> ! {
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let system = core.system;
     set_up_normal_world(core, entry);
+    let doorbell = system.spmc.as_ref().and_then(|spmc| spmc.sri.doorbell);
+    sri::start(core, doorbell.is_some());
     if system.spmc.is_some() && boot_spmc(core, primary) {
         if primary {
             services::partitions::start(core);

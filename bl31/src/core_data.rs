@@ -34,8 +34,8 @@ pub struct CoreData {
     current: World,
     /// What all cores share.
     pub system: &'static System,
-    /// The normal world is to get the schedule receiver interrupt; see [`crate::sri`].
-    pub sri_wanted: bool,
+    /// What the next entry into the normal world does for the schedule receiver interrupt.
+    pub sri: sri::Todo,
     /// This core's linear number.
     pub index: usize,
     /// The dispatcher's state on this core.
@@ -58,7 +58,7 @@ impl CoreData {
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(&system::NOTHING);
-            (&raw mut (*core).sri_wanted).write(false);
+            (&raw mut (*core).sri).write(sri::Todo::NONE);
             (&raw mut (*core).index).write(index);
             (&raw mut (*core).live).write(Live::EMPTY);
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
@@ -99,7 +99,7 @@ impl CoreData {
                 secure.save_return();
                 policy.to_normal(&mut self.live, &mut secure.sys, &normal.sys, &normal.el3);
                 normal.load_return();
-                if self.sri_wanted {
+                if self.sri.any() {
                     sri::deliver(self);
                 }
             }

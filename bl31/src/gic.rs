@@ -84,11 +84,10 @@ pub fn turn_core_off(frozen: bool) {
     }
 }
 
-/// Whether the SPMC's doorbell was rung at this core without being taken; it counts as taken now.
-pub fn take_doorbell(doorbell: u32) -> bool {
-    GIC.redistributor(MPIDR_EL1.get())
-        .and_then(|mut redistributor| redistributor.take_pending(doorbell))
-        .unwrap_or(false)
+/// Whether the SPMC's doorbell was rung at one of these cores (by affinity) without being taken; it
+/// counts as taken now.
+pub fn take_doorbells(doorbell: u32, at: impl Fn(u64) -> bool) -> bool {
+    GIC.take_pending(doorbell, at).unwrap_or(false)
 }
 
 /// The pending interrupt of the highest priority. Acknowledges nothing.

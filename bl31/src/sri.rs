@@ -4,55 +4,101 @@
 //! Most SPMCs raise it themselves. For those that ring the doorbell instead, and for EL3's own
 //! logical partitions, EL3 does it here. It is *delayed*: a request is kept until this core enters
 //! the normal world, so that the SPMC is not preempted by it, and any number of requests become one
-//! interrupt. None is lost: a core that turns off hands its request to one that is on, and a
-//! doorbell rung at a core that is off stays pending there until the core comes on.
+//! interrupt.
+//!
+//! None is lost. A core that turns off hands its request to one that is on. A doorbell rung at a core
+//! that is off is found by the core that rang it, on its way back to the normal world, which gets the
+//! interrupt instead. Between the two: a core first says that it is away and then looks for a
+//! doorbell; who rings first rings and then looks who is away.
 
 use crate::core_data::CoreData;
-use crate::power::PSCI;
 use crate::{boot, gic};
+use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Plat, Platform};
-use janus_psci::Decision;
-use janus_psci::psci::PSCI_AFFINITY_INFO_64;
 use janus_spmd::World;
+
+/// What an entry into the normal world has to do for the SRI on this core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Todo(u8);
+
+impl Todo {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Raise it.
+    const RAISE: u8 = 1 << 0;
+    /// Look whether the SPMC rang at a core that is off. Stays set.
+    const LOOK: u8 = 1 << 1;
+
+    /// Whether there is anything.
+    #[inline(always)]
+    pub const fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// The cores that are off, or about to be: a bit each.
+static AWAY: AtomicU32 = AtomicU32::new(0);
+const _: () = assert!(Plat::MAX_CORES <= u32::BITS as usize);
+
+/// Core `index` is off.
+pub fn away(index: usize) {
+    AWAY.fetch_or(1 << index, Ordering::SeqCst);
+}
+
+/// This core is on, and its SPMC rings the doorbell if `doorbell` says so.
+pub fn start(core: &mut CoreData, doorbell: bool) {
+    AWAY.fetch_and(!(1 << core.index), Ordering::SeqCst);
+    if doorbell {
+        core.sri.0 |= Todo::LOOK;
+    }
+}
 
 /// Has the normal world of this core get the SRI when it runs next.
 pub fn request(core: &mut CoreData) {
-    core.sri_wanted = true;
+    core.sri.0 |= Todo::RAISE;
     if core.current() == World::Normal {
         deliver(core);
     }
 }
 
-/// The normal world is about to run, and [`CoreData::sri_wanted`] is set.
+/// The normal world is about to run, and there is something to do.
 #[cold]
 pub fn deliver(core: &mut CoreData) {
-    core.sri_wanted = false;
-    if let Some(spmc) = &core.system.spmc {
+    let Some(spmc) = &core.system.spmc else {
+        return;
+    };
+    let mut raise = core.sri.0 & Todo::RAISE != 0;
+    core.sri.0 &= !Todo::RAISE;
+    let away = AWAY.load(Ordering::SeqCst);
+    if let Some(doorbell) = spmc.sri.doorbell
+        && away != 0
+    {
+        let is_away = |mpidr| Plat::core_index(mpidr).is_some_and(|index| away >> index & 1 != 0);
+        raise |= gic::take_doorbells(doorbell, is_away);
+    }
+    if raise {
         gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(core.index));
     }
 }
 
 /// This core is about to be off: what is wanted here goes to a core that stays on.
 pub fn hand_over(core: &mut CoreData) {
+    away(core.index);
     let Some(spmc) = &core.system.spmc else {
         return;
     };
-    let rung = spmc.sri.doorbell.is_some_and(gic::take_doorbell);
-    if !core.sri_wanted && !rung {
+    let own = Plat::mpidr(core.index);
+    let rung = |doorbell| gic::take_doorbells(doorbell, |mpidr| mpidr == own);
+    let rung = spmc.sri.doorbell.is_some_and(rung);
+    if core.sri.0 & Todo::RAISE == 0 && !rung {
         return;
     }
-    core.sri_wanted = false;
-    let on = |&index: &usize| {
-        let question = [Plat::mpidr(index), 0, 0];
-        boot::core_exists(index)
-            && PSCI.call(core.index, PSCI_AFFINITY_INFO_64, question) == Decision::Return(0)
-    };
+    let away = AWAY.load(Ordering::SeqCst);
+    let on = |&index: &usize| boot::core_exists(index) && away >> index & 1 == 0;
     // With nobody else on it stays here, for the next start of this core.
-    match (0..Plat::MAX_CORES)
-        .filter(|&index| index != core.index)
-        .find(on)
-    {
-        Some(index) => gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(index)),
-        None => core.sri_wanted = true,
+    core.sri.0 |= Todo::RAISE;
+    if let Some(index) = (0..Plat::MAX_CORES).find(on) {
+        core.sri.0 &= !Todo::RAISE;
+        gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(index));
     }
 }

@@ -253,19 +253,52 @@ impl Gic {
         Ok(GicDistributor::new(self.gicd()).enable_interrupt(id, false)?)
     }
 
-    /// Finds the redistributor of a core by walking the frames (12.10; GICR_TYPER.Affinity_Value,
-    /// Last, VLPIS).
+    /// Finds the redistributor of a core by walking the frames.
     ///
     /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it drops what it
     /// got before it asks again.
     pub fn redistributor(&self, mpidr: u64) -> Result<Redistributor, Error> {
+        let own = |affinity| affinity == mpidr & AFFINITY_MASK;
+        match self.walk(|frame, affinity| own(affinity).then_some(frame)) {
+            Some(frame) => Ok(Redistributor { frame }),
+            None => Err(Error::NoRedistributor(mpidr)),
+        }
+    }
+
+    /// Whether SGI `id` is pending at any core whose affinity `at` accepts; it is not afterwards.
+    /// For a doorbell that the core cannot take, because it is off or turns off.
+    pub fn take_pending(&self, id: u32, at: impl Fn(u64) -> bool) -> Result<bool, Error> {
+        let bit = 1 << u32::from(sgi(id)?);
+        let mut any = false;
+        self.walk(|frame, affinity| {
+            if at(affinity) {
+                // SAFETY: a frame that the walk reached. Beside its own core this only reads, and
+                // writes ones to clear: no other bit of any register can change.
+                let mut frame = unsafe { UniqueMmioPointer::new(frame) };
+                let mut sgi = field!(frame, sgi);
+                let pending = field_shared!(sgi, ispendr).get(0);
+                if pending.is_some_and(|register| register.read() & bit != 0) {
+                    any = true;
+                    if let Some(mut register) = field!(sgi, icpendr).get(0) {
+                        register.write(bit);
+                    }
+                }
+            }
+            None::<()>
+        });
+        Ok(any)
+    }
+
+    /// Walks the redistributors' frames (12.10; GICR_TYPER.Affinity_Value, Last, VLPIS) until `visit`
+    /// returns something. It gets each frame with its core's affinity.
+    fn walk<T>(&self, mut visit: impl FnMut(NonNull<GicrSgi>, u64) -> Option<T>) -> Option<T> {
         for &region in self.config.gicr {
-            let mut frame = NonNull::new(with_exposed_provenance_mut(region))
-                .ok_or(Error::NoRedistributor(mpidr))?;
+            let mut frame = NonNull::new(with_exposed_provenance_mut(region))?;
             loop {
                 let typer = typer(frame);
-                if typer.core_mpidr() == mpidr & AFFINITY_MASK {
-                    return Ok(Redistributor { frame });
+                let found = visit(frame, typer.core_mpidr());
+                if found.is_some() {
+                    return found;
                 }
                 if typer.last_redistributor() {
                     break;
@@ -276,7 +309,7 @@ impl Gic {
                 frame = unsafe { frame.add(size) };
             }
         }
-        Err(Error::NoRedistributor(mpidr))
+        None
     }
 
     /// Saves the distributor, for a suspend in which it loses power. Last core only.
@@ -290,7 +323,7 @@ impl Gic {
     }
 }
 
-/// GICR_TYPER of a frame that [`Gic::redistributor`] reached.
+/// GICR_TYPER of a frame that [`Gic::walk`] reached.
 fn typer(frame: NonNull<GicrSgi>) -> GicrTyper {
     // SAFETY: `Gic::new`'s caller promises the first frame of each region, and every frame that is
     // not the last is followed by one. TYPER is read-only: reading it disturbs no other core.
@@ -450,24 +483,6 @@ impl Redistributor {
         regs.restore(context)?;
         let _ = regs.mark_core_awake();
         Ok(())
-    }
-
-    /// Whether SGI `id` is pending at this core; it is not afterwards. For a doorbell that this core
-    /// has no time to take: it turns off.
-    pub fn take_pending(&mut self, id: u32) -> Result<bool, Error> {
-        let bit = 1 << u32::from(sgi(id)?);
-        // SAFETY: as in `regs`.
-        let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
-        let pending = field_shared!(field_shared!(frame, sgi), ispendr)
-            .get(0)
-            .is_some_and(|register| register.read() & bit != 0);
-        if pending {
-            let mut sgi = field!(frame, sgi);
-            if let Some(mut register) = field!(sgi, icpendr).get(0) {
-                register.write(bit);
-            }
-        }
-        Ok(pending)
     }
 
     /// Reads back how SGI `sri` is configured: what the contract of the SRI depends on.

@@ -11,7 +11,7 @@ use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
 use crate::framework::{cores, ffa, irq};
-use crate::{ensure, ensure_eq};
+use crate::{ensure, ensure_eq, skip};
 
 pub const CASES: &[Case] = &[
     Case::new("sri/doorbell-features", features)
@@ -26,6 +26,10 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS)
         .in_boot("spmc", "doorbell"),
     Case::new("sri/doorbell-core-off", core_off)
+        .secure(doorbell_secure)
+        .needs(Needs::JANUS.union(Needs::CORES))
+        .in_boot("spmc", "doorbell"),
+    Case::new("sri/doorbell-turning-off", turning_off)
         .secure(doorbell_secure)
         .needs(Needs::JANUS.union(Needs::CORES))
         .in_boot("spmc", "doorbell"),
@@ -108,27 +112,54 @@ fn together() -> Outcome {
     })
 }
 
-/// For a core that is off it goes to the one that asked; nothing is lost for one that comes on.
+/// All that came, on whatever core.
+fn all() -> u32 {
+    (0..cores::count()).map(|n| irq::count(n, SRI)).sum()
+}
+
+/// For a core that is off it goes to the one that asked.
 fn core_off() -> Outcome {
     irq::install(SRI, irq::count_only);
-    let me = cores::boot_core();
     for target in cores::others() {
         cores::turn_off(target)?;
-        let all = || (0..cores::count()).map(|n| irq::count(n, SRI)).sum::<u32>();
-        let before = all();
-        ring(target, 1)?;
-        let came = timer::wait_until(2, || all() > before);
-        if !came {
-            // Not lost either if it comes as soon as the core does.
-            cores::turn_on(target)?;
-            let came = timer::wait_until(5, || all() > before);
-            ensure!(
-                came,
-                "a doorbell for core {target}, which was off, is lost (asked on core {me})"
-            );
-        } else {
-            cores::turn_on(target)?;
+        for asker in (0..cores::count()).filter(|&n| cores::is_on(n)) {
+            let (before, everywhere) = (irq::count(asker, SRI), all());
+            cores::on(asker, |_| ring(target, 3))?;
+            comes(asker, before)?;
+            ensure_eq!(all(), everywhere + 1, "interrupts on all cores");
         }
+        cores::turn_on(target)?;
+    }
+    // Nothing was left over for them.
+    let before = all();
+    cores::on_each(|core| ring(core, 0))?;
+    ensure_eq!(all(), before, "interrupts with nobody ringing");
+    Ok(())
+}
+
+/// A core turns off while another one rings there: somebody gets the interrupt.
+fn turning_off() -> Outcome {
+    irq::install(SRI, irq::count_only);
+    let Some(asker) = cores::others().nth(1) else {
+        skip!("needs three cores");
+    };
+    let target = cores::another();
+    for round in 0..50 {
+        let before = all();
+        cores::beside(
+            asker,
+            |_| {
+                timer::delay(round * 7 % 40);
+                ring(target, 1)
+            },
+            || cores::turn_off(target),
+        )?;
+        let came = timer::wait_until(5, || all() > before);
+        ensure!(
+            came,
+            "round {round}: the doorbell rang, and no interrupt came anywhere"
+        );
+        cores::turn_on(target)?;
     }
     Ok(())
 }
