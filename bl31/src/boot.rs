@@ -105,9 +105,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
         }
     };
     let policy = Policy::detect(spmc.as_ref().map_or(SpmcMode::None, |spmc| spmc.mode));
-    console::with_lock(|out| {
-        let _ = policy.describe(out);
-    });
+    info!("CPU: {policy}");
 
     let sri = spmc.as_ref().map(|spmc| &spmc.sri);
     if let Err(why) = gic::init(sri.is_some()).and_then(|()| gic::init_core(sri)) {
@@ -188,7 +186,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     core.load(World::Secure);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
-    } else if let Err(why) = gic::give_sri(&spmc.sri) {
+    } else if let Err(why) = gic::give_sri(spmc) {
         error!("core {}: interrupts: {why}", core.index);
     }
     true

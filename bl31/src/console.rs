@@ -86,6 +86,18 @@ pub fn say(level: Level, text: fmt::Arguments<'_>) {
     }
 }
 
+/// An error code, in decimal. (A formatter of `i32` would take six times the room.)
+pub struct ErrorCode(pub i32);
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 0 {
+            f.write_char('-')?;
+        }
+        write!(f, "{}", self.0.unsigned_abs() as usize)
+    }
+}
+
 /// Something does not work. Arguments as for `format_args!`.
 macro_rules! error {
     ($($text:tt)+) => { $crate::console::say(log::Level::Error, format_args!($($text)+)) };
@@ -109,13 +121,6 @@ pub fn init() {
             LevelFilter::Info
         });
     }
-}
-
-/// Prints on a line of EL3's own with the lock taken.
-pub fn with_lock(print: impl FnOnce(&mut dyn Write)) {
-    let mut console = CONSOLE.lock();
-    let _ = console.write_str("[janus] ");
-    print(&mut *console);
 }
 
 /// Prints a line of the SPMC's, marked as such.

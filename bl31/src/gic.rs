@@ -3,7 +3,7 @@
 use crate::console::{error, warning};
 use crate::core_data::CoreData;
 use crate::sri;
-use crate::system::Sri;
+use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_drivers::gic::{Error, Gic, IntId, Sgis};
@@ -53,16 +53,22 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Error> {
 
 /// Gives the schedule receiver interrupt to the normal world of this core, once the SPMC has
 /// started here: it may want to find the SGI secure, as after reset. Warns of what is not as it
-/// must be.
+/// must be. The secure world is the current one.
 ///
 /// # Errors
 ///
 /// What is wrong with the redistributor, see [`Error`].
-pub fn give_sri(sri: &Sri) -> Result<(), Error> {
+pub fn give_sri(spmc: &Spmc) -> Result<(), Error> {
+    let sri = &spmc.sri;
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_sri(sri.id)?;
     for breach in redistributor.sri_state(sri.id)?.breaches() {
-        warning!("{breach}");
+        warning!(
+            "SRI: the SGI {breach}; choose another by janus,sri-id, or check the platform's secure interrupts"
+        );
+    }
+    if sri.doorbell.is_none() && !gic_cpu::secure_el_sends_sgis(spmc.sel2) {
+        warning!("SRI: the SPMC has no GIC system registers to send it; use janus,doorbell-sgi");
     }
     Ok(())
 }
@@ -86,7 +92,7 @@ pub fn turn_core_off(frozen: bool) {
 
 /// Whether the SPMC's doorbell was rung at one of these cores (by affinity) without being taken; it
 /// counts as taken now.
-pub fn take_doorbells(doorbell: u32, at: impl Fn(u64) -> bool) -> bool {
+pub fn take_doorbells(doorbell: u32, at: &dyn Fn(u64) -> bool) -> bool {
     GIC.take_pending(doorbell, at).unwrap_or(false)
 }
 

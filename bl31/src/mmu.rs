@@ -85,7 +85,7 @@ impl Translation<El23Attributes> for Pool {
         self.used += 1;
         // SAFETY: the index is below TABLES, and only the boot core is here, once.
         unsafe { page.write([0; PAGE_SIZE / 8]) };
-        let table = NonNull::new(page.cast()).expect("a static is not at address zero");
+        let table = NonNull::new(page.cast()).expect("mmu: no table");
         (table, PhysicalAddress(page as usize))
     }
 
@@ -93,7 +93,7 @@ impl Translation<El23Attributes> for Pool {
     unsafe fn deallocate_table(&mut self, _: NonNull<PageTable<El23Attributes>>) {}
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El23Attributes>> {
-        NonNull::new(pa.0 as *mut PageTable<El23Attributes>).expect("tables lie in the image")
+        NonNull::new(pa.0 as *mut PageTable<El23Attributes>).expect("mmu: no table")
     }
 }
 

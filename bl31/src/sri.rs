@@ -12,6 +12,7 @@
 //! doorbell; who rings first rings and then looks who is away.
 
 use crate::core_data::CoreData;
+use crate::system::Spmc;
 use crate::{boot, gic};
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Plat, Platform};
@@ -40,14 +41,18 @@ impl Todo {
 static AWAY: AtomicU32 = AtomicU32::new(0);
 const _: () = assert!(Plat::MAX_CORES <= u32::BITS as usize);
 
+const fn bit(index: usize) -> u32 {
+    1_u32.wrapping_shl(index as u32)
+}
+
 /// Core `index` is off.
 pub fn away(index: usize) {
-    AWAY.fetch_or(1 << index, Ordering::SeqCst);
+    AWAY.fetch_or(bit(index), Ordering::SeqCst);
 }
 
 /// This core is on, and its SPMC rings the doorbell if `doorbell` says so.
 pub fn start(core: &mut CoreData, doorbell: bool) {
-    AWAY.fetch_and(!(1 << core.index), Ordering::SeqCst);
+    AWAY.fetch_and(!bit(core.index), Ordering::SeqCst);
     if doorbell {
         core.sri.0 |= Todo::LOOK;
     }
@@ -69,16 +74,18 @@ pub fn deliver(core: &mut CoreData) {
     };
     let mut raise = core.sri.0 & Todo::RAISE != 0;
     core.sri.0 &= !Todo::RAISE;
-    let away = AWAY.load(Ordering::SeqCst);
-    if let Some(doorbell) = spmc.sri.doorbell
-        && away != 0
-    {
-        let is_away = |mpidr| Plat::core_index(mpidr).is_some_and(|index| away >> index & 1 != 0);
-        raise |= gic::take_doorbells(doorbell, is_away);
-    }
+    raise |= rung_in_vain(spmc);
     if raise {
         gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(core.index));
     }
+}
+
+/// Whether the SPMC rang at a core that is away. Who asks has taken it over.
+fn rung_in_vain(spmc: &Spmc) -> bool {
+    let away = AWAY.load(Ordering::SeqCst);
+    let is_away = |mpidr| Plat::core_index(mpidr).is_some_and(|index| away & bit(index) != 0);
+    let rung = |doorbell| gic::take_doorbells(doorbell, &is_away);
+    away != 0 && spmc.sri.doorbell.is_some_and(rung)
 }
 
 /// This core is about to be off: what is wanted here goes to a core that stays on.
@@ -87,14 +94,12 @@ pub fn hand_over(core: &mut CoreData) {
     let Some(spmc) = &core.system.spmc else {
         return;
     };
-    let own = Plat::mpidr(core.index);
-    let rung = |doorbell| gic::take_doorbells(doorbell, |mpidr| mpidr == own);
-    let rung = spmc.sri.doorbell.is_some_and(rung);
+    let rung = rung_in_vain(spmc);
     if core.sri.0 & Todo::RAISE == 0 && !rung {
         return;
     }
     let away = AWAY.load(Ordering::SeqCst);
-    let on = |&index: &usize| boot::core_exists(index) && away >> index & 1 == 0;
+    let on = |&index: &usize| boot::core_exists(index) && away & bit(index) == 0;
     // With nobody else on it stays here, for the next start of this core.
     core.sri.0 |= Todo::RAISE;
     if let Some(index) = (0..Plat::MAX_CORES).find(on) {

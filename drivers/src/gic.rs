@@ -258,19 +258,22 @@ impl Gic {
     /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it drops what it
     /// got before it asks again.
     pub fn redistributor(&self, mpidr: u64) -> Result<Redistributor, Error> {
-        let own = |affinity| affinity == mpidr & AFFINITY_MASK;
-        match self.walk(|frame, affinity| own(affinity).then_some(frame)) {
-            Some(frame) => Ok(Redistributor { frame }),
-            None => Err(Error::NoRedistributor(mpidr)),
-        }
+        let mut own = None;
+        self.walk(&mut |frame, affinity| {
+            if affinity == mpidr & AFFINITY_MASK {
+                own = Some(Redistributor { frame });
+            }
+            own.is_some()
+        });
+        own.ok_or(Error::NoRedistributor(mpidr))
     }
 
     /// Whether SGI `id` is pending at any core whose affinity `at` accepts; it is not afterwards.
     /// For a doorbell that the core cannot take, because it is off or turns off.
-    pub fn take_pending(&self, id: u32, at: impl Fn(u64) -> bool) -> Result<bool, Error> {
+    pub fn take_pending(&self, id: u32, at: &dyn Fn(u64) -> bool) -> Result<bool, Error> {
         let bit = 1 << u32::from(sgi(id)?);
         let mut any = false;
-        self.walk(|frame, affinity| {
+        self.walk(&mut |frame, affinity| {
             if at(affinity) {
                 // SAFETY: a frame that the walk reached. Beside its own core this only reads, and
                 // writes ones to clear: no other bit of any register can change.
@@ -284,21 +287,22 @@ impl Gic {
                     }
                 }
             }
-            None::<()>
+            false
         });
         Ok(any)
     }
 
-    /// Walks the redistributors' frames (12.10; GICR_TYPER.Affinity_Value, Last, VLPIS) until `visit`
-    /// returns something. It gets each frame with its core's affinity.
-    fn walk<T>(&self, mut visit: impl FnMut(NonNull<GicrSgi>, u64) -> Option<T>) -> Option<T> {
+    /// Walks the redistributors' frames (12.10; GICR_TYPER.Affinity_Value, Last, VLPIS) until `visit`,
+    /// which gets each frame with its core's affinity, has what it wants.
+    fn walk(&self, visit: &mut dyn FnMut(NonNull<GicrSgi>, u64) -> bool) {
         for &region in self.config.gicr {
-            let mut frame = NonNull::new(with_exposed_provenance_mut(region))?;
+            let Some(mut frame) = NonNull::new(with_exposed_provenance_mut(region)) else {
+                continue;
+            };
             loop {
                 let typer = typer(frame);
-                let found = visit(frame, typer.core_mpidr());
-                if found.is_some() {
-                    return found;
+                if visit(frame, typer.core_mpidr()) {
+                    return;
                 }
                 if typer.last_redistributor() {
                     break;
@@ -309,7 +313,6 @@ impl Gic {
                 frame = unsafe { frame.add(size) };
             }
         }
-        None
     }
 
     /// Saves the distributor, for a suspend in which it loses power. Last core only.
@@ -527,12 +530,15 @@ pub struct SriState {
 }
 
 impl SriState {
-    /// What breaks the contract, as warnings that say what to do. None if all is well.
+    /// What breaks the contract: each ends the sentence "the SGI …". None if all is well.
     pub fn breaches(self) -> impl Iterator<Item = &'static str> {
         [
-            (!self.non_secure, "SRI: the SGI is not in non-secure Group 1; choose another by janus,sri-id, or check the platform's secure interrupts"),
-            (!self.enabled, "SRI: the SGI is not enabled; choose another by janus,sri-id"),
-            (!(0x80..0xf8).contains(&self.priority), "SRI: no priority that the normal world can use; choose another SGI by janus,sri-id"),
+            (!self.non_secure, "is not in non-secure Group 1"),
+            (!self.enabled, "is not enabled"),
+            (
+                !(0x80..0xf8).contains(&self.priority),
+                "has no priority that the normal world can use",
+            ),
         ]
         .into_iter()
         .filter_map(|(broken, message)| broken.then_some(message))

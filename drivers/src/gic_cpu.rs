@@ -8,10 +8,12 @@ use crate::gic::{AFFINITY_MASK, IntId};
 use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
-    read_icc_hppir0_el1, read_icc_iar0_el1, read_id_aa64pfr0_el1, write_icc_asgi1r_el1,
-    write_icc_bpr0_el1, write_icc_bpr1_el1,
+    read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_sre_el1, read_id_aa64pfr0_el1,
+    write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1,
 };
-use arm_sysregs::el1::registers::{IccAsgi1rEl1, IccBpr0El1, IccBpr1El1};
+use arm_sysregs::el1::registers::{IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccSreEl1};
+use arm_sysregs::el2::accessors::read_icc_sre_el2;
+use arm_sysregs::el2::registers::IccSreEl2;
 use arm_sysregs::el3::accessors::{
     read_icc_ctlr_el3, read_scr_el3, write_icc_ctlr_el3, write_icc_igrpen1_el3, write_scr_el3,
 };
@@ -63,6 +65,18 @@ pub fn init() {
     GicCpuInterface::enable_group0(true);
     write_icc_igrpen1_el3(IccIgrpen1El3::ENABLEGRP1S);
     isb();
+}
+
+/// Whether the secure EL1 or, with `sel2`, S-EL2 can send SGIs itself: it has the system registers
+/// (ICC_SRE_ELx.SRE), and EL3 does not trap ICC_ASGI1R_EL1, which it does if SCR_EL3 routes both IRQ and
+/// FIQ to EL3. While the secure world's SCR_EL3 is in the CPU.
+pub fn secure_el_sends_sgis(sel2: bool) -> bool {
+    let scr = read_scr_el3();
+    let registers = match sel2 {
+        true => read_icc_sre_el2().contains(IccSreEl2::SRE),
+        false => read_icc_sre_el1().contains(IccSreEl1::SRE),
+    };
+    registers && !scr.contains(ScrEl3::IRQ | ScrEl3::FIQ)
 }
 
 /// Disables all groups: no interrupt is signalled to this core any more. Before
@@ -177,6 +191,7 @@ mod tests {
     use super::*;
     use arm_sysregs::el1::fake::SYSREGS;
     use arm_sysregs::el1::registers::{IccHppir0El1, IccIar0El1, IccIgrpen0El1};
+    use arm_sysregs::el2::fake::SYSREGS as EL2;
     use arm_sysregs::el3::fake::SYSREGS as EL3;
     use std::sync::Mutex;
 
@@ -197,6 +212,20 @@ mod tests {
         let el1 = SYSREGS.lock().unwrap();
         assert_eq!(el1.icc_igrpen0_el1, IccIgrpen0El1::ENABLE);
         assert_eq!(el1.icc_pmr_el1.priority(), 0xff);
+    }
+
+    #[test]
+    fn an_spmc_that_cannot_send_sgis_is_found_out() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        SYSREGS.lock().unwrap().icc_sre_el1 = IccSreEl1::SRE;
+        EL2.lock().unwrap().icc_sre_el2 = IccSreEl2::empty();
+        EL3.lock().unwrap().scr_el3 = ScrEl3::FIQ;
+        assert!(secure_el_sends_sgis(false) && !secure_el_sends_sgis(true));
+        SYSREGS.lock().unwrap().icc_sre_el1 = IccSreEl1::empty();
+        EL2.lock().unwrap().icc_sre_el2 = IccSreEl2::SRE;
+        assert!(!secure_el_sends_sgis(false) && secure_el_sends_sgis(true));
+        EL3.lock().unwrap().scr_el3 = ScrEl3::FIQ | ScrEl3::IRQ;
+        assert!(!secure_el_sends_sgis(true));
     }
 
     #[test]

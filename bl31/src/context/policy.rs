@@ -239,23 +239,15 @@ impl Policy {
     }
 }
 
-impl Policy {
-    /// Writes the one line about the CPU that the boot prints.
-    ///
-    /// # Errors
-    ///
-    /// Those of `out`.
-    pub fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+impl fmt::Display for Policy {
+    /// The one line about the CPU that the boot prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let switched = match self.mode {
             SpmcMode::None => "nothing",
             SpmcMode::SEl1 => "EL1 and FP",
             SpmcMode::SEl2 => "EL2",
             SpmcMode::All => "EL1, EL2 and FP",
         };
-        writeln!(
-            out,
-            "CPU: {}; a world switch exchanges {switched}",
-            self.features
-        )
+        write!(f, "{}; a world switch exchanges {switched}", self.features)
     }
 }

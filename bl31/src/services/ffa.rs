@@ -4,7 +4,7 @@
 //! the work that needs the hardware.
 
 use super::{Flow, Service, SpmcEvent};
-use crate::console::error;
+use crate::console::{ErrorCode, error};
 use crate::core_data::CoreData;
 use crate::{console, gic};
 use janus_spmd::{Action, Work, World};
@@ -70,8 +70,9 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
         Work::SpmcReady => finished(core, SpmcEvent::Ready),
         Work::SpmcFailed(code) => {
             error!(
-                "core {}: the SPMC says that it failed to start: error {code}",
-                core.index
+                "core {}: the SPMC says that it failed to start: error {}",
+                core.index,
+                ErrorCode(code)
             );
             finished(core, SpmcEvent::Failed)
         }

@@ -7,7 +7,7 @@
 use super::{Flow, NOT_SUPPORTED, Service, SpmcEvent, answer, report_death};
 use crate::boot;
 use crate::boot_params::EntryPoint;
-use crate::console::warning;
+use crate::console::{ErrorCode, warning};
 use crate::core_data::CoreData;
 use crate::power::{self, PSCI, interrupt_pending, now, stop_system, wait_for_interrupt};
 use crate::{entry, gic, pen, run, sri};
@@ -77,8 +77,9 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
     match run::run_spmc(core) {
         SpmcEvent::Answered(Answer::Refused(status)) => {
             warning!(
-                "core {}: the SPMC refuses, PSCI status {status}",
-                core.index
+                "core {}: the SPMC refuses, PSCI status {}",
+                core.index,
+                ErrorCode(status)
             );
             Err(Refused)
         }
