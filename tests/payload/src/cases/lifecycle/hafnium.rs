@@ -14,6 +14,7 @@ pub const CASES: &[Case] = &[
     Case::new("lifecycle/hafnium-registers", registers).secure(registers_secure),
     Case::new("lifecycle/hafnium-migrating-vcpu", migrate).secure(migrate_secure),
     Case::new("lifecycle/hafnium-preempted", preempted).secure(preempted_secure),
+    Case::new("lifecycle/hafnium-managed-exit", managed_exit).secure(managed_exit_secure),
 ];
 
 const REQ: u32 = ffa::DIRECT_REQ | ffa::SMC64;
@@ -163,4 +164,68 @@ fn preempted_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         );
     }
     Some(ffa::response(message, &[message.x(3)]))
+}
+
+/// The partition that wants a managed exit, as the SPMC's manifest would say.
+const MANAGED: u64 = 0x8004;
+/// In w3 of its response: it has stopped half-way and kept its state itself.
+const STOPPED: u64 = 1;
+
+/// A partition with managed exit: told of the normal world's interrupt, it puts its work aside and
+/// answers at once. The handler runs, and a second request has it go on.
+fn managed_exit() -> Outcome {
+    irq::install(timer::EL2_INTID, |core, _| {
+        timer::stop_el2();
+        TIMER[core].fetch_add(1, SeqCst);
+    });
+    cores::on_each(|core| {
+        gic::enable(core, timer::EL2_INTID);
+        let (mut stopped, to) = (0, ffa::route(0, MANAGED));
+        for round in 0..10 {
+            let before = TIMER[core].load(SeqCst);
+            timer::start_el2(5_000);
+            let mut got = ffa::call(REQ, &[to, 0, round]);
+            ensure_eq!(got.function(), RESP, "answer in round {round}");
+            // The interrupt may also have come before the call.
+            if got.x(4) == STOPPED {
+                stopped += 1;
+                timer::wait_until(5, || TIMER[core].load(SeqCst) > before);
+                ensure_eq!(
+                    TIMER[core].load(SeqCst),
+                    before + 1,
+                    "timer interrupts taken after the managed exit"
+                );
+                got = ffa::call(REQ, &[to, 0, round]);
+                ensure_eq!(
+                    got.function(),
+                    RESP,
+                    "answer to the resumption in round {round}"
+                );
+                ensure_eq!(got.x(4), 0, "w4 of the response, after the resumption");
+            }
+            ensure_eq!(got.x(1), ffa::route(MANAGED, 0), "w1 of the response");
+            ensure_eq!(got.x(3), round, "what the partition was asked");
+        }
+        gic::disable(core, timer::EL2_INTID);
+        crate::ensure!(
+            stopped > 0,
+            "the partition never saw an interrupt of the normal world"
+        );
+        Ok(())
+    })
+}
+
+/// Whether the partition has stopped half-way, core by core.
+static HALF_WAY: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+fn managed_exit_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != REQ {
+        return None;
+    }
+    let half_way = &HALF_WAY[crate::arch::cpu::number()];
+    let goes_on = half_way.swap(0, SeqCst) != 0;
+    let told = !goes_on && timer::wait_until(5, || gic::pending_lines() & (1 << 6) != 0);
+    half_way.store(told.into(), SeqCst);
+    let state = if told { STOPPED } else { 0 };
+    Some(ffa::response(message, &[message.x(3), state]))
 }
