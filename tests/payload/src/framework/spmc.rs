@@ -140,8 +140,21 @@ pub fn main(core: usize) -> ! {
     serve(if failing {
         ffa::error(ffa::NO_MEMORY)
     } else {
-        ffa::request(ffa::MSG_WAIT, &[])
+        boot_end()
     })
+}
+
+/// What the registers of the call that ends a core's boot hold beside its function.
+pub const LEFT_OVER: u64 = 0x1a57_9a27_1710_0000;
+
+/// FFA_MSG_WAIT as Hafnium ends its boot with it: the other registers still hold what the last
+/// partition left in them.
+fn boot_end() -> Regs {
+    let mut wait = ffa::request(ffa::MSG_WAIT, &[]);
+    for (number, register) in wait.0.iter_mut().enumerate().skip(1) {
+        *register = LEFT_OVER | number as u64;
+    }
+    wait
 }
 
 /// Whether the configuration wants the boot of this secondary core to fail.

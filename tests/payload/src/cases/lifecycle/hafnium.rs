@@ -2,15 +2,16 @@
 //! that was preempted goes on on whichever core the normal world runs it, and
 //! an interrupt of the normal world gets that world its core back.
 
-use crate::arch::{MAX_CORES, gic, smc, timer};
-use crate::ensure_eq;
+use crate::arch::{MAX_CORES, entry, gic, smc, timer};
 use crate::framework::case::{Case, Outcome};
 use crate::framework::regs::Regs;
-use crate::framework::spmc::Secure;
+use crate::framework::spmc::{LEFT_OVER, Secure};
 use crate::framework::{cores, ffa, irq};
+use crate::{ensure, ensure_eq};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
+    Case::new("lifecycle/hafnium-boot-state", boot_state).secure(boot_state_secure),
     Case::new("lifecycle/hafnium-registers", registers).secure(registers_secure),
     Case::new("lifecycle/hafnium-migrating-vcpu", migrate).secure(migrate_secure),
     Case::new("lifecycle/hafnium-preempted", preempted).secure(preempted_secure),
@@ -19,6 +20,27 @@ pub const CASES: &[Case] = &[
 
 const REQ: u32 = ffa::DIRECT_REQ | ffa::SMC64;
 const RESP: u32 = ffa::DIRECT_RESP | ffa::SMC64;
+
+/// The SPMC ended its boot with the last partition's registers: the core's boot counted all the same,
+/// the normal world started without them, and the SPMC serves.
+fn boot_state() -> Outcome {
+    cores::on_each(|_| {
+        for (number, value) in entry::my_boot_state().x.into_iter().enumerate() {
+            ensure!(
+                value & LEFT_OVER != LEFT_OVER,
+                "x{number} at the normal world's start is {value:#x}, a partition's"
+            );
+        }
+        let got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, 7]);
+        ensure_eq!(got.function(), RESP, "answer");
+        ensure_eq!(got.x(3), 7, "w3 of the answer");
+        Ok(())
+    })
+}
+
+fn boot_state_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    (message.function() == REQ).then(|| ffa::response(message, &[message.x(3)]))
+}
 
 /// A chain of messages; the SPMC keeps the running sum in x19 of its own call.
 fn registers() -> Outcome {
@@ -136,7 +158,7 @@ fn preempted() -> Outcome {
             ensure_eq!(got.x(3), round, "what the SPMC was asked");
         }
         gic::disable(core, timer::EL2_INTID);
-        crate::ensure!(
+        ensure!(
             preempted > 0,
             "the SPMC never saw an interrupt of the normal world"
         );
@@ -207,7 +229,7 @@ fn managed_exit() -> Outcome {
             ensure_eq!(got.x(3), round, "what the partition was asked");
         }
         gic::disable(core, timer::EL2_INTID);
-        crate::ensure!(
+        ensure!(
             stopped > 0,
             "the partition never saw an interrupt of the normal world"
         );
