@@ -8,6 +8,7 @@ use arm_pl011_uart::{PL011Registers, Uart};
 use core::fmt::{self, Write};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use janus_plat::{Plat, Platform};
+use janus_spmd::text::Text;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use safe_mmio::UniqueMmioPointer;
 use spin::mutex::SpinMutex;
@@ -66,7 +67,7 @@ impl Log for Logger {
         let _ = writeln!(
             CONSOLE.lock(),
             "[janus] {}: {}",
-            record.level(),
+            Text(record.level().as_str()),
             record.args()
         );
     }
@@ -86,19 +87,8 @@ pub fn say(level: Level, text: fmt::Arguments<'_>) {
     }
 }
 
-/// An error code, in decimal. (A formatter of `i32` would take six times the room.)
-pub struct ErrorCode(pub i32);
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 0 {
-            f.write_char('-')?;
-        }
-        write!(f, "{}", self.0.unsigned_abs() as usize)
-    }
-}
-
-/// Something does not work. Arguments as for `format_args!`.
+/// Something does not work. Arguments as for `format_args!`, with numbers and strings as
+/// [`janus_spmd::text`] displays them.
 macro_rules! error {
     ($($text:tt)+) => { $crate::console::say(log::Level::Error, format_args!($($text)+)) };
 }

@@ -17,6 +17,7 @@ use core::arch::asm;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
+use janus_spmd::text::{Text, dec, hex, hex_digits};
 
 /// The registers at an exception that EL3 took. Written by vectors.S.
 #[repr(C, align(16))]
@@ -48,18 +49,22 @@ const MAX_FRAMES: usize = 24;
 #[unsafe(no_mangle)]
 extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
     let mut out = console::unlocked();
-    let kind = ["synchronous exception", "IRQ", "FIQ", "SError"]
-        .get(kind)
-        .unwrap_or(&"exception");
+    let kinds = ["synchronous exception", "IRQ", "FIQ", "SError"];
+    let kind = Text(kinds.get(kind).copied().unwrap_or("exception"));
     let _ = writeln!(out, "\n[janus] CRASH: {kind} in EL3");
     print_state(&mut out);
-    for (number, pair) in record.gpr.chunks(2).enumerate() {
-        for (odd, value) in pair.iter().enumerate() {
-            let _ = write!(out, "  x{:<2} {value:016x}", number * 2 + odd);
-        }
-        let _ = writeln!(out);
+    for (number, value) in record.gpr.iter().enumerate() {
+        // Columns, two registers a line.
+        let space = Text(if number < 10 { "  " } else { " " });
+        let end = Text(if number % 2 == 0 { "" } else { "\n" });
+        let _ = write!(
+            out,
+            "  x{}{space}{}{end}",
+            dec(number),
+            hex_digits(*value, 16)
+        );
     }
-    let _ = writeln!(out, "  sp  {:016x}", record.sp);
+    let _ = writeln!(out, "  sp  {}", hex_digits(record.sp, 16));
     back_trace(&mut out, ELR_EL3.get(), record.gpr[29]);
     stop(&mut out)
 }
@@ -69,7 +74,12 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     let mut out = console::unlocked();
     let _ = writeln!(out, "\n[janus] CRASH: {}", info.message());
     if let Some(location) = info.location() {
-        let _ = writeln!(out, "  at {}:{}", location.file(), location.line() as usize);
+        let _ = writeln!(
+            out,
+            "  at {}:{}",
+            Text(location.file()),
+            dec(location.line())
+        );
     }
     print_state(&mut out);
     let frame: u64;
@@ -84,20 +94,21 @@ fn print_state(out: &mut impl Write) {
     let core: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, tpidr_el3", out(reg) core, options(nomem, nostack)) };
-    let _ = write!(out, "  core {:#x}", MPIDR_EL1.get() & 0xff_00ff_ffff);
+    let _ = write!(out, "  core {}", hex(MPIDR_EL1.get() & 0xff_00ff_ffff));
     if let Some((index, world)) = CoreData::peek(core as usize) {
+        let index = dec(index);
         let _ = write!(out, " (number {index}), serving the {world:?} world");
     }
     let _ = writeln!(out);
     for (name, value) in [
-        ("esr_el3", ESR_EL3.get()),
-        ("elr_el3", ELR_EL3.get()),
-        ("far_el3", FAR_EL3.get()),
-        ("spsr_el3", SPSR_EL3.get()),
-        ("scr_el3", SCR_EL3.get()),
+        ("esr_el3  ", ESR_EL3.get()),
+        ("elr_el3  ", ELR_EL3.get()),
+        ("far_el3  ", FAR_EL3.get()),
+        ("spsr_el3 ", SPSR_EL3.get()),
+        ("scr_el3  ", SCR_EL3.get()),
         ("sctlr_el3", SCTLR_EL3.get()),
     ] {
-        let _ = writeln!(out, "  {name:<9} {value:016x}");
+        let _ = writeln!(out, "  {} {}", Text(name), hex_digits(value, 16));
     }
 }
 
@@ -105,7 +116,7 @@ fn print_state(out: &mut impl Write) {
 fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
     let _ = write!(out, "  back trace:");
     if pc != 0 {
-        let _ = write!(out, " {pc:#x}");
+        let _ = write!(out, " {}", hex(pc));
     }
     for _ in 0..MAX_FRAMES {
         let in_stack = |stack: core::ops::Range<usize>| {
@@ -121,7 +132,7 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
         if return_address == 0 {
             break;
         }
-        let _ = write!(out, " {return_address:#x}");
+        let _ = write!(out, " {}", hex(return_address));
         if next <= frame {
             break;
         }

@@ -5,11 +5,13 @@ use crate::core_data::CoreData;
 use crate::sri;
 use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_drivers::gic::{Error, Gic, IntId, Sgis};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::Pending;
 use janus_plat::{Plat, Platform};
+use janus_spmd::text::{Text, dec, hex};
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
 // only Gic of the image.
@@ -17,30 +19,71 @@ static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
 
 /// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
 /// stays.
-const UNCLAIMED_MAX: usize = 64;
+const UNCLAIMED_MAX: u32 = 64;
 
 /// Group 0 interrupts that nobody handled.
 static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
+
+/// Why interrupts do not work, for the console.
+pub struct Fault(Error);
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Error::Version(version) => {
+                let version = dec(version);
+                write!(
+                    f,
+                    "GICv{version} is not supported, use GICv3 (QEMU: gic-version=3)"
+                )
+            }
+            Error::OneSecurityState => {
+                f.write_str("the GIC has one security state (QEMU: needs secure=on)")
+            }
+            Error::NoRedistributor(mpidr) => {
+                let mpidr = hex(mpidr);
+                write!(
+                    f,
+                    "no redistributor for core {mpidr}: check the platform's GICR regions"
+                )
+            }
+            Error::BadInterrupt(id) => {
+                let id = dec(id);
+                write!(
+                    f,
+                    "the GIC has no interrupt {id}: check the platform's secure interrupts"
+                )
+            }
+            Error::ContextTooSmall => f.write_str("more interrupts than the GIC context can hold"),
+        }
+    }
+}
 
 /// Sets the distributor up, on the boot core, once.
 ///
 /// # Errors
 ///
-/// What is wrong with the GIC, see [`Error`]; interrupts then stay as boot firmware left them.
-pub fn init(spmc: bool) -> Result<(), Error> {
+/// What is wrong with the GIC; interrupts then stay as boot firmware left them.
+pub fn init(spmc: bool) -> Result<(), Fault> {
     if !gic_cpu::has_system_registers() {
-        return Err(Error::Version(2));
+        return Err(Fault(Error::Version(2)));
     }
     GIC.check()?;
-    GIC.init_distributor(spmc)
+    Ok(GIC.init_distributor(spmc)?)
 }
 
 /// Sets this core's redistributor and CPU interface up, at boot and after it was off.
 ///
 /// # Errors
 ///
-/// What is wrong with the redistributor, see [`Error`].
-pub fn init_core(sri: Option<&Sri>) -> Result<(), Error> {
+/// What is wrong with the redistributor.
+pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
     let sgis = Sgis {
         sri: None,
         doorbell: sri.and_then(|sri| sri.doorbell),
@@ -57,12 +100,13 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// What is wrong with the redistributor, see [`Error`].
-pub fn give_sri(spmc: &Spmc) -> Result<(), Error> {
+/// What is wrong with the redistributor.
+pub fn give_sri(spmc: &Spmc) -> Result<(), Fault> {
     let sri = &spmc.sri;
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_sri(sri.id)?;
     for breach in redistributor.sri_state(sri.id)?.breaches() {
+        let breach = Text(breach);
         warning!(
             "SRI: the SGI {breach}; choose another by janus,sri-id, or check the platform's secure interrupts"
         );
@@ -124,12 +168,13 @@ pub fn handle_group0(core: &mut CoreData) {
 /// away by itself.
 #[cold]
 fn unclaimed(id: IntId) {
-    let number = u32::from(id) as usize;
-    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed) as usize + 1;
+    let number = dec(u32::from(id));
+    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     if count == 1 {
         error!("Group 0 interrupt {number} has no handler; ended. Later ones are not reported");
     }
     if count.is_multiple_of(UNCLAIMED_MAX) && !id.is_sgi() {
+        let count = dec(count);
         error!("{count} Group 0 interrupts had no handler: number {number} is turned off");
         let _ = if id.is_private() {
             GIC.redistributor(MPIDR_EL1.get())

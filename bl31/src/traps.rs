@@ -7,6 +7,7 @@
 use crate::core_data::CoreData;
 use crate::services::{self, Flow};
 use janus_spmd::World;
+use janus_spmd::text::dec;
 
 /// Exception class of an SMC in AArch32.
 const EC_SMC32: u64 = 0x13;
@@ -49,7 +50,7 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
 pub fn serror(core: &mut CoreData, world: World) -> Flow {
     crate::console::error!(
         "core {}: SError taken from the {world:?} world; it goes on",
-        core.index
+        dec(core.index)
     );
     Flow::Run(world)
 }

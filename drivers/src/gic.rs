@@ -24,7 +24,6 @@ use arm_gic::gicv3::{
     Group as GicGroup, SecureIntGroup,
 };
 pub use arm_gic::{IntId, Trigger};
-use core::fmt;
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
@@ -106,37 +105,6 @@ pub enum Error {
     BadInterrupt(u32),
     /// The context is too small for the interrupts that the GIC implements.
     ContextTooSmall,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Version(v) => {
-                write!(
-                    f,
-                    "GICv{} is not supported, use GICv3 (QEMU: gic-version=3)",
-                    usize::from(*v)
-                )
-            }
-            Error::OneSecurityState => {
-                f.write_str("the GIC has one security state (QEMU: needs secure=on)")
-            }
-            Error::NoRedistributor(mpidr) => {
-                write!(
-                    f,
-                    "no redistributor for core {mpidr:#x}: check the platform's GICR regions"
-                )
-            }
-            Error::BadInterrupt(id) => {
-                write!(
-                    f,
-                    "the GIC has no interrupt {}: check the platform's secure interrupts",
-                    *id as usize
-                )
-            }
-            Error::ContextTooSmall => f.write_str("more interrupts than the GIC context can hold"),
-        }
-    }
 }
 
 impl From<GicError> for Error {

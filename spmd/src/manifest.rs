@@ -5,6 +5,7 @@
 //! what to change. Properties of Janus's own, in the `attribute` node, are named `janus,…`.
 
 use crate::fdt::{Malformed, Token, Tokens};
+use crate::text::{Text, dec, hex};
 use crate::version::Version;
 use core::fmt;
 use core::ops::Range;
@@ -86,79 +87,74 @@ pub enum ManifestError {
 }
 
 impl fmt::Display for ManifestError {
-    // Decimal numbers go as usize, hexadecimal ones as u64: each further width would bring a formatter
-    // of its own into the image.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NotADeviceTree => {
                 f.write_str("not a device tree: pass a compiled manifest (dtc) as TOS_FW_CONFIG")
             }
             Self::TooLarge(size) => {
-                let size = size as usize;
-                write!(
-                    f,
-                    "{size} bytes: make it at most {MAX_SIZE} bytes (one page)"
-                )
+                let (size, most) = (dec(size), dec(MAX_SIZE));
+                write!(f, "{size} bytes: make it at most {most} bytes (one page)")
             }
             Self::NotCompatible => {
+                let compatible = Text(COMPATIBLE);
                 write!(
                     f,
-                    "not an SPMC manifest: set compatible = \"{COMPATIBLE}\" in its root"
+                    "not an SPMC manifest: set compatible = \"{compatible}\" in its root"
                 )
             }
             Self::NoAttributeNode => f.write_str("no `attribute` node: add one"),
-            Self::Missing(name) => write!(f, "no `{name}`: add it to the `attribute` node"),
+            Self::Missing(name) => {
+                let name = Text(name);
+                write!(f, "no `{name}`: add it to the `attribute` node")
+            }
             Self::WrongSize(name, cells) => {
-                let cells = usize::from(cells);
+                let (name, cells) = (Text(name), dec(cells));
                 write!(
                     f,
                     "`{name}` has the wrong size: make it {cells} 32-bit cell(s)"
                 )
             }
             Self::BadId(id) => {
+                let id = hex(id);
                 write!(
                     f,
-                    "spmc_id {:#x}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)",
-                    u64::from(id)
+                    "spmc_id {id}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)"
                 )
             }
             Self::BadVersion(major, minor) => {
+                let (major, minor) = (dec(major), dec(minor));
                 write!(
                     f,
-                    "FF-A version {}.{}: use maj_ver 1 and min_ver 0 to 3",
-                    major as usize, minor as usize
+                    "FF-A version {major}.{minor}: use maj_ver 1 and min_ver 0 to 3"
                 )
             }
             Self::BadExecutionState(state) => {
-                write!(
-                    f,
-                    "exec_state {}: only 0 (AArch64) is supported",
-                    state as usize
-                )
+                let state = dec(state);
+                write!(f, "exec_state {state}: only 0 (AArch64) is supported")
             }
             Self::BadExceptionLevel(level) => {
-                write!(f, "janus,spmc-el {}: use 1 or 2", level as usize)
+                write!(f, "janus,spmc-el {}: use 1 or 2", dec(level))
             }
             Self::NoSecureEl2 => {
                 f.write_str("janus,spmc-el 2, but this CPU has no S-EL2: use an SPMC for S-EL1")
             }
             Self::BadSgi(name, sgi) => {
-                write!(
-                    f,
-                    "{name} {}: use 0 to 15, and not one SGI for both",
-                    sgi as usize
-                )
+                let (name, sgi) = (Text(name), dec(sgi));
+                write!(f, "{name} {sgi}: use 0 to 15, and not one SGI for both")
             }
             Self::BadImage(base, size) => {
+                let (base, size) = (hex(base), hex(size));
                 write!(
                     f,
-                    "image at {base:#x} of {size:#x} bytes: correct load_address or binary_size"
+                    "image at {base} of {size} bytes: correct load_address or binary_size"
                 )
             }
             Self::BadEntry(entry) => {
+                let entry = hex(entry);
                 write!(
                     f,
-                    "entrypoint {entry:#x}: must be 4-aligned and inside the image"
+                    "entrypoint {entry}: must be 4-aligned and inside the image"
                 )
             }
         }

@@ -7,6 +7,7 @@
 use crate::call::{ErrorCode, Regs, id, set_error};
 use crate::dispatch::SpmcConfig;
 use crate::power::NotAvailable;
+use crate::text::hex;
 use crate::version::Version;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -109,12 +110,13 @@ impl fmt::Display for PartitionError {
         match self {
             Self::Id(id) => write!(
                 f,
-                "EL3 logical partition {id:#06x}: give it an ID from {:#06x} to {:#06x}",
-                PARTITION_IDS.start(),
-                PARTITION_IDS.end()
+                "EL3 logical partition {}: give it an ID from {} to {}",
+                hex(*id),
+                hex(*PARTITION_IDS.start()),
+                hex(*PARTITION_IDS.end())
             ),
-            Self::Twice(id) => write!(f, "two EL3 logical partitions have the ID {id:#06x}"),
-            Self::NilUuid(id) => write!(f, "EL3 logical partition {id:#06x} needs a UUID"),
+            Self::Twice(id) => write!(f, "two EL3 logical partitions have the ID {}", hex(*id)),
+            Self::NilUuid(id) => write!(f, "EL3 logical partition {} needs a UUID", hex(*id)),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::negotiation::Question;
 use crate::power::{Pending, framework};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
+use crate::text::dec;
 use core::fmt;
 
 /// An FF-A version: major in bits 30:16, minor in bits 15:0, bit 31 clear.
@@ -60,12 +61,7 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{}",
-            usize::from(self.major()),
-            usize::from(self.minor())
-        )
+        write!(f, "{}.{}", dec(self.major()), dec(self.minor()))
     }
 }
 

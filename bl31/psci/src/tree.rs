@@ -255,11 +255,11 @@ impl<const CORES: usize> Tree<CORES> {
     ) -> (u64, u64) {
         let level = Composite { depths }.level();
         let first = self.peers(platform, core, level).next().unwrap_or(core);
-        let depth = usize::from(depths[level]).wrapping_sub(1);
-        self.statistics
-            .get(first)
-            .and_then(|node| node[level].get(depth))
-            .map_or((0, 0), |statistic| (statistic.ticks, statistic.count))
+        let statistic = self.statistics.get(first).and_then(|node| {
+            let depth = usize::from(*depths.get(level)?).checked_sub(1)?;
+            node.get(level)?.get(depth)
+        });
+        statistic.map_or((0, 0), |statistic| (statistic.ticks, statistic.count))
     }
 
     /// SET_SUSPEND_MODE. `alone`: all other cores are off.

@@ -4,9 +4,10 @@
 //! the work that needs the hardware.
 
 use super::{Flow, Service, SpmcEvent};
-use crate::console::{ErrorCode, error};
+use crate::console::error;
 use crate::core_data::CoreData;
 use crate::{console, gic};
+use janus_spmd::text::{dec, hex, signed};
 use janus_spmd::{Action, Work, World};
 
 /// See the module's documentation.
@@ -71,16 +72,16 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
         Work::SpmcFailed(code) => {
             error!(
                 "core {}: the SPMC says that it failed to start: error {}",
-                core.index,
-                ErrorCode(code)
+                dec(core.index),
+                signed(code)
             );
             finished(core, SpmcEvent::Failed)
         }
         Work::SpmcStrayed(function) => {
             error!(
-                "core {}: the SPMC called {:#x} while it was to start",
-                core.index,
-                u64::from(function)
+                "core {}: the SPMC called {} while it was to start",
+                dec(core.index),
+                hex(function)
             );
             finished(core, SpmcEvent::Failed)
         }
@@ -109,6 +110,6 @@ pub fn report_death(core: &mut CoreData) {
     core.spmd.take_unfinished_line(console::spmc_line);
     error!(
         "core {}: the SPMC died; this core goes on without FF-A",
-        core.index
+        dec(core.index)
     );
 }

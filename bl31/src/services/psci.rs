@@ -7,12 +7,13 @@
 use super::{Flow, NOT_SUPPORTED, Service, SpmcEvent, answer, report_death};
 use crate::boot;
 use crate::boot_params::EntryPoint;
-use crate::console::{ErrorCode, warning};
+use crate::console::warning;
 use crate::core_data::CoreData;
 use crate::power::{self, PSCI, interrupt_pending, now, stop_system, wait_for_interrupt};
 use crate::{entry, gic, pen, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
+use janus_spmd::text::{dec, signed};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
@@ -78,8 +79,8 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
         SpmcEvent::Answered(Answer::Refused(status)) => {
             warning!(
                 "core {}: the SPMC refuses, PSCI status {}",
-                core.index,
-                ErrorCode(status)
+                dec(core.index),
+                signed(status)
             );
             Err(Refused)
         }
@@ -106,7 +107,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     if PSCI.cores_on() == 1 {
         warning!(
             "core {}: the last core turns itself off; nobody can turn it on again",
-            core.index
+            dec(core.index)
         );
     }
     core.spmd.turn_off();
