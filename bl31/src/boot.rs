@@ -22,6 +22,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{MAX_SIZE as MANIFEST_MAX, Manifest, ManifestError};
+use janus_spmd::text::{Text, dec, hex};
 use janus_spmd::{SpmcConfig, Spmd, World};
 
 /// MPIDR_EL1's affinity fields.
@@ -33,14 +34,21 @@ const SPSR_EL1H: u64 = 0x3c5;
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
 const PFR0_EL2: u64 = 0xf << 8;
 
-/// Each core's affinity by its number; entry.S looks a starting core up here. No core has all ones.
+/// Bit 31 of MPIDR_EL1, which is RES1: an MPIDR is never zero.
+const MPIDR_RES1: u64 = 1 << 31;
+
+/// Each core's affinity and [`MPIDR_RES1`] by its number, zero where there is no core; entry.S looks a
+/// starting core up here.
 #[unsafe(no_mangle)]
-static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(u64::MAX) }; MAX_CORES];
+static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
 /// The number of the boot core. Called by entry.S with its MPIDR_EL1 as second argument.
 #[unsafe(no_mangle)]
 extern "C" fn cold_core_index(_: u64, mpidr: u64) -> usize {
-    Plat::core_index(mpidr & AFFINITY).expect("boot: the boot core has an impossible MPIDR")
+    let Some(index) = Plat::core_index(mpidr & AFFINITY) else {
+        panic!("boot: the boot core has an impossible MPIDR");
+    };
+    index
 }
 
 /// Whether this machine has the core with this number.
@@ -48,7 +56,7 @@ extern "C" fn cold_core_index(_: u64, mpidr: u64) -> usize {
 pub fn core_exists(index: usize) -> bool {
     CORE_AFFINITIES
         .get(index)
-        .is_some_and(|affinity| affinity.load(Ordering::Relaxed) != u64::MAX)
+        .is_some_and(|affinity| affinity.load(Ordering::Relaxed) != 0)
 }
 
 /// An entry into the normal world as PSCI has it: at its highest EL, everything masked, x0 the
@@ -76,10 +84,12 @@ fn fits_normal_world(entry: &EntryPoint) -> bool {
 /// The boot core in Rust, called by entry.S with BL2's x0.
 #[unsafe(no_mangle)]
 extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
-    // SAFETY: `index` is this core's, and entry.S calls this once.
-    let core = unsafe { core_data::take(index) };
     console::init();
-    info!("Janus {} on {}", env!("CARGO_PKG_VERSION"), Plat::NAME);
+    info!(
+        "Janus {} on {}",
+        env!("CARGO_PKG_VERSION"),
+        Text(Plat::NAME)
+    );
 
     let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
         error!("BL2's parameters cannot be used: {fault}");
@@ -90,10 +100,8 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
         stop();
     };
     if !fits_normal_world(&bl33.entry) {
-        let (pc, spsr) = (bl33.entry.pc, u64::from(bl33.entry.spsr));
-        error!(
-            "BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world"
-        );
+        let (pc, spsr) = (hex(bl33.entry.pc), hex(bl33.entry.spsr));
+        error!("BL2 enters BL33 at {pc} with SPSR {spsr}: no address or no EL of the normal world");
         stop();
     }
 
@@ -115,7 +123,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
     for (index, affinity) in CORE_AFFINITIES.iter().enumerate() {
         let mpidr = Plat::mpidr(index);
         if gic::has_core(mpidr) {
-            affinity.store(mpidr, Ordering::Relaxed);
+            affinity.store(mpidr | MPIDR_RES1, Ordering::Relaxed);
             sri::away(index);
         }
     }
@@ -127,7 +135,8 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
     Plat::release_held_cores(entry::warm_entry_address(), mmu::clean);
 
     system::set(System { spmd, spmc, policy });
-    core.system = system::get();
+    // SAFETY: `index` is this core's, and entry.S calls this function once.
+    let core = unsafe { core_data::take(index) };
     PSCI.init(index, now());
     start(core, true, &bl33.entry)
 }
@@ -138,12 +147,11 @@ extern "C" fn warm_main(index: usize) -> ! {
     // SAFETY: `index` is this core's. If it ran before, it left Rust for good in CPU_OFF or
     // CPU_SUSPEND, and its former reference with it.
     let core = unsafe { core_data::take(index) };
-    core.system = system::get();
     let Some(entry) = services::arrive(core) else {
         entry::park(core)
     };
     if let Err(why) = gic::init_core(core.system.spmc.as_ref().map(|spmc| &spmc.sri)) {
-        error!("core {index}: interrupts: {why}");
+        error!("core {}: interrupts: {why}", dec(index));
     }
     start(core, false, &entry)
 }
@@ -185,9 +193,9 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     system.policy.reset(&mut context.sys);
     core.load(World::Secure);
     if run::run_spmc(core) != SpmcEvent::Ready {
-        error!("core {}: no FF-A here", core.index);
+        error!("core {}: no FF-A here", dec(core.index));
     } else if let Err(why) = gic::give_sri(spmc) {
-        error!("core {}: interrupts: {why}", core.index);
+        error!("core {}: interrupts: {why}", dec(core.index));
     }
     true
 }
@@ -206,7 +214,7 @@ pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     if lacks != Features::NONE {
         warning!(
             "core {}: it does without {lacks}, which the boot core has",
-            core.index
+            dec(core.index)
         );
     }
     let context = normal;
@@ -241,10 +249,10 @@ fn find_spmc(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
     };
     let (id, version) = (manifest.id, manifest.version);
     info!(
-        "SPMC {:#06x}, FF-A {version}, at {:#x}, S-EL{}",
-        u64::from(id),
-        image.entry,
-        1 + usize::from(sel2)
+        "SPMC {}, FF-A {version}, at {}, S-EL{}",
+        hex(id),
+        hex(image.entry),
+        dec(1 + u8::from(sel2))
     );
     let spmd = Spmd::with_spmc(SpmcConfig {
         id,
@@ -304,13 +312,15 @@ impl fmt::Display for NoSpmc {
             }
             Self::NoManifest(at) => write!(
                 f,
-                "BL2 gives no SPMC manifest in its memory (x0 = {at:#x}; fiptool --tos-fw-config)"
+                "BL2 gives no SPMC manifest in its memory (x0 = {}; fiptool --tos-fw-config)",
+                hex(*at)
             ),
             Self::Manifest(error) => write!(f, "the SPMC manifest: {error}"),
             Self::Place(range) => write!(
                 f,
-                "the SPMC manifest puts the SPMC at {:#x} to {:#x}, outside secure RAM: correct load_address and binary_size",
-                range.start, range.end
+                "the SPMC manifest puts the SPMC at {} to {}, outside secure RAM: correct load_address and binary_size",
+                hex(range.start),
+                hex(range.end)
             ),
         }
     }

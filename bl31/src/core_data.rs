@@ -57,7 +57,7 @@ impl CoreData {
             (&raw mut (*core).normal).write(WorldContext::EMPTY);
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
             (&raw mut (*core).current).write(World::Normal);
-            (&raw mut (*core).system).write(&system::NOTHING);
+            (&raw mut (*core).system).write(system::get());
             (&raw mut (*core).sri).write(sri::Todo::NONE);
             (&raw mut (*core).index).write(index);
             (&raw mut (*core).live).write(Live::EMPTY);
@@ -129,9 +129,13 @@ static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX
 
 impl CoreData {
     /// The number of the core whose data are at `address`, and the world it serves, for a crash
-    /// report. None for an address that is no core's.
+    /// report. None for an address that is no core's, or of a core whose data are not yet set up.
     pub fn peek(address: usize) -> Option<(usize, World)> {
-        let slot = CORES.iter().find(|slot| slot.0.get() as usize == address)?;
+        let mut slots = CORES.iter().zip(&STARTED);
+        let (slot, started) = slots.find(|(slot, _)| slot.0.get() as usize == address)?;
+        if !started.load(Ordering::Relaxed) {
+            return None;
+        }
         // SAFETY: the core that crashed asks about itself; it has no use for its data any more.
         let core = unsafe { (*slot.0.get()).assume_init_ref() };
         Some((core.index, core.current))
@@ -151,16 +155,20 @@ unsafe impl Sync for Slot {}
 static CORES: [Slot; MAX_CORES] =
     [const { Slot(UnsafeCell::new(MaybeUninit::uninit())) }; MAX_CORES];
 
-/// This core's data: as new when the core starts for the first time, else as it left them.
+/// This core's data: as new when the core starts for the first time, else as it left them. What all
+/// cores share must stand ([`system::set`]).
 ///
 /// # Safety
 ///
 /// `index` must be the number of the core that calls, and no other reference to its data may live:
 /// call it once each time a core enters Rust from entry.S.
 pub unsafe fn take(index: usize) -> &'static mut CoreData {
+    let (Some(slot), Some(started)) = (CORES.get(index), STARTED.get(index)) else {
+        panic!("core_data: no room for this core");
+    };
     // SAFETY: as the caller promises.
-    let slot = unsafe { &mut *CORES[index].0.get() };
-    if STARTED[index].swap(true, Ordering::Relaxed) {
+    let slot = unsafe { &mut *slot.0.get() };
+    if started.swap(true, Ordering::Relaxed) {
         // SAFETY: written when the core started for the first time.
         return unsafe { slot.assume_init_mut() };
     }

@@ -11,10 +11,8 @@ cold_entry:
 
     // The caches may hold lines of this memory from before: drop them, or they would hide what is
     // written below with the caches off. BL2 has cleaned the image that it loaded.
-    adrp    x0, load_end
-    add     x0, x0, :lo12:load_end
-    adrp    x1, data_end
-    add     x1, x1, :lo12:data_end
+    adr     x0, load_end
+    adr     x1, data_end
     mrs     x2, ctr_el0
     ubfx    x2, x2, #16, #4
     mov     x3, #4
@@ -25,16 +23,23 @@ cold_entry:
     b.lo    1b
     dsb     sy
 
-    adrp    x0, bss_start
-    add     x0, x0, :lo12:bss_start
-    adrp    x1, bss_end
-    add     x1, x1, :lo12:bss_end
+    // The initial values of .data lie behind the constants.
+    adr     x0, data_load
+    adr     x1, data_start
+    adr     x2, load_end
+3:  ldp     x3, x4, [x0], #16
+    stp     x3, x4, [x1], #16
+    cmp     x0, x2
+    b.lo    3b
+
+    adr     x0, bss_start
+    adr     x1, bss_end
 2:  stp     xzr, xzr, [x0], #16
     cmp     x0, x1
     b.lo    2b
 
     // The first core's stack, at its physical address, until its mapping stands.
-    ldr     x0, =boot_stack_end
+    adr     x0, boot_stack_end
     mov     sp, x0
     mov     x29, #0
     mov     x30, #0
@@ -58,9 +63,9 @@ warm_entry:
     bl      el3_prepare
     // A core finds its number by its affinity; cores get their numbers at the cold boot.
     mrs     x1, mpidr_el1
-    ldr     x2, =0xff00ffffff
+    ldr     x2, =0xff80ffffff           // the affinity fields and bit 31, RES1
     and     x1, x1, x2
-    ldr     x2, =CORE_AFFINITIES
+    adr     x2, CORE_AFFINITIES
     mov     x21, #0
 1:  ldr     x3, [x2], #8
     cmp     x3, x1
@@ -73,7 +78,7 @@ warm_entry:
 
 // x21 = index; MMU and D-cache off. Waits until PSCI CPU_ON opens this core's slot.
 wait_in_pen:
-    ldr     x0, =PEN
+    adr     x0, PEN
     add     x0, x0, x21, lsl #{pen_shift}
     b       2f
 1:  wfe
@@ -92,30 +97,31 @@ wait_in_pen:
 el3_prepare:
     ldr     x0, ={sctlr_off}
     msr     sctlr_el3, x0
-    ldr     x0, =vectors
+    adr     x0, vectors
     msr     vbar_el3, x0
     isb
     ret
 
-// Turns on MMU and caches with the tables that build_page_tables left. Clobbers x0-x3.
+// Turns on MMU and caches with the tables that build_page_tables built. Clobbers x0.
 enable_mmu:
     tlbi    alle3
-    ldr     x0, =MMU_CONFIG
-    ldp     x1, x2, [x0]
-    msr     mair_el3, x1
-    msr     tcr_el3, x2
-    ldp     x1, x2, [x0, #16]
-    msr     ttbr0_el3, x1
+    mov     x0, #{mair}
+    msr     mair_el3, x0
+    ldr     x0, ={tcr}
+    msr     tcr_el3, x0
+    adr     x0, {tables}
+    msr     ttbr0_el3, x0
     ic      iallu
     dsb     sy
     isb
-    msr     sctlr_el3, x2
+    ldr     x0, ={sctlr_on}
+    msr     sctlr_el3, x0
     isb
     ret
 
 // x0 = index of this core: sets TPIDR_EL3 to its data and SP to its stack. Clobbers x1-x3.
 set_core:
-    ldr     x1, =CORES
+    adr     x1, CORES
     mov     x2, #{core_size}
     madd    x1, x0, x2, x1
     msr     tpidr_el3, x1

@@ -2,7 +2,7 @@
 
 use crate::core_data::{CoreData, MAX_CORES};
 use crate::layout::STACK_STRIDE;
-use crate::mmu::SCTLR_OFF;
+use crate::mmu;
 use crate::pen;
 use core::arch::global_asm;
 use janus_plat::{Plat, Platform};
@@ -12,7 +12,11 @@ global_asm!(
     max_cores = const MAX_CORES,
     pen_shift = const pen::SLOT_SHIFT,
     core_size = const size_of::<CoreData>(),
-    sctlr_off = const SCTLR_OFF,
+    mair = const mmu::MAIR,
+    tcr = const mmu::TCR,
+    tables = sym mmu::TABLES,
+    sctlr_off = const mmu::SCTLR_OFF,
+    sctlr_on = const mmu::SCTLR_ON,
     stacks = const Plat::MEMORY.stacks,
     stack_stride = const STACK_STRIDE,
 );

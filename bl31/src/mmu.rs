@@ -3,149 +3,172 @@
 //! The boot core builds the tables before any core's MMU is on; they never change afterwards.
 //! Everything is mapped at its physical address but for the stacks, which lie apart at
 //! [`janus_plat::MemoryMap::stacks`] with an unmapped guard page under each.
+//!
+//! The root table has an entry for each block of 2 MiB. A block that is covered as a whole, as by
+//! devices, is mapped by that entry. One that is not is *split*: its entry leads to a table of 4 KiB
+//! pages. Which blocks those are follows from the platform's memory map, so the compiler makes room
+//! for exactly their tables.
 
-use crate::layout::{self, STACK_SIZE, STACK_STRIDE};
+use crate::layout::{self, STACK_STRIDE};
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable};
-use aarch64_paging::descriptor::{El23Attributes, PhysicalAddress};
-use aarch64_paging::paging::{
-    Constraints, El3, MemoryRegion, PAGE_SIZE, PageTable, RootTable, Translation,
-};
 use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::mem;
 use core::ops::Range;
-use core::ptr::NonNull;
 use janus_plat::{Plat, Platform};
 
-/// How many tables the mapping may take: the root, and the second and third levels under it.
-const TABLES: usize = 8;
-/// A 4 GiB address space starts at level 1.
-const ROOT_LEVEL: usize = 1;
+/// What the root table reaches.
+const LIMIT: usize = 1 << 30;
+const BLOCK: usize = 1 << 21;
+const PAGE: usize = 1 << 12;
 
 /// MAIR_EL3: attribute 0 is Device-nGnRnE, attribute 1 normal write-back memory.
-const MAIR: u64 = 0xff00;
+pub const MAIR: u64 = 0xff00;
+/// TCR_EL3: RES1 bits; addresses of 30 bits, so that the root is a level 2 table of 4 KiB granule;
+/// walks through write-back inner-shareable memory. PS is 32 bits, which every CPU has.
+pub const TCR: u64 = 1 << 31 | 1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | (64 - 30);
 /// SCTLR_EL3 with the MMU off: RES1 bits, SA (stack alignment) and A (alignment) checks, I-cache.
 pub const SCTLR_OFF: u64 = 0x30c5_0830 | 1 << 12 | 1 << 3 | 1 << 1;
 /// And on: M, C and WXN (writable memory is never executable).
-const SCTLR_ON: u64 = SCTLR_OFF | 1 << 19 | 1 << 2 | 1;
+pub const SCTLR_ON: u64 = SCTLR_OFF | 1 << 19 | 1 << 2 | 1;
 
-const DEVICE: El23Attributes = El23Attributes::VALID
-    .union(El23Attributes::ATTRIBUTE_INDEX_0)
-    .union(El23Attributes::ACCESSED)
-    .union(El23Attributes::XN);
-const MEMORY: El23Attributes = El23Attributes::VALID
-    .union(El23Attributes::ATTRIBUTE_INDEX_1)
-    .union(El23Attributes::INNER_SHAREABLE)
-    .union(El23Attributes::ACCESSED);
-const CODE: El23Attributes = MEMORY.union(El23Attributes::READ_ONLY);
-const CONSTANTS: El23Attributes = CODE.union(El23Attributes::XN);
-const DATA: El23Attributes = MEMORY.union(El23Attributes::XN);
+/// Descriptors (D8.3 of the architecture): the type of an entry of the root, or of a split block.
+mod descriptor {
+    pub const BLOCK: u64 = 0b01;
+    pub const TABLE: u64 = 0b11;
+    pub const PAGE: u64 = 0b11;
 
-/// The registers that turn the MMU on; entry.S reads it, on every core.
-#[repr(C)]
-struct MmuConfig {
-    mair_el3: u64,
-    tcr_el3: u64,
-    ttbr0_el3: u64,
-    sctlr_el3: u64,
+    /// Attribute 0 of MAIR_EL3. AF; AP[1], which is RES1 for a regime of one EL; XN.
+    pub const DEVICE: u64 = 1 << 54 | 1 << 10 | 1 << 6;
+    /// Attribute 1, inner shareable.
+    pub const DATA: u64 = DEVICE | 3 << 8 | 1 << 2;
+    /// AP[2]: read-only.
+    pub const CONSTANTS: u64 = DATA | 1 << 7;
+    pub const CODE: u64 = CONSTANTS & !(1 << 54);
 }
 
-/// A value that one core writes before any other can look at it.
-#[repr(transparent)]
-struct BootCell<T>(UnsafeCell<T>);
-// SAFETY: only build_page_tables writes, on the boot core, before another core runs EL3 code.
-unsafe impl<T> Sync for BootCell<T> {}
+type Table = [u64; PAGE / 8];
 
-#[unsafe(no_mangle)]
-static MMU_CONFIG: BootCell<MmuConfig> = BootCell(UnsafeCell::new(MmuConfig {
-    mair_el3: MAIR,
-    tcr_el3: 0,
-    ttbr0_el3: 0,
-    sctlr_el3: SCTLR_ON,
+/// Which blocks are split: those that hold the image or stacks, or that another range ends in.
+const fn split_blocks() -> [bool; LIMIT / BLOCK] {
+    const fn mark(split: &mut [bool; LIMIT / BLOCK], range: Range<usize>, whole: bool) {
+        assert!(
+            range.start.is_multiple_of(PAGE)
+                && range.end.is_multiple_of(PAGE)
+                && range.end <= LIMIT,
+            "the platform's memory map must be page-aligned and lie below 1 GiB"
+        );
+        let mut at = range.start;
+        while at < range.end {
+            let block = at / BLOCK;
+            let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
+            split[block] |= whole || range.start > start || range.end < end;
+            at = end;
+        }
+    }
+    let map = Plat::MEMORY;
+    let mut split = [false; LIMIT / BLOCK];
+    mark(&mut split, map.image, true);
+    let stacks_end = map.stacks + Plat::MAX_CORES * STACK_STRIDE;
+    mark(&mut split, map.stacks..stacks_end, true);
+    mark(&mut split, map.shared, false);
+    let mut i = 0;
+    while i < map.devices.len() {
+        mark(&mut split, map.devices[i].start..map.devices[i].end, false);
+        i += 1;
+    }
+    split
+}
+
+/// How many blocks are split.
+const SPLITS: usize = {
+    let (mut count, mut block) = (0, 0);
+    while block < LIMIT / BLOCK {
+        count += split_blocks()[block] as usize;
+        block += 1;
+    }
+    count
+};
+
+/// Their numbers.
+const SPLIT: [usize; SPLITS] = {
+    let split = split_blocks();
+    let (mut numbers, mut count, mut block) = ([0; SPLITS], 0, 0);
+    while count < SPLITS {
+        numbers[count] = block;
+        count += split[block] as usize;
+        block += 1;
+    }
+    numbers
+};
+
+/// The tables, as the hardware walks them.
+#[repr(C, align(4096))]
+pub struct Tables {
+    root: Table,
+    /// The pages of each block of [`SPLIT`].
+    pages: [Table; SPLITS],
+}
+
+/// All zero, so without any mapping, at a cold boot.
+#[unsafe(link_section = ".bss.pages")]
+pub static TABLES: TablesCell = TablesCell(UnsafeCell::new(Tables {
+    root: [0; PAGE / 8],
+    pages: [[0; PAGE / 8]; SPLITS],
 }));
 
-type Page = [u64; PAGE_SIZE / 8];
+/// [`TABLES`], which one core writes before any core's MMU reads them.
+#[repr(transparent)]
+pub struct TablesCell(UnsafeCell<Tables>);
+// SAFETY: only build_page_tables borrows it, once, on the boot core.
+unsafe impl Sync for TablesCell {}
 
-#[repr(C, align(4096))]
-struct Pages([Page; TABLES]);
-
-#[unsafe(link_section = ".noinit.pages")]
-static PAGES: BootCell<Pages> = BootCell(UnsafeCell::new(Pages([[0; PAGE_SIZE / 8]; TABLES])));
-
-/// Hands out the pages of [`PAGES`]; addresses are physical, as the MMU is off.
-struct Pool {
-    used: usize,
+impl Tables {
+    /// Maps the addresses `va` to as many from `pa` on.
+    fn map(&mut self, va: Range<usize>, pa: usize, attributes: u64) {
+        let mut at = va.start;
+        while at < va.end {
+            let number = at / BLOCK;
+            let (entry, size, kind) = match SPLIT.iter().position(|&split| split == number) {
+                Some(n) => (
+                    &mut self.pages[n][at % BLOCK / PAGE],
+                    PAGE,
+                    descriptor::PAGE,
+                ),
+                None => (
+                    &mut self.root[number % (LIMIT / BLOCK)],
+                    BLOCK,
+                    descriptor::BLOCK,
+                ),
+            };
+            assert!(*entry == 0, "mmu: the memory map overlaps");
+            *entry = (at - va.start + pa) as u64 | attributes | kind;
+            at += size;
+        }
+    }
 }
 
-impl Translation<El23Attributes> for Pool {
-    fn allocate_table(&mut self) -> (NonNull<PageTable<El23Attributes>>, PhysicalAddress) {
-        assert!(self.used < TABLES, "mmu: too few page tables");
-        let page = PAGES.0.get().cast::<Page>().wrapping_add(self.used);
-        self.used += 1;
-        // SAFETY: the index is below TABLES, and only the boot core is here, once.
-        unsafe { page.write([0; PAGE_SIZE / 8]) };
-        let table = NonNull::new(page.cast()).expect("mmu: no table");
-        (table, PhysicalAddress(page as usize))
-    }
-
-    // The builder is forgotten, not dropped; the pool takes nothing back.
-    unsafe fn deallocate_table(&mut self, _: NonNull<PageTable<El23Attributes>>) {}
-
-    fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El23Attributes>> {
-        NonNull::new(pa.0 as *mut PageTable<El23Attributes>).expect("mmu: no table")
-    }
-}
-
-/// Builds the page tables and leaves the register values for entry.S. MMU off, boot core only.
+/// Builds the page tables. Called by entry.S at a cold boot, MMU off, on the boot core.
 #[unsafe(no_mangle)]
 extern "C" fn build_page_tables() {
-    let mut root = RootTable::new(Pool { used: 0 }, ROOT_LEVEL, El3);
-    let mut map = |va: Range<usize>, pa: usize, attributes| {
-        let region = MemoryRegion::new(va.start, va.end);
-        let pa = PhysicalAddress(pa);
-        let mapped = root.map_range(&region, pa, attributes, Constraints::empty());
-        // The error's own text would drag its formatting into the image.
-        assert!(
-            mapped.is_ok(),
-            "mmu: the memory map overlaps or is not page-aligned"
-        );
+    // SAFETY: the boot core is alone, and here once.
+    let tables = unsafe { &mut *TABLES.0.get() };
+    for (&number, pages) in SPLIT.iter().zip(&tables.pages) {
+        tables.root[number] = (&raw const *pages).addr() as u64 | descriptor::TABLE;
+    }
+    let mut map_flat = |range: Range<usize>, attributes| {
+        tables.map(range.clone(), range.start, attributes);
     };
-
-    let ram = Plat::MEMORY;
-    let text = layout::text();
-    map(text.clone(), text.start, CODE);
-    let constants = layout::rodata();
-    map(constants.clone(), constants.start, CONSTANTS);
-    let data = layout::data();
-    map(data.clone(), data.start, DATA);
-    map(ram.shared.clone(), ram.shared.start, DATA);
-    for device in ram.devices {
-        map(device.clone(), device.start, DEVICE);
+    map_flat(layout::text(), descriptor::CODE);
+    map_flat(layout::rodata(), descriptor::CONSTANTS);
+    map_flat(layout::data(), descriptor::DATA);
+    map_flat(Plat::MEMORY.shared, descriptor::DATA);
+    for device in Plat::MEMORY.devices {
+        map_flat(device.clone(), descriptor::DEVICE);
     }
     for core in 0..Plat::MAX_CORES {
-        let top = ram.stacks + (core + 1) * STACK_STRIDE;
-        map(top - STACK_SIZE..top, layout::stack(core), DATA);
+        let stack = layout::mapped_stack(core);
+        tables.map(stack, layout::stack(core), descriptor::DATA);
     }
-
-    let config = MMU_CONFIG.0.get();
-    // SAFETY: the boot core is alone and its MMU is off; nobody reads before this function is done.
-    unsafe {
-        (*config).ttbr0_el3 = root.to_physical().0 as u64;
-        (*config).tcr_el3 = tcr();
-    }
-    // The tables outlive their builder: they are in use from now on.
-    mem::forget(root);
-}
-
-/// TCR_EL3: 32-bit addresses, 4 KiB granule, walks through write-back inner-shareable memory, and
-/// the physical address size of this CPU.
-fn tcr() -> u64 {
-    const RES1: u64 = 1 << 31 | 1 << 23;
-    const T0SZ: u64 = 64 - 32;
-    const WALKS: u64 = 3 << 12 | 1 << 10 | 1 << 8;
-    let pa_size = ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange).min(5);
-    RES1 | pa_size << 16 | WALKS | T0SZ
 }
 
 /// Whether an address range is mapped as boot firmware's shared RAM, so that it can be read.

@@ -31,21 +31,17 @@ pub struct System {
 
 static SYSTEM: Once<System> = Once::new();
 
-/// Before [`set`]: no SPMC, nothing switched.
-pub static NOTHING: System = System {
-    spmd: Spmd::new(),
-    spmc: None,
-    policy: Policy::NONE,
-};
-
 /// Keeps what the boot core decided. Only the first call counts.
 pub fn set(system: System) {
     SYSTEM.call_once(|| system);
 }
 
-/// What the boot core decided.
+/// What the boot core decided; not before it has.
 pub fn get() -> &'static System {
-    SYSTEM.get().unwrap_or(&NOTHING)
+    let Some(system) = SYSTEM.get() else {
+        panic!("system: not booted yet");
+    };
+    system
 }
 
 /// How the SPMC's schedule receiver interrupt reaches the normal world.

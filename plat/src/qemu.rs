@@ -69,7 +69,8 @@ impl Platform for Qemu {
         shared: 0x0e00_0000..0x0e09_0000,
         // The GIC, with room for the redistributors of 123 cores; then the UARTs and the GPIO.
         devices: &[0x0800_0000..0x0920_0000],
-        stacks: 0xffe0_0000,
+        // EL3 maps nothing of the SPMC's memory, and here the stacks need no table of their own.
+        stacks: 0x0e1e_0000,
     };
     const SECURE_RAM: Range<u64> = 0x0e10_0000..0x0f00_0000;
     // The machine may have RAM up to the end of its 40-bit space; devices end below it.

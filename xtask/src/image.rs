@@ -1,14 +1,15 @@
 //! ELF files to the flat images that a FIP holds.
 
-use anyhow::{Context, Result, bail};
-use object::{Object, ObjectSegment};
+use anyhow::{Context, Result, anyhow, bail};
+use object::elf::PT_LOAD;
+use object::read::elf::ProgramHeader;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The largest image we believe in: a segment far away from the others is a mistake in linking.
 const LIMIT: u64 = 64 << 20;
 
-/// Writes the loaded bytes of an ELF file, from its lowest address on; zero-initialised data that
+/// Writes the loaded bytes of an ELF file, from its lowest load address on; zero-initialised data that
 /// ends the image is left out, as the loader leaves it.
 ///
 /// # Errors
@@ -27,11 +28,16 @@ pub fn flatten(elf: &Path, to: &Path) -> Result<PathBuf> {
 /// # Errors
 /// As [`flatten`].
 pub fn loaded(file: &object::File) -> Result<(u64, Vec<u8>)> {
+    let object::File::Elf64(elf) = file else {
+        bail!("no 64-bit ELF file")
+    };
     let mut segments: Vec<(u64, &[u8])> = Vec::new();
-    for segment in file.segments() {
-        let data = segment.data()?;
-        if !data.is_empty() {
-            segments.push((segment.address(), data));
+    for header in elf.elf_program_headers() {
+        let data = header.data(elf.endian(), elf.data());
+        let data = data.map_err(|()| anyhow!("a program header leads out of the file"))?;
+        if header.p_type(elf.endian()) == PT_LOAD && !data.is_empty() {
+            // Where it is loaded, which need not be where it is used.
+            segments.push((header.p_paddr(elf.endian()), data));
         }
     }
     segments.sort_by_key(|(address, _)| *address);
