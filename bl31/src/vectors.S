@@ -119,13 +119,13 @@ el3_exception:
     mov     x2, sp
     str     x2, [x0, #248]
     // One core reports at a time; a core that crashes meanwhile, or crashes again, just stops.
-    ldr     x3, =CRASH_LOCK
+    adr     x3, CRASH_LOCK
 1:  ldaxr   w4, [x3]
     cbnz    w4, 2f
     mov     w4, #1
     stxr    w5, w4, [x3]
     cbnz    w5, 1b
-    ldr     x3, =crash_stack_end
+    adr     x3, crash_stack_end
     mov     sp, x3
     mov     x29, #0
     b       report_el3_exception

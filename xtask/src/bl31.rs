@@ -54,7 +54,7 @@ pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<Pa
 /// It does not build, or its image breaks a rule.
 pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
     let features = format!("{},{feature}", args.plat.feature());
-    let elf = toolchain::build("janus-bl31", "bl31", &features, args.debug)?;
+    let elf = build(args, &features)?;
     flat(args, elf, &format!("bl31-{feature}"))
 }
 
@@ -72,12 +72,17 @@ fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
     )
 }
 
+fn build(args: &BuildArgs, features: &str) -> Result<PathBuf> {
+    let flag = Some(toolchain::WITHIN_1_MIB);
+    toolchain::build("janus-bl31", "bl31", features, args.debug, flag)
+}
+
 /// Builds Janus' BL31; returns the linked ELF file.
 ///
 /// # Errors
 /// It does not build.
 pub fn elf(args: &BuildArgs) -> Result<PathBuf> {
-    toolchain::build("janus-bl31", "bl31", args.plat.feature(), args.debug)
+    build(args, args.plat.feature())
 }
 
 /// Checks the linked image.

@@ -20,13 +20,23 @@ enum Toolchain {
 /// fit into the memory that BL2 leaves for it.
 const DEBUG_PROFILE: &str = "debug-image";
 
-/// Builds one binary of the workspace for bare metal.
+/// Compiler flags for EL3's image alone: with its RAM it takes less than 1 MiB, so that one
+/// instruction reaches every address of it. (The linker says so if ever it does not.)
+pub const WITHIN_1_MIB: &str = "-Ccode-model=tiny";
+
+/// Builds one binary of the workspace for bare metal, with compiler flags of its own (`flag`).
 ///
 /// Returns the path of the linked ELF file.
 ///
 /// # Errors
 /// No toolchain can be had, or the build fails.
-pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<PathBuf> {
+pub fn build(
+    package: &str,
+    bin: &str,
+    features: &str,
+    debug: bool,
+    flag: Option<&str>,
+) -> Result<PathBuf> {
     let toolchain = ensure()?;
     let step = ui::step(format!(
         "{package}: {bin} ({})",
@@ -45,7 +55,9 @@ pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<Pa
     if !features.is_empty() {
         cargo.args(["--features", features]);
     }
-    cargo.args(["--config", &remapped_paths()]);
+    let mut flags = remapped_paths();
+    flags.extend(flag.map(str::to_owned));
+    cargo.args(["--config", &rustflags(&flags)]);
     let profile = if debug { DEBUG_PROFILE } else { "release" };
     cargo.args(["--profile", profile]);
     proc::logged(
@@ -56,9 +68,15 @@ pub fn build(package: &str, bin: &str, features: &str, debug: bool) -> Result<Pa
     Ok(paths::target().join(TARGET).join(profile).join(bin))
 }
 
-/// The setting that takes this machine's directories out of the paths that panics name: the image
-/// is then the same wherever it is built, and smaller. Joins the flags of `.cargo/config.toml`.
-fn remapped_paths() -> String {
+/// The setting of cargo that adds `flags` to those of `.cargo/config.toml`.
+fn rustflags(flags: &[String]) -> String {
+    let flags: Vec<_> = flags.iter().map(|flag| format!("'{flag}'")).collect();
+    format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
+}
+
+/// The flags that take this machine's directories out of the paths that panics name: the image is
+/// then the same wherever it is built, and smaller.
+fn remapped_paths() -> Vec<String> {
     let mut roots = Vec::new();
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
@@ -72,13 +90,12 @@ fn remapped_paths() -> String {
     if let Ok(sysroot) = proc::output(&mut sysroot) {
         roots.push(PathBuf::from(sysroot.trim()).join("lib/rustlib/src/rust"));
     }
-    let flags: Vec<String> = roots
+    roots
         .iter()
         // A quote would end the string.
         .filter(|root| !root.to_string_lossy().contains('\''))
-        .map(|root| format!("'--remap-path-prefix={}/='", root.display()))
-        .collect();
-    format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
+        .map(|root| format!("--remap-path-prefix={}/=", root.display()))
+        .collect()
 }
 
 /// Makes sure that something can build for [`TARGET`].

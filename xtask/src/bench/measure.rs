@@ -144,7 +144,7 @@ impl Bench {
         let dir = fip::out_dir("bench");
         fs::create_dir_all(&dir)?;
         let flat = |bin: &str| -> Result<PathBuf> {
-            let elf = toolchain::build("janus-bench-payload", bin, "", false)?;
+            let elf = toolchain::build("janus-bench-payload", bin, "", false, None)?;
             image::flatten(&elf, &dir.join(bin).with_extension("bin"))
         };
         let (normal, spmc) = (flat("bench-normal")?, flat("bench-spmc")?);

@@ -73,6 +73,6 @@ pub fn manifest(el2: bool) -> PathBuf {
 
 /// Builds one of the test payloads as a raw image.
 pub fn payload(bin: &str) -> Result<PathBuf> {
-    let elf = toolchain::build("janus-test-payload", bin, "", false)?;
+    let elf = toolchain::build("janus-test-payload", bin, "", false, None)?;
     image::flatten(&elf, &paths::out().join(format!("{bin}.bin")))
 }
