@@ -167,8 +167,6 @@ fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
             services::partitions::start(core);
         }
         core.switch_to(World::Normal);
-    } else {
-        core.load(World::Normal);
     }
     PSCI.started(core.index);
     run::run(core, World::Normal)
@@ -190,8 +188,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = if spmc.sel2 { SPSR_EL2H } else { SPSR_EL1H };
-    system.policy.reset(&mut context.sys);
-    core.load(World::Secure);
+    system.policy.reset(&mut core.parked);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", dec(core.index));
     } else if let Err(why) = gic::give_sri(spmc) {
@@ -200,16 +197,17 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     true
 }
 
-/// Fills the normal world's context for an entry at `entry`, with nothing left from before, and opens
-/// for both worlds what EL3 opens. The normal world's registers must not be needed any more.
+/// Sets this core up for an entry into the normal world at `entry`, with nothing left from before, and
+/// opens for both worlds what EL3 opens. The normal world becomes current; its registers must not be
+/// needed any more, the secure world's be parked, if they are.
 pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     let policy = &core.system.policy;
     let (normal, secure) = (&mut core.normal, &mut core.secure);
     let lacks = policy.init_el3(
         &mut core.live,
         &mut normal.el3,
-        &mut normal.sys,
         &mut secure.el3,
+        &mut core.parked,
     );
     if lacks != Features::NONE {
         warning!(
@@ -222,6 +220,7 @@ pub fn set_up_normal_world(core: &mut CoreData, entry: &EntryPoint) {
     context.gpr[..8].copy_from_slice(&entry.args);
     context.elr_el3 = entry.pc;
     context.spsr_el3 = u64::from(entry.spsr);
+    core.begin_normal();
 }
 
 /// Makes sense of BL32's record and the SPMC manifest.

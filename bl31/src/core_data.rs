@@ -6,7 +6,7 @@
 //!
 //! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
 
-use crate::context::Live;
+use crate::context::{Live, SysRegs};
 use crate::crash::CrashRecord;
 use crate::services::SpmcEvent;
 use crate::sri;
@@ -30,6 +30,8 @@ pub struct CoreData {
     pub normal: WorldContext,
     /// The secure world's context.
     pub secure: WorldContext,
+    /// The system registers of the world that is not current.
+    pub parked: SysRegs,
     /// The world whose system registers are in the CPU.
     current: World,
     /// What all cores share.
@@ -56,6 +58,7 @@ impl CoreData {
             (&raw mut (*core).crash).write(CrashRecord::EMPTY);
             (&raw mut (*core).normal).write(WorldContext::EMPTY);
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
+            (&raw mut (*core).parked).write(SysRegs::EMPTY);
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(system::get());
             (&raw mut (*core).sri).write(sri::Todo::NONE);
@@ -80,7 +83,7 @@ impl CoreData {
         self.current
     }
 
-    /// Puts the system registers of `world` into the CPU and saves those of the other world.
+    /// Puts the system registers of `world` into the CPU and parks those of the other world.
     #[inline(always)]
     pub fn switch_to(&mut self, world: World) {
         if self.current == world {
@@ -88,16 +91,16 @@ impl CoreData {
         }
         self.current = world;
         let policy = &self.system.policy;
-        let (normal, secure) = (&mut self.normal, &mut self.secure);
+        let (normal, secure, parked) = (&mut self.normal, &mut self.secure, &mut self.parked);
         match world {
             World::Secure => {
                 normal.save_return();
-                policy.to_secure(&mut self.live, &mut normal.sys, &secure.sys, &secure.el3);
+                policy.to_secure(&mut self.live, parked, &secure.el3);
                 secure.load_return();
             }
             World::Normal => {
                 secure.save_return();
-                policy.to_normal(&mut self.live, &mut secure.sys, &normal.sys, &normal.el3);
+                policy.to_normal(&mut self.live, parked, &normal.el3);
                 normal.load_return();
                 if self.sri.any() {
                     sri::deliver(self);
@@ -106,18 +109,13 @@ impl CoreData {
         }
     }
 
-    /// Puts the system registers of `world` into the CPU without saving any: the first world that
-    /// runs on this core since it came on.
-    pub fn load(&mut self, world: World) {
-        self.current = world;
-        let context = match world {
-            World::Normal => &mut self.normal,
-            World::Secure => &mut self.secure,
-        };
-        self.system
-            .policy
-            .load(&self.live, &mut context.sys, &context.el3);
-        context.load_return();
+    /// Makes the normal world current: its system registers are in the CPU, by
+    /// [`crate::context::Policy::init_el3`], where it goes on is in its context.
+    pub fn begin_normal(&mut self) {
+        self.current = World::Normal;
+        let policy = &self.system.policy;
+        policy.enter_normal(&self.live, &self.normal.el3);
+        self.normal.load_return();
     }
 }
 

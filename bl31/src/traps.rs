@@ -26,17 +26,16 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
         EC_SMC32 if x0 & 1 << 30 != 0 => {}
         EC_SMC64 | EC_SMC32 => return None,
         _ => {
-            let (this, other) = match world {
-                World::Normal => (&mut core.normal, &mut core.secure),
-                World::Secure => (&mut core.secure, &mut core.normal),
+            let this = match world {
+                World::Normal => &mut core.normal,
+                World::Secure => &mut core.secure,
             };
             core.system.policy.resolve_trap(
                 &mut core.live,
                 world,
                 &mut this.el3,
                 &mut this.gpr,
-                &this.sys,
-                &mut other.sys,
+                &mut core.parked,
                 esr,
             );
             return Some(Flow::Run(world));

@@ -1,11 +1,11 @@
 //! A world's saved state, and the call that runs it.
 //!
-//! [`WorldContext`] holds all that a world owns while the other one runs. The general-purpose
-//! registers are in it whenever EL3 runs, because the vectors store them there; the system
-//! registers, ELR_EL3 and SPSR_EL3 stay in the CPU until [`crate::core_data::CoreData::switch_to`]
-//! exchanges them.
+//! [`WorldContext`] holds what a world owns by itself. The general-purpose registers are in it whenever
+//! EL3 runs, because the vectors store them there; ELR_EL3 and SPSR_EL3 stay in the CPU until
+//! [`crate::core_data::CoreData::switch_to`] saves them. The system registers that the worlds share are
+//! not here: there is one set of them a core, [`crate::core_data::CoreData::parked`].
 
-use crate::context::{El3Regs, SysRegs};
+use crate::context::El3Regs;
 use aarch64_cpu::registers::{ELR_EL3, Readable, SPSR_EL3, Writeable};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
@@ -26,8 +26,6 @@ pub struct WorldContext {
     pub spsr_el3: u64,
     /// How EL3's registers are set while this world runs.
     pub el3: El3Regs,
-    /// The system registers shared with the other world. Valid while the other world is current.
-    pub sys: SysRegs,
 }
 
 impl WorldContext {
@@ -38,7 +36,6 @@ impl WorldContext {
         elr_el3: 0,
         spsr_el3: 0,
         el3: El3Regs::EMPTY,
-        sys: SysRegs::EMPTY,
     };
 
     /// Keeps where the world, which is current, goes on.

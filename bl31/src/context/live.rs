@@ -10,10 +10,7 @@
 //! The normal world has everything open from the start, but for vector state, which [`Simd`] looks
 //! after.
 
-use super::{
-    CommonBank, El1Bank, El2Bank, El3Regs, Feature, Features, Policy, Simd, SpmcMode, SysRegs,
-    World, el3::scr, msr,
-};
+use super::{El3Regs, Feature, Features, Policy, Simd, SpmcMode, SysRegs, World, el3::scr, msr};
 use crate::cpu_ext::{csv2, ecv, fgt, hcx, pauth, sme};
 
 /// A group that the secure world gets on its first use.
@@ -23,8 +20,8 @@ struct Lazy {
     scr: u64,
     /// Whether a system register, by [`super::registers::number`], is one of the group's.
     has: fn(u16) -> bool,
-    /// Switches the group.
-    swap: unsafe fn(SpmcMode, &mut SysRegs, &SysRegs),
+    /// Exchanges the group.
+    swap: unsafe fn(SpmcMode, &mut SysRegs),
 }
 
 #[rustfmt::skip]
@@ -34,8 +31,8 @@ const LAZY: &[Lazy] = &[
         scr: scr::API | scr::APK,
         has: pauth::PAuth::has,
         // SAFETY: as for all of these, what the caller of `swap` promises.
-        swap: |_, from, to| unsafe {
-            CommonBank::swap_group(pauth::PAuth::swap, &mut from.common, &to.common);
+        swap: |_, parked| unsafe {
+            parked.common.swap_group(pauth::PAuth::swap);
         },
     },
     Lazy {
@@ -43,8 +40,8 @@ const LAZY: &[Lazy] = &[
         scr: scr::EN_TP2,
         has: sme::Tpidr2::has,
         // SAFETY: see above.
-        swap: |_, from, to| unsafe {
-            CommonBank::swap_group(sme::Tpidr2::swap, &mut from.common, &to.common);
+        swap: |_, parked| unsafe {
+            parked.common.swap_group(sme::Tpidr2::swap);
         },
     },
     Lazy {
@@ -52,12 +49,12 @@ const LAZY: &[Lazy] = &[
         scr: scr::EN_SCXT,
         has: |number| csv2::Csv2El2::has(number) || csv2::Csv2El1::has(number),
         // SAFETY: see above.
-        swap: |mode, from, to| unsafe {
+        swap: |mode, parked| unsafe {
             if mode.el2() {
-                El2Bank::swap_group(csv2::Csv2El2::swap, &mut from.el2, &to.el2);
+                parked.el2.swap_group(csv2::Csv2El2::swap);
             }
             if mode.el1() {
-                El1Bank::swap_group(csv2::Csv2El1::swap, &mut from.el1, &to.el1);
+                parked.el1.swap_group(csv2::Csv2El1::swap);
             }
         },
     },
@@ -66,8 +63,8 @@ const LAZY: &[Lazy] = &[
         scr: scr::FGT_EN,
         has: fgt::Fgt::has,
         // SAFETY: see above.
-        swap: |_, from, to| unsafe {
-            El2Bank::swap_group(fgt::Fgt::swap, &mut from.el2, &to.el2);
+        swap: |_, parked| unsafe {
+            parked.el2.swap_group(fgt::Fgt::swap);
         },
     },
     Lazy {
@@ -75,8 +72,8 @@ const LAZY: &[Lazy] = &[
         scr: scr::HX_EN,
         has: hcx::Hcx::has,
         // SAFETY: see above.
-        swap: |_, from, to| unsafe {
-            El2Bank::swap_group(hcx::Hcx::swap, &mut from.el2, &to.el2);
+        swap: |_, parked| unsafe {
+            parked.el2.swap_group(hcx::Hcx::swap);
         },
     },
     Lazy {
@@ -84,8 +81,8 @@ const LAZY: &[Lazy] = &[
         scr: scr::ECV_EN,
         has: ecv::Ecv::has,
         // SAFETY: see above.
-        swap: |_, from, to| unsafe {
-            El2Bank::swap_group(ecv::Ecv::swap, &mut from.el2, &to.el2);
+        swap: |_, parked| unsafe {
+            parked.el2.swap_group(ecv::Ecv::swap);
         },
     },
 ];
@@ -145,18 +142,17 @@ impl Live {
     }
 
     /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
-    /// and the instruction can now be executed. `this` and `other` are both worlds' registers.
+    /// and the instruction can now be executed. `parked` are the other world's registers.
     #[cold]
     pub(super) fn first_use(
         &mut self,
         policy: &Policy,
         world: World,
         el3: &mut El3Regs,
-        this: &SysRegs,
-        other: &mut SysRegs,
+        parked: &mut SysRegs,
         esr: u64,
     ) -> bool {
-        if self.simd.first_use(policy, world, el3, this, other, esr) {
+        if self.simd.first_use(policy, world, el3, parked, esr) {
             return true;
         }
         // Exception classes: pointer authentication, MSR or MRS.
@@ -179,7 +175,7 @@ impl Live {
         msr!("SCR_EL3", el3.scr_el3);
         self.mask.insert(lazy.feature);
         // SAFETY: the CPU has the feature, and EL3 uses none of its registers.
-        unsafe { (lazy.swap)(policy.mode(), other, this) };
+        unsafe { (lazy.swap)(policy.mode(), parked) };
         true
     }
 }
@@ -226,7 +222,7 @@ mod tests {
         let policy = Policy::new(features, SpmcMode::SEl2);
         let mut secure = policy.el3_regs(World::Secure);
         let mut normal = policy.el3_regs(World::Normal);
-        let (this, mut other) = (SysRegs::EMPTY, SysRegs::EMPTY);
+        let mut parked = SysRegs::EMPTY;
         let mut live = Live {
             simd: Simd::EMPTY,
             mask: Features::NONE,
@@ -236,9 +232,8 @@ mod tests {
             assert!(!live.mask.has(lazy.feature) && secure.scr_el3 & lazy.scr == 0);
             assert_eq!(normal.scr_el3 & lazy.scr, lazy.scr);
         }
-        let mut try_with = |world, el3: &mut El3Regs, esr| {
-            live.first_use(&policy, world, el3, &this, &mut other, esr)
-        };
+        let mut try_with =
+            |world, el3: &mut El3Regs, esr| live.first_use(&policy, world, el3, &mut parked, esr);
         assert!(!try_with(World::Normal, &mut normal, MRS_HCRX));
         assert!(try_with(World::Secure, &mut secure, MRS_HCRX));
         assert!(

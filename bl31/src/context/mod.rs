@@ -2,9 +2,10 @@
 //!
 //! A *bank* is a set of system registers that one world's software and the other's both use:
 //! [`El2Bank`] where the SPMC runs at S-EL2, [`El1Bank`] where it runs at S-EL1, [`CommonBank`]
-//! always. [`SysRegs`] keeps a world's values while the other world runs. [`Policy`], decided once at
-//! boot, says which banks and which registers of them apply; a switch then is straight-line code
-//! with one test of a bit for each optional group, and reads no ID register.
+//! always. One [`SysRegs`] a core keeps the values of the world that is not in the CPU: a switch is an
+//! exchange. [`Policy`], decided once at boot, says which banks and which registers of them apply; a
+//! switch then is straight-line code with one test of a bit for each optional group, and reads no ID
+//! register.
 //!
 //! Which registers belong to an extension, and which world may use it, is said in its file in
 //! [`crate::cpu_ext`]; the lists' machinery is in [`registers`], the architecture's base lists in
@@ -37,7 +38,9 @@ pub use policy::{Policy, SpmcMode};
 pub use simd::Simd;
 pub(crate) use sysreg::{isb, mrs, msr};
 
-/// The system registers of one world on one core, valid while the other world is in the CPU.
+/// The system registers that the worlds share on one core, with the values of the world that is not
+/// in the CPU. Of a group that is not exchanged, because the secure world has not used it yet, these
+/// are the secure world's first values, whichever world is in the CPU.
 ///
 /// What the mode does not switch stays unused here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 //! and the SPMC's exception level, and then only read.
 
 use super::{
-    CommonBank, El1Bank, El2Bank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World,
-    el3, isb, mrs, msr, timers,
+    El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, isb, mrs, msr, timers,
 };
 use crate::cpu_ext;
 use core::fmt;
@@ -117,11 +116,12 @@ impl Policy {
         cpu_ext::first(self.features, sys);
     }
 
-    /// Sets up EL3's registers on this core, and what the normal world finds in a bank that the mode
-    /// does not switch. On every core when it comes on, before [`Policy::load`].
+    /// Sets up this core for the first instruction of the normal world: EL3's registers, and in the CPU
+    /// what [`Policy::reset`] says. On every core when it comes on.
     ///
     /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: only
-    /// traps are open that `live` knows of. `sys` becomes the normal world's [`Policy::reset`].
+    /// traps are open that `live` knows of. The secure world's registers stay in `parked`, but for
+    /// those of vector lengths.
     ///
     /// Returns what the boot core has and this core lacks: here the worlds have to do without, and it
     /// is not switched. What only this core has stays trapped.
@@ -129,8 +129,8 @@ impl Policy {
         &self,
         live: &mut Live,
         normal: &mut El3Regs,
-        sys: &mut SysRegs,
         secure: &mut El3Regs,
+        parked: &mut SysRegs,
     ) -> Features {
         let mine = Features::from_id(&IdRegs::read());
         let here = Self::new(self.features.and(mine), self.mode);
@@ -145,96 +145,88 @@ impl Policy {
         // What follows is trapped or defined by the values above.
         isb!();
         cpu_ext::init(here.features);
-        here.reset(sys);
-        // EL3's stacks are small.
-        let scrap = live.simd.scratch();
+        let mut first = SysRegs::EMPTY;
+        here.reset(&mut first);
         let all = match here.features.has(Feature::EL2) {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
         };
-        // SAFETY: the features are this CPU's, and both are whole.
-        unsafe { Self::new(here.features, all).swap(here.features, scrap, sys) };
-        Simd::init_lengths(here.features, sys, scrap);
+        timers::load(all, here.features, &first.common);
+        // SAFETY: the features are this CPU's, and what it held is of no use any more.
+        unsafe { Self::new(here.features, all).swap(here.features, &mut first) };
+        Simd::init_lengths(here.features, &mut first, parked);
         live.simd.init(here.features, self.mode);
         self.features.minus(here.features)
     }
 
-    /// Saves what the CPU holds to `from` and loads `to`, which can be the same: then its former
-    /// values are lost.
+    /// Exchanges what the CPU holds with `parked`.
     ///
     /// # Safety
     ///
-    /// The CPU has the features of `mask`. Both pointers are valid.
+    /// The CPU has the features of `mask`.
     #[inline(never)]
-    unsafe fn swap(&self, mask: Features, from: *mut SysRegs, to: *const SysRegs) {
+    unsafe fn swap(&self, mask: Features, parked: &mut SysRegs) {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
         unsafe {
-            CommonBank::swap(mask, &raw mut (*from).common, &raw const (*to).common);
+            parked.common.swap(mask);
             if self.mode.el2() {
-                El2Bank::swap(mask, &raw mut (*from).el2, &raw const (*to).el2);
+                parked.el2.swap(mask);
             }
             if self.mode.el1() {
-                El1Bank::swap(mask, &raw mut (*from).el1, &raw const (*to).el1);
+                parked.el1.swap(mask);
             }
         }
     }
 
-    /// Switches the core from the normal world to the secure world: saves the former's registers to
-    /// `from` and loads the latter's.
+    /// Switches the core from the normal world to the secure world: the latter's registers are in
+    /// `parked`, the former's will be. `el3` are the secure world's.
     #[inline(always)]
-    pub fn to_secure(&self, live: &mut Live, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
-        live.simd.leave_normal(self, from, to);
-        timers::save(self.mode, live.mask(), &mut from.common);
+    pub fn to_secure(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
+        live.simd.leave_normal(self, parked);
+        timers::save(self.mode, live.mask(), &mut parked.common);
         // SAFETY: both halves of the switch are here; the mask is this core's.
         unsafe {
             el3.write(live.mask());
-            self.swap(live.mask(), from, to);
+            self.swap(live.mask(), parked);
         }
     }
 
-    /// Switches the core from the secure world to the normal world.
+    /// Switches the core from the secure world to the normal world, whose registers are in `parked`.
+    /// `el3` are the normal world's.
     #[inline(always)]
-    pub fn to_normal(&self, live: &mut Live, from: &mut SysRegs, to: &SysRegs, el3: &El3Regs) {
-        live.simd.leave_secure(self, from, to);
+    pub fn to_normal(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
+        live.simd.leave_secure(self, parked);
         // SAFETY: both halves of the switch are here; the mask is this core's.
         unsafe {
             el3.write(live.mask());
-            self.swap(live.mask(), from, to);
+            self.swap(live.mask(), parked);
         }
-        timers::load(self.mode, live.mask(), &to.common);
+        timers::load(self.mode, live.mask(), &parked.common);
         live.simd.enter_normal(self);
     }
 
-    /// Loads the first world that runs on this core since it came on; what the CPU holds is of no
-    /// use any more, and neither is `to` afterwards.
-    pub fn load(&self, live: &Live, to: &mut SysRegs, el3: &El3Regs) {
-        let to: *mut SysRegs = to;
-        // SAFETY: both halves of the switch are here; the mask is this core's.
-        unsafe {
-            el3.write(live.mask());
-            self.swap(live.mask(), to, to);
-        }
+    /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
+    pub fn enter_normal(&self, live: &Live, el3: &El3Regs) {
+        // SAFETY: the other half of the switch, the world's registers, is in the CPU.
+        unsafe { el3.write(live.mask()) };
     }
 
     /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this
     /// ESR_EL3 that is no SMC. When the world goes on, either the instruction can be executed, or
     /// it takes an UNDEFINED exception there.
     ///
-    /// `el3` and `gpr` (x0 to x30) are the world's, `this` and `other` the system registers of this
-    /// and the other world.
+    /// `el3` and `gpr` (x0 to x30) are the world's, `parked` the other world's system registers.
     #[cold]
-    #[allow(clippy::too_many_arguments)]
     pub fn resolve_trap(
         &self,
         live: &mut Live,
         world: World,
         el3: &mut El3Regs,
         gpr: &mut [u64; 31],
-        this: &SysRegs,
-        other: &mut SysRegs,
+        parked: &mut SysRegs,
         esr: u64,
     ) {
-        if !live.first_use(self, world, el3, this, other, esr) {
+        if !live.first_use(self, world, el3, parked, esr) {
             super::undefined::inject(self, gpr);
         }
     }

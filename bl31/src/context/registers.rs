@@ -4,16 +4,17 @@
 //! the code that saves and restores them, and the table that tests and the poison payload read, so
 //! that what is saved and what is restored cannot differ.
 //!
-//! The code is straight-line. Registers go in pairs, saving one world's value and loading the
-//! other's in the same pass:
+//! The code is straight-line. Registers go in pairs and change places with the bank, which keeps
+//! the values of the world that is not in the CPU:
 //!
 //! ```text
-//! mrs  t0, A          ldp  t2, t3, [load]         msr  A, t2
-//! mrs  t1, B          stp  t0, t1, [save]         msr  B, t3
+//! mrs  t0, A          ldp  t2, t3, [bank]         msr  A, t2
+//! mrs  t1, B          stp  t0, t1, [bank]         msr  B, t3
 //! ```
 //!
-//! which is three instructions a register, the least that the architecture allows with pairs. `save`
-//! and `load` point [`BIAS`] bytes into a bank, so that the signed offset of `ldp` reaches all of it.
+//! which is three instructions a register, the least that the architecture allows with pairs, and
+//! touches each line of memory once. `bank` points [`BIAS`] bytes into a bank, so that the signed offset
+//! of `ldp` reaches all of it.
 //!
 //! A register that the assembler may not know, because the target lacks the extension, is written in
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
@@ -78,16 +79,16 @@ macro_rules! pair_code {
     ([$($text:expr),*] $a:ident $reg_a:literal) => {
         concat!($($text,)*
             "mrs {t0}, ", $reg_a, "\n",
-            "ldr {t2}, [{load}, #{", stringify!($a), "}] // {t1}, {t3} unused\n",
-            "str {t0}, [{save}, #{", stringify!($a), "}]\n",
+            "ldr {t2}, [{bank}, #{", stringify!($a), "}] // {t1}, {t3} unused\n",
+            "str {t0}, [{bank}, #{", stringify!($a), "}]\n",
             "msr ", $reg_a, ", {t2}\n")
     };
     ([$($text:expr),*] $a:ident $reg_a:literal $b:ident $reg_b:literal $($rest:tt)*) => {
         $crate::context::registers::pair_code!([$($text,)*
             "mrs {t0}, ", $reg_a, "\n",
             "mrs {t1}, ", $reg_b, "\n",
-            "ldp {t2}, {t3}, [{load}, #{", stringify!($a), "}] // and {", stringify!($b), "}\n",
-            "stp {t0}, {t1}, [{save}, #{", stringify!($a), "}]\n",
+            "ldp {t2}, {t3}, [{bank}, #{", stringify!($a), "}] // and {", stringify!($b), "}\n",
+            "stp {t0}, {t1}, [{bank}, #{", stringify!($a), "}]\n",
             "msr ", $reg_a, ", {t2}\n",
             "msr ", $reg_b, ", {t3}\n"] $($rest)*)
     };
@@ -139,8 +140,8 @@ pub(crate) use load_code;
 /// }
 /// ```
 ///
-/// The group gets one `u64` field a register and `swap(save, load)`; as `kept struct`, `save` and
-/// `load` instead, for registers that one world owns and the other may only borrow.
+/// The group gets one `u64` field a register and `swap(bank)`; as `kept struct`, `save` and `load`
+/// instead, for registers that one world owns and the other may only borrow.
 macro_rules! registers {
     ($(#[$doc:meta])* pub kept struct $Group:ident in $Bank:ident.$field:ident {
         $($reg:ident = $encoding:literal),+ $(,)?
@@ -243,17 +244,16 @@ macro_rules! registers {
         }
 
         impl $Group {
-            /// Saves the registers to the bank around `save` and loads those of the bank around
-            /// `load`.
+            /// Exchanges the registers with those of the bank around `bank`.
             ///
             /// # Safety
             ///
-            /// Both point `BIAS` bytes into a bank, `save` into one that nobody else uses. The CPU
-            /// has the registers, and no code at EL3 relies on what they hold.
+            /// `bank` points `BIAS` bytes into a bank that nobody else uses. The CPU has the
+            /// registers, and no code at EL3 relies on what they hold.
             #[inline(always)]
-            pub unsafe fn swap(save: *mut u8, load: *const u8) {
+            pub unsafe fn swap(bank: *mut u8) {
                 #[cfg(not(target_os = "none"))]
-                let _ = (save, load);
+                let _ = bank;
                 #[cfg(target_os = "none")]
                 // SAFETY: as the caller promises; the offsets are those of the group's fields.
                 unsafe {
@@ -261,8 +261,7 @@ macro_rules! registers {
                         $crate::context::registers::pair_code!([] $($reg $encoding)+),
                         $($reg = const core::mem::offset_of!($crate::context::$Bank, $field.$reg)
                             as isize - $crate::context::registers::BIAS as isize,)+
-                        save = in(reg) save,
-                        load = in(reg) load,
+                        bank = in(reg) bank,
                         t0 = out(reg) _,
                         t1 = out(reg) _,
                         t2 = out(reg) _,
@@ -332,47 +331,35 @@ macro_rules! bank {
                 ),)*
             ];
 
-            /// Switches one group alone.
+            /// Exchanges one group alone.
             ///
             /// # Safety
             ///
             /// As for the group's `swap`, which is to be passed.
-            pub unsafe fn swap_group(
-                group: unsafe fn(*mut u8, *const u8),
-                save: &mut Self,
-                load: &Self,
-            ) {
+            pub unsafe fn swap_group(&mut self, group: unsafe fn(*mut u8)) {
                 let bias = $crate::context::registers::BIAS;
-                let save = core::ptr::from_mut(save).cast::<u8>().wrapping_add(bias);
-                let load = core::ptr::from_ref(load).cast::<u8>().wrapping_add(bias);
                 // SAFETY: as the caller promises.
-                unsafe { group(save, load) }
+                unsafe { group(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
-            /// Saves what the CPU holds to `save` and loads `load`, as far as the features of
-            /// `mask` have it.
+            /// Exchanges what the CPU holds with `self`, as far as the features of `mask` have it.
             ///
             /// # Safety
             ///
             /// The CPU has the features of `mask`, and no code at EL3 relies on what the registers
-            /// hold. Both pointers are valid; they may be equal.
+            /// hold.
             #[inline(always)]
-            pub unsafe fn swap(
-                mask: $crate::context::Features,
-                save: *mut Self,
-                load: *const Self,
-            ) {
+            pub unsafe fn swap(&mut self, mask: $crate::context::Features) {
                 use $crate::context::Feature;
-                let (save, load) = (save.cast::<u8>(), load.cast::<u8>());
-                // SAFETY: the sum of what the callee and the caller promise: the pointers are BIAS
+                let bank = core::ptr::from_mut(self).cast::<u8>();
+                // SAFETY: the sum of what the callee and the caller promise: the pointer is BIAS
                 // bytes into a bank (or past its end by an offset that no group of it uses).
                 unsafe {
-                    let save = save.wrapping_add($crate::context::registers::BIAS);
-                    let load = load.wrapping_add($crate::context::registers::BIAS);
-                    $(<$Always>::swap(save, load);)*
-                    $(if mask.has(Feature::$feature) { <$Field>::swap(save, load); })*
+                    let bank = bank.wrapping_add($crate::context::registers::BIAS);
+                    $(<$Always>::swap(bank);)*
+                    $(if mask.has(Feature::$feature) { <$Field>::swap(bank); })*
                     $(if mask.has(Feature::$late) {
-                        $(if mask.has(Feature::$late_feature) { <$Late>::swap(save, load); })*
+                        $(if mask.has(Feature::$late_feature) { <$Late>::swap(bank); })*
                     })*
                 }
             }

@@ -22,7 +22,6 @@
 
 use super::{El3Regs, Feature, Features, Policy, SpmcMode, SysRegs, World, el3::cptr};
 use super::{isb, mrs, msr, vectors};
-use crate::context::{El1Bank, El2Bank};
 use crate::cpu_ext::{sme, sve};
 
 /// The architecture's longest vector, in bytes.
@@ -163,29 +162,23 @@ impl Simd {
         }
     }
 
-    /// Room for the set-up of a core that just came on, before [`Simd::init`].
-    pub(super) fn scratch(&mut self) -> &mut SysRegs {
-        const _: () = assert!(size_of::<SysRegs>() <= 32 * VL_MAX && align_of::<SysRegs>() <= 16);
-        // SAFETY: `z` is the first field of a structure with an alignment of 16, and has room; every
-        // bit pattern is a SysRegs.
-        unsafe { &mut *self.z.as_mut_ptr().cast::<SysRegs>() }
-    }
-
-    /// Loads the registers that control vector lengths from `first`; what they held goes to `scrap`.
-    /// CPTR_EL3 must trap nothing.
-    pub(super) fn init_lengths(features: Features, first: &SysRegs, scrap: &mut SysRegs) {
+    /// Exchanges the registers that control vector lengths with `first`, and gives its values to
+    /// `parked` too: no world has any yet. CPTR_EL3 must trap nothing.
+    pub(super) fn init_lengths(features: Features, first: &mut SysRegs, parked: &mut SysRegs) {
+        (parked.el1.sve, parked.el1.sme) = (first.el1.sve, first.el1.sme);
+        (parked.el2.sve, parked.el2.sme) = (first.el2.sve, first.el2.sme);
         // SAFETY: the registers are the CPU's, and EL3 does not depend on lengths of lower ELs.
         unsafe {
             if features.has(Feature::SVE) {
-                El1Bank::swap_group(sve::SveEl1::swap, &mut scrap.el1, &first.el1);
+                first.el1.swap_group(sve::SveEl1::swap);
                 if features.has(Feature::EL2) {
-                    El2Bank::swap_group(sve::SveEl2::swap, &mut scrap.el2, &first.el2);
+                    first.el2.swap_group(sve::SveEl2::swap);
                 }
             }
             if features.has(Feature::SME) {
-                El1Bank::swap_group(sme::SmeEl1::swap, &mut scrap.el1, &first.el1);
+                first.el1.swap_group(sme::SmeEl1::swap);
                 if features.has(Feature::EL2) {
-                    El2Bank::swap_group(sme::SmeEl2::swap, &mut scrap.el2, &first.el2);
+                    first.el2.swap_group(sme::SmeEl2::swap);
                 }
             }
         }
@@ -218,17 +211,17 @@ impl Simd {
 
     /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
     #[inline(always)]
-    pub(super) fn leave_normal(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+    pub(super) fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.opened != 0 {
-            self.save_normal(policy, from, to);
+            self.save_normal(policy, parked);
         }
     }
 
     /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
     #[inline(always)]
-    pub(super) fn leave_secure(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+    pub(super) fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.opened != 0 {
-            self.save_secure(policy, from, to);
+            self.save_secure(policy, parked);
         }
     }
 
@@ -241,7 +234,7 @@ impl Simd {
     }
 
     #[cold]
-    fn save_normal(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+    fn save_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
         use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
         let features = policy.features();
         let hint = core::mem::take(&mut self.call) & HINT != 0;
@@ -274,11 +267,11 @@ impl Simd {
             unsafe { vectors::load_q(self.secure_q.as_ptr()) };
             self.secure.load(features);
         }
-        Self::swap_lengths(self.opened, policy, from, to);
+        Self::swap_lengths(self.opened, policy, parked);
     }
 
     #[cold]
-    fn save_secure(&mut self, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+    fn save_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.opened & opened::SECURE_SME != 0 {
             // However the SPMC left it, ZA is as the normal world had it, and no streaming mode.
             let normal = if self.opened & opened::NORMAL_SME != 0 {
@@ -295,7 +288,7 @@ impl Simd {
             // SAFETY: 32 Q registers fit. FP is never trapped for the secure world.
             unsafe { vectors::save_q(self.secure_q.as_mut_ptr()) };
         }
-        Self::swap_lengths(self.opened, policy, from, to);
+        Self::swap_lengths(self.opened, policy, parked);
     }
 
     #[cold]
@@ -353,43 +346,42 @@ impl Simd {
         }
     }
 
-    /// Switches the registers that control vector lengths, where both worlds can reach them.
+    /// Exchanges the registers that control vector lengths, where both worlds can reach them.
     ///
     /// They are not switched with their banks, because EL3 itself is trapped where CPTR_EL3 traps.
-    fn swap_lengths(opened: u8, policy: &Policy, from: &mut SysRegs, to: &SysRegs) {
+    fn swap_lengths(opened: u8, policy: &Policy, parked: &mut SysRegs) {
         let mode = policy.mode();
         // SAFETY: the CPU has the registers, or the traps had not opened, and they are open in both
         // worlds. EL3 does not depend on the lengths of lower ELs.
         unsafe {
             if opened & opened::BOTH_SVE == opened::BOTH_SVE {
                 if mode.el2() {
-                    El2Bank::swap_group(sve::SveEl2::swap, &mut from.el2, &to.el2);
+                    parked.el2.swap_group(sve::SveEl2::swap);
                 }
                 if mode.el1() {
-                    El1Bank::swap_group(sve::SveEl1::swap, &mut from.el1, &to.el1);
+                    parked.el1.swap_group(sve::SveEl1::swap);
                 }
             }
             if opened & opened::BOTH_SME == opened::BOTH_SME {
                 if mode.el2() {
-                    El2Bank::swap_group(sme::SmeEl2::swap, &mut from.el2, &to.el2);
+                    parked.el2.swap_group(sme::SmeEl2::swap);
                 }
                 if mode.el1() {
-                    El1Bank::swap_group(sme::SmeEl1::swap, &mut from.el1, &to.el1);
+                    parked.el1.swap_group(sme::SmeEl1::swap);
                 }
             }
         }
     }
 
     /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
-    /// and the instruction can now be executed. `this` and `other` are both worlds' registers.
+    /// and the instruction can now be executed. `parked` are the other world's registers.
     #[cold]
     pub(super) fn first_use(
         &mut self,
         policy: &Policy,
         world: World,
         el3: &mut El3Regs,
-        this: &SysRegs,
-        other: &mut SysRegs,
+        parked: &mut SysRegs,
         esr: u64,
     ) -> bool {
         let features = policy.features();
@@ -451,7 +443,7 @@ impl Simd {
         }
         // What controls the lengths holds the other world's values if it opened its trap earlier.
         if new & (opened::BOTH_SVE | opened::BOTH_SME) != 0 {
-            Self::swap_lengths(self.opened & Self::pair(new), policy, other, this);
+            Self::swap_lengths(self.opened & Self::pair(new), policy, parked);
         }
         true
     }

@@ -39,12 +39,12 @@ fn parse(code: &str) -> Vec<Step> {
                 "msr" => Step::Write(operands[0].clone(), operands[1].clone()),
                 "ldr" | "ldp" => {
                     let n = operands.len();
-                    assert!(["load", "bank"].contains(&&*operands[n - 2]), "{line}");
+                    assert_eq!(operands[n - 2], "bank", "{line}");
                     Step::Load(operands[..n - 2].to_vec(), operands[n - 1].clone())
                 }
                 "str" | "stp" => {
                     let n = operands.len();
-                    assert!(["save", "bank"].contains(&&*operands[n - 2]), "{line}");
+                    assert_eq!(operands[n - 2], "bank", "{line}");
                     Step::Store(operands[..n - 2].to_vec(), operands[n - 1].clone())
                 }
                 other => panic!("the switch has an instruction of another kind: {other}"),
@@ -384,7 +384,7 @@ fn the_document_tells_the_truth() {
         }
     }
     for (what, bytes) in [
-        ("system registers of a world", size_of::<SysRegs>()),
+        ("system registers of a core", size_of::<SysRegs>()),
         ("vector state of a core", size_of::<Live>()),
     ] {
         let row = format!("| {what} | {bytes} |");

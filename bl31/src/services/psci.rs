@@ -151,7 +151,6 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     let _ = ask_spmc(core, warm_boot);
     core.switch_to(World::Normal);
     boot::set_up_normal_world(core, &boot::normal_entry(suspend.entry, suspend.context));
-    core.load(World::Normal);
     PSCI.started(core.index);
     None
 }

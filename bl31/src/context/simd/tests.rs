@@ -33,20 +33,20 @@ fn core(mode: SpmcMode) -> Core {
 
 impl Core {
     fn traps(&mut self, world: World, esr: u64) -> bool {
-        let (this, mut other) = (SysRegs::EMPTY, SysRegs::EMPTY);
+        let mut parked = SysRegs::EMPTY;
         let el3 = match world {
             World::Normal => &mut self.normal,
             World::Secure => &mut self.secure,
         };
         self.simd
-            .first_use(&self.policy, world, el3, &this, &mut other, esr)
+            .first_use(&self.policy, world, el3, &mut parked, esr)
     }
 
     /// What is saved when the normal world leaves by a call of `function`.
     fn leaves(&mut self, function: u32) -> Saved {
         self.simd.call(function);
-        let (mut from, to) = (SysRegs::EMPTY, SysRegs::EMPTY);
-        self.simd.leave_normal(&self.policy, &mut from, &to);
+        let mut parked = SysRegs::EMPTY;
+        self.simd.leave_normal(&self.policy, &mut parked);
         self.simd.saved
     }
 }
@@ -98,8 +98,8 @@ fn only_what_is_live_is_saved() {
     assert_eq!(core.leaves(call), Saved::Z);
     assert_eq!(core.leaves(call | HINT), Saved::Q);
     // The hint is the call's, not the interrupt's that comes next.
-    let (mut from, to) = (SysRegs::EMPTY, SysRegs::EMPTY);
-    core.simd.leave_normal(&core.policy, &mut from, &to);
+    let mut parked = SysRegs::EMPTY;
+    core.simd.leave_normal(&core.policy, &mut parked);
     assert_eq!(core.simd.saved, Saved::Z);
 
     let mut core = self::core(SpmcMode::SEl2);
@@ -114,7 +114,7 @@ fn a_hint_from_before_the_first_use_is_forgotten() {
     let mut core = core(SpmcMode::SEl2);
     core.simd.call(0xc401_006f);
     core.traps(World::Normal, SVE);
-    let (mut from, to) = (SysRegs::EMPTY, SysRegs::EMPTY);
-    core.simd.leave_normal(&core.policy, &mut from, &to);
+    let mut parked = SysRegs::EMPTY;
+    core.simd.leave_normal(&core.policy, &mut parked);
     assert_eq!(core.simd.saved, Saved::Z);
 }
