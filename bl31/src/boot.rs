@@ -160,6 +160,7 @@ extern "C" fn warm_main(index: usize) -> ! {
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let system = core.system;
     set_up_normal_world(core, entry);
+    system.policy.stop_timers(&core.live, &mut core.parked);
     let doorbell = system.spmc.as_ref().and_then(|spmc| spmc.sri.doorbell);
     sri::start(core, doorbell.is_some());
     if system.spmc.is_some() && boot_spmc(core, primary) {

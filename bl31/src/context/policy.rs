@@ -2,7 +2,8 @@
 //! and the SPMC's exception level, and then only read.
 
 use super::{
-    El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, isb, mrs, msr, timers,
+    CommonBank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, isb, mrs, msr,
+    timers,
 };
 use crate::cpu_ext;
 use core::fmt;
@@ -151,7 +152,6 @@ impl Policy {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
         };
-        timers::load(all, here.features, &first.common);
         // SAFETY: the features are this CPU's, and what it held is of no use any more.
         unsafe { Self::new(here.features, all).swap(here.features, &mut first) };
         Simd::init_lengths(here.features, &mut first, parked);
@@ -203,6 +203,14 @@ impl Policy {
         }
         timers::load(self.mode, live.mask(), &parked.common);
         live.simd.enter_normal(self);
+    }
+
+    /// Stops the normal world's timers on a core that was off: they are as out of reset. (A core that
+    /// only slept was woken by one of them perhaps, and its software wants to see that.) Nothing is
+    /// parked yet.
+    pub fn stop_timers(&self, live: &Live, parked: &mut SysRegs) {
+        parked.common = CommonBank::EMPTY;
+        timers::load(self.mode, live.mask(), &parked.common);
     }
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
