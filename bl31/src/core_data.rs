@@ -9,11 +9,12 @@
 use crate::context::{Live, SysRegs};
 use crate::crash::CrashRecord;
 use crate::services::SpmcEvent;
-use crate::sri;
 use crate::system::{self, System};
 use crate::world::WorldContext;
+use crate::{layout, sri};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
+use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
@@ -53,6 +54,10 @@ impl CoreData {
     /// a stack, and field by field, so that the image holds no copy of an empty one.
     fn first_start(slot: &mut MaybeUninit<Self>, index: usize) -> &mut Self {
         let core = slot.as_mut_ptr();
+        let vectors = layout::vectors(index);
+        // SAFETY: memory of the platform's for this core alone, any of whose values are bytes; a core
+        // starts for the first time once.
+        let vectors = unsafe { slice::from_raw_parts_mut(vectors.start as *mut u8, vectors.len()) };
         // SAFETY: every field is written, in memory that is the slot's.
         unsafe {
             (&raw mut (*core).crash).write(CrashRecord::EMPTY);
@@ -63,7 +68,7 @@ impl CoreData {
             (&raw mut (*core).system).write(system::get());
             (&raw mut (*core).sri).write(sri::Todo::NONE);
             (&raw mut (*core).index).write(index);
-            (&raw mut (*core).live).write(Live::EMPTY);
+            (&raw mut (*core).live).write(Live::new(vectors));
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
             (&raw mut (*core).event).write(SpmcEvent::Ready);
             slot.assume_init_mut()

@@ -1,5 +1,6 @@
 //! Where the parts of the image are: the linker script's symbols, and the stacks.
 
+use crate::context::Simd;
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
@@ -75,6 +76,18 @@ pub fn stack(core: usize) -> usize {
 pub fn mapped_stack(core: usize) -> Range<usize> {
     let top = Plat::MEMORY.stacks + (core + 1) * STACK_STRIDE;
     top - STACK_SIZE..top
+}
+
+/// The addresses at which a core's vector registers are kept, a multiple of 16 bytes.
+pub fn vectors(core: usize) -> Range<usize> {
+    const MEMORY: Range<usize> = Plat::MEMORY.vectors;
+    const SHARE: usize = (MEMORY.end - MEMORY.start) / Plat::MAX_CORES & !15;
+    const _: () = assert!(
+        SHARE >= Simd::room(16) && MEMORY.start.is_multiple_of(16),
+        "the platform's memory for vector registers is too small for FP on all cores"
+    );
+    let start = MEMORY.start + core * SHARE;
+    start..start + SHARE
 }
 
 /// The addresses of the stack for crash reports.

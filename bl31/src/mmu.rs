@@ -70,6 +70,7 @@ const fn split_blocks() -> [bool; LIMIT / BLOCK] {
     mark(&mut split, map.image, true);
     let stacks_end = map.stacks + Plat::MAX_CORES * STACK_STRIDE;
     mark(&mut split, map.stacks..stacks_end, true);
+    mark(&mut split, map.vectors, false);
     mark(&mut split, map.shared, false);
     let mut i = 0;
     while i < map.devices.len() {
@@ -161,6 +162,7 @@ extern "C" fn build_page_tables() {
     map_flat(layout::text(), descriptor::CODE);
     map_flat(layout::rodata(), descriptor::CONSTANTS);
     map_flat(layout::data(), descriptor::DATA);
+    map_flat(Plat::MEMORY.vectors, descriptor::DATA);
     map_flat(Plat::MEMORY.shared, descriptor::DATA);
     for device in Plat::MEMORY.devices {
         map_flat(device.clone(), descriptor::DEVICE);

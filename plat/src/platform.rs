@@ -9,8 +9,10 @@ use janus_spmd::LogicalPartition;
 pub struct MemoryMap {
     /// From the image's load address to the end of the memory it may use.
     pub image: Range<usize>,
-    /// Where the loaded bytes of the image must end: boot firmware is still live behind it.
-    pub load_limit: usize,
+    /// RAM for the vector registers of the world that does not run, divided evenly among the cores:
+    /// 9.1 KiB each for the architecture's longest vectors, 1.1 KiB for those of 128 bits or FP alone. A
+    /// core whose vectors are too long for it has no SVE and no SME.
+    pub vectors: Range<usize>,
     /// Secure RAM in which boot firmware leaves its parameter list and the SPMC manifest, and in
     /// which held cores wait. Mapped as data, never executable.
     pub shared: Range<usize>,

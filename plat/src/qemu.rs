@@ -64,8 +64,9 @@ impl Platform for Qemu {
     const NAME: &'static str = "QEMU virt";
     const MAX_CORES: usize = 16;
     const MEMORY: MemoryMap = MemoryMap {
-        image: 0x0e09_0000..0x0e10_0000,
-        load_limit: 0x0e0e_e000,
+        image: 0x0e09_0000..0x0e0d_8000,
+        // 10 KiB a core: the vectors of QEMU's CPUs are as long as they can be.
+        vectors: 0x0e0d_8000..0x0e10_0000,
         shared: 0x0e00_0000..0x0e09_0000,
         // The GIC, with room for the redistributors of 123 cores; then the UARTs and the GPIO.
         devices: &[0x0800_0000..0x0920_0000],

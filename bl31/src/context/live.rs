@@ -89,7 +89,6 @@ const LAZY: &[Lazy] = &[
 
 /// One core's state of what is live.
 #[derive(Debug)]
-#[repr(C, align(16))]
 pub struct Live {
     pub(super) simd: Simd,
     /// The features whose registers a switch exchanges.
@@ -97,11 +96,13 @@ pub struct Live {
 }
 
 impl Live {
-    /// A core that never was on.
-    pub const EMPTY: Self = Self {
-        simd: Simd::EMPTY,
-        mask: Features::NONE,
-    };
+    /// A core that never was on, with memory for its vector registers ([`Simd::new`]).
+    pub const fn new(vectors: &'static mut [u8]) -> Self {
+        Self {
+            simd: Simd::new(vectors),
+            mask: Features::NONE,
+        }
+    }
 
     /// To be told w0 of each call of the normal world that may go to the secure world, and zero for
     /// an interrupt: bit 16 says that no SVE state is live (SMCCC 1.3).
@@ -223,10 +224,7 @@ mod tests {
         let mut secure = policy.el3_regs(World::Secure);
         let mut normal = policy.el3_regs(World::Normal);
         let mut parked = SysRegs::EMPTY;
-        let mut live = Live {
-            simd: Simd::EMPTY,
-            mask: Features::NONE,
-        };
+        let mut live = Live::new(&mut []);
         live.init(features, &mut secure);
         for lazy in LAZY {
             assert!(!live.mask.has(lazy.feature) && secure.scr_el3 & lazy.scr == 0);

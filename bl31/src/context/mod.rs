@@ -25,7 +25,7 @@ mod sysreg;
 mod tests;
 pub mod timers;
 pub mod undefined;
-mod vectors;
+pub(crate) mod vectors;
 
 pub use janus_spmd::World;
 

@@ -133,13 +133,15 @@ impl Policy {
         secure: &mut El3Regs,
         parked: &mut SysRegs,
     ) -> Features {
-        let mine = Features::from_id(&IdRegs::read());
+        let mut mine = Features::from_id(&IdRegs::read());
+        // For the set-up, EL3 itself must not be trapped.
+        msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
+        isb!();
+        live.simd.measure(&mut mine);
         let here = Self::new(self.features.and(mine), self.mode);
         *normal = here.el3_regs(World::Normal);
         *secure = here.el3_regs(World::Secure);
         live.init(here.features, secure);
-        // For the set-up, EL3 itself must not be trapped.
-        msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
         // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
         msr!("SCR_EL3", normal.scr_el3);
         msr!("MDCR_EL3", normal.mdcr_el3);
@@ -202,7 +204,7 @@ impl Policy {
             self.swap(live.mask(), parked);
         }
         timers::load(self.mode, live.mask(), &parked.common);
-        live.simd.enter_normal(self);
+        live.simd.enter_normal();
     }
 
     /// Stops the normal world's timers on a core that was off: they are as out of reset. (A core that

@@ -24,9 +24,6 @@ use super::{El3Regs, Feature, Features, Policy, SpmcMode, SysRegs, World, el3::c
 use super::{isb, mrs, msr, vectors};
 use crate::cpu_ext::{sme, sve};
 
-/// The architecture's longest vector, in bytes.
-const VL_MAX: usize = 256;
-
 /// SVCR.SM: streaming mode.
 const SVCR_SM: u64 = 1;
 /// SVCR.ZA: ZA holds something.
@@ -91,9 +88,11 @@ mod opened {
     pub const BOTH_SME: u8 = NORMAL_SME | SECURE_SME;
 }
 
+/// The bytes of Q0-Q31.
+const Q_SIZE: usize = 32 * 16;
+
 /// One core's vector state of the world that is not in the CPU, and what each world has used.
 #[derive(Debug)]
-#[repr(C, align(16))]
 pub struct Simd {
     /// The normal world's SVCR.
     svcr: u64,
@@ -102,37 +101,77 @@ pub struct Simd {
     /// See `opened`.
     opened: u8,
     saved: Saved,
-    _align: [u8; 2],
-    /// The normal world's Z0-Z31, or Q0-Q31 at its start.
-    z: [u8; 32 * VL_MAX],
-    /// The normal world's P0-P15.
-    p: [u8; 16 * VL_MAX / 8],
-    /// The normal world's FFR.
-    ffr: [u8; VL_MAX / 8],
-    /// The secure world's Q0-Q31.
-    secure_q: [u8; 32 * 16],
     normal: Control,
     secure: Control,
+    /// Where vector registers are kept, [`Simd::room`] bytes for vectors of `length` at least: the
+    /// secure world's Q0-Q31, then the normal world's Z0-Z31 (or Q0-Q31), P0-P15 and FFR.
+    memory: &'static mut [u8],
+    /// The longest vectors of this core, in bytes: SVE's or those of streaming mode.
+    length: u16,
+    /// What the core has and has memory for.
+    features: Features,
 }
 
-// The vectors are stored in pairs of quadwords.
-const _: () = assert!(core::mem::offset_of!(Simd, z).is_multiple_of(16));
-
 impl Simd {
-    /// A core that just came on.
-    pub const EMPTY: Self = Self {
-        z: [0; 32 * VL_MAX],
-        p: [0; 16 * VL_MAX / 8],
-        ffr: [0; VL_MAX / 8],
-        secure_q: [0; 32 * 16],
-        normal: Control::EMPTY,
-        secure: Control::EMPTY,
-        svcr: 0,
-        call: 0,
-        opened: 0,
-        saved: Saved::Nothing,
-        _align: [0; 2],
-    };
+    /// The memory that a core with vectors of `length` bytes needs. At least 16, even without SVE: FP.
+    pub const fn room(length: u16) -> usize {
+        let length = length as usize;
+        Q_SIZE + 32 * length + 2 * length + (length / 8).next_multiple_of(16)
+    }
+
+    /// A core that never was on. `memory` is aligned to 16 bytes and has [`Simd::room`] for FP.
+    pub const fn new(memory: &'static mut [u8]) -> Self {
+        Self {
+            normal: Control::EMPTY,
+            secure: Control::EMPTY,
+            svcr: 0,
+            call: 0,
+            opened: 0,
+            saved: Saved::Nothing,
+            memory,
+            length: 16,
+            features: Features::NONE,
+        }
+    }
+
+    /// The secure world's Q0-Q31.
+    fn secure_q(&mut self) -> *mut u8 {
+        self.memory.as_mut_ptr()
+    }
+
+    /// The normal world's Z0-Z31, or Q0-Q31.
+    fn z(&mut self) -> *mut u8 {
+        self.secure_q().wrapping_add(Q_SIZE)
+    }
+
+    /// The normal world's P0-P15.
+    fn p(&mut self) -> *mut u8 {
+        self.z().wrapping_add(32 * usize::from(self.length))
+    }
+
+    /// The normal world's FFR.
+    fn ffr(&mut self) -> *mut u8 {
+        self.p().wrapping_add(2 * usize::from(self.length))
+    }
+
+    /// Finds out how long this core's vectors are, and takes out of `features` what there is no
+    /// memory for. CPTR_EL3 must trap nothing.
+    pub(super) fn measure(&mut self, features: &mut Features) {
+        let mut longest = 16;
+        if features.has(Feature::SVE) {
+            longest = longest.max(sve::longest());
+        }
+        if features.has(Feature::SME) {
+            longest = longest.max(sme::longest());
+        }
+        if Self::room(longest) > self.memory.len() {
+            longest = 16;
+            for feature in [Feature::SVE, Feature::SME, Feature::SME2, Feature::SME_FA64] {
+                features.remove(feature);
+            }
+        }
+        self.length = longest;
+    }
 
     /// To be told w0 of each call of the normal world that may go to the secure world, and zero for
     /// an interrupt: bit 16 says that no SVE state is live.
@@ -187,21 +226,22 @@ impl Simd {
     /// Clears the vector registers of a core that just came on: what boot firmware or the core's
     /// former life left there is gone. CPTR_EL3 must trap nothing.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode) {
-        // The areas for Z and P are written before they are read; what is read first is for Q.
-        for area in [&mut self.z[..32 * 16], &mut self.secure_q] {
-            area.fill(0);
+        // Z above Q, and P, are written before they are read.
+        if let Some(both_q) = self.memory.get_mut(..2 * Q_SIZE) {
+            both_q.fill(0);
         }
         (self.normal, self.secure) = (Control::EMPTY, Control::EMPTY);
         (self.svcr, self.call, self.opened, self.saved) = (0, 0, 0, Saved::Nothing);
+        self.features = features;
         if mode.el1() && !Self::fp_is_lazy(features, mode) {
             self.opened = opened::NORMAL_FP;
         }
         if features.has(Feature::SME) {
             msr!("S3_3_C4_C2_2", 0);
         }
-        // SAFETY: `z` has room for 32 vectors, and EL3 uses no vector register.
+        // SAFETY: EL3 uses no vector register.
         unsafe {
-            vectors::load_q(self.z.as_ptr());
+            vectors::clear_q();
             if features.has(Feature::SVE) {
                 vectors::clear_sve();
             }
@@ -227,16 +267,16 @@ impl Simd {
 
     /// After CPTR_EL3 was written for the normal world.
     #[inline(always)]
-    pub(super) fn enter_normal(&mut self, policy: &Policy) {
+    pub(super) fn enter_normal(&mut self) {
         if self.opened != 0 {
-            self.load_normal(policy);
+            self.load_normal();
         }
     }
 
     #[cold]
     fn save_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
         use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
-        let features = policy.features();
+        let features = self.features;
         let hint = core::mem::take(&mut self.call) & HINT != 0;
         self.saved = Saved::Nothing;
         if self.opened & NORMAL_SME != 0 {
@@ -258,13 +298,13 @@ impl Simd {
             } else if self.opened & NORMAL_FP != 0 {
                 self.saved = Saved::Q;
                 self.normal.save(features);
-                // SAFETY: `z` has room for 32 Q registers. FP is not trapped: NORMAL_FP.
-                unsafe { vectors::save_q(self.z.as_mut_ptr()) };
+                // SAFETY: the memory has room for Q registers. FP is not trapped: NORMAL_FP.
+                unsafe { vectors::save_q(self.z()) };
             }
         }
         if self.opened & NORMAL_FP != 0 {
             // SAFETY: as above; EL3 uses no vector register.
-            unsafe { vectors::load_q(self.secure_q.as_ptr()) };
+            unsafe { vectors::load_q(self.secure_q()) };
             self.secure.load(features);
         }
         Self::swap_lengths(self.opened, policy, parked);
@@ -284,16 +324,16 @@ impl Simd {
             }
         }
         if self.opened & opened::NORMAL_FP != 0 {
-            self.secure.save(policy.features());
+            self.secure.save(self.features);
             // SAFETY: 32 Q registers fit. FP is never trapped for the secure world.
-            unsafe { vectors::save_q(self.secure_q.as_mut_ptr()) };
+            unsafe { vectors::save_q(self.secure_q()) };
         }
         Self::swap_lengths(self.opened, policy, parked);
     }
 
     #[cold]
-    fn load_normal(&mut self, policy: &Policy) {
-        let features = policy.features();
+    fn load_normal(&mut self) {
+        let features = self.features;
         let saved = core::mem::replace(&mut self.saved, Saved::Nothing);
         let both_sve = self.opened & opened::BOTH_SVE == opened::BOTH_SVE;
         if both_sve && matches!(saved, Saved::Nothing | Saved::Q) {
@@ -305,7 +345,7 @@ impl Simd {
             Saved::Nothing => {}
             Saved::Q => {
                 // SAFETY: FP is open in both worlds. EL3 uses no vector register.
-                unsafe { vectors::load_q(self.z.as_ptr()) };
+                unsafe { vectors::load_q(self.z()) };
                 self.normal.load(features);
             }
             Saved::Z => {
@@ -326,23 +366,23 @@ impl Simd {
     }
 
     fn save_z(&mut self, ffr: bool) {
-        // SAFETY: the areas have room for the longest vectors, and the callers have SVE (or
+        // SAFETY: the memory has room for this core's longest vectors, and the callers have SVE (or
         // streaming mode) open for EL3, with FFR where `ffr` says so.
         unsafe {
-            vectors::save_z(self.z.as_mut_ptr(), self.p.as_mut_ptr());
+            vectors::save_z(self.z(), self.p());
             if ffr {
-                vectors::save_ffr(self.ffr.as_mut_ptr());
+                vectors::save_ffr(self.ffr());
             }
         }
     }
 
-    fn load_z(&self, ffr: bool) {
+    fn load_z(&mut self, ffr: bool) {
         // SAFETY: as in `save_z`. FFR goes through P0, so it comes first.
         unsafe {
             if ffr {
-                vectors::load_ffr(self.ffr.as_ptr());
+                vectors::load_ffr(self.ffr());
             }
-            vectors::load_z(self.z.as_ptr(), self.p.as_ptr());
+            vectors::load_z(self.z(), self.p());
         }
     }
 
@@ -384,7 +424,7 @@ impl Simd {
         parked: &mut SysRegs,
         esr: u64,
     ) -> bool {
-        let features = policy.features();
+        let features = self.features;
         let normal = world == World::Normal;
         // An SPMC at S-EL1 gets neither SVE nor SME.
         let scalable = normal || policy.mode().el2();
@@ -423,8 +463,8 @@ impl Simd {
             self.normal.load(features);
             // SAFETY: both areas have room for 32 Q registers. EL3 uses no vector register.
             unsafe {
-                vectors::save_q(self.secure_q.as_mut_ptr());
-                vectors::load_q(self.z.as_ptr());
+                vectors::save_q(self.secure_q());
+                vectors::load_q(self.z());
             }
         }
         let new = self.opened & !was;

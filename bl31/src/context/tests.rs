@@ -2,7 +2,7 @@
 
 use super::registers::{BANK_MAX, List};
 use super::{
-    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Live, Policy, SpmcMode, SysRegs,
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Policy, Simd, SpmcMode, SysRegs,
     World, el3,
 };
 use crate::cpu_ext::EXTENSIONS;
@@ -385,7 +385,8 @@ fn the_document_tells_the_truth() {
     }
     for (what, bytes) in [
         ("system registers of a core", size_of::<SysRegs>()),
-        ("vector state of a core", size_of::<Live>()),
+        ("vector registers of a core, 128 bits", Simd::room(16)),
+        ("vector registers of a core, 2048 bits", Simd::room(256)),
     ] {
         let row = format!("| {what} | {bytes} |");
         if !text.contains(&row) {

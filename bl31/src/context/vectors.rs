@@ -6,7 +6,9 @@
 
 /// Declares such a function.
 macro_rules! vectors {
-    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $Arg:ty),*) { $($line:expr),+ $(,)? })+) => {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $Arg:ty),*) $(-> $Ret:ty)? {
+        $($line:expr),+ $(,)?
+    })+) => {
         $(
             $(#[$doc])*
             ///
@@ -17,7 +19,7 @@ macro_rules! vectors {
             #[cfg(target_os = "none")]
             #[unsafe(naked)]
             #[unsafe(link_section = ".text.simd")]
-            pub unsafe extern "C" fn $name($($arg: $Arg),*) {
+            pub unsafe extern "C" fn $name($($arg: $Arg),*) $(-> $Ret)? {
                 core::arch::naked_asm!(
                     ".arch_extension fp",
                     ".arch_extension simd",
@@ -36,8 +38,9 @@ macro_rules! vectors {
             /// # Safety
             ///
             /// None needed.
-            pub unsafe extern "C" fn $name($(_: $Arg),*) {
+            pub unsafe extern "C" fn $name($(_: $Arg),*) $(-> $Ret)? {
                 const _: &[&str] = &[$($line),+];
+                $(<$Ret>::default())?
             }
         )+
     };
@@ -74,6 +77,15 @@ vectors! {
 
     /// Loads Q0-Q31 from 512 bytes, and zero above them in Z.
     fn load_q(from: *const u8) { q_pairs!("ldp") }
+
+    /// Clears Q0-Q31, and in Z all above them.
+    fn clear_q() { for_z!(), "movi v\\n\\().2d, #0", ".endr" }
+
+    /// The length of SVE's vectors at EL3, in bytes.
+    fn vector_length() -> u16 { "rdvl x0, #1" }
+
+    /// The length of vectors in streaming mode at EL3, in bytes.
+    fn streaming_length() -> u16 { ".inst 0x04bf5820 // rdsvl x0, #1" }
 
     /// Stores Z0-Z31 and P0-P15 at EL3's vector length, the longest that any EL can have.
     fn save_z(z: *mut u8, p: *mut u8) {

@@ -2,7 +2,7 @@
 //! [`crate::context::simd`]'s; here are the registers that control it.
 
 use super::Extension;
-use crate::context::{Feature, el3::scr, field, msr, registers::registers};
+use crate::context::{Feature, el3::scr, field, isb, msr, registers::registers, vectors};
 
 registers! {
     /// EL1's.
@@ -33,8 +33,16 @@ const NO_LIMIT: u64 = 1 << 31 | 1 << 30 | 0xf;
 /// ID_AA64PFR1_EL1.SME.
 pub const SME: Extension = Extension::new(Feature::SME, "SME", |id| field(id.pfr1, 24) != 0)
     // An EL2 that does not know SME does not limit EL1.
-    .first(|sys| sys.el2.sme.smcr_el2 = NO_LIMIT)
-    .init(|| msr!("S3_6_C1_C2_6", NO_LIMIT));
+    .first(|sys| sys.el2.sme.smcr_el2 = NO_LIMIT);
+
+/// Takes EL3's limits off streaming mode on this core, and returns the length of its longest vectors,
+/// in bytes. CPTR_EL3 must not trap SME.
+pub fn longest() -> u16 {
+    msr!("S3_6_C1_C2_6", NO_LIMIT);
+    isb!();
+    // SAFETY: the callers have the extension, and it is not trapped.
+    unsafe { vectors::streaming_length() }
+}
 
 /// TPIDR2_EL0. Both worlds get it, the secure world on its first use.
 pub const TPIDR2: Extension = Extension::new(Feature::TPIDR2, "", |id| field(id.pfr1, 24) != 0)

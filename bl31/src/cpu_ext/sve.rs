@@ -2,7 +2,7 @@
 //! registers that control the vector length.
 
 use super::Extension;
-use crate::context::{Feature, field, msr, registers::registers};
+use crate::context::{Feature, field, isb, msr, registers::registers, vectors};
 
 registers! {
     /// EL1's.
@@ -20,8 +20,16 @@ const LEN_MAX: u64 = 0xf;
 /// ID_AA64PFR0_EL1.SVE.
 pub const SVE: Extension = Extension::new(Feature::SVE, "SVE", |id| field(id.pfr0, 32) != 0)
     // An EL2 that does not know SVE does not limit EL1.
-    .first(|sys| sys.el2.sve.zcr_el2 = LEN_MAX)
-    .init(|| msr!("S3_6_C1_C2_0", LEN_MAX));
+    .first(|sys| sys.el2.sve.zcr_el2 = LEN_MAX);
+
+/// Takes EL3's limit off the length of vectors on this core, and returns the longest, in bytes.
+/// CPTR_EL3 must not trap SVE.
+pub fn longest() -> u16 {
+    msr!("S3_6_C1_C2_0", LEN_MAX);
+    isb!();
+    // SAFETY: the callers have the extension, and it is not trapped.
+    unsafe { vectors::vector_length() }
+}
 
 /// CPUs that may speculate with registers that are trapped ("variant 3a": Cortex-A57 and Cortex-A72,
 /// MIDR_EL1.PartNum of implementer 0x41). They have no SVE; their FP registers never hold the secure

@@ -17,7 +17,8 @@ struct Core {
 fn core(mode: SpmcMode) -> Core {
     let features = Features::of(&[Feature::EL2, Feature::SEL2, Feature::SVE, Feature::SME]);
     let policy = Policy::new(features, mode);
-    let mut simd = Simd::EMPTY;
+    let memory = vec![0; Simd::room(256)].leak();
+    let mut simd = Simd::new(memory);
     simd.init(features, mode);
     let (normal, secure) = (
         policy.el3_regs(World::Normal),
@@ -117,4 +118,25 @@ fn a_hint_from_before_the_first_use_is_forgotten() {
     let mut parked = SysRegs::EMPTY;
     core.simd.leave_normal(&core.policy, &mut parked);
     assert_eq!(core.simd.saved, Saved::Z);
+}
+
+/// The host's registers read as zero, so its vectors have no length; room for FP is what there always
+/// is, and must not be asked to hold more.
+#[test]
+fn without_memory_for_them_vectors_stay_closed() {
+    let all = [Feature::SVE, Feature::SME, Feature::SME2, Feature::SME_FA64];
+    for (bytes, kept) in [(Simd::room(16), true), (Simd::room(16) - 1, false)] {
+        let mut simd = Simd::new(vec![0; bytes].leak());
+        let mut features = Features::of(&all);
+        simd.measure(&mut features);
+        assert!(all.iter().all(|&feature| features.has(feature) == kept));
+        simd.init(features, SpmcMode::SEl2);
+        let policy = Policy::new(Features::of(&all), SpmcMode::SEl2);
+        let mut normal = policy.el3_regs(World::Normal);
+        let mut parked = SysRegs::EMPTY;
+        for esr in [SVE, SME] {
+            let opens = simd.first_use(&policy, World::Normal, &mut normal, &mut parked, esr);
+            assert_eq!(opens, kept);
+        }
+    }
 }
