@@ -10,19 +10,22 @@ pub const STACK_SIZE: usize = 0x1000;
 /// From one mapped stack to the next: a stack and its guard page.
 pub const STACK_STRIDE: usize = STACK_SIZE + 0x1000;
 /// The stack for crash reports, shared: one core reports at a time.
-const CRASH_STACK_SIZE: usize = 0x1000;
+const CRASH_STACK_SIZE: usize = 0x800;
 
 /// Memory for a stack, reached only by address.
-#[repr(C, align(4096))]
+#[repr(C, align(16))]
 struct Stack<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
 // SAFETY: nothing borrows a stack; each belongs to the core that its address is given to.
 unsafe impl<const SIZE: usize> Sync for Stack<SIZE> {}
 
-#[unsafe(link_section = ".noinit.pages")]
-static STACKS: [Stack<STACK_SIZE>; Plat::MAX_CORES] =
-    [const { Stack(UnsafeCell::new([0; STACK_SIZE])) }; Plat::MAX_CORES];
+/// Every core's stack, in pages of its own.
+#[repr(C, align(4096))]
+struct Stacks([Stack<STACK_SIZE>; Plat::MAX_CORES]);
 
-#[unsafe(link_section = ".noinit.pages")]
+#[unsafe(link_section = ".noinit.stacks")]
+static STACKS: Stacks =
+    Stacks([const { Stack(UnsafeCell::new([0; STACK_SIZE])) }; Plat::MAX_CORES]);
+
 static CRASH_STACK: Stack<CRASH_STACK_SIZE> = Stack(UnsafeCell::new([0; CRASH_STACK_SIZE]));
 
 core::arch::global_asm!(
@@ -69,7 +72,7 @@ pub fn data() -> Range<usize> {
 
 /// The physical address of the lowest byte of a core's stack.
 pub fn stack(core: usize) -> usize {
-    STACKS[core].0.get() as usize
+    STACKS.0[core].0.get() as usize
 }
 
 /// The addresses at which a core uses its stack.

@@ -111,7 +111,7 @@ pub struct Tables {
 }
 
 /// All zero, so without any mapping, at a cold boot.
-#[unsafe(link_section = ".bss.pages")]
+#[unsafe(link_section = ".tables")]
 pub static TABLES: TablesCell = TablesCell(UnsafeCell::new(Tables {
     root: [0; PAGE / 8],
     pages: [[0; PAGE / 8]; SPLITS],

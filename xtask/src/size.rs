@@ -2,8 +2,12 @@
 //!
 //! *Image* is what lies in the FIP, *RAM* what BL31 occupies at run time, from its base to the end
 //! of its zero-initialised data: stacks, translation tables and the contexts of all cores. Both
-//! BL31s are the ones that the tests run, release builds for eight cores, the C one with an SPMC
-//! at S-EL2.
+//! BL31s are the ones that the tests run, release builds, the C one with an SPMC at S-EL2. They have
+//! room for different numbers of cores, so the table also says what each core takes of it, and what
+//! would be left with room for eight.
+//!
+//! Vector registers are not in it. Janus keeps them in a region that the platform gives, as long as
+//! the CPU's vectors are; the C BL31 does not keep them.
 
 use crate::bl31;
 use crate::cli::{BuildArgs, Runtime};
@@ -15,6 +19,27 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+
+/// The number of cores to compare for.
+const CORES: u64 = 8;
+
+/// A core's stack, of either BL31.
+const STACK_SIZE: u64 = 0x1000;
+
+/// The variables with an element for each core: Janus', then the C BL31's.
+const PER_CORE: [&str; 11] = [
+    "CORES",
+    "CORE_AFFINITIES",
+    "PEN",
+    "STACKS",
+    "STARTED",
+    "percpu_data",
+    "psci_cpu_pd_nodes",
+    "psci_ns_context",
+    "qemu_rdistif_base_addrs",
+    "spe_ctxs",
+    "spm_core_context",
+];
 
 /// What is shown.
 #[derive(Args)]
@@ -46,6 +71,12 @@ pub struct Image {
     zero: u64,
     /// From the image's base to the end of its data.
     ram: u64,
+    /// How many cores there is room for in it.
+    cores: u64,
+    /// What each of them takes of it.
+    ram_per_core: u64,
+    /// What it would be with room for [`CORES`].
+    ram_of_8_cores: u64,
     sections: Vec<Section>,
     /// Code and constants of each crate, as far as symbols tell: what is inlined counts where it
     /// is inlined. Empty for the C BL31.
@@ -110,6 +141,9 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
         data: 0,
         zero: 0,
         ram: 0,
+        cores: 0,
+        ram_per_core: 0,
+        ram_of_8_cores: 0,
         sections: Vec::new(),
         crates: crates(&file),
     };
@@ -137,8 +171,32 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
         });
     }
     image.ram = high.saturating_sub(low);
+    let stacks = |section: &Section| section.name == ".stacks";
+    let stacks = image.sections.iter().find(|section| stacks(section));
+    (image.cores, image.ram_per_core) = per_core(&file, stacks.map_or(0, |stacks| stacks.size));
+    let others = image.cores.saturating_sub(CORES);
+    image.ram_of_8_cores = image.ram - others * image.ram_per_core;
     image.sections.sort_by_key(|section| section.address);
     Ok(image)
+}
+
+/// The number of cores that an image has room for, and the bytes that each takes. `stacks`: the size of
+/// the stacks' section, if they have one.
+fn per_core(file: &object::File, stacks: u64) -> (u64, u64) {
+    let mut bytes = stacks;
+    let mut cores = stacks / STACK_SIZE;
+    for symbol in file.symbols() {
+        let name = symbol.name().unwrap_or_default();
+        let name = format!("{:#}", rustc_demangle::demangle(name));
+        let name = name.rsplit("::").next().unwrap_or_default();
+        if PER_CORE.contains(&name) {
+            bytes += symbol.size();
+            if name == "STACKS" {
+                cores = symbol.size() / STACK_SIZE;
+            }
+        }
+    }
+    (cores, bytes / cores.max(1))
 }
 
 /// The bytes of Rust symbols in the image, by crate.
@@ -182,7 +240,7 @@ fn crate_of(symbol: &str) -> Option<String> {
 
 fn print(sizes: &Sizes) {
     let (janus, c) = (&sizes.janus, &sizes.c);
-    println!("{:<28} {:>9} {:>9} {:>7}", "bytes", "C", "Janus", "ratio");
+    println!("{:<30} {:>9} {:>9} {:>7}", "bytes", "C", "Janus", "ratio");
     for (what, c, janus) in [
         ("image", c.image, janus.image),
         ("  code", c.text, janus.text),
@@ -190,9 +248,16 @@ fn print(sizes: &Sizes) {
         ("  initialised data", c.data, janus.data),
         ("zero and uninitialised data", c.zero, janus.zero),
         ("RAM", c.ram, janus.ram),
+        ("  with room for so many cores", c.cores, janus.cores),
+        ("  of it a core", c.ram_per_core, janus.ram_per_core),
+        (
+            "RAM with room for 8 cores",
+            c.ram_of_8_cores,
+            janus.ram_of_8_cores,
+        ),
     ] {
         println!(
-            "{what:<28} {c:>9} {janus:>9} {:>7.2}",
+            "{what:<30} {c:>9} {janus:>9} {:>7.2}",
             janus as f64 / c as f64
         );
     }
