@@ -52,7 +52,7 @@ pub struct SizeArgs {
 /// Both BL31s.
 #[derive(Serialize)]
 pub struct Sizes {
-    janus: Image,
+    pub janus: Image,
     c: Image,
 }
 
@@ -60,7 +60,7 @@ pub struct Sizes {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Image {
     /// What the FIP holds.
-    image: u64,
+    pub image: u64,
     /// Code.
     text: u64,
     /// Constants.
@@ -76,7 +76,7 @@ pub struct Image {
     /// What each of them takes of it.
     ram_per_core: u64,
     /// What it would be with room for [`CORES`].
-    ram_of_8_cores: u64,
+    pub ram_of_8_cores: u64,
     sections: Vec<Section>,
     /// Code and constants of each crate, as far as symbols tell: what is inlined counts where it
     /// is inlined. Empty for the C BL31.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Instructions may grow by so many per cent before [`check`] fails.
+/// Instructions and bytes may grow by so many per cent before [`check`] fails.
 const ALLOWED: u64 = 2;
 
 /// Where the base line lies.
@@ -27,6 +27,19 @@ struct Table<'a> {
 #[derive(Deserialize)]
 struct Saved {
     calls: Vec<SavedRow>,
+    size: Option<SavedSizes>,
+}
+
+#[derive(Deserialize)]
+struct SavedSizes {
+    janus: SavedSize,
+}
+
+/// Janus' sizes, in bytes.
+#[derive(Deserialize)]
+struct SavedSize {
+    image: u64,
+    ram_of_8_cores: u64,
 }
 
 #[derive(Deserialize)]
@@ -51,10 +64,11 @@ pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// Compares Janus' instructions with the base line; prints what got worse. `true`: nothing did.
+/// Compares Janus' instructions and sizes with the base line; prints what got worse. `true`: nothing
+/// did.
 ///
 /// # Errors
-/// There is no base line.
+/// There is no base line, or BL31 does not build.
 pub fn check(rows: &[Row]) -> Result<bool> {
     let file = path();
     let text = fs::read_to_string(&file).with_context(|| {
@@ -69,12 +83,23 @@ pub fn check(rows: &[Row]) -> Result<bool> {
         .iter()
         .map(|row| (row.name.as_str(), row.spmc, row.janus))
         .collect();
-    let worse = compare(&saved, &measured);
+    let mut worse = compare(&saved, &measured);
+    if let Some(SavedSizes { janus: before }) = &saved.size {
+        let Sizes { janus: now, .. } = size::measure()?;
+        worse.extend(grown("image", before.image, now.image));
+        worse.extend(grown(
+            "RAM with room for 8 cores",
+            before.ram_of_8_cores,
+            now.ram_of_8_cores,
+        ));
+    }
     for line in &worse {
         println!("{line}");
     }
     if worse.is_empty() {
-        println!("no row has over {ALLOWED} % more instructions than in docs/bench.json");
+        println!(
+            "nothing has grown over {ALLOWED} % beyond docs/bench.json, instructions or bytes"
+        );
     }
     Ok(worse.is_empty())
 }
@@ -90,7 +115,7 @@ fn compare(saved: &Saved, measured: &[(&str, &str, Option<u64>)]) -> Vec<String>
             .find(|(name, spmc, _)| *name == old.name && *spmc == old.spmc);
         match now.and_then(|(_, _, janus)| *janus) {
             None => wrong.push(format!("{row} is in docs/bench.json, but was not measured")),
-            Some(now) if now * 100 > before * (100 + ALLOWED) => {
+            Some(now) if too_many(now, before) => {
                 wrong.push(format!(
                     "{row} takes {now} instructions, {before} in docs/bench.json"
                 ));
@@ -99,6 +124,17 @@ fn compare(saved: &Saved, measured: &[(&str, &str, Option<u64>)]) -> Vec<String>
         }
     }
     wrong
+}
+
+fn too_many(now: u64, before: u64) -> bool {
+    now * 100 > before * (100 + ALLOWED)
+}
+
+/// A line if what takes `now` bytes has grown too much.
+fn grown(what: &str, before: u64, now: u64) -> Option<String> {
+    too_many(now, before).then(|| {
+        format!("{what}: {now} bytes, {before} in docs/bench.json (`cargo xtask size` shows where)")
+    })
 }
 
 #[cfg(test)]
@@ -120,6 +156,13 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn a_page_more_of_image_is_too_much() {
+        assert_eq!(grown("image", 60_000, 60_000), None);
+        let line = grown("image", 60_000, 64_096).unwrap();
+        assert!(line.contains("image: 64096 bytes, 60000"), "{line}");
     }
 
     #[test]
