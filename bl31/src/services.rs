@@ -67,12 +67,14 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
         psci::Psci::call(core, from, function & !SVE_HINT)
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
-    } else {
+    } else if number <= 0xffff {
         seldom(core, from, function & !SVE_HINT)
+    } else {
+        unknown(core, from)
     }
 }
 
-/// The services that are called a few times after boot, and what nobody owns.
+/// The services of owning entity 4 that are called a few times after boot.
 #[inline(never)]
 fn seldom(core: &mut CoreData, from: World, function: u32) -> Flow {
     match (function & !SMC64).wrapping_sub(STANDARD) {
