@@ -48,9 +48,10 @@ mod descriptor {
 
 type Table = [u64; PAGE / 8];
 
-/// Which blocks are split: those that hold the image or stacks, or that another range ends in.
+/// Which blocks are split: all that hold parts of the image or stacks, and those that another range
+/// covers in part.
 const fn split_blocks() -> [bool; LIMIT / BLOCK] {
-    const fn mark(split: &mut [bool; LIMIT / BLOCK], range: Range<usize>, whole: bool) {
+    const fn mark(split: &mut [bool; LIMIT / BLOCK], range: Range<usize>, all: bool) {
         assert!(
             range.start.is_multiple_of(PAGE)
                 && range.end.is_multiple_of(PAGE)
@@ -61,7 +62,7 @@ const fn split_blocks() -> [bool; LIMIT / BLOCK] {
         while at < range.end {
             let block = at / BLOCK;
             let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
-            split[block] |= whole || range.start > start || range.end < end;
+            split[block] |= all || range.start > start || range.end < end;
             at = end;
         }
     }
