@@ -3,7 +3,7 @@
 //! an interrupt of the normal world gets that world its core back.
 
 use crate::arch::{MAX_CORES, entry, gic, smc, timer};
-use crate::framework::case::{Case, Outcome};
+use crate::framework::case::{Case, Outcome, Why};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{LEFT_OVER, Secure};
 use crate::framework::{cores, ffa, irq};
@@ -132,35 +132,49 @@ static TIMER: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 /// An interrupt of the normal world comes while the secure world works: EL3 is not in the way, the
 /// SPMC sees it and gives the core back, the handler runs, and FFA_RUN goes on with the work.
 fn preempted() -> Outcome {
+    interrupted(|round, handled| {
+        let mut got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, round]);
+        let preempted = got.function() == ffa::INTERRUPT;
+        if preempted {
+            handled()?;
+            got = ffa::call(ffa::RUN, &[TARGET]);
+        }
+        ensure_eq!(got.function(), RESP, "answer in round {round}");
+        ensure_eq!(got.x(3), round, "what the SPMC was asked");
+        Ok(preempted)
+    })
+}
+
+/// Ten rounds on each core, in each of which the hypervisor's timer is about to interrupt the secure
+/// world. `call(round, handled)` asks that world for something and says whether it was interrupted; then
+/// it calls `handled`, which checks that the handler has run. The interrupt may also come before the
+/// call: then there is another round.
+fn interrupted(call: impl Fn(u64, &dyn Fn() -> Outcome) -> Result<bool, Why> + Sync) -> Outcome {
     irq::install(timer::EL2_INTID, |core, _| {
         timer::stop_el2();
         TIMER[core].fetch_add(1, SeqCst);
     });
     cores::on_each(|core| {
         gic::enable(core, timer::EL2_INTID);
-        let mut preempted = 0;
+        let mut interrupted = 0;
         for round in 0..10 {
             let before = TIMER[core].load(SeqCst);
-            timer::start_el2(5_000);
-            let mut got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, round]);
-            // The interrupt may also have come before the call: then there is another try.
-            if got.function() == ffa::INTERRUPT {
-                preempted += 1;
+            let handled = || {
                 timer::wait_until(5, || TIMER[core].load(SeqCst) > before);
                 ensure_eq!(
                     TIMER[core].load(SeqCst),
                     before + 1,
-                    "timer interrupts taken after FFA_INTERRUPT"
+                    "timer interrupts taken after round {round}"
                 );
-                got = ffa::call(ffa::RUN, &[TARGET]);
-            }
-            ensure_eq!(got.function(), RESP, "answer in round {round}");
-            ensure_eq!(got.x(3), round, "what the SPMC was asked");
+                Ok(())
+            };
+            timer::start_el2(5_000);
+            interrupted += u32::from(call(round, &handled)?);
         }
         gic::disable(core, timer::EL2_INTID);
         ensure!(
-            preempted > 0,
-            "the SPMC never saw an interrupt of the normal world"
+            interrupted > 0,
+            "the secure world never saw an interrupt of the normal world"
         );
         Ok(())
     })
@@ -196,44 +210,24 @@ const STOPPED: u64 = 1;
 /// A partition with managed exit: told of the normal world's interrupt, it puts its work aside and
 /// answers at once. The handler runs, and a second request has it go on.
 fn managed_exit() -> Outcome {
-    irq::install(timer::EL2_INTID, |core, _| {
-        timer::stop_el2();
-        TIMER[core].fetch_add(1, SeqCst);
-    });
-    cores::on_each(|core| {
-        gic::enable(core, timer::EL2_INTID);
-        let (mut stopped, to) = (0, ffa::route(0, MANAGED));
-        for round in 0..10 {
-            let before = TIMER[core].load(SeqCst);
-            timer::start_el2(5_000);
-            let mut got = ffa::call(REQ, &[to, 0, round]);
-            ensure_eq!(got.function(), RESP, "answer in round {round}");
-            // The interrupt may also have come before the call.
-            if got.x(4) == STOPPED {
-                stopped += 1;
-                timer::wait_until(5, || TIMER[core].load(SeqCst) > before);
-                ensure_eq!(
-                    TIMER[core].load(SeqCst),
-                    before + 1,
-                    "timer interrupts taken after the managed exit"
-                );
-                got = ffa::call(REQ, &[to, 0, round]);
-                ensure_eq!(
-                    got.function(),
-                    RESP,
-                    "answer to the resumption in round {round}"
-                );
-                ensure_eq!(got.x(4), 0, "w4 of the response, after the resumption");
-            }
-            ensure_eq!(got.x(1), ffa::route(MANAGED, 0), "w1 of the response");
-            ensure_eq!(got.x(3), round, "what the partition was asked");
+    interrupted(|round, handled| {
+        let to = ffa::route(0, MANAGED);
+        let mut got = ffa::call(REQ, &[to, 0, round]);
+        ensure_eq!(got.function(), RESP, "answer in round {round}");
+        let stopped = got.x(4) == STOPPED;
+        if stopped {
+            handled()?;
+            got = ffa::call(REQ, &[to, 0, round]);
+            ensure_eq!(
+                got.function(),
+                RESP,
+                "answer to the resumption in round {round}"
+            );
+            ensure_eq!(got.x(4), 0, "w4 of the response, after the resumption");
         }
-        gic::disable(core, timer::EL2_INTID);
-        ensure!(
-            stopped > 0,
-            "the partition never saw an interrupt of the normal world"
-        );
-        Ok(())
+        ensure_eq!(got.x(1), ffa::route(MANAGED, 0), "w1 of the response");
+        ensure_eq!(got.x(3), round, "what the partition was asked");
+        Ok(stopped)
     })
 }
 
