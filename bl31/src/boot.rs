@@ -9,7 +9,7 @@
 
 use crate::boot_params::{self, BootParams, EntryPoint, Image, Memory};
 use crate::console::{error, info, warning};
-use crate::context::{Features, Policy, SpmcMode};
+use crate::context::{Features, Policy, SpmcMode, SysRegs};
 use crate::core_data::{self, CoreData, MAX_CORES};
 use crate::power::{PSCI, now};
 use crate::services::SpmcEvent;
@@ -189,6 +189,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = if spmc.sel2 { SPSR_EL2H } else { SPSR_EL1H };
+    core.parked = SysRegs::EMPTY;
     system.policy.reset(&mut core.parked);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", dec(core.index));

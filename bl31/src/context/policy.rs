@@ -100,10 +100,10 @@ impl Policy {
         Self::new(Features::from_id(&IdRegs::read()), mode)
     }
 
-    /// Sets `sys` to what the architecture and custom let software expect at its first instruction:
-    /// reset values, with EL2's controls such that EL1 works as if EL2 were not there.
+    /// Sets in `sys`, which is all zero, what the architecture and custom let software expect at its
+    /// first instruction: reset values, with EL2's controls such that EL1 works as if EL2 were not
+    /// there.
     pub fn reset(&self, sys: &mut SysRegs) {
-        *sys = SysRegs::EMPTY;
         sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
         if self.features.has(Feature::EL2) {
             let el2 = &mut sys.el2.el2;

@@ -227,7 +227,9 @@ impl Simd {
     /// former life left there is gone. CPTR_EL3 must trap nothing.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode) {
         // Z above Q, and P, are written before they are read.
-        if let Some(both_q) = self.memory.get_mut(..2 * Q_SIZE) {
+        if mode.el1()
+            && let Some(both_q) = self.memory.get_mut(..2 * Q_SIZE)
+        {
             both_q.fill(0);
         }
         (self.normal, self.secure) = (Control::EMPTY, Control::EMPTY);
