@@ -84,6 +84,18 @@ fn fits_normal_world(entry: &EntryPoint) -> bool {
 /// The boot core in Rust, called by entry.S with BL2's x0.
 #[unsafe(no_mangle)]
 extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
+    let bl33 = set_up_system(parameters);
+    // SAFETY: `index` is this core's, and entry.S calls this function once.
+    let core = unsafe { core_data::take(index) };
+    PSCI.init(index, now());
+    start(core, true, &bl33)
+}
+
+/// Finds out what BL2 left, what the machine is and what applies on it, and sets up what all cores
+/// share. Returns where the normal world begins. A call, so that what it keeps on the stack is gone when
+/// the worlds run.
+#[inline(never)]
+fn set_up_system(parameters: u64) -> EntryPoint {
     console::init();
     info!(
         "Janus {} on {}",
@@ -135,10 +147,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
     Plat::release_held_cores(entry::warm_entry_address(), mmu::clean);
 
     system::set(System { spmd, spmc, policy });
-    // SAFETY: `index` is this core's, and entry.S calls this function once.
-    let core = unsafe { core_data::take(index) };
-    PSCI.init(index, now());
-    start(core, true, &bl33.entry)
+    bl33.entry
 }
 
 /// Any other core, and any core that was off, in Rust. Called by entry.S.

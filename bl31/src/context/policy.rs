@@ -126,6 +126,9 @@ impl Policy {
     ///
     /// Returns what the boot core has and this core lacks: here the worlds have to do without, and it
     /// is not switched. What only this core has stays trapped.
+    ///
+    /// Not inlined: its stack frame has room for all the registers.
+    #[inline(never)]
     pub fn init_el3(
         &self,
         live: &mut Live,
