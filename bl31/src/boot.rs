@@ -15,7 +15,7 @@ use crate::power::{PSCI, now};
 use crate::services::SpmcEvent;
 use crate::system::{self, Spmc, Sri, System};
 use crate::{console, entry, gic, mmu, pen, run, services, sri};
-use aarch64_cpu::asm::wfe;
+use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
 use core::fmt;
 use core::ops::Range;
@@ -84,18 +84,17 @@ fn fits_normal_world(entry: &EntryPoint) -> bool {
 /// The boot core in Rust, called by entry.S with BL2's x0.
 #[unsafe(no_mangle)]
 extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
-    let bl33 = set_up_system(parameters);
+    let bl33 = set_up_system(parameters, index);
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::take(index) };
-    PSCI.init(index, now());
     start(core, true, &bl33)
 }
 
 /// Finds out what BL2 left, what the machine is and what applies on it, and sets up what all cores
-/// share. Returns where the normal world begins. A call, so that what it keeps on the stack is gone when
-/// the worlds run.
+/// share. Then it lets the other cores in, which park. Returns where the normal world begins. `index` is
+/// the boot core's. A call, so that what it keeps on the stack is gone when the worlds run.
 #[inline(never)]
-fn set_up_system(parameters: u64) -> EntryPoint {
+fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     console::init();
     info!(
         "Janus {} on {}",
@@ -143,23 +142,24 @@ fn set_up_system(parameters: u64) -> EntryPoint {
         (&raw const CORE_AFFINITIES).addr(),
         size_of_val(&CORE_AFFINITIES),
     );
+    system::set(System { spmd, spmc, policy });
+    PSCI.init(index, now());
     pen::init();
     Plat::release_held_cores(entry::warm_entry_address(), mmu::clean);
-
-    system::set(System { spmd, spmc, policy });
     bl33.entry
 }
 
 /// Any other core, and any core that was off, in Rust. Called by entry.S.
 #[unsafe(no_mangle)]
 extern "C" fn warm_main(index: usize) -> ! {
-    // SAFETY: `index` is this core's. If it ran before, it left Rust for good in CPU_OFF or
-    // CPU_SUSPEND, and its former reference with it.
+    // SAFETY: `index` is this core's. If it ran before, it parked, and left Rust for good and its
+    // former reference with it.
     let core = unsafe { core_data::take(index) };
     let Some(entry) = services::arrive(core) else {
+        gic::listen_for_wake(core.system.sri());
         entry::park(core)
     };
-    if let Err(why) = gic::init_core(core.system.spmc.as_ref().map(|spmc| &spmc.sri)) {
+    if let Err(why) = gic::init_core(core.system.sri()) {
         error!("core {}: interrupts: {why}", dec(index));
     }
     start(core, false, &entry)
@@ -355,6 +355,6 @@ impl Memory for SharedRam {
 fn stop() -> ! {
     error!("this core stops here");
     loop {
-        wfe();
+        wfi();
     }
 }

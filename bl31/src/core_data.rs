@@ -171,9 +171,12 @@ pub unsafe fn take(index: usize) -> &'static mut CoreData {
     };
     // SAFETY: as the caller promises.
     let slot = unsafe { &mut *slot.0.get() };
-    if started.swap(true, Ordering::Relaxed) {
+    if started.load(Ordering::Relaxed) {
         // SAFETY: written when the core started for the first time.
         return unsafe { slot.assume_init_mut() };
     }
-    CoreData::first_start(slot, index)
+    let core = CoreData::first_start(slot, index);
+    // A crash on the way here finds no data ([`CoreData::peek`]), rather than half of them.
+    started.store(true, Ordering::Release);
+    core
 }

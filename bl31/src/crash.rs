@@ -9,7 +9,7 @@
 use crate::console;
 use crate::core_data::{CoreData, MAX_CORES};
 use crate::layout;
-use aarch64_cpu::asm::wfe;
+use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{
     ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,
 };
@@ -146,6 +146,6 @@ fn stop(out: &mut impl Write) -> ! {
     let _ = writeln!(out, "[janus] this core stops here");
     CRASH_LOCK.store(0, Ordering::Release);
     loop {
-        wfe();
+        wfi();
     }
 }

@@ -56,7 +56,8 @@ cold_entry:
     b       cold_main
 
     .section .text.warm_entry, "ax"
-// Cores that boot firmware lets out come here, to wait in EL3's own pen.
+// Cores that boot firmware lets out come here. Nobody wants them yet: warm_main sends them to EL3's own
+// pen.
     .global warm_entry
 warm_entry:
     msr     daifset, #0xf
@@ -69,23 +70,25 @@ warm_entry:
     mov     x21, #0
 1:  ldr     x3, [x2], #8
     cmp     x3, x1
-    b.eq    wait_in_pen
+    b.eq    enter_rust
     add     x21, x21, #1
     cmp     x21, #{max_cores}
     b.lo    1b
-2:  wfe                                 // a core beyond those that the image has room for
+2:  wfi                                 // a core beyond those that the image has room for
     b       2b
 
-// x21 = index; MMU and D-cache off. Waits until PSCI CPU_ON opens this core's slot.
+// x21 = index; MMU and D-cache off. Sleeps until PSCI CPU_ON opens this core's slot; pen.rs says what
+// ends the WFI.
 wait_in_pen:
     adr     x0, PEN
     add     x0, x0, x21, lsl #{pen_shift}
     b       2f
-1:  wfe
+1:  wfi
 2:  ldr     x1, [x0]
     cbz     x1, 1b
     str     xzr, [x0]
     dsb     sy
+enter_rust:
     bl      enable_mmu
     mov     x0, x21
     bl      set_core

@@ -7,7 +7,7 @@ use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
-use janus_drivers::gic::{Error, Gic, IntId, Sgis};
+use janus_drivers::gic::{self, Error, Gic, IntId, Sgis};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::Pending;
 use janus_plat::{Plat, Platform};
@@ -87,6 +87,7 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
     let sgis = Sgis {
         sri: None,
         doorbell: sri.and_then(|sri| sri.doorbell),
+        wake: wake_sgi(sri),
     };
     GIC.redistributor(MPIDR_EL1.get())?
         .init(&GIC, &sgis, sri.is_some())?;
@@ -122,16 +123,25 @@ pub fn has_core(affinity: u64) -> bool {
     GIC.redistributor(affinity).is_ok()
 }
 
-/// Stops interrupts to this core, which is about to be off. `frozen`: they may still be sent to it
-/// (CPU_FREEZE), and wait in the redistributor.
-pub fn turn_core_off(frozen: bool) {
+/// The SGI that wakes a parked core.
+fn wake_sgi(sri: Option<&Sri>) -> u32 {
+    gic::wake_sgi(sri.map(|sri| sri.id), sri.and_then(|sri| sri.doorbell))
+}
+
+/// Stops interrupts to this core, which is about to park, but for the one that [`wake`] sends. Others that
+/// are sent to it wait in the redistributor.
+pub fn listen_for_wake(sri: Option<&Sri>) {
     gic_cpu::disable();
-    if frozen {
-        return;
-    }
-    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
-        redistributor.sleep();
-    }
+    // It has a redistributor, or it would not have a number; and the SGI exists.
+    let _ = GIC
+        .redistributor(MPIDR_EL1.get())
+        .and_then(|mut redistributor| redistributor.listen(wake_sgi(sri)));
+    gic_cpu::listen();
+}
+
+/// Ends the WFI of the parked core with this affinity.
+pub fn wake(sri: Option<&Sri>, affinity: u64) {
+    gic_cpu::send_group0_sgi(wake_sgi(sri), affinity);
 }
 
 /// Whether the SPMC's doorbell was rung at one of these cores (by affinity) without being taken; it

@@ -3,11 +3,17 @@
 //! Boot firmware's held cores come here once, at the cold boot, and every core that CPU_OFF turns
 //! off comes back. They wait with their MMU off (entry.S), so that what is written here is cleaned
 //! to the point of coherency.
+//!
+//! They wait by WFI, which on a machine that is emulated takes nothing from the cores that run. (WFE does:
+//! QEMU goes on at once.) What ends it is an SGI of Group 0, the only interrupt that reaches a parked
+//! core. It cannot come too early: a core first listens for it ([`gic::listen_for_wake`]) and then
+//! looks at its slot; who releases it first opens the slot and then sends.
 
 use crate::core_data::MAX_CORES;
-use crate::mmu;
-use aarch64_cpu::asm::sev;
+use crate::system::System;
+use crate::{gic, mmu};
 use core::sync::atomic::{AtomicU64, Ordering};
+use janus_plat::{Plat, Platform};
 
 /// A cache line, so that cleaning it disturbs no other core's.
 #[repr(C, align(64))]
@@ -27,11 +33,11 @@ static PEN: [Slot; MAX_CORES] = [const {
 }; MAX_CORES];
 
 /// Lets core `index` out: it goes on at `warm_main`.
-pub fn release(index: usize) {
+pub fn release(system: &System, index: usize) {
     let Some(slot) = PEN.get(index) else { return };
     slot.go.store(1, Ordering::Release);
     mmu::clean((&raw const *slot).addr(), size_of::<Slot>());
-    sev();
+    gic::wake(system.sri(), Plat::mpidr(index));
 }
 
 /// Makes the pen's zeroes visible to cores that run uncached. Once, before any core comes here.

@@ -29,6 +29,13 @@ pub struct System {
     pub policy: Policy,
 }
 
+impl System {
+    /// The schedule receiver interrupt, if there is an SPMC to raise it.
+    pub fn sri(&self) -> Option<&Sri> {
+        self.spmc.as_ref().map(|spmc| &spmc.sri)
+    }
+}
+
 static SYSTEM: Once<System> = Once::new();
 
 /// Keeps what the boot core decided. Only the first call counts.

@@ -129,5 +129,5 @@ el3_exception:
     mov     sp, x3
     mov     x29, #0
     b       report_el3_exception
-2:  wfe
+2:  wfi
     b       2b

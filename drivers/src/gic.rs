@@ -9,7 +9,9 @@
 //! 1. the boot core: [`Gic::new`], [`Gic::check`], [`Gic::init_distributor`];
 //! 2. every core, at boot and after each CPU_ON: [`Gic::redistributor`],
 //!    [`Redistributor::init`], [`crate::gic_cpu::init`];
-//! 3. CPU_OFF: [`crate::gic_cpu::disable`], then [`Redistributor::sleep`];
+//! 3. CPU_OFF: [`crate::gic_cpu::disable`]; then, on a core that loses its power,
+//!    [`Redistributor::sleep`], and on one that only waits for an SGI, [`Redistributor::listen`] and
+//!    [`crate::gic_cpu::listen`];
 //! 4. a suspend in which the GIC keeps its power: as 3, and on the way back
 //!    [`Redistributor::wake`] and [`crate::gic_cpu::init`];
 //! 5. a suspend in which it loses it: [`Redistributor::save`] (and [`Gic::save`] on the last core)
@@ -83,13 +85,26 @@ pub struct Config {
 }
 
 /// How the 16 SGIs are divided: 0 to 7 and the SRI belong to the normal world, the doorbell to
-/// EL3, the rest to the SPMC.
+/// EL3, the rest to the SPMC. The one that wakes parked cores is the SPMC's where a core runs.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Sgis {
     /// The schedule receiver interrupt, if there is an SPMC.
     pub sri: Option<u32>,
     /// The Group 0 SGI with which the SPMC asks EL3 for the SRI.
     pub doorbell: Option<u32>,
+    /// The SGI of [`Redistributor::listen`], by [`wake_sgi`].
+    pub wake: u32,
+}
+
+/// The SGI that is to wake parked cores: one that means nothing at a core that is off, so neither the
+/// SRI nor the doorbell, which wait there.
+pub fn wake_sgi(sri: Option<u32>, doorbell: Option<u32>) -> u32 {
+    let taken = |id| Some(id) == sri || Some(id) == doorbell;
+    match (taken(15), taken(14)) {
+        (false, _) => 15,
+        (true, false) => 14,
+        (true, true) => 13,
+    }
 }
 
 /// Why this GIC cannot be used.
@@ -339,7 +354,7 @@ impl Redistributor {
     pub fn init(&mut self, gic: &Gic, sgis: &Sgis, spmc: bool) -> Result<(), Error> {
         self.wake();
         self.regs().configure_default_settings();
-        self.init_secure_sgis(spmc);
+        self.init_secure_sgis(sgis.wake, spmc);
         let mut regs = self.regs();
         if let Some(doorbell) = sgis.doorbell {
             let id = sgi(doorbell)?;
@@ -366,8 +381,8 @@ impl Redistributor {
     }
 
     /// Makes SGIs 8 to 15 secure Group 1, everything else private non-secure; by whole registers,
-    /// since every core that comes on pays for it.
-    fn init_secure_sgis(&mut self, enable: bool) {
+    /// since every core that comes on pays for it. That `wake` has woken the core is forgotten.
+    fn init_secure_sgis(&mut self, wake: u32, enable: bool) {
         const SGIS: u32 = 0xff00;
         const PRIORITIES: u32 = u32::from_le_bytes([SECURE_SGI_PRIORITY; 4]);
         // SAFETY: as in `regs`.
@@ -379,6 +394,9 @@ impl Redistributor {
         }
         if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
             register.write(SGIS);
+        }
+        if let Some(mut register) = field!(sgi, icpendr).get(0) {
+            register.write(1_u32.wrapping_shl(wake));
         }
         for word in [2, 3] {
             if let Some(mut register) = field!(sgi, ipriorityr).get(word) {
@@ -422,6 +440,21 @@ impl Redistributor {
         // The only error is "already asleep".
         let _ = regs.mark_core_asleep();
         regs.power_off();
+    }
+
+    /// Makes SGI `wake` the only private interrupt that is signalled to this core: Group 0, at the
+    /// highest priority. Others wait, pending, until [`Redistributor::init`]. For a core that is off
+    /// but keeps its power.
+    pub fn listen(&mut self, wake: u32) -> Result<(), Error> {
+        self.wake();
+        let id = sgi(wake)?;
+        let mut regs = self.regs();
+        regs.enable_all_interrupts(false);
+        regs.set_group(id, SecureGroup::Group0.into())?;
+        regs.set_interrupt_priority(id, SECURE_SGI_PRIORITY)?;
+        regs.enable_interrupt(id, true)?;
+        regs.wait_for_pending_write();
+        Ok(())
     }
 
     /// Disables a private interrupt of this core.

@@ -9,9 +9,9 @@ use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
     read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_sre_el1, read_id_aa64pfr0_el1,
-    write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1,
+    write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1, write_icc_sgi0r_el1,
 };
-use arm_sysregs::el1::registers::{IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccSreEl1};
+use arm_sysregs::el1::registers::{IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccSgi0rEl1, IccSreEl1};
 use arm_sysregs::el2::accessors::read_icc_sre_el2;
 use arm_sysregs::el2::registers::IccSreEl2;
 use arm_sysregs::el3::accessors::{
@@ -80,12 +80,22 @@ pub fn secure_el_sends_sgis(sel2: bool) -> bool {
 }
 
 /// Disables all groups: no interrupt is signalled to this core any more. Before
-/// [`crate::gic::Redistributor::sleep`].
+/// [`crate::gic::Redistributor::sleep`]. Also for a core that was never set up by [`init`].
 pub fn disable() {
+    GicCpuInterface::enable_system_register_el3(true);
+    isb();
     GicCpuInterface::enable_group0(false);
     write_icc_igrpen1_el3(IccIgrpen1El3::empty());
     isb();
     dsb();
+}
+
+/// Enables Group 0 alone, at any priority: what waits for this core then ends a WFI at EL3. After
+/// [`disable`] and [`crate::gic::Redistributor::listen`].
+pub fn listen() {
+    GicCpuInterface::set_priority_mask(0xff);
+    GicCpuInterface::enable_group0(true);
+    isb();
 }
 
 /// Stops secure Group 1 interrupts to this core until the next [`init`]: nobody takes them.
@@ -151,6 +161,19 @@ pub fn send_ns_sgi(id: u32, mpidr: u64) {
     // What was written before the SGI is visible to who takes it.
     dsb();
     write_icc_asgi1r_el1(sgi_value(id, mpidr));
+    isb();
+}
+
+/// Sends SGI `id` (0 to 15, more is ignored) to the core with `mpidr`, which gets it if it has it in
+/// Group 0.
+pub fn send_group0_sgi(id: u32, mpidr: u64) {
+    if id >= IntId::SGI_COUNT {
+        return;
+    }
+    // What was written before the SGI is visible to who takes it.
+    dsb();
+    // The three registers that send SGIs have the same fields.
+    write_icc_sgi0r_el1(IccSgi0rEl1::from_bits_retain(sgi_value(id, mpidr).bits()));
     isb();
 }
 
@@ -276,5 +299,28 @@ mod tests {
             SYSREGS.lock().unwrap().icc_asgi1r_el1.bits(),
             9 << 24 | 1 << 1
         );
+        for id in [15, 16] {
+            send_group0_sgi(id, 0x8000_0102);
+            assert_eq!(
+                SYSREGS.lock().unwrap().icc_sgi0r_el1.bits(),
+                15 << 24 | 1 << 16 | 1 << 2
+            );
+        }
+    }
+
+    #[test]
+    fn a_parked_core_listens_to_group_0_alone() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        init();
+        disable();
+        assert_eq!(
+            SYSREGS.lock().unwrap().icc_igrpen0_el1,
+            IccIgrpen0El1::empty()
+        );
+        listen();
+        let el1 = SYSREGS.lock().unwrap();
+        assert_eq!(el1.icc_igrpen0_el1, IccIgrpen0El1::ENABLE);
+        assert_eq!(el1.icc_pmr_el1.priority(), 0xff);
+        assert_eq!(EL3.lock().unwrap().icc_igrpen1_el3, IccIgrpen1El3::empty());
     }
 }

@@ -40,7 +40,7 @@ fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> 
     let x0 = match decision {
         Decision::Return(x0) => x0,
         Decision::TurnOn { core: target, .. } => {
-            pen::release(target);
+            pen::release(core.system, target);
             0
         }
         Decision::TurnOff(turn_off) => self::turn_off(core, &turn_off),
@@ -112,7 +112,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     }
     core.spmd.turn_off();
     sri::hand_over(core);
-    gic::turn_core_off(turn_off.freeze);
+    gic::listen_for_wake(core.system.sri());
     PSCI.going_off(core.index, now(), |_| {});
     PSCI.off(core.index);
     entry::park(core)

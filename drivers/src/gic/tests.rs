@@ -195,6 +195,7 @@ fn private_interrupts_are_divided() {
     let sgis = Sgis {
         sri: Some(8),
         doorbell: Some(15),
+        wake: 14,
     };
     gic.redistributor(1)
         .unwrap()
@@ -210,8 +211,35 @@ fn private_interrupts_are_divided() {
     assert_eq!(reg(0x414), 0x8080_8020);
     assert_eq!(reg(0x41c), 0x8080_1080);
     assert_eq!(reg(0xc04), 1 << 9); // 20 is edge triggered
+    // What woke the core waits no more, all else does.
+    assert_eq!(reg(0x280), 1 << 14);
     // The other core was not touched.
     assert_eq!(read(fake.regions[0], SGI_BASE + 0x80), 0);
+}
+
+#[test]
+fn a_parked_core_listens_to_one_sgi() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
+    let mut redistributor = gic.redistributor(0).unwrap();
+    redistributor.init(&gic, &Sgis::default(), true).unwrap();
+    write(fake.regions[0], SGI_BASE + 0x40c, !0);
+    redistributor.listen(13).unwrap();
+    // All disabled, then 13 enabled; it alone became Group 0, and its priority the highest.
+    assert_eq!((reg(0x180), reg(0x100)), (!0, 1 << 13));
+    assert_eq!((reg(0x80), reg(0xd00)), (0xffff_00ff, 0xdf00));
+    assert_eq!(reg(0x40c), 0xffff_00ff);
+    assert_eq!(redistributor.listen(16), Err(Error::BadInterrupt(16)));
+}
+
+#[test]
+fn the_sgi_that_wakes_means_nothing_else() {
+    let ids = || (0..16).map(Some).chain([None]);
+    for (sri, doorbell) in ids().flat_map(|sri| ids().map(move |doorbell| (sri, doorbell))) {
+        let wake = Some(wake_sgi(sri, doorbell));
+        assert!(wake != sri && wake != doorbell && wake >= Some(8) && wake < Some(16));
+    }
 }
 
 #[test]
@@ -235,10 +263,12 @@ fn an_sgi_that_does_not_exist_is_reported() {
         Sgis {
             sri: Some(16),
             doorbell: None,
+            ..Sgis::default()
         },
         Sgis {
             sri: None,
             doorbell: Some(29),
+            ..Sgis::default()
         },
     ] {
         let result = redistributor.init(&gic, &sgis, true);
@@ -258,6 +288,7 @@ fn the_sri_contract_is_read_back() {
             &Sgis {
                 sri: Some(10),
                 doorbell: None,
+                ..Sgis::default()
             },
             true,
         )
@@ -327,6 +358,7 @@ fn a_context_brings_the_groups_back() {
             &Sgis {
                 sri: Some(8),
                 doorbell: None,
+                ..Sgis::default()
             },
             true,
         )
