@@ -444,16 +444,33 @@ impl Redistributor {
 
     /// Makes SGI `wake` the only private interrupt that is signalled to this core: Group 0, at the
     /// highest priority. Others wait, pending, until [`Redistributor::init`]. For a core that is off
-    /// but keeps its power.
+    /// but keeps its power. By whole registers, since every core that turns off pays for it.
     pub fn listen(&mut self, wake: u32) -> Result<(), Error> {
+        let number = u32::from(sgi(wake)?);
+        let bit = 1 << number;
         self.wake();
-        let id = sgi(wake)?;
-        let mut regs = self.regs();
-        regs.enable_all_interrupts(false);
-        regs.set_group(id, SecureGroup::Group0.into())?;
-        regs.set_interrupt_priority(id, SECURE_SGI_PRIORITY)?;
-        regs.enable_interrupt(id, true)?;
-        regs.wait_for_pending_write();
+        // SAFETY: as in `regs`.
+        let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
+        let mut sgi = field!(frame, sgi);
+        // With those of the extended range.
+        for word in 0..3 {
+            if let Some(mut register) = field!(sgi, icenabler).get(word) {
+                register.write(!0);
+            }
+        }
+        if let Some(mut register) = field!(sgi, igroupr).get(0) {
+            register.modify(|groups| groups & !bit);
+        }
+        if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
+            register.modify(|groups| groups & !bit);
+        }
+        if let Some(mut register) = field!(sgi, ipriorityr).get(number as usize / 4) {
+            register.modify(|priorities| priorities & !(0xff << (number % 4 * 8)));
+        }
+        if let Some(mut register) = field!(sgi, isenabler).get(0) {
+            register.write(bit);
+        }
+        self.regs().wait_for_pending_write();
         Ok(())
     }
 

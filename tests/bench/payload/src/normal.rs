@@ -262,21 +262,26 @@ const STANDBY: u64 = 1;
 /// CPU_ON of core 1 to its first instruction here, where the row ends; then CPU_OFF there.
 fn power() {
     print(&["@row 22 CPU_ON to first normal-world instruction\n"]);
+    give_way();
     let mut regs = turn_on_args(1);
     // SAFETY: as for an SMC; the mark is without effect.
     unsafe { smc_asm!(regs, "movz xzr, #22", "smc #0") };
     await_arrival(&regs, 1);
     print(&["@row 23 CPU_OFF\n"]);
     ORDER.store(OFF, Ordering::Relaxed);
-    // Time for core 1 to be gone; asking for it would mix this core's EL3 with its.
-    for _ in 0..1000 {
-        arch::pause();
-    }
+    give_way();
     let mut regs = [0; 18];
     (regs[0], regs[1]) = (0xc400_0004, 1);
     arch::smc(&mut regs);
     if regs[0] != 1 {
         fail("CPU_OFF", &regs);
+    }
+}
+
+/// Time for core 1 to be where cores wait at EL3; asking for it would mix this core's EL3 with its.
+fn give_way() {
+    for _ in 0..1000 {
+        arch::pause();
     }
 }
 
