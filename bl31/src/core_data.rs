@@ -22,11 +22,9 @@ use janus_spmd::World;
 /// The most cores that this image has room for.
 pub const MAX_CORES: usize = Plat::MAX_CORES;
 
-/// One core's state.
+/// One core's state. What a forwarded call touches comes first, within the reach of LDP and STP.
 #[repr(C, align(64))]
 pub struct CoreData {
-    /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
-    pub crash: CrashRecord,
     /// The normal world's context.
     pub normal: WorldContext,
     /// The secure world's context.
@@ -47,6 +45,8 @@ pub struct CoreData {
     pub event: SpmcEvent,
     /// The vector and matrix registers, as far as they are switched.
     pub live: Live,
+    /// Written by the vectors when EL3 itself takes an exception.
+    pub crash: CrashRecord,
 }
 
 impl CoreData {
@@ -124,8 +124,8 @@ impl CoreData {
     }
 }
 
-// The vectors take it for granted.
-const _: () = assert!(offset_of!(CoreData, crash) == 0);
+/// From TPIDR_EL3, which points at the core's data, to its crash record.
+pub const CRASH_RECORD: usize = offset_of!(CoreData, crash);
 
 /// Which cores have ever started.
 static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];

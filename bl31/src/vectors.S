@@ -9,23 +9,23 @@
 
 .macro lower_el kind
     .balign 0x80
-    stp     x0, x1, [sp, #0]
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
+    stp     x0, x1, [sp, #{gpr} + 0]
+    stp     x2, x3, [sp, #{gpr} + 16]
+    stp     x4, x5, [sp, #{gpr} + 32]
+    stp     x6, x7, [sp, #{gpr} + 48]
+    stp     x8, x9, [sp, #{gpr} + 64]
+    stp     x10, x11, [sp, #{gpr} + 80]
+    stp     x12, x13, [sp, #{gpr} + 96]
+    stp     x14, x15, [sp, #{gpr} + 112]
+    stp     x16, x17, [sp, #{gpr} + 128]
+    stp     x18, x19, [sp, #{gpr} + 144]
+    stp     x20, x21, [sp, #{gpr} + 160]
+    stp     x22, x23, [sp, #{gpr} + 176]
+    stp     x24, x25, [sp, #{gpr} + 192]
+    stp     x26, x27, [sp, #{gpr} + 208]
+    stp     x28, x29, [sp, #{gpr} + 224]
     ldp     x19, x1, [sp, #{el3_frame}]
-    str     x30, [sp, #240]
+    str     x30, [sp, #{gpr} + 240]
     mov     x0, #\kind
     mov     sp, x1
     ldp     x29, x30, [sp], #16
@@ -37,6 +37,7 @@
     msr     spsel, #0
     mov     sp, x0
     mrs     x0, tpidr_el3
+    add     x0, x0, #{crash_record}
     stp     x1, x2, [x0, #8]
     mov     x1, #\kind
     b       el3_exception
@@ -76,22 +77,22 @@ world_enter:
     mov     x1, sp
     stp     x19, x1, [x0, #{el3_frame}]
     mov     sp, x0
-    ldp     x2, x3, [sp, #16]
-    ldp     x4, x5, [sp, #32]
-    ldp     x6, x7, [sp, #48]
-    ldp     x8, x9, [sp, #64]
-    ldp     x10, x11, [sp, #80]
-    ldp     x12, x13, [sp, #96]
-    ldp     x14, x15, [sp, #112]
-    ldp     x16, x17, [sp, #128]
-    ldp     x18, x19, [sp, #144]
-    ldp     x20, x21, [sp, #160]
-    ldp     x22, x23, [sp, #176]
-    ldp     x24, x25, [sp, #192]
-    ldp     x26, x27, [sp, #208]
-    ldp     x28, x29, [sp, #224]
-    ldr     x30, [sp, #240]
-    ldp     x0, x1, [sp, #0]
+    ldp     x2, x3, [sp, #{gpr} + 16]
+    ldp     x4, x5, [sp, #{gpr} + 32]
+    ldp     x6, x7, [sp, #{gpr} + 48]
+    ldp     x8, x9, [sp, #{gpr} + 64]
+    ldp     x10, x11, [sp, #{gpr} + 80]
+    ldp     x12, x13, [sp, #{gpr} + 96]
+    ldp     x14, x15, [sp, #{gpr} + 112]
+    ldp     x16, x17, [sp, #{gpr} + 128]
+    ldp     x18, x19, [sp, #{gpr} + 144]
+    ldp     x20, x21, [sp, #{gpr} + 160]
+    ldp     x22, x23, [sp, #{gpr} + 176]
+    ldp     x24, x25, [sp, #{gpr} + 192]
+    ldp     x26, x27, [sp, #{gpr} + 208]
+    ldp     x28, x29, [sp, #{gpr} + 224]
+    ldr     x30, [sp, #{gpr} + 240]
+    ldp     x0, x1, [sp, #{gpr} + 0]
     eret
     // Nothing behind an ERET may be executed, speculatively neither.
     dsb     nsh

@@ -6,6 +6,7 @@
 //! not here: there is one set of them a core, [`crate::core_data::CoreData::parked`].
 
 use crate::context::El3Regs;
+use crate::core_data::CRASH_RECORD;
 use aarch64_cpu::registers::{ELR_EL3, Readable, SPSR_EL3, Writeable};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
@@ -16,16 +17,16 @@ pub const GPR_COUNT: usize = 31;
 /// One world's state on one core.
 #[repr(C, align(64))]
 pub struct WorldContext {
-    /// x0 to x30, valid whenever EL3 runs.
-    pub gpr: [u64; GPR_COUNT],
-    /// EL3's own x19 and stack pointer while this world runs. Only vectors.S touches them.
-    el3_frame: [u64; 2],
     /// Where the world goes on. Valid while the other world is the current one.
     pub elr_el3: u64,
     /// The processor state the world goes on with. Valid while the other world is the current one.
     pub spsr_el3: u64,
     /// How EL3's registers are set while this world runs.
     pub el3: El3Regs,
+    /// x0 to x30, valid whenever EL3 runs.
+    pub gpr: [u64; GPR_COUNT],
+    /// EL3's own x19 and stack pointer while this world runs. Only vectors.S touches them.
+    el3_frame: [u64; 2],
 }
 
 impl WorldContext {
@@ -115,7 +116,9 @@ impl Exit {
 
 global_asm!(
     include_str!("vectors.S"),
+    gpr = const offset_of!(WorldContext, gpr),
     el3_frame = const offset_of!(WorldContext, el3_frame),
+    crash_record = const CRASH_RECORD,
     sync = const Exit::SYNC,
     irq = const Exit::IRQ,
     fiq = const Exit::FIQ,
