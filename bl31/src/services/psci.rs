@@ -99,7 +99,8 @@ fn power_request(function: u64, arguments: [u64; 3]) -> Request {
     }
 }
 
-/// CPU_OFF and CPU_FREEZE. Returns what the caller gets if the core stays on.
+/// CPU_OFF and CPU_FREEZE, which are one here: a parked core keeps its redistributor awake. Returns what
+/// the caller gets if the core stays on.
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     if ask_spmc(core, power_request(turn_off.function.into(), [0; 3])).is_err() {
         return DENIED.into();

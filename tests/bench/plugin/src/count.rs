@@ -22,7 +22,7 @@ use std::fmt::Write;
 pub const BOOT: u16 = 0;
 
 /// The longest loop around a WFE or WFI that counts as parked, in instructions. Taking a lock
-/// twice, which waits too, takes longer.
+/// twice, which waits too, takes longer, and so does what follows it.
 const PARKING_LOOP: u64 = 16;
 
 /// Who an instruction belongs to.
@@ -82,7 +82,7 @@ impl Counts {
                     Class::Exclusive => self.exclusives += 1,
                     Class::Cache => self.cache += 1,
                     Class::Tlb => self.tlb += 1,
-                    Class::Plain | Class::Wait | Class::Mark(_) => {}
+                    Class::Plain | Class::Wait | Class::Sleep | Class::Mark(_) => {}
                 }
             }
         }
@@ -98,8 +98,8 @@ struct Window {
     lines: BTreeMap<(u64, bool), u64>,
     /// The core does not come back from this one.
     last: bool,
-    /// Where EL3 last executed WFE or WFI, and the counts just before.
-    waited: Option<(u64, Counts)>,
+    /// Where EL3 last executed WFE or WFI, which of them, and the counts just before.
+    waited: Option<(u64, Class, Counts)>,
 }
 
 #[derive(Default)]
@@ -181,17 +181,25 @@ impl Bench {
         let Some(window) = &mut self.core(core).window else {
             return;
         };
-        if window.last && owner == Owner::El3 && class == Class::Wait {
-            match window.waited {
-                // The same wait again: the core is parked since it first came here.
-                Some((at, before))
-                    if at == pc && window.counts.el3 - before.el3 <= PARKING_LOOP =>
+        if window.last {
+            // What may follow the wait, if the core is parked since then.
+            let parked = window
+                .waited
+                .filter(|(.., before)| window.counts.el3 - before.el3 <= PARKING_LOOP);
+            let waits = owner == Owner::El3 && matches!(class, Class::Wait | Class::Sleep);
+            let others_turn = owner == Owner::Normal;
+            match parked {
+                // The same wait again; or another core runs while this one sleeps. (A lock that it
+                // takes may wait by WFE, and gives others a turn too.)
+                Some((at, how, before))
+                    if waits && at == pc || others_turn && how == Class::Sleep =>
                 {
                     window.counts = before;
                     self.close(core);
                     return;
                 }
-                _ => window.waited = Some((pc, window.counts)),
+                _ if waits => window.waited = Some((pc, class, window.counts)),
+                _ => {}
             }
         }
         window.counts.add(owner, class, entered);
@@ -239,7 +247,7 @@ impl Bench {
         for core in 0..self.cores.len() {
             if let Some(window) = &mut self.cores[core].window
                 && window.last
-                && let Some((_, before)) = window.waited
+                && let Some((.., before)) = window.waited
             {
                 window.counts = before;
                 self.close(core);
@@ -350,6 +358,22 @@ mod tests {
             let expected = ["window 3 0 34 0 0 0 0 0 0 0 1 0 0 0"];
             assert_eq!(windows(&mut bench), expected, "{waits}");
         }
+    }
+
+    #[test]
+    fn a_core_that_sleeps_has_ended_its_row_when_another_one_runs() {
+        let mut bench = Bench::new();
+        run(&mut bench, 0, &[(NORMAL, Class::Mark(Mark::Last(3)))]);
+        // Another core's turn while this one works is part of the row.
+        run(
+            &mut bench,
+            0,
+            &[(EL3, PLAIN), (NORMAL, PLAIN), (EL3, PLAIN)],
+        );
+        run(&mut bench, 0, &[(EL3 + 4, Class::Wait), (NORMAL, PLAIN)]);
+        run(&mut bench, 0, &[(EL3 + 8, Class::Sleep), (NORMAL, PLAIN)]);
+        run(&mut bench, 0, &[(EL3, PLAIN); 5]);
+        assert_eq!(windows(&mut bench), ["window 3 0 3 0 2 0 0 0 0 0 2 0 0 0"]);
     }
 
     #[test]

@@ -18,8 +18,10 @@ pub enum Class {
     Cache,
     /// TLBI.
     Tlb,
-    /// WFE, WFI.
+    /// WFE.
     Wait,
+    /// WFI.
+    Sleep,
     /// A mark of the bench payload: see [`Mark`].
     Mark(Mark),
 }
@@ -74,7 +76,8 @@ fn system(word: u32) -> Class {
         (1, 7) => Class::Cache,
         (1, 8 | 9) => Class::Tlb,
         // Hints: WFE, WFI and ESB; CRn 3: the barriers, and CLREX (op2 = 2) among them.
-        (0, 2) if (crm, op2) == (0, 2) || (crm, op2) == (0, 3) => Class::Wait,
+        (0, 2) if (crm, op2) == (0, 2) => Class::Wait,
+        (0, 2) if (crm, op2) == (0, 3) => Class::Sleep,
         (0, 2) if (crm, op2) == (2, 0) => Class::Barrier,
         (0, 3) if op2 == 2 => Class::Exclusive,
         (0, 3) => Class::Barrier,
@@ -113,7 +116,7 @@ mod tests {
             (0xd508_751f, Class::Cache),          // ic iallu
             (0xd50e_871f, Class::Tlb),            // tlbi alle3
             (0xd503_205f, Class::Wait),           // wfe
-            (0xd503_207f, Class::Wait),           // wfi
+            (0xd503_207f, Class::Sleep),          // wfi
             (0xd503_201f, Class::Plain),          // nop
             (0xd69f_03e0, Class::Plain),          // eret
             (0xa900_0be1, Class::Plain),          // stp x1, x2, [sp]
