@@ -34,6 +34,12 @@ check() {
 	if "$@"; then echo "@ok $name"; else echo "@fail $name: \`$*' failed"; fi
 }
 
+# Waits until the console has said everything, as a change of its settings does: a machine that goes
+# down takes what is left with it.
+drain() {
+	stty echo
+}
+
 # One session with a trusted application, again and again, until /tmp/stop exists.
 client_loop() {
 	while [ ! -e /tmp/stop ]; do
@@ -92,6 +98,7 @@ test | full)
 		check linux/suspend-to-idle suspend_to_idle
 		check optee/client-after-suspend xtest -t regression 1004
 		echo "@case linux/reboot"
+		drain
 		reboot -f
 	fi
 	echo "@ok linux/reboot"
@@ -102,4 +109,5 @@ test | full)
 	setsid cttyhack sh
 	;;
 esac
+drain
 poweroff -f

@@ -90,4 +90,6 @@ rounds-*)
 	setsid cttyhack sh
 	;;
 esac
+# Waits until the console has said everything, as a change of its settings does.
+stty echo
 poweroff -f
