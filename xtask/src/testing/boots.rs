@@ -28,11 +28,13 @@ struct Boot {
     qemu: Which,
 }
 
-/// Which QEMU a boot needs.
+/// Which QEMU a boot needs, and which machine of it.
 #[derive(PartialEq, Eq, Clone, Copy)]
 enum Which {
     /// 10.0 or later.
     Recent,
+    /// The same with a GICv4, whose redistributors are larger.
+    Gicv4,
     /// That of this machine's own release: 7.2 on Debian 12.
     OwnRelease,
 }
@@ -48,6 +50,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, 16 cores", spmc_el: 2, cpu: "max", smp: 16, config: &[], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL1, 16 cores", spmc_el: 1, cpu: "max", smp: 16, config: &[], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Recent },
+    Boot { name: "S-EL2, GICv4", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "psci/", qemu: Which::Gicv4 },
+    Boot { name: "S-EL1, GICv4, SRI", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "sri/", qemu: Which::Gicv4 },
     Boot { name: "S-EL1, QEMU of this release", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "boot/", qemu: Which::OwnRelease },
     Boot { name: "S-EL1, QEMU of this release, FF-A", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "ffa/", qemu: Which::OwnRelease },
     Boot { name: "S-EL2, EL3 logical partition", spmc_el: 2, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
@@ -207,7 +211,7 @@ impl Boot {
             return Ok(Tally::default());
         };
         let qemu = match self.qemu {
-            Which::Recent => bench.qemu.clone(),
+            Which::Recent | Which::Gicv4 => bench.qemu.clone(),
             Which::OwnRelease => match Qemu::own_release() {
                 Ok(qemu) => qemu,
                 Err(error) => {
@@ -235,6 +239,7 @@ impl Boot {
             smp: self.smp,
             // One core has no use for the host's other cores, and its time does not depend on their load.
             icount: self.smp == 1,
+            properties: (self.qemu == Which::Gicv4).then(|| "gic-version=4".into()),
             reboots: self.only == "reset/",
             ..machine
         };

@@ -27,28 +27,31 @@ fn write(address: usize, value: u32) {
     unsafe { (address as *mut u32).write_volatile(value) }
 }
 
-/// The affinities of all cores, in the order of their redistributors.
-pub fn affinities() -> impl Iterator<Item = u64> {
+/// The redistributors' addresses and the affinities of their cores.
+fn redistributors() -> impl Iterator<Item = (usize, u64)> {
     let mut next = Some(GICR);
     core::iter::from_fn(move || {
         let frame = next?;
+        // GICR_TYPER: Last, and VLPIS, with which a redistributor has twice the frames (GICv4).
         let low = read(frame + 8);
-        next = if low & (1 << 4) == 0 {
-            Some(frame + FRAME)
-        } else {
-            None
-        };
-        Some(u64::from(read(frame + 12)))
+        let size = FRAME << (low >> 1 & 1);
+        next = (low & (1 << 4) == 0).then_some(frame + size);
+        Some((frame, u64::from(read(frame + 12))))
     })
     .take(MAX_CORES)
 }
 
+/// The affinities of all cores, in the order of their redistributors.
+pub fn affinities() -> impl Iterator<Item = u64> {
+    redistributors().map(|(_, affinity)| affinity)
+}
+
 /// Address of the redistributor of core `number`.
 pub fn redistributor(number: usize) -> usize {
-    let index = affinities()
-        .position(|a| cpu::number_of(a) == number)
-        .expect("a core without a redistributor");
-    GICR + index * FRAME
+    redistributors()
+        .find(|&(_, affinity)| cpu::number_of(affinity) == number)
+        .expect("a core without a redistributor")
+        .0
 }
 
 /// Readies this core's CPU interface for Group 1 interrupts of this world.
