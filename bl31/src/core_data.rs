@@ -45,7 +45,7 @@ pub struct CoreData {
     pub event: SpmcEvent,
     /// The vector and matrix registers, as far as they are switched.
     pub live: Live,
-    /// Written by the vectors when EL3 itself takes an exception.
+    /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
     pub crash: CrashRecord,
 }
 
@@ -124,18 +124,19 @@ impl CoreData {
     }
 }
 
-/// From TPIDR_EL3, which points at the core's data, to its crash record.
+/// Where in a core's data its crash record is.
 pub const CRASH_RECORD: usize = offset_of!(CoreData, crash);
 
 /// Which cores have ever started.
 static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
 
 impl CoreData {
-    /// The number of the core whose data are at `address`, and the world it serves, for a crash
+    /// The number of the core whose crash record is at `record`, and the world it serves, for a crash
     /// report. None for an address that is no core's, or of a core whose data are not yet set up.
-    pub fn peek(address: usize) -> Option<(usize, World)> {
+    pub fn peek(record: usize) -> Option<(usize, World)> {
         let mut slots = CORES.iter().zip(&STARTED);
-        let (slot, started) = slots.find(|(slot, _)| slot.0.get() as usize == address)?;
+        let (slot, started) =
+            slots.find(|(slot, _)| slot.0.get() as usize + CRASH_RECORD == record)?;
         if !started.load(Ordering::Relaxed) {
             return None;
         }

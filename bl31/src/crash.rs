@@ -91,11 +91,11 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 /// The core, the world it served, the system registers.
 fn print_state(out: &mut impl Write) {
-    let core: u64;
+    let record: u64;
     // SAFETY: reads a register.
-    unsafe { asm!("mrs {}, tpidr_el3", out(reg) core, options(nomem, nostack)) };
+    unsafe { asm!("mrs {}, tpidr_el3", out(reg) record, options(nomem, nostack)) };
     let _ = write!(out, "  core {}", hex(MPIDR_EL1.get() & 0xff_00ff_ffff));
-    if let Some((index, world)) = CoreData::peek(core as usize) {
+    if let Some((index, world)) = CoreData::peek(record as usize) {
         let index = dec(index);
         let _ = write!(out, " (number {index}), serving the {world:?} world");
     }

@@ -122,11 +122,12 @@ enable_mmu:
     isb
     ret
 
-// x0 = index of this core: sets TPIDR_EL3 to its data and SP to its stack. Clobbers x1-x3.
+// x0 = index of this core: sets TPIDR_EL3 to its crash record and SP to its stack. Clobbers x1-x3.
 set_core:
     adr     x1, CORES
     mov     x2, #{core_size}
     madd    x1, x0, x2, x1
+    add     x1, x1, #{crash_record}
     msr     tpidr_el3, x1
     ldr     x1, ={stacks}
     mov     x2, #{stack_stride}

@@ -1,6 +1,6 @@
 //! The way into Rust: see entry.S for the boot core and the others, [`crate::boot`] for what follows.
 
-use crate::core_data::{CoreData, MAX_CORES};
+use crate::core_data::{CRASH_RECORD, CoreData, MAX_CORES};
 use crate::layout::STACK_STRIDE;
 use crate::mmu;
 use crate::pen;
@@ -12,6 +12,7 @@ global_asm!(
     max_cores = const MAX_CORES,
     pen_shift = const pen::SLOT_SHIFT,
     core_size = const size_of::<CoreData>(),
+    crash_record = const CRASH_RECORD,
     mair = const mmu::MAIR,
     tcr = const mmu::TCR,
     tables = sym mmu::TABLES,

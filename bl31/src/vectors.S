@@ -37,7 +37,6 @@
     msr     spsel, #0
     mov     sp, x0
     mrs     x0, tpidr_el3
-    add     x0, x0, #{crash_record}
     stp     x1, x2, [x0, #8]
     mov     x1, #\kind
     b       el3_exception

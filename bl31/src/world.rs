@@ -6,7 +6,6 @@
 //! not here: there is one set of them a core, [`crate::core_data::CoreData::parked`].
 
 use crate::context::El3Regs;
-use crate::core_data::CRASH_RECORD;
 use aarch64_cpu::registers::{ELR_EL3, Readable, SPSR_EL3, Writeable};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
@@ -118,7 +117,6 @@ global_asm!(
     include_str!("vectors.S"),
     gpr = const offset_of!(WorldContext, gpr),
     el3_frame = const offset_of!(WorldContext, el3_frame),
-    crash_record = const CRASH_RECORD,
     sync = const Exit::SYNC,
     irq = const Exit::IRQ,
     fiq = const Exit::FIQ,

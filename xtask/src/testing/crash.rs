@@ -1,7 +1,7 @@
 //! What a bug in EL3 leaves behind: a crash report on the console, and the other cores running.
 //!
-//! The bugs are put into the image here, as instructions written over the first ones of a function
-//! of entry.S or boot.rs, so that the image under test is the one that users get.
+//! The bugs are put into the image here, as instructions written over the first ones of a function,
+//! so that the image under test is the one that users get.
 
 use super::Tally;
 use super::boots::Bench;
@@ -16,7 +16,7 @@ use std::path::Path;
 struct Bug {
     /// The case.
     name: &'static str,
-    /// The function that has it.
+    /// The function that has it, by its symbol or its path.
     function: &'static str,
     /// What is written over its first instructions.
     instructions: &'static [u32],
@@ -31,15 +31,16 @@ const SUB_SP_4096: u32 = 0xd140_07ff;
 /// `mov x1, #-1`
 const MOV_X1_ONES: u32 = 0x9280_0001;
 
-/// In `warm_main` the second core has just come on and the first one runs the normal world.
+/// In `power::wake` the second core has just come on and the first one runs the normal world; in
+/// `warm_main` it is about to park, and has no data yet.
 const BUGS: &[Bug] = &[
     Bug {
         name: "boot/crash-report",
-        function: "warm_main",
+        function: "janus_bl31::power::wake",
         instructions: &[UDF],
         says: &[
             "CRASH: synchronous exception in EL3",
-            "core 0x1",
+            "core 0x1 (number 1), serving the Normal world",
             "esr_el3   0000000002000000",
             "x0  ",
             "x30 ",
@@ -120,7 +121,11 @@ impl Bug {
         let file = object::File::parse(&*bytes)?;
         let function = file
             .symbols()
-            .find(|symbol| symbol.name() == Ok(self.function))
+            .find(|symbol| {
+                let name = symbol.name().unwrap_or_default();
+                name == self.function
+                    || format!("{:#}", rustc_demangle::demangle(name)) == self.function
+            })
             .with_context(|| format!("the image has no function `{}`", self.function))?
             .address();
         let (base, mut flat) = image::loaded(&file)?;
