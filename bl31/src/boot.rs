@@ -170,7 +170,7 @@ fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let system = core.system;
     set_up_normal_world(core, entry);
     system.policy.stop_timers(&core.live, &mut core.parked);
-    let doorbell = system.spmc.as_ref().and_then(|spmc| spmc.sri.doorbell);
+    let doorbell = system.sri().and_then(|sri| sri.doorbell);
     sri::start(core, doorbell.is_some());
     if system.spmc.is_some() && boot_spmc(core, primary) {
         if primary {

@@ -160,7 +160,7 @@ pub fn handle_group0(core: &mut CoreData) {
     let Some(id) = gic_cpu::acknowledge_group0() else {
         return;
     };
-    let doorbell = core.system.spmc.as_ref().and_then(|spmc| spmc.sri.doorbell);
+    let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
     let handler = Plat::GROUP0
         .iter()
         .find(|(intid, _)| *intid == u32::from(id));

@@ -171,8 +171,7 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
         });
     }
     image.ram = high.saturating_sub(low);
-    let stacks = |section: &Section| section.name == ".stacks";
-    let stacks = image.sections.iter().find(|section| stacks(section));
+    let stacks = image.sections.iter().find(|s| s.name == ".stacks");
     (image.cores, image.ram_per_core) = per_core(&file, stacks.map_or(0, |stacks| stacks.size));
     let others = image.cores.saturating_sub(CORES);
     image.ram_of_8_cores = image.ram - others * image.ram_per_core;
