@@ -5,7 +5,8 @@
 
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::tfa::Built;
-use crate::{a64, image, paths, toolchain};
+use crate::toolchain::{self, Kind};
+use crate::{a64, image, paths};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind};
 use std::fs;
@@ -73,8 +74,7 @@ fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
 }
 
 fn build(args: &BuildArgs, features: &str) -> Result<PathBuf> {
-    let flag = Some(toolchain::WITHIN_1_MIB);
-    toolchain::build("janus-bl31", "bl31", features, args.debug, flag)
+    toolchain::build(Kind::Image, "janus-bl31", "bl31", features, args.debug)
 }
 
 /// Builds Janus' BL31; returns the linked ELF file.

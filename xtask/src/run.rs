@@ -4,6 +4,7 @@ use crate::cli::{BuildArgs, FipArgs, RunArgs};
 use crate::console::{self, Limits};
 use crate::qemu::{self, Machine, Qemu};
 use crate::stacks::{self, Mode, Prepared};
+use crate::toolchain::Kind;
 use crate::{bl31, fip, paths, proc, tfa, ui};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
@@ -175,7 +176,11 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<()> {
 /// # Errors
 /// A directory cannot be removed.
 pub fn clean(all: bool) -> Result<bool> {
-    let mut dirs = vec![paths::out(), paths::target().join(crate::toolchain::TARGET)];
+    let mut dirs = vec![
+        paths::out(),
+        Kind::Image.target_dir(),
+        Kind::Payload.target_dir(),
+    ];
     if all {
         dirs.push(paths::cache());
     }

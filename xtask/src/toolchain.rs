@@ -20,23 +20,48 @@ enum Toolchain {
 /// fit into the memory that BL2 leaves for it.
 const DEBUG_PROFILE: &str = "debug-image";
 
-/// Compiler flags for EL3's image alone: with its RAM it takes less than 1 MiB, so that one
-/// instruction reaches every address of it. (The linker says so if ever it does not.)
-pub const WITHIN_1_MIB: &str = "-Ccode-model=tiny";
+/// What a bare-metal binary is built as. Each kind has compiler flags of its own, and so a directory
+/// of its own below cargo's target directory: in a shared one the two would throw away what the other
+/// has built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// EL3's image. With its RAM it takes less than 1 MiB, so that one instruction reaches every
+    /// address of it. (The linker says so if ever it does not.)
+    Image,
+    /// A program of the tests that runs above EL3.
+    Payload,
+}
 
-/// Builds one binary of the workspace for bare metal, with compiler flags of its own (`flag`).
+impl Kind {
+    /// The compiler flags beside those of `.cargo/config.toml`.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Kind::Image => &["-Ccode-model=tiny"],
+            Kind::Payload => &[],
+        }
+    }
+
+    /// Where cargo builds it.
+    pub fn target_dir(self) -> PathBuf {
+        paths::target().join(match self {
+            Kind::Image => "image",
+            Kind::Payload => "payload",
+        })
+    }
+}
+
+/// Where cargo's own output of a build of `package` and `bin` is kept.
+pub fn log(package: &str, bin: &str) -> PathBuf {
+    paths::out().join(format!("log/cargo-{package}-{bin}.log"))
+}
+
+/// Builds one binary of the workspace for bare metal.
 ///
 /// Returns the path of the linked ELF file.
 ///
 /// # Errors
 /// No toolchain can be had, or the build fails.
-pub fn build(
-    package: &str,
-    bin: &str,
-    features: &str,
-    debug: bool,
-    flag: Option<&str>,
-) -> Result<PathBuf> {
+pub fn build(kind: Kind, package: &str, bin: &str, features: &str, debug: bool) -> Result<PathBuf> {
     let toolchain = ensure()?;
     let step = ui::step(format!(
         "{package}: {bin} ({})",
@@ -56,16 +81,15 @@ pub fn build(
         cargo.args(["--features", features]);
     }
     let mut flags = remapped_paths();
-    flags.extend(flag.map(str::to_owned));
+    flags.extend(kind.flags().iter().map(|&flag| flag.to_owned()));
     cargo.args(["--config", &rustflags(&flags)]);
+    let target_dir = kind.target_dir();
+    cargo.arg("--target-dir").arg(&target_dir);
     let profile = if debug { DEBUG_PROFILE } else { "release" };
     cargo.args(["--profile", profile]);
-    proc::logged(
-        &mut cargo,
-        &paths::out().join(format!("log/cargo-{package}-{bin}.log")),
-    )?;
+    proc::logged(&mut cargo, &log(package, bin))?;
     step.done();
-    Ok(paths::target().join(TARGET).join(profile).join(bin))
+    Ok(target_dir.join(TARGET).join(profile).join(bin))
 }
 
 /// The setting of cargo that adds `flags` to those of `.cargo/config.toml`.

@@ -5,7 +5,8 @@ use crate::console::{self, Limits};
 use crate::fip::{self, Images};
 use crate::qemu::{self, Machine, Qemu};
 use crate::tfa::{self, Dispatcher};
-use crate::{bl31, image, paths, proc, toolchain, ui};
+use crate::toolchain::{self, Kind};
+use crate::{bl31, image, paths, proc, ui};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -141,13 +142,7 @@ impl Bench {
         tfa::ensure_tools()?;
         let qemu = Qemu::find(qemu)?;
         qemu::announce(&qemu);
-        let dir = fip::out_dir("bench");
-        fs::create_dir_all(&dir)?;
-        let flat = |bin: &str| -> Result<PathBuf> {
-            let elf = toolchain::build("janus-bench-payload", bin, "", false, None)?;
-            image::flatten(&elf, &dir.join(bin).with_extension("bin"))
-        };
-        let (normal, spmc) = (flat("bench-normal")?, flat("bench-spmc")?);
+        let (normal, spmc) = (payload("bench-normal")?, payload("bench-spmc")?);
         Ok(Bench {
             qemu,
             plugin: plugin()?,
@@ -263,18 +258,28 @@ impl Bench {
     }
 }
 
+/// Builds one of the bench's payloads as a raw image.
+pub fn payload(bin: &str) -> Result<PathBuf> {
+    let dir = fip::out_dir("bench");
+    fs::create_dir_all(&dir)?;
+    let elf = toolchain::build(Kind::Payload, "janus-bench-payload", bin, "", false)?;
+    image::flatten(&elf, &dir.join(bin).with_extension("bin"))
+}
+
+/// Where cargo's output of the plugin's build is kept.
+pub fn plugin_log() -> PathBuf {
+    paths::out().join("log/cargo-bench-plugin.log")
+}
+
 /// Builds the plugin with the host's Rust.
-fn plugin() -> Result<PathBuf> {
+pub fn plugin() -> Result<PathBuf> {
     let step = ui::step("janus-bench-plugin (host)");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(paths::root())
         .args(["build", "--release", "-p", "janus-bench-plugin"]);
-    proc::logged(
-        &mut command,
-        &paths::out().join("log/cargo-bench-plugin.log"),
-    )?;
+    proc::logged(&mut command, &plugin_log())?;
     step.done();
     Ok(paths::target().join("release/libjanus_bench_plugin.so"))
 }

@@ -16,7 +16,7 @@ mod insn;
 
 mod baseline;
 mod crowd;
-mod measure;
+pub mod measure;
 mod phases;
 mod profile;
 mod table;

@@ -4,7 +4,8 @@ use super::{LIMITS, Prepared, sees};
 use crate::cli::FipArgs;
 use crate::fip::Images;
 use crate::tfa::{Dispatcher, Options};
-use crate::{image, paths, toolchain};
+use crate::toolchain::{self, Kind};
+use crate::{image, paths};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -73,6 +74,6 @@ pub fn manifest(el2: bool) -> PathBuf {
 
 /// Builds one of the test payloads as a raw image.
 pub fn payload(bin: &str) -> Result<PathBuf> {
-    let elf = toolchain::build("janus-test-payload", bin, "", false, None)?;
+    let elf = toolchain::build(Kind::Payload, "janus-test-payload", bin, "", false)?;
     image::flatten(&elf, &paths::out().join(format!("{bin}.bin")))
 }

@@ -9,6 +9,7 @@ mod crash;
 mod drop_in;
 mod host;
 pub mod payload;
+mod rebuild;
 mod stacks;
 
 use crate::cli::{BuildArgs, Plat, Runtime};
@@ -141,6 +142,7 @@ pub fn run(args: &TestArgs) -> Result<bool> {
         tally.add(host::run(&context)?);
     }
     if parts.contains(&Part::Qemu) {
+        tally.add(rebuild::run(&context));
         tally.add(boots::run(&context)?);
     }
     if parts.contains(&Part::Stacks) {

@@ -1,0 +1,98 @@
+//! Nothing is compiled twice: when everything has been built, building it again is only a look.
+//!
+//! Whoever works on Janus waits for this at every `run` and every `test`. Builds that differ in their
+//! flags or features must therefore not throw away each other's results.
+
+use super::{Context, Tally};
+use crate::bench::measure;
+use crate::stacks::test;
+use crate::{bl31, toolchain};
+use anyhow::{Result, ensure};
+use std::fs;
+use std::path::PathBuf;
+
+/// The name of the case.
+const CASE: &str = "build/nothing-twice";
+
+/// A build: what a person calls it, how it is done, and where cargo's output is then.
+type Build<'a> = (&'a str, &'a dyn Fn() -> Result<()>, PathBuf);
+
+/// Builds everything that is ours two times and looks whether the second time compiles something.
+pub fn run(context: &Context) -> Tally {
+    let mut tally = Tally::default();
+    if context.wants(CASE) {
+        tally.case(CASE, twice(context));
+    }
+    tally
+}
+
+fn twice(context: &Context) -> Result<()> {
+    let args = context.build();
+    let payload = |bin| toolchain::log("janus-test-payload", bin);
+    let bench = |bin| toolchain::log("janus-bench-payload", bin);
+    let image = toolchain::log("janus-bl31", "bl31");
+    let builds: [Build; 7] = [
+        ("image", &|| bl31::elf(&args).map(drop), image.clone()),
+        ("SPMC", &|| test::payload("spmc").map(drop), payload("spmc")),
+        (
+            "image with the feature greeter",
+            &|| bl31::with_feature(&args, "greeter").map(drop),
+            image,
+        ),
+        (
+            "hypervisor",
+            &|| test::payload("hypervisor").map(drop),
+            payload("hypervisor"),
+        ),
+        (
+            "bench, normal world",
+            &|| measure::payload("bench-normal").map(drop),
+            bench("bench-normal"),
+        ),
+        (
+            "bench, SPMC",
+            &|| measure::payload("bench-spmc").map(drop),
+            bench("bench-spmc"),
+        ),
+        (
+            "bench, plugin",
+            &|| measure::plugin().map(drop),
+            measure::plugin_log(),
+        ),
+    ];
+    for (_, build, _) in &builds {
+        build()?;
+    }
+    for (name, build, log) in &builds {
+        build()?;
+        let text = fs::read_to_string(log)?;
+        let compiled = compiled(&text);
+        ensure!(
+            compiled.is_empty(),
+            "{name}: a second build compiles {}: does another build use the same target directory with other flags? (log: {})",
+            compiled.join(", "),
+            log.display()
+        );
+    }
+    Ok(())
+}
+
+/// The packages that cargo says it compiles.
+fn compiled(log: &str) -> Vec<&str> {
+    let lines = log.lines();
+    lines
+        .filter_map(|line| line.trim().strip_prefix("Compiling "))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_output() {
+        let log = "   Compiling a v1.0.0\n   Compiling b v2.0.0 (/b)\n    Finished `release`\n";
+        assert_eq!(compiled(log), ["a v1.0.0", "b v2.0.0 (/b)"]);
+        assert!(compiled("    Finished `release` profile\n").is_empty());
+    }
+}
