@@ -7,20 +7,18 @@
 //! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
 
 use crate::context::{Live, SysRegs};
-use crate::crash::CrashRecord;
-use crate::services::SpmcEvent;
+use crate::flow::SpmcEvent;
+use crate::hw::crash_record::CrashRecord;
+use crate::hw::layout;
+use crate::sri;
 use crate::system::{self, System};
 use crate::world::WorldContext;
-use crate::{layout, sri};
+use crate::topology::MAX_CORES;
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
-use janus_plat::{Plat, Platform};
 use janus_spmd::World;
-
-/// The most cores that this image has room for.
-pub const MAX_CORES: usize = Plat::MAX_CORES;
 
 /// One core's state. What a forwarded call touches comes first, within the reach of LDP and STP.
 #[repr(C, align(64))]
@@ -88,11 +86,12 @@ impl CoreData {
         self.current
     }
 
-    /// Puts the system registers of `world` into the CPU and parks those of the other world.
+    /// Puts the system registers of `world` into the CPU and parks those of the other world. Returns
+    /// whether they were not there already.
     #[inline(always)]
-    pub fn switch_to(&mut self, world: World) {
+    pub fn switch_to(&mut self, world: World) -> bool {
         if self.current == world {
-            return;
+            return false;
         }
         self.current = world;
         let policy = &self.system.policy;
@@ -107,11 +106,9 @@ impl CoreData {
                 secure.save_return();
                 policy.to_normal(&mut self.live, parked, &normal.el3);
                 normal.load_return();
-                if self.sri.any() {
-                    sri::deliver(self);
-                }
             }
         }
+        true
     }
 
     /// Makes the normal world current: its system registers are in the CPU, by

@@ -5,15 +5,17 @@
 //! nothing to do. Each entry handles one interrupt, so that no storm keeps a world from running.
 
 use crate::core_data::CoreData;
-use crate::gic::{self, Pending};
-use crate::services::{self, Flow};
+use crate::flow::Flow;
+use crate::group0;
+use crate::hw::gic::{self, Pending};
+use crate::services;
 use janus_spmd::World;
 
 /// Handles the interrupt that brought the core to EL3 while `world` ran.
 pub fn handle(core: &mut CoreData, world: World) -> Flow {
     match (gic::pending(), world) {
         (Pending::Group0(_), _) => {
-            gic::handle_group0(core);
+            group0::handle(core);
             Flow::Run(world)
         }
         (Pending::SecureGroup1, World::Normal) => services::secure_interrupt(core),

@@ -1,6 +1,6 @@
 //! What PSCI's logic needs of this image: the platform behind it, and the hardware's part.
 
-use crate::boot;
+use crate::topology::{self, MAX_CORES};
 use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, Readable};
 use core::arch::asm;
@@ -10,7 +10,7 @@ use janus_psci::platform::{Depths, PowerState};
 use janus_psci::{Platform, Psci, Suspend};
 
 /// PSCI's state of all cores.
-pub static PSCI: Psci<Power, { crate::core_data::MAX_CORES }> = Psci::new(Power);
+pub static PSCI: Psci<Power, MAX_CORES> = Psci::new(Power);
 
 /// The platform, as PSCI sees it: its tables, and of its cores those that exist.
 #[derive(Debug)]
@@ -29,11 +29,11 @@ impl Platform for Power {
 
     #[inline(always)]
     fn core(&self, affinity: u64) -> Option<usize> {
-        Plat::core_index(affinity).filter(|&index| boot::core_exists(index))
+        Plat::core_index(affinity).filter(|&index| topology::core_exists(index))
     }
 
     fn affinity(&self, core: usize) -> Option<u64> {
-        boot::core_exists(core).then(|| Plat::mpidr(core))
+        topology::core_exists(core).then(|| Plat::mpidr(core))
     }
 
     fn domain(&self, core: usize, level: usize) -> usize {

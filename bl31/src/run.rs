@@ -7,9 +7,9 @@
 //! loop nested until the answer is there: [`run_spmc`].
 
 use crate::core_data::CoreData;
-use crate::services::{self, Flow, SpmcEvent};
+use crate::flow::{Flow, SpmcEvent};
 use crate::world::Exit;
-use crate::{interrupts, traps};
+use crate::{interrupts, services, sri, traps};
 use aarch64_cpu::registers::{ESR_EL3, Readable};
 use janus_spmd::World;
 
@@ -59,10 +59,22 @@ fn turns(core: &mut CoreData, world: World) {
     }
 }
 
+/// Makes `world` the current one. The normal world gets what waits for it.
+#[inline(always)]
+pub fn switch(core: &mut CoreData, world: World) {
+    if core.switch_to(world)
+        && world == World::Normal
+        && core.sri.any()
+        && let Some(spmc) = &core.system.spmc
+    {
+        sri::deliver(&mut core.sri, spmc, core.index);
+    }
+}
+
 /// Lets `world` run until it comes back, and handles why.
 #[inline(always)]
 fn turn(core: &mut CoreData, world: World) -> Flow {
-    core.switch_to(world);
+    switch(core, world);
     let exit = core.context(world).enter();
     if exit == Exit::Synchronous {
         let esr = ESR_EL3.get();

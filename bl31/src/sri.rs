@@ -11,12 +11,11 @@
 //! interrupt instead. Between the two: a core first says that it is away and then looks for a
 //! doorbell; who rings first rings and then looks who is away.
 
-use crate::core_data::CoreData;
+use crate::hw::gic;
 use crate::system::Spmc;
-use crate::{boot, gic};
+use crate::topology;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Plat, Platform};
-use janus_spmd::World;
 
 /// What an entry into the normal world has to do for the SRI on this core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,33 +49,27 @@ pub fn away(index: usize) {
     AWAY.fetch_or(bit(index), Ordering::SeqCst);
 }
 
-/// This core is on, and its SPMC rings the doorbell if `doorbell` says so.
-pub fn start(core: &mut CoreData, doorbell: bool) {
-    AWAY.fetch_and(!bit(core.index), Ordering::SeqCst);
+/// Core `index` is on; its SPMC rings the doorbell if `doorbell` says so.
+pub fn start(todo: &mut Todo, index: usize, doorbell: bool) {
+    AWAY.fetch_and(!bit(index), Ordering::SeqCst);
     if doorbell {
-        core.sri.0 |= Todo::LOOK;
+        todo.0 |= Todo::LOOK;
     }
 }
 
 /// Has the normal world of this core get the SRI when it runs next.
-pub fn request(core: &mut CoreData) {
-    core.sri.0 |= Todo::RAISE;
-    if core.current() == World::Normal {
-        deliver(core);
-    }
+pub fn request(todo: &mut Todo) {
+    todo.0 |= Todo::RAISE;
 }
 
-/// The normal world is about to run, and there is something to do.
+/// Does what is to be done for core `index`, whose normal world is about to run.
 #[cold]
-pub fn deliver(core: &mut CoreData) {
-    let Some(spmc) = &core.system.spmc else {
-        return;
-    };
-    let mut raise = core.sri.0 & Todo::RAISE != 0;
-    core.sri.0 &= !Todo::RAISE;
+pub fn deliver(todo: &mut Todo, spmc: &Spmc, index: usize) {
+    let mut raise = todo.0 & Todo::RAISE != 0;
+    todo.0 &= !Todo::RAISE;
     raise |= rung_in_vain(spmc);
     if raise {
-        gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(core.index));
+        gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(index));
     }
 }
 
@@ -88,22 +81,22 @@ fn rung_in_vain(spmc: &Spmc) -> bool {
     away != 0 && spmc.sri.doorbell.is_some_and(rung)
 }
 
-/// This core is about to be off: what is wanted here goes to a core that stays on.
-pub fn hand_over(core: &mut CoreData) {
-    away(core.index);
-    let Some(spmc) = &core.system.spmc else {
+/// Core `index` is about to be off: what is wanted there goes to a core that stays on.
+pub fn hand_over(todo: &mut Todo, spmc: Option<&Spmc>, index: usize) {
+    away(index);
+    let Some(spmc) = spmc else {
         return;
     };
     let rung = rung_in_vain(spmc);
-    if core.sri.0 & Todo::RAISE == 0 && !rung {
+    if todo.0 & Todo::RAISE == 0 && !rung {
         return;
     }
     let away = AWAY.load(Ordering::SeqCst);
-    let on = |&index: &usize| boot::core_exists(index) && away & bit(index) == 0;
+    let on = |&index: &usize| topology::core_exists(index) && away & bit(index) == 0;
     // With nobody else on it stays here, for the next start of this core.
-    core.sri.0 |= Todo::RAISE;
+    todo.0 |= Todo::RAISE;
     if let Some(index) = (0..Plat::MAX_CORES).find(on) {
-        core.sri.0 &= !Todo::RAISE;
+        todo.0 &= !Todo::RAISE;
         gic::send_to_normal_world(spmc.sri.id, Plat::mpidr(index));
     }
 }

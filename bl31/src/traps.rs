@@ -5,7 +5,8 @@
 //! neither stop EL3 nor learn anything.
 
 use crate::core_data::CoreData;
-use crate::services::{self, Flow};
+use crate::flow::Flow;
+use crate::services::service::unknown;
 use janus_spmd::World;
 use janus_spmd::text::dec;
 
@@ -15,7 +16,7 @@ const EC_SMC32: u64 = 0x13;
 const EC_SMC64: u64 = 0x17;
 
 /// Handles a synchronous exception of `world` with this ESR_EL3. None: it is a call, for
-/// [`services::call`].
+/// [`crate::services::call`].
 #[cold]
 pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> {
     let x0 = core.context(world).gpr[0];
@@ -41,13 +42,13 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
             return Some(Flow::Run(world));
         }
     }
-    Some(services::unknown(core, world))
+    Some(unknown(core, world))
 }
 
 /// An SError that is routed to EL3. SCR_EL3.EA is clear, so that a world's own come to itself.
 #[cold]
 pub fn serror(core: &mut CoreData, world: World) -> Flow {
-    crate::console::error!(
+    crate::hw::console::error!(
         "core {}: SError taken from the {world:?} world; it goes on",
         dec(core.index)
     );

@@ -114,7 +114,7 @@ impl Exit {
 }
 
 global_asm!(
-    include_str!("vectors.S"),
+    include_str!("hw/vectors.S"),
     gpr = const offset_of!(WorldContext, gpr),
     el3_frame = const offset_of!(WorldContext, el3_frame),
     sync = const Exit::SYNC,

@@ -7,7 +7,7 @@
 use crate::action::Answer;
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, is_secure, number};
 use crate::dispatch::SpmcConfig;
-use crate::power::{Pending, framework, power_answer};
+use crate::requests::{Pending, framework, power_answer};
 use crate::table::FromSecure;
 
 /// Bits of w2 that make a framework message: the mark and its number.

@@ -43,7 +43,7 @@ pub mod manifest;
 mod negotiation;
 mod normal;
 mod partitions;
-mod power;
+mod requests;
 mod secure;
 mod state;
 pub mod table;
@@ -58,6 +58,6 @@ pub use partitions::{
     Body, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
     check as check_partitions,
 };
-pub use power::{NotAvailable, Request, WarmBoot};
+pub use requests::{NotAvailable, Request, WarmBoot};
 pub use state::{Core, StateName};
 pub use version::Version;

@@ -6,7 +6,7 @@
 
 use crate::call::{ErrorCode, Regs, id, set_error};
 use crate::dispatch::SpmcConfig;
-use crate::power::NotAvailable;
+use crate::requests::NotAvailable;
 use crate::text::hex;
 use crate::version::Version;
 use core::fmt;
@@ -76,17 +76,17 @@ impl Message {
         let w1 = self.endpoints();
         match self.body {
             Body::Req32(words) => {
-                crate::power::message(secure, [id::DIRECT_REQ_32, w1, 0, 0]);
+                crate::requests::message(secure, [id::DIRECT_REQ_32, w1, 0, 0]);
                 for (reg, word) in secure[3..8].iter_mut().zip(words) {
                     *reg = u64::from(word);
                 }
             }
             Body::Req64(words) => {
-                crate::power::message(secure, [id::DIRECT_REQ_64, w1, 0, 0]);
+                crate::requests::message(secure, [id::DIRECT_REQ_64, w1, 0, 0]);
                 secure[3..8].copy_from_slice(&words);
             }
             Body::Req2 { uuid, payload } => {
-                crate::power::message(secure, [id::DIRECT_REQ2, w1, 0, 0]);
+                crate::requests::message(secure, [id::DIRECT_REQ2, w1, 0, 0]);
                 secure[2..4].copy_from_slice(&uuid);
                 secure[4..].copy_from_slice(&payload);
             }

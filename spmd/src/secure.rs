@@ -4,7 +4,7 @@ use crate::action::{Action, Answer, Work, refuse};
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, set, set_error, set_success};
 use crate::direct::{may_answer, may_respond, refusal_of_request};
 use crate::dispatch::{SpmcConfig, Spmd, pass};
-use crate::power::Pending;
+use crate::requests::Pending;
 use crate::state::{Core, State};
 use crate::table::{FromSecure, Rules};
 use crate::version::NOT_SUPPORTED;

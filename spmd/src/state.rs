@@ -5,7 +5,7 @@
 
 use crate::console::LineBuffer;
 use crate::negotiation::Pair;
-use crate::power::Pending;
+use crate::requests::Pending;
 use crate::version::Version;
 
 /// What the SPMC is doing on this core.

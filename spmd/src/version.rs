@@ -7,7 +7,7 @@ use crate::action::Action;
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, id, set};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::negotiation::Question;
-use crate::power::{Pending, framework};
+use crate::requests::{Pending, framework};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
 use crate::text::dec;

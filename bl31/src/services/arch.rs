@@ -1,6 +1,7 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
-use super::{Flow, NOT_SUPPORTED, SMC64, Service, answer};
+use super::service::{NOT_SUPPORTED, SMC64, Service, answer};
+use crate::flow::{Flow};
 use crate::context::{El3Regs, mrs};
 use crate::core_data::CoreData;
 use crate::smc::{availability, availability::FEATURE_AVAILABILITY, workarounds};

@@ -1,6 +1,7 @@
 //! The errata management ABI (DEN0100).
 
-use super::{Flow, Service, answer};
+use super::service::{Service, answer};
+use crate::flow::{Flow};
 use crate::context::mrs;
 use crate::core_data::CoreData;
 use crate::smc::errata;

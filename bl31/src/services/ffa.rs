@@ -3,10 +3,12 @@
 //! All decisions are `janus-spmd`'s. This file only lends it the registers of both worlds and does
 //! the work that needs the hardware.
 
-use super::{Flow, Service, SpmcEvent};
-use crate::console::error;
+use super::service::{Service};
+use crate::flow::{Flow, SpmcEvent};
+use crate::hw::console::error;
 use crate::core_data::CoreData;
-use crate::{console, gic};
+use crate::group0;
+use crate::hw::{console, gic};
 use janus_spmd::text::{dec, hex, signed};
 use janus_spmd::{Action, Work, World};
 
@@ -91,7 +93,7 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             Flow::Run(World::Secure)
         }
         Work::Group0Interrupt => {
-            gic::handle_group0(core);
+            group0::handle(core);
             Flow::Run(World::Secure)
         }
         Work::Aborted => {

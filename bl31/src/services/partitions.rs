@@ -3,8 +3,9 @@
 //! To a partition a request is a function call. Here it becomes what it is: a request of the
 //! dispatcher, and the secure world running until it has answered.
 
-use super::{SpmcEvent, report_death};
-use crate::console::error;
+use super::ffa::{report_death};
+use crate::flow::{SpmcEvent};
+use crate::hw::console::error;
 use crate::core_data::CoreData;
 use crate::run;
 use janus_plat::{Plat, Platform};

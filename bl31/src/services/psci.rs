@@ -4,13 +4,15 @@
 //! The SPMC is asked before a core loses its state, and told when it is back. It runs inside the
 //! call for that, as in [`crate::run::run_spmc`].
 
-use super::{Flow, NOT_SUPPORTED, Service, SpmcEvent, answer, report_death};
-use crate::boot;
+use super::service::{NOT_SUPPORTED, Service, answer};
+use super::ffa::{report_death};
+use crate::flow::{Flow, SpmcEvent};
 use crate::boot_params::EntryPoint;
-use crate::console::warning;
+use crate::hw::console::warning;
 use crate::core_data::CoreData;
 use crate::power::{self, PSCI, interrupt_pending, now, stop_system, wait_for_interrupt};
-use crate::{entry, gic, pen, run, sri};
+use crate::hw::{entry, gic, pen};
+use crate::{normal_entry, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
 use janus_spmd::text::{dec, signed};
@@ -112,7 +114,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
         );
     }
     core.spmd.turn_off();
-    sri::hand_over(core);
+    sri::hand_over(&mut core.sri, core.system.spmc.as_ref(), core.index);
     gic::listen_for_wake(core.system.sri());
     PSCI.going_off(core.index, now(), |_| {});
     PSCI.off(core.index);
@@ -150,8 +152,9 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     wait_for_interrupt();
     power::wake(core.index);
     let _ = ask_spmc(core, warm_boot);
-    core.switch_to(World::Normal);
-    boot::set_up_normal_world(core, &boot::normal_entry(suspend.entry, suspend.context));
+    run::switch(core, World::Normal);
+    let entry = normal_entry::normal_entry(suspend.entry, suspend.context);
+    normal_entry::set_up(core, &entry);
     PSCI.started(core.index);
     None
 }
@@ -160,5 +163,5 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
 pub fn arrive(core: &CoreData) -> Option<EntryPoint> {
     let arrival = PSCI.arrive(core.index)?;
     power::wake(core.index);
-    Some(boot::normal_entry(arrival.entry, arrival.context))
+    Some(normal_entry::normal_entry(arrival.entry, arrival.context))
 }

@@ -4,7 +4,8 @@
 //! SMCCC 1.2 has made them optional. Janus keeps them, with the answers of TF-A's BL31, because its
 //! tests and what is written after them take the UUID for "PSCI and the rest are here".
 
-use super::{Flow, NOT_SUPPORTED, Service, answer};
+use super::service::{NOT_SUPPORTED, Service, answer};
+use crate::flow::{Flow};
 use crate::core_data::CoreData;
 use crate::power::PSCI;
 use janus_spmd::World;

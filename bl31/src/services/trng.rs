@@ -1,6 +1,7 @@
 //! The TRNG firmware interface (DEN0098) on the CPU's own source of entropy, where it has one.
 
-use super::{Flow, Service};
+use super::service::{Service};
+use crate::flow::{Flow};
 use crate::context::{field, mrs};
 use crate::core_data::CoreData;
 use crate::smc::trng;

@@ -6,9 +6,11 @@
 //! a back trace by frame pointers, whose addresses `llvm-symbolizer --obj=bl31` or addr2line turn
 //! into lines. Then the core stops for good; the other cores go on.
 
-use crate::console;
-use crate::core_data::{CoreData, MAX_CORES};
-use crate::layout;
+use crate::hw::console;
+use crate::core_data::CoreData;
+use crate::topology::MAX_CORES;
+use crate::hw::crash_record::CrashRecord;
+use crate::hw::layout;
 use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{
     ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,
@@ -18,23 +20,6 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_spmd::text::{Text, dec, hex, hex_digits};
-
-/// The registers at an exception that EL3 took. Written by vectors.S.
-#[repr(C, align(16))]
-pub struct CrashRecord {
-    /// x0 to x30.
-    gpr: [u64; 31],
-    /// SP_EL3.
-    sp: u64,
-}
-
-impl CrashRecord {
-    /// Nothing happened yet.
-    pub const EMPTY: Self = Self {
-        gpr: [0; 31],
-        sp: 0,
-    };
-}
 
 /// Nonzero while a core reports; vectors.S takes it, the report gives it back.
 #[unsafe(no_mangle)]

@@ -1,10 +1,11 @@
 //! The way into Rust: see entry.S for the boot core and the others, [`crate::boot`] for what follows.
 
-use crate::core_data::{CRASH_RECORD, CoreData, MAX_CORES};
-use crate::layout::STACK_STRIDE;
-use crate::mmu;
-use crate::pen;
+use crate::core_data::{CRASH_RECORD, CoreData};
+use crate::hw::layout::STACK_STRIDE;
+use crate::hw::mmu;
+use crate::hw::pen;
 use core::arch::global_asm;
+use crate::topology::MAX_CORES;
 use janus_plat::{Plat, Platform};
 
 global_asm!(

@@ -1,28 +1,19 @@
 //! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
 
-use crate::console::{error, warning};
-use crate::core_data::CoreData;
-use crate::sri;
+use crate::hw::console::{error, warning};
 use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
-use janus_drivers::gic::{self, Error, Gic, IntId, Sgis};
+use janus_drivers::gic::{self, Error, Gic, Sgis};
+pub use janus_drivers::gic::IntId;
 use janus_drivers::gic_cpu;
-pub use janus_drivers::gic_cpu::Pending;
+pub use janus_drivers::gic_cpu::{Pending, acknowledge_group0, end_group0, pending};
 use janus_plat::{Plat, Platform};
 use janus_spmd::text::{Text, dec, hex};
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
 // only Gic of the image.
 static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
-
-/// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
-/// stays.
-const UNCLAIMED_MAX: u32 = 64;
-
-/// Group 0 interrupts that nobody handled.
-static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
 
 /// Why interrupts do not work, for the console.
 pub struct Fault(Error);
@@ -150,49 +141,15 @@ pub fn take_doorbells(doorbell: u32, at: &dyn Fn(u64) -> bool) -> bool {
     GIC.take_pending(doorbell, at).unwrap_or(false)
 }
 
-/// The pending interrupt of the highest priority. Acknowledges nothing.
-pub fn pending() -> Pending {
-    gic_cpu::pending()
-}
-
-/// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
-pub fn handle_group0(core: &mut CoreData) {
-    let Some(id) = gic_cpu::acknowledge_group0() else {
-        return;
-    };
-    let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
-    let handler = Plat::GROUP0
-        .iter()
-        .find(|(intid, _)| *intid == u32::from(id));
-    if doorbell == Some(id.into()) {
-        sri::request(core);
-    } else if let Some((_, handle)) = handler {
-        handle();
+/// Disables an interrupt of this core's, or an SPI.
+pub fn disable(id: IntId) {
+    // It was acknowledged, so it exists.
+    let _ = if id.is_private() {
+        GIC.redistributor(MPIDR_EL1.get())
+            .and_then(|mut redistributor| redistributor.disable(id))
     } else {
-        unclaimed(id);
-    }
-    gic_cpu::end_group0(id);
-}
-
-/// A Group 0 interrupt without a handler: counted, reported once, and turned off if it does not go
-/// away by itself.
-#[cold]
-fn unclaimed(id: IntId) {
-    let number = dec(u32::from(id));
-    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-    if count == 1 {
-        error!("Group 0 interrupt {number} has no handler; ended. Later ones are not reported");
-    }
-    if count.is_multiple_of(UNCLAIMED_MAX) && !id.is_sgi() {
-        let count = dec(count);
-        error!("{count} Group 0 interrupts had no handler: number {number} is turned off");
-        let _ = if id.is_private() {
-            GIC.redistributor(MPIDR_EL1.get())
-                .and_then(|mut redistributor| redistributor.disable(id))
-        } else {
-            GIC.disable_spi(id)
-        };
-    }
+        GIC.disable_spi(id)
+    };
 }
 
 /// Nobody on this core takes secure interrupts any more: they are no longer signalled.

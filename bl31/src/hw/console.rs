@@ -90,15 +90,15 @@ pub fn say(level: Level, text: fmt::Arguments<'_>) {
 /// Something does not work. Arguments as for `format_args!`, with numbers and strings as
 /// [`janus_spmd::text`] displays them.
 macro_rules! error {
-    ($($text:tt)+) => { $crate::console::say(log::Level::Error, format_args!($($text)+)) };
+    ($($text:tt)+) => { $crate::hw::console::say(log::Level::Error, format_args!($($text)+)) };
 }
 /// Something works, and should be looked at.
 macro_rules! warning {
-    ($($text:tt)+) => { $crate::console::say(log::Level::Warn, format_args!($($text)+)) };
+    ($($text:tt)+) => { $crate::hw::console::say(log::Level::Warn, format_args!($($text)+)) };
 }
 /// What a person wants to see at boot.
 macro_rules! info {
-    ($($text:tt)+) => { $crate::console::say(log::Level::Info, format_args!($($text)+)) };
+    ($($text:tt)+) => { $crate::hw::console::say(log::Level::Info, format_args!($($text)+)) };
 }
 pub(crate) use {error, info, warning};
 

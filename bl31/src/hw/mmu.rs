@@ -9,9 +9,7 @@
 //! pages. Which blocks those are follows from the platform's memory map, so the compiler makes room
 //! for exactly their tables.
 
-use crate::layout::{self, STACK_STRIDE};
-use aarch64_cpu::asm::barrier;
-use core::arch::asm;
+use crate::hw::layout::{self, STACK_STRIDE};
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
@@ -172,25 +170,4 @@ extern "C" fn build_page_tables() {
         let stack = layout::mapped_stack(core);
         tables.map(stack, layout::stack(core), descriptor::DATA);
     }
-}
-
-/// Whether an address range is mapped as boot firmware's shared RAM, so that it can be read.
-pub fn in_shared_ram(range: &Range<usize>) -> bool {
-    let shared = Plat::MEMORY.shared;
-    range.start <= range.end && range.start >= shared.start && range.end <= shared.end
-}
-
-/// Writes `bytes` bytes at `address` back to the point of coherency, and waits for it.
-pub fn clean(address: usize, bytes: usize) {
-    let ctr: usize;
-    // SAFETY: reads a register.
-    unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
-    let line = 4 << (ctr >> 16 & 0xf);
-    let mut at = address & !(line - 1);
-    while at < address + bytes {
-        // SAFETY: cleaning and invalidating a line changes no memory as this core sees it.
-        unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
-        at += line;
-    }
-    barrier::dsb(barrier::SY);
 }

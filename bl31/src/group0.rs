@@ -1,0 +1,62 @@
+//! Group 0 interrupts: EL3's own. The doorbell, the platform's, and those that nobody claims.
+
+use crate::core_data::CoreData;
+use crate::hw::console::error;
+use crate::hw::gic::{self, IntId};
+use crate::sri;
+use core::sync::atomic::{AtomicU32, Ordering};
+use janus_plat::{Plat, Platform};
+use janus_spmd::World;
+use janus_spmd::text::dec;
+
+/// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
+/// stays.
+const UNCLAIMED_MAX: u32 = 64;
+
+/// Group 0 interrupts that nobody handled.
+static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
+
+/// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
+pub fn handle(core: &mut CoreData) {
+    let Some(id) = gic::acknowledge_group0() else {
+        return;
+    };
+    let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
+    let handler = Plat::GROUP0
+        .iter()
+        .find(|(intid, _)| *intid == u32::from(id));
+    if doorbell == Some(id.into()) {
+        request_sri(core);
+    } else if let Some((_, handle)) = handler {
+        handle();
+    } else {
+        unclaimed(id);
+    }
+    gic::end_group0(id);
+}
+
+/// A Group 0 interrupt without a handler: counted, reported once, and turned off if it does not go
+/// away by itself.
+#[cold]
+fn unclaimed(id: IntId) {
+    let number = dec(u32::from(id));
+    let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    if count == 1 {
+        error!("Group 0 interrupt {number} has no handler; ended. Later ones are not reported");
+    }
+    if count.is_multiple_of(UNCLAIMED_MAX) && !id.is_sgi() {
+        let count = dec(count);
+        error!("{count} Group 0 interrupts had no handler: number {number} is turned off");
+        gic::disable(id);
+    }
+}
+
+/// The SPMC rang at this core: its normal world gets the SRI, at once if it is the one that runs.
+fn request_sri(core: &mut CoreData) {
+    sri::request(&mut core.sri);
+    if core.current() == World::Normal
+        && let Some(spmc) = &core.system.spmc
+    {
+        sri::deliver(&mut core.sri, spmc, core.index);
+    }
+}

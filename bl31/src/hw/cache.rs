@@ -1,0 +1,19 @@
+//! Cache maintenance, for what is shared with cores whose caches are off.
+
+use aarch64_cpu::asm::barrier;
+use core::arch::asm;
+
+/// Writes `bytes` bytes at `address` back to the point of coherency, and waits for it.
+pub fn clean(address: usize, bytes: usize) {
+    let ctr: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
+    let line = 4 << (ctr >> 16 & 0xf);
+    let mut at = address & !(line - 1);
+    while at < address + bytes {
+        // SAFETY: cleaning and invalidating a line changes no memory as this core sees it.
+        unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
+        at += line;
+    }
+    barrier::dsb(barrier::SY);
+}

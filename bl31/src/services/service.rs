@@ -1,0 +1,32 @@
+//! What a service is, and how it answers.
+
+use crate::core_data::CoreData;
+use crate::flow::Flow;
+use janus_spmd::World;
+
+/// SMCCC's answer to an unknown function, -1 in x0.
+pub const NOT_SUPPORTED: u64 = -1_i64 as u64;
+
+/// Bit 30: the SMC64 convention.
+pub const SMC64: u32 = 1 << 30;
+/// Bit 16: "no live SVE state" (SMCCC 1.3), a hint, not part of the function's number.
+pub const SVE_HINT: u32 = 1 << 16;
+
+/// A group of SMC functions with one owner.
+pub trait Service {
+    /// Handles the call in x0-x17 of `from`'s context.
+    fn call(core: &mut CoreData, from: World, function: u32) -> Flow;
+}
+
+/// Answers a function that nobody owns.
+#[inline(always)]
+pub fn unknown(core: &mut CoreData, from: World) -> Flow {
+    answer(core, from, NOT_SUPPORTED)
+}
+
+/// Answers in x0 alone.
+#[inline(always)]
+pub fn answer(core: &mut CoreData, from: World, x0: u64) -> Flow {
+    core.context(from).gpr[0] = x0;
+    Flow::Run(from)
+}

@@ -1,0 +1,109 @@
+//! The SPMC as BL2 left it: its image, its manifest, and what follows from them.
+
+use crate::boot_params::Image;
+use crate::context::{Policy, SpmcMode};
+use crate::hw::console::info;
+use crate::hw::shared_ram;
+use crate::services::partitions;
+use crate::system::{Spmc, Sri};
+use core::fmt;
+use core::ops::Range;
+use janus_plat::{Plat, Platform};
+use janus_spmd::manifest::{Manifest, ManifestError};
+use janus_spmd::text::{dec, hex};
+use janus_spmd::{SpmcConfig, Spmd};
+
+/// Makes sense of BL32's record and the SPMC manifest.
+///
+/// # Errors
+///
+/// What keeps the SPMC from being used, for the console.
+pub fn find(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
+    let bl32 = bl32.ok_or(NoSpmc::NoImage)?;
+    let at = bl32.entry.args[0];
+    let bytes = shared_ram::page_from(at).ok_or(NoSpmc::NoManifest(at))?;
+    let manifest = Manifest::parse(bytes)?;
+    let place = bl32.place.unwrap_or_default();
+    let image = manifest.image(place.start, place.end - place.start, bl32.entry.pc)?;
+    if image.range.start < Plat::SECURE_RAM.start || image.range.end > Plat::SECURE_RAM.end {
+        return Err(NoSpmc::Place(image.range));
+    }
+
+    let sel2 = manifest.at_sel2(Policy::cpu_has_sel2())?;
+    let mode = match (manifest.switch_all, sel2) {
+        (true, true) => SpmcMode::All,
+        (false, true) => SpmcMode::SEl2,
+        // An SPMC at S-EL1 shares no more than that.
+        (_, false) => SpmcMode::SEl1,
+    };
+    let (id, version) = (manifest.id, manifest.version);
+    info!(
+        "SPMC {}, FF-A {version}, at {}, S-EL{}",
+        hex(id),
+        hex(image.entry),
+        dec(1 + u8::from(sel2))
+    );
+    let spmd = Spmd::with_spmc(SpmcConfig {
+        id,
+        version,
+        sel2,
+        image: image.range,
+        entry: image.entry,
+        doorbell_sri: manifest.doorbell.map(|_| manifest.sri),
+        partitions: partitions::partitions(),
+    });
+    let sri = Sri {
+        id: manifest.sri,
+        doorbell: manifest.doorbell,
+    };
+    let args = bl32.entry.args;
+    Ok((
+        spmd,
+        Spmc {
+            args,
+            sel2,
+            mode,
+            sri,
+        },
+    ))
+}
+
+/// Why there is no SPMC.
+pub enum NoSpmc {
+    /// BL2 loaded none.
+    NoImage,
+    /// No manifest at this address of BL2's.
+    NoManifest(u64),
+    /// A manifest that cannot be used.
+    Manifest(ManifestError),
+    /// An image outside of secure RAM.
+    Place(Range<u64>),
+}
+
+impl From<ManifestError> for NoSpmc {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(error)
+    }
+}
+
+impl fmt::Display for NoSpmc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoImage => {
+                f.write_str("BL2 loaded no BL32 (put an SPMC into the FIP: fiptool --tos-fw)")
+            }
+            Self::NoManifest(at) => write!(
+                f,
+                "BL2 gives no SPMC manifest in its memory (x0 = {}; fiptool --tos-fw-config)",
+                hex(*at)
+            ),
+            Self::Manifest(error) => write!(f, "the SPMC manifest: {error}"),
+            Self::Place(range) => write!(
+                f,
+                "the SPMC manifest puts the SPMC at {} to {}, outside secure RAM: correct load_address and binary_size",
+                hex(range.start),
+                hex(range.end)
+            ),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The cores of this machine: their numbers, their affinities, and which of them exist.
+//!
+//! The platform says which cores there can be; which ones there are, the boot finds out once
+//! ([`find_cores`]) and entry.S and PSCI look it up.
+
+use crate::hw::cache;
+use core::sync::atomic::{AtomicU64, Ordering};
+pub use janus_drivers::gic::AFFINITY_MASK;
+use janus_plat::{Plat, Platform};
+
+/// The most cores that this image has room for.
+pub const MAX_CORES: usize = Plat::MAX_CORES;
+
+/// Bit 31 of MPIDR_EL1, which is RES1: an MPIDR is never zero.
+const MPIDR_RES1: u64 = 1 << 31;
+
+/// Each core's affinity and [`MPIDR_RES1`] by its number, zero where there is no core; entry.S looks a
+/// starting core up here.
+#[unsafe(no_mangle)]
+static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+/// The number of the boot core. Called by entry.S with its MPIDR_EL1 as second argument.
+#[unsafe(no_mangle)]
+extern "C" fn cold_core_index(_: u64, mpidr: u64) -> usize {
+    let Some(index) = Plat::core_index(mpidr & AFFINITY_MASK) else {
+        panic!("boot: the boot core has an impossible MPIDR");
+    };
+    index
+}
+
+/// Whether this machine has the core with this number.
+#[inline(always)]
+pub fn core_exists(index: usize) -> bool {
+    CORE_AFFINITIES
+        .get(index)
+        .is_some_and(|affinity| affinity.load(Ordering::Relaxed) != 0)
+}
+
+/// Finds out which cores exist: those for which `exists`, which gets the affinity, says so. Calls
+/// `found` with the number of each. Once, on the boot core, before any other core comes in.
+pub fn find_cores(exists: impl Fn(u64) -> bool, found: impl Fn(usize)) {
+    for (index, affinity) in CORE_AFFINITIES.iter().enumerate() {
+        let mpidr = Plat::mpidr(index);
+        if exists(mpidr) {
+            affinity.store(mpidr | MPIDR_RES1, Ordering::Relaxed);
+            found(index);
+        }
+    }
+    // Cores that start look themselves up with their caches off.
+    cache::clean(
+        (&raw const CORE_AFFINITIES).addr(),
+        size_of_val(&CORE_AFFINITIES),
+    );
+}
