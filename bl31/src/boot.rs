@@ -20,7 +20,6 @@ use crate::system::{self, System};
 use crate::{run, services, spmc_image, sri, topology};
 use aarch64_cpu::asm::wfi;
 use janus_plat::{Plat, Platform};
-use janus_spmd::text::{Text, dec, hex};
 use janus_spmd::{Spmd, World};
 
 /// The boot core in Rust, called by entry.S with BL2's x0.
@@ -41,7 +40,7 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     info!(
         "Janus {} on {}",
         env!("CARGO_PKG_VERSION"),
-        Text(Plat::NAME)
+        Plat::NAME
     );
 
     let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
@@ -53,8 +52,8 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
         stop();
     };
     if !normal_entry::fits_normal_world(&bl33.entry) {
-        let (pc, spsr) = (hex(bl33.entry.pc), hex(bl33.entry.spsr));
-        error!("BL2 enters BL33 at {pc} with SPSR {spsr}: no address or no EL of the normal world");
+        let (pc, spsr) = (bl33.entry.pc, bl33.entry.spsr);
+        error!("BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world");
         stop();
     }
 
@@ -92,7 +91,7 @@ extern "C" fn warm_main(index: usize) -> ! {
         entry::park(core)
     };
     if let Err(why) = gic::init_core(core.system.sri()) {
-        error!("core {}: interrupts: {why}", dec(index));
+        error!("core {index}: interrupts: {why}");
     }
     start(core, false, &entry)
 }
@@ -130,9 +129,9 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     core.parked = SysRegs::EMPTY;
     system.policy.reset(&mut core.parked);
     if run::run_spmc(core) != SpmcEvent::Ready {
-        error!("core {}: no FF-A here", dec(core.index));
+        error!("core {}: no FF-A here", core.index);
     } else if let Err(why) = gic::give_sri(spmc) {
-        error!("core {}: interrupts: {why}", dec(core.index));
+        error!("core {}: interrupts: {why}", core.index);
     }
     true
 }

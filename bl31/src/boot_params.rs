@@ -7,7 +7,6 @@
 
 use core::fmt;
 use core::ops::Range;
-use janus_spmd::text::{Text, dec, hex};
 
 /// TF-A's image number of the SPMC.
 const BL32: u32 = 4;
@@ -69,11 +68,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Pointer(what, at) => {
-                let (what, at) = (Text(what), hex(at));
-                write!(f, "{what} at {at} is not in BL2's memory")
+                write!(f, "{what} at {at:#x} is not in BL2's memory")
             }
             Self::Header(what, kind, version) => {
-                let (what, kind, version) = (Text(what), dec(kind), dec(version));
                 write!(
                     f,
                     "{what} has type {kind}, version {version}: is this TF-A's BL2?"

@@ -7,7 +7,6 @@ use crate::sri;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
-use janus_spmd::text::dec;
 
 /// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
 /// stays.
@@ -39,13 +38,12 @@ pub fn handle(core: &mut CoreData) {
 /// away by itself.
 #[cold]
 fn unclaimed(id: IntId) {
-    let number = dec(u32::from(id));
+    let number = u32::from(id);
     let count = UNCLAIMED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     if count == 1 {
         error!("Group 0 interrupt {number} has no handler; ended. Later ones are not reported");
     }
     if count.is_multiple_of(UNCLAIMED_MAX) && !id.is_sgi() {
-        let count = dec(count);
         error!("{count} Group 0 interrupts had no handler: number {number} is turned off");
         gic::disable(id);
     }

@@ -6,7 +6,6 @@ use crate::core_data::CoreData;
 use crate::hw::console::warning;
 use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
 use janus_plat::{Plat, Platform};
-use janus_spmd::text::dec;
 
 /// SPSR_EL3 for an entry at EL2 with its own stack pointer and everything masked.
 pub const SPSR_EL2H: u64 = 0x3c9;
@@ -52,7 +51,7 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     if lacks != Features::NONE {
         warning!(
             "core {}: it does without {lacks}, which the boot core has",
-            dec(core.index)
+            core.index
         );
     }
     let context = normal;

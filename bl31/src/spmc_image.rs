@@ -10,7 +10,6 @@ use core::fmt;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{Manifest, ManifestError};
-use janus_spmd::text::{dec, hex};
 use janus_spmd::{SpmcConfig, Spmd};
 
 /// Makes sense of BL32's record and the SPMC manifest.
@@ -38,10 +37,9 @@ pub fn find(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
     };
     let (id, version) = (manifest.id, manifest.version);
     info!(
-        "SPMC {}, FF-A {version}, at {}, S-EL{}",
-        hex(id),
-        hex(image.entry),
-        dec(1 + u8::from(sel2))
+        "SPMC {id:#x}, FF-A {version}, at {:#x}, S-EL{}",
+        image.entry,
+        1 + u8::from(sel2)
     );
     let spmd = Spmd::with_spmc(SpmcConfig {
         id,
@@ -94,15 +92,14 @@ impl fmt::Display for NoSpmc {
             }
             Self::NoManifest(at) => write!(
                 f,
-                "BL2 gives no SPMC manifest in its memory (x0 = {}; fiptool --tos-fw-config)",
-                hex(*at)
+                "BL2 gives no SPMC manifest in its memory (x0 = {at:#x}; fiptool --tos-fw-config)"
             ),
             Self::Manifest(error) => write!(f, "the SPMC manifest: {error}"),
             Self::Place(range) => write!(
                 f,
-                "the SPMC manifest puts the SPMC at {} to {}, outside secure RAM: correct load_address and binary_size",
-                hex(range.start),
-                hex(range.end)
+                "the SPMC manifest puts the SPMC at {:#x} to {:#x}, outside secure RAM: correct load_address and binary_size",
+                range.start,
+                range.end
             ),
         }
     }

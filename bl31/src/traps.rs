@@ -8,7 +8,6 @@ use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::services::service::unknown;
 use janus_spmd::World;
-use janus_spmd::text::dec;
 
 /// Exception class of an SMC in AArch32.
 const EC_SMC32: u64 = 0x13;
@@ -50,7 +49,7 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
 pub fn serror(core: &mut CoreData, world: World) -> Flow {
     crate::hw::console::error!(
         "core {}: SError taken from the {world:?} world; it goes on",
-        dec(core.index)
+        core.index
     );
     Flow::Run(world)
 }

@@ -7,7 +7,6 @@
 use crate::action::{Action, Work, refuse};
 use crate::call::{ErrorCode, Regs, set_success};
 use crate::state::Core;
-use crate::text::hex_digits;
 use core::fmt::{self, Write};
 
 /// Longest line, in characters as they came; a longer one is broken.
@@ -107,7 +106,7 @@ impl fmt::Display for Line<'_> {
                 b'\t' => f.write_str("\\t")?,
                 b'\\' => f.write_str("\\\\")?,
                 b' '..=b'~' => f.write_char(char::from(byte))?,
-                _ => write!(f, "\\x{}", hex_digits(byte, 2))?,
+                _ => write!(f, "\\x{byte:02x}")?,
             }
         }
         Ok(())

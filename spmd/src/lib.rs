@@ -8,7 +8,6 @@
 //!
 //! * [`table`] holds one row a call, to be read beside the specification.
 //! * [`Spmd`] is what is known of the SPMC and shared by all cores (atomics only).
-//! * [`text`] is how messages print numbers and strings.
 //! * [`Core`] is the state of the SPMC on one core: booting, running, interrupted, asked something.
 //!
 //! # What bl31 does, and when
@@ -47,7 +46,6 @@ mod requests;
 mod secure;
 mod state;
 pub mod table;
-pub mod text;
 mod version;
 
 pub use action::{Action, Answer, Work};

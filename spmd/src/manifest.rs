@@ -5,7 +5,6 @@
 //! what to change. Properties of Janus's own, in the `attribute` node, are named `janus,…`.
 
 use crate::fdt::{Malformed, Token, Tokens};
-use crate::text::{Text, dec, hex};
 use crate::version::Version;
 use core::fmt;
 use core::ops::Range;
@@ -93,68 +92,61 @@ impl fmt::Display for ManifestError {
                 f.write_str("not a device tree: pass a compiled manifest (dtc) as TOS_FW_CONFIG")
             }
             Self::TooLarge(size) => {
-                let (size, most) = (dec(size), dec(MAX_SIZE));
-                write!(f, "{size} bytes: make it at most {most} bytes (one page)")
-            }
-            Self::NotCompatible => {
-                let compatible = Text(COMPATIBLE);
                 write!(
                     f,
-                    "not an SPMC manifest: set compatible = \"{compatible}\" in its root"
+                    "{size} bytes: make it at most {MAX_SIZE} bytes (one page)"
+                )
+            }
+            Self::NotCompatible => {
+                write!(
+                    f,
+                    "not an SPMC manifest: set compatible = \"{COMPATIBLE}\" in its root"
                 )
             }
             Self::NoAttributeNode => f.write_str("no `attribute` node: add one"),
             Self::Missing(name) => {
-                let name = Text(name);
                 write!(f, "no `{name}`: add it to the `attribute` node")
             }
             Self::WrongSize(name, cells) => {
-                let (name, cells) = (Text(name), dec(cells));
                 write!(
                     f,
                     "`{name}` has the wrong size: make it {cells} 32-bit cell(s)"
                 )
             }
             Self::BadId(id) => {
-                let id = hex(id);
                 write!(
                     f,
-                    "spmc_id {id}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)"
+                    "spmc_id {id:#x}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)"
                 )
             }
             Self::BadVersion(major, minor) => {
-                let (major, minor) = (dec(major), dec(minor));
                 write!(
                     f,
                     "FF-A version {major}.{minor}: use maj_ver 1 and min_ver 0 to 3"
                 )
             }
             Self::BadExecutionState(state) => {
-                let state = dec(state);
                 write!(f, "exec_state {state}: only 0 (AArch64) is supported")
             }
             Self::BadExceptionLevel(level) => {
-                write!(f, "janus,spmc-el {}: use 1 or 2", dec(level))
+                write!(f, "janus,spmc-el {level}: use 1 or 2")
             }
             Self::NoSecureEl2 => {
                 f.write_str("janus,spmc-el 2, but this CPU has no S-EL2: use an SPMC for S-EL1")
             }
             Self::BadSgi(name, sgi) => {
-                let (name, sgi) = (Text(name), dec(sgi));
                 write!(f, "{name} {sgi}: use 0 to 15, and not one SGI for both")
             }
             Self::BadImage(base, size) => {
-                let (base, size) = (hex(base), hex(size));
                 write!(
                     f,
-                    "image at {base} of {size} bytes: correct load_address or binary_size"
+                    "image at {base:#x} of {size:#x} bytes: correct load_address or binary_size"
                 )
             }
             Self::BadEntry(entry) => {
-                let entry = hex(entry);
                 write!(
                     f,
-                    "entrypoint {entry}: must be 4-aligned and inside the image"
+                    "entrypoint {entry:#x}: must be 4-aligned and inside the image"
                 )
             }
         }

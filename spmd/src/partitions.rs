@@ -7,7 +7,6 @@
 use crate::call::{ErrorCode, Regs, id, set_error};
 use crate::dispatch::SpmcConfig;
 use crate::requests::NotAvailable;
-use crate::text::hex;
 use crate::version::Version;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -110,13 +109,12 @@ impl fmt::Display for PartitionError {
         match self {
             Self::Id(id) => write!(
                 f,
-                "EL3 logical partition {}: give it an ID from {} to {}",
-                hex(*id),
-                hex(*PARTITION_IDS.start()),
-                hex(*PARTITION_IDS.end())
+                "EL3 logical partition {id:#x}: give it an ID from {:#x} to {:#x}",
+                PARTITION_IDS.start(),
+                PARTITION_IDS.end()
             ),
-            Self::Twice(id) => write!(f, "two EL3 logical partitions have the ID {}", hex(*id)),
-            Self::NilUuid(id) => write!(f, "EL3 logical partition {} needs a UUID", hex(*id)),
+            Self::Twice(id) => write!(f, "two EL3 logical partitions have the ID {id:#x}"),
+            Self::NilUuid(id) => write!(f, "EL3 logical partition {id:#x} needs a UUID"),
         }
     }
 }

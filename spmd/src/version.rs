@@ -10,7 +10,6 @@ use crate::negotiation::Question;
 use crate::requests::{Pending, framework};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
-use crate::text::dec;
 use core::fmt;
 
 /// An FF-A version: major in bits 30:16, minor in bits 15:0, bit 31 clear.
@@ -61,7 +60,7 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", dec(self.major()), dec(self.minor()))
+        write!(f, "{}.{}", self.major(), self.minor())
     }
 }
 

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::cpu_ext;
 use core::fmt;
-use janus_spmd::text::Text;
 
 /// Where the SPMC runs and so what both worlds share. From its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,12 +247,12 @@ impl Policy {
 impl fmt::Display for Policy {
     /// The one line about the CPU that the boot prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let switched = Text(match self.mode {
+        let switched = match self.mode {
             SpmcMode::None => "nothing",
             SpmcMode::SEl1 => "EL1 and FP",
             SpmcMode::SEl2 => "EL2",
             SpmcMode::All => "EL1, EL2 and FP",
-        });
+        };
         write!(f, "{}; a world switch exchanges {switched}", self.features)
     }
 }

@@ -8,7 +8,6 @@ use arm_pl011_uart::{PL011Registers, Uart};
 use core::fmt::{self, Write};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use janus_plat::{Plat, Platform};
-use janus_spmd::text::Text;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use safe_mmio::UniqueMmioPointer;
 use spin::mutex::SpinMutex;
@@ -67,7 +66,7 @@ impl Log for Logger {
         let _ = writeln!(
             CONSOLE.lock(),
             "[janus] {}: {}",
-            Text(record.level().as_str()),
+            record.level(),
             record.args()
         );
     }
@@ -87,8 +86,7 @@ pub fn say(level: Level, text: fmt::Arguments<'_>) {
     }
 }
 
-/// Something does not work. Arguments as for `format_args!`, with numbers and strings as
-/// [`janus_spmd::text`] displays them.
+/// Something does not work. Arguments as for `format_args!`.
 macro_rules! error {
     ($($text:tt)+) => { $crate::hw::console::say(log::Level::Error, format_args!($($text)+)) };
 }

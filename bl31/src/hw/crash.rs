@@ -8,7 +8,7 @@
 
 use crate::hw::console;
 use crate::core_data::CoreData;
-use crate::topology::MAX_CORES;
+use crate::topology::{AFFINITY_MASK, MAX_CORES};
 use crate::hw::crash_record::CrashRecord;
 use crate::hw::layout;
 use aarch64_cpu::asm::wfi;
@@ -19,7 +19,6 @@ use core::arch::asm;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
-use janus_spmd::text::{Text, dec, hex, hex_digits};
 
 /// Nonzero while a core reports; vectors.S takes it, the report gives it back.
 #[unsafe(no_mangle)]
@@ -35,21 +34,15 @@ const MAX_FRAMES: usize = 24;
 extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
     let mut out = console::unlocked();
     let kinds = ["synchronous exception", "IRQ", "FIQ", "SError"];
-    let kind = Text(kinds.get(kind).copied().unwrap_or("exception"));
+    let kind = kinds.get(kind).unwrap_or(&"exception");
     let _ = writeln!(out, "\n[janus] CRASH: {kind} in EL3");
     print_state(&mut out);
     for (number, value) in record.gpr.iter().enumerate() {
-        // Columns, two registers a line.
-        let space = Text(if number < 10 { "  " } else { " " });
-        let end = Text(if number % 2 == 0 { "" } else { "\n" });
-        let _ = write!(
-            out,
-            "  x{}{space}{}{end}",
-            dec(number),
-            hex_digits(*value, 16)
-        );
+        // Two registers on a line.
+        let end = if number % 2 == 0 { "" } else { "\n" };
+        let _ = write!(out, "  x{number:<3}{value:016x}{end}");
     }
-    let _ = writeln!(out, "  sp  {}", hex_digits(record.sp, 16));
+    let _ = writeln!(out, "  sp  {:016x}", record.sp);
     back_trace(&mut out, ELR_EL3.get(), record.gpr[29]);
     stop(&mut out)
 }
@@ -59,12 +52,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     let mut out = console::unlocked();
     let _ = writeln!(out, "\n[janus] CRASH: {}", info.message());
     if let Some(location) = info.location() {
-        let _ = writeln!(
-            out,
-            "  at {}:{}",
-            Text(location.file()),
-            dec(location.line())
-        );
+        let _ = writeln!(out, "  at {}:{}", location.file(), location.line());
     }
     print_state(&mut out);
     let frame: u64;
@@ -79,21 +67,20 @@ fn print_state(out: &mut impl Write) {
     let record: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, tpidr_el3", out(reg) record, options(nomem, nostack)) };
-    let _ = write!(out, "  core {}", hex(MPIDR_EL1.get() & 0xff_00ff_ffff));
+    let _ = write!(out, "  core {:#x}", MPIDR_EL1.get() & AFFINITY_MASK);
     if let Some((index, world)) = CoreData::peek(record as usize) {
-        let index = dec(index);
         let _ = write!(out, " (number {index}), serving the {world:?} world");
     }
     let _ = writeln!(out);
     for (name, value) in [
-        ("esr_el3  ", ESR_EL3.get()),
-        ("elr_el3  ", ELR_EL3.get()),
-        ("far_el3  ", FAR_EL3.get()),
-        ("spsr_el3 ", SPSR_EL3.get()),
-        ("scr_el3  ", SCR_EL3.get()),
+        ("esr_el3", ESR_EL3.get()),
+        ("elr_el3", ELR_EL3.get()),
+        ("far_el3", FAR_EL3.get()),
+        ("spsr_el3", SPSR_EL3.get()),
+        ("scr_el3", SCR_EL3.get()),
         ("sctlr_el3", SCTLR_EL3.get()),
     ] {
-        let _ = writeln!(out, "  {} {}", Text(name), hex_digits(value, 16));
+        let _ = writeln!(out, "  {name:9} {value:016x}");
     }
 }
 
@@ -101,7 +88,7 @@ fn print_state(out: &mut impl Write) {
 fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
     let _ = write!(out, "  back trace:");
     if pc != 0 {
-        let _ = write!(out, " {}", hex(pc));
+        let _ = write!(out, " {pc:#x}");
     }
     for _ in 0..MAX_FRAMES {
         let in_stack = |stack: core::ops::Range<usize>| {
@@ -117,7 +104,7 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
         if return_address == 0 {
             break;
         }
-        let _ = write!(out, " {}", hex(return_address));
+        let _ = write!(out, " {return_address:#x}");
         if next <= frame {
             break;
         }

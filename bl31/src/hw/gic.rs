@@ -9,7 +9,6 @@ pub use janus_drivers::gic::IntId;
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::{Pending, acknowledge_group0, end_group0, pending};
 use janus_plat::{Plat, Platform};
-use janus_spmd::text::{Text, dec, hex};
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
 // only Gic of the image.
@@ -28,7 +27,6 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Error::Version(version) => {
-                let version = dec(version);
                 write!(
                     f,
                     "GICv{version} is not supported, use GICv3 (QEMU: gic-version=3)"
@@ -38,14 +36,12 @@ impl fmt::Display for Fault {
                 f.write_str("the GIC has one security state (QEMU: needs secure=on)")
             }
             Error::NoRedistributor(mpidr) => {
-                let mpidr = hex(mpidr);
                 write!(
                     f,
-                    "no redistributor for core {mpidr}: check the platform's GICR regions"
+                    "no redistributor for core {mpidr:#x}: check the platform's GICR regions"
                 )
             }
             Error::BadInterrupt(id) => {
-                let id = dec(id);
                 write!(
                     f,
                     "the GIC has no interrupt {id}: check the platform's secure interrupts"
@@ -98,7 +94,6 @@ pub fn give_sri(spmc: &Spmc) -> Result<(), Fault> {
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_sri(sri.id)?;
     for breach in redistributor.sri_state(sri.id)?.breaches() {
-        let breach = Text(breach);
         warning!(
             "SRI: the SGI {breach}; choose another by janus,sri-id, or check the platform's secure interrupts"
         );

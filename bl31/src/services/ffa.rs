@@ -9,7 +9,6 @@ use crate::hw::console::error;
 use crate::core_data::CoreData;
 use crate::group0;
 use crate::hw::{console, gic};
-use janus_spmd::text::{dec, hex, signed};
 use janus_spmd::{Action, Work, World};
 
 /// See the module's documentation.
@@ -74,16 +73,16 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
         Work::SpmcFailed(code) => {
             error!(
                 "core {}: the SPMC says that it failed to start: error {}",
-                dec(core.index),
-                signed(code)
+                core.index,
+                code
             );
             finished(core, SpmcEvent::Failed)
         }
         Work::SpmcStrayed(function) => {
             error!(
-                "core {}: the SPMC called {} while it was to start",
-                dec(core.index),
-                hex(function)
+                "core {}: the SPMC called {:#x} while it was to start",
+                core.index,
+                function
             );
             finished(core, SpmcEvent::Failed)
         }
@@ -112,6 +111,6 @@ pub fn report_death(core: &mut CoreData) {
     core.spmd.take_unfinished_line(console::spmc_line);
     error!(
         "core {}: the SPMC died; this core goes on without FF-A",
-        dec(core.index)
+        core.index
     );
 }

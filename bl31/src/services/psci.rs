@@ -15,7 +15,6 @@ use crate::hw::{entry, gic, pen};
 use crate::{normal_entry, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
-use janus_spmd::text::{dec, signed};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
@@ -81,8 +80,8 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
         SpmcEvent::Answered(Answer::Refused(status)) => {
             warning!(
                 "core {}: the SPMC refuses, PSCI status {}",
-                dec(core.index),
-                signed(status)
+                core.index,
+                status
             );
             Err(Refused)
         }
@@ -110,7 +109,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     if PSCI.cores_on() == 1 {
         warning!(
             "core {}: the last core turns itself off; nobody can turn it on again",
-            dec(core.index)
+            core.index
         );
     }
     core.spmd.turn_off();

@@ -66,7 +66,7 @@ const BUGS: &[Bug] = &[
         instructions: &[MOV_X1_ONES],
         says: &[
             "CRASH: boot: the boot core has an impossible MPIDR",
-            "bl31/src/boot.rs",
+            "bl31/src/topology.rs",
             "this core stops here",
         ],
     },
