@@ -4,6 +4,7 @@
 //! is entered, where its bytes may end, and that it leaves the FP and SIMD registers alone.
 
 use crate::cli::{BuildArgs, Plat, Runtime};
+use crate::stack_depth::{self, Stacks};
 use crate::tfa::Built;
 use crate::toolchain::{self, Kind};
 use crate::{a64, image, paths};
@@ -15,6 +16,12 @@ use std::path::PathBuf;
 
 /// The only code that may touch FP and SIMD registers: the switch of the worlds' SIMD context.
 const SIMD_SECTION: &str = ".text.simd";
+
+/// As bl31/src/hw/layout.rs has them.
+const STACKS: Stacks = Stacks {
+    core: 0x1000,
+    crash: 0x800,
+};
 
 /// Where BL2 lets BL31 be.
 struct Place {
@@ -116,6 +123,7 @@ fn check(elf: &[u8], place: &Place) -> Result<()> {
             place.end
         );
     }
+    stack_depth::check(&file, STACKS)?;
     let uses = simd_uses(&file)?;
     if let Some((address, word, function)) = uses.first() {
         bail!(

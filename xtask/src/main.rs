@@ -19,6 +19,7 @@ mod proc;
 mod qemu;
 mod run;
 mod size;
+mod stack_depth;
 mod stacks;
 mod store;
 mod testing;

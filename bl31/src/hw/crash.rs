@@ -1,10 +1,10 @@
 //! The crash report: what a bug in EL3 leaves behind, in debug and in release images alike.
 //!
 //! Two ways lead here. An exception that EL3 itself takes saves every register into the core's
-//! [`CrashRecord`] (vectors.S) and reports on the crash stack. A Rust panic reports on the stack it
-//! happened on. Both print which core, which world was being served, the registers that matter and
-//! a back trace by frame pointers, whose addresses `llvm-symbolizer --obj=bl31` or addr2line turn
-//! into lines. Then the core stops for good; the other cores go on.
+//! [`CrashRecord`] (vectors.S); a Rust panic has a message. Both report on the crash stack: which core,
+//! which world was being served, the registers that matter and a back trace by frame pointers, whose
+//! addresses `llvm-symbolizer --obj=bl31` or addr2line turn into lines. Then the core stops for good;
+//! the other cores go on.
 
 use crate::hw::console;
 use crate::core_data::CoreData;
@@ -47,17 +47,41 @@ extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
     stop(&mut out)
 }
 
+/// Goes on with [`report_panic`] on the crash stack: a panic can come where a core's own stack is nearly
+/// used up.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
+    // With the MMU off the boot core is alone, and its memory may not do atomic accesses.
+    if SCTLR_EL3.is_set(SCTLR_EL3::M) && CRASH_LOCK.swap(1, Ordering::Acquire) != 0 {
+        // Another core reports, or this one, and the report itself has failed.
+        halt();
+    }
+    let frame: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, x29", out(reg) frame, options(nomem, nostack)) };
+    // SAFETY: the lock makes the crash stack this core's. What `info` points to stays as it is, on the
+    // stack that is left for good.
+    unsafe {
+        asm!(
+            "adr x2, crash_stack_end",
+            "mov sp, x2",
+            "b {report}",
+            report = sym report_panic,
+            in("x0") info,
+            in("x1") frame,
+            options(noreturn),
+        );
+    }
+}
+
+/// Reports a panic; `frame` is the frame record of whoever panicked.
+extern "C" fn report_panic(info: &PanicInfo<'_>, frame: u64) -> ! {
     let mut out = console::unlocked();
     let _ = writeln!(out, "\n[janus] CRASH: {}", info.message());
     if let Some(location) = info.location() {
         let _ = writeln!(out, "  at {}:{}", location.file(), location.line());
     }
     print_state(&mut out);
-    let frame: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, x29", out(reg) frame, options(nomem, nostack)) };
     back_trace(&mut out, 0, frame);
     stop(&mut out)
 }
@@ -113,10 +137,15 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
     let _ = writeln!(out);
 }
 
-/// Stops this core for good.
+/// Ends a report.
 fn stop(out: &mut impl Write) -> ! {
     let _ = writeln!(out, "[janus] this core stops here");
     CRASH_LOCK.store(0, Ordering::Release);
+    halt()
+}
+
+/// Stops this core for good.
+fn halt() -> ! {
     loop {
         wfi();
     }
