@@ -251,12 +251,15 @@ impl Pointers {
 /// How often each of [`CIRCLES`] is on the stack.
 type Counts = [u8; CIRCLES.len()];
 
+/// A function and the counts when it is called.
+type Call = (u64, Counts);
+
 struct Search<'a> {
     graph: &'a Graph,
-    /// Depth, and the next function on the deepest path with the counts at its call.
-    known: HashMap<(u64, Counts), (u64, Option<(u64, Counts)>)>,
+    /// By function and the counts with it: its depth, and the next call on the deepest path.
+    known: HashMap<Call, (u64, Option<Call>)>,
     /// What is being computed, to find circles.
-    open: Vec<(u64, Counts)>,
+    open: Vec<Call>,
 }
 
 impl Search<'_> {
