@@ -18,6 +18,7 @@ pub mod boot_params;
 pub mod context;
 pub mod cpu_ext;
 pub mod smc;
+pub mod spsr;
 
 /// What runs on the target alone.
 macro_rules! on_target {

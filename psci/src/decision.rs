@@ -22,6 +22,8 @@ pub enum Decision {
     Suspend(Suspend),
     /// SYSTEM_OFF, or SYSTEM_OFF2 with HIBERNATE_OFF.
     SystemOff {
+        /// The function ID for the SPMC's power message.
+        function: u32,
         /// The normal world hibernates: what it keeps is on its disk already.
         hibernate: bool,
     },
@@ -77,6 +79,8 @@ impl Composite {
 /// How to reset.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Reset {
+    /// The function ID for the SPMC's power message.
+    pub function: u32,
     /// The type of SYSTEM_RESET2: one of [`crate::Platform::RESETS`]. `None` for SYSTEM_RESET, and
     /// for a cold reset.
     pub kind: Option<u32>,

@@ -212,13 +212,16 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
                     Err(Error::Denied)
                 };
             }
-            PSCI_SYSTEM_RESET2_64 => return self.system_reset2(w1, x2),
+            PSCI_SYSTEM_RESET2_64 => return self.system_reset2(function, w1, x2),
             PSCI_SYSTEM_OFF2_64 => {
                 // 0 is the default type; the cookie has no meaning yet.
                 if w1 > HIBERNATE_OFF || x2 != 0 {
                     return Err(Error::InvalidParameters);
                 }
-                Decision::SystemOff { hibernate: true }
+                Decision::SystemOff {
+                    function,
+                    hibernate: true,
+                }
             }
             _ => return self.call_32(core, function, w1),
         })
@@ -244,8 +247,11 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
                     MigrateType::MigrationNotRequired as i64
                 })
             }
-            PSCI_SYSTEM_OFF => Decision::SystemOff { hibernate: false },
-            PSCI_SYSTEM_RESET => self.reset(None, 0),
+            PSCI_SYSTEM_OFF => Decision::SystemOff {
+                function,
+                hibernate: false,
+            },
+            PSCI_SYSTEM_RESET => self.reset(function, None, 0),
             PSCI_SET_SUSPEND_MODE => {
                 let mode = match w1 {
                     0 => SuspendMode::PlatformCoordinated,
@@ -404,16 +410,17 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         )
     }
 
-    fn system_reset2(&self, kind: u32, cookie: u64) -> Result<Decision, Error> {
+    fn system_reset2(&self, function: u32, kind: u32, cookie: u64) -> Result<Decision, Error> {
         if !P::RESETS.contains(&kind) {
             return Err(Error::InvalidParameters);
         }
-        Ok(self.reset(Some(kind), cookie))
+        Ok(self.reset(function, Some(kind), cookie))
     }
 
-    fn reset(&self, kind: Option<u32>, cookie: u64) -> Decision {
+    fn reset(&self, function: u32, kind: Option<u32>, cookie: u64) -> Decision {
         let clear_memory = self.mem_protect.load(Ordering::Acquire);
         Decision::SystemReset(Reset {
+            function,
             kind,
             cookie,
             clear_memory,
@@ -478,7 +485,8 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
     /// # Errors
     ///
     /// In OS-initiated mode, what to return to the caller, sign-extended: DENIED if the core is
-    /// not the last one of a domain it named, INVALID_PARAMETERS if a core of it sleeps less deep.
+    /// not the last one of a domain it named, INVALID_PARAMETERS if a core or a domain in it runs or
+    /// sleeps less deep.
     pub fn suspend(
         &self,
         core: usize,

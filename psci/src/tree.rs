@@ -84,7 +84,7 @@ impl<const CORES: usize> Tree<CORES> {
     /// # Errors
     ///
     /// OS-initiated mode only: DENIED if the core is not the last of a domain it asks for,
-    /// INVALID_PARAMETERS if a core below sleeps less deep than the domain would.
+    /// INVALID_PARAMETERS if a core or a domain below runs or sleeps less deep than the domain would.
     pub(crate) fn suspend<P: Platform>(
         &mut self,
         platform: &P,
@@ -189,31 +189,57 @@ impl<const CORES: usize> Tree<CORES> {
         composite
     }
 
+    /// Whether `core` may let the domains above it sleep as it asks: it must be the last core that runs
+    /// in each of them (else DENIED), and whatever else is below must sleep, too, and have lost its
+    /// state if the domain is to lose its own (else INVALID_PARAMETERS).
     fn check_os_initiated<P: Platform>(
         &self,
         platform: &P,
         core: usize,
         depths: Depths,
     ) -> Result<(), Error> {
+        let highest = Composite { depths }.level();
+        let others = |level| {
+            self.peers(platform, core, level)
+                .filter(move |&peer| peer != core)
+        };
+        if others(highest).any(|peer| self.asks(peer, 0) == 0) {
+            return Err(Error::Denied);
+        }
         let [_, above @ ..] = depths;
-        for (level, depth) in (1..LEVELS).zip(above) {
-            if depth == 0 {
-                continue;
-            }
-            for peer in self
-                .peers(platform, core, level)
-                .filter(|&peer| peer != core)
-            {
-                if self.asks(peer, 0) == 0 {
-                    return Err(Error::Denied);
-                }
-                let keeps = kind::<P>(0, self.asks(peer, 0)) == Kind::Retention;
-                if keeps && kind::<P>(level, depth) == Kind::PowerDown {
-                    return Err(Error::InvalidParameters);
-                }
+        for (level, depth) in (1..LEVELS).zip(above).take(highest) {
+            let deeper = kind::<P>(level, depth);
+            // The nodes one level below, by their cores. What is further down sleeps as deep as they do.
+            let below = level.saturating_sub(1);
+            let beside = |&peer: &usize| {
+                below == 0 || platform.domain(peer, below) != platform.domain(core, below)
+            };
+            let vetoed =
+                others(level)
+                    .filter(beside)
+                    .any(|peer| match self.lost(platform, peer, below) {
+                        None => true,
+                        Some(kept) => kept == Kind::Retention && deeper == Kind::PowerDown,
+                    });
+            if vetoed {
+                return Err(Error::InvalidParameters);
             }
         }
         Ok(())
+    }
+
+    /// What the node of `core` at `level` has lost, `None` while it runs. An off core has lost
+    /// everything, and so has a domain of off cores.
+    fn lost<P: Platform>(&self, platform: &P, core: usize, level: usize) -> Option<Kind> {
+        let mut peers = self.peers(platform, core, level).peekable();
+        let first = peers.peek().copied().unwrap_or(core);
+        if peers.all(|peer| self.asks(peer, level) == OFF) {
+            return Some(Kind::PowerDown);
+        }
+        match self.sleep.get(first).map_or(0, |node| node[level].depth) {
+            0 => None,
+            depth => Some(kind::<P>(level, depth)),
+        }
     }
 
     /// Notes what sleeps from now on.
@@ -231,18 +257,10 @@ impl<const CORES: usize> Tree<CORES> {
 
     /// NODE_HW_STATE of `core`'s node at `level`.
     pub(crate) fn hw_state<P: Platform>(&self, platform: &P, core: usize, level: usize) -> HwState {
-        let off = self
-            .peers(platform, core, level)
-            .all(|peer| self.asks(peer, level) == OFF);
-        let first = self.peers(platform, core, level).next().unwrap_or(core);
-        let depth = self.sleep.get(first).map_or(0, |node| node[level].depth);
-        match (off, depth) {
-            (true, _) => HwState::HwOff,
-            (_, 0) => HwState::HwOn,
-            _ => match kind::<P>(level, depth) {
-                Kind::Retention => HwState::HwStandby,
-                Kind::PowerDown => HwState::HwOff,
-            },
+        match self.lost(platform, core, level) {
+            None => HwState::HwOn,
+            Some(Kind::Retention) => HwState::HwStandby,
+            Some(Kind::PowerDown) => HwState::HwOff,
         }
     }
 

@@ -245,10 +245,14 @@ fn system_off_and_reset() {
     let psci = booted();
     assert_eq!(
         psci.call(0, PSCI_SYSTEM_OFF, [0; 3]),
-        Decision::SystemOff { hibernate: false }
+        Decision::SystemOff {
+            function: PSCI_SYSTEM_OFF,
+            hibernate: false
+        }
     );
-    let reset = |kind, cookie, clear_memory| {
+    let reset = |function, kind, cookie, clear_memory| {
         Decision::SystemReset(Reset {
+            function,
             kind,
             cookie,
             clear_memory,
@@ -256,16 +260,16 @@ fn system_off_and_reset() {
     };
     assert_eq!(
         psci.call(0, PSCI_SYSTEM_RESET, [0; 3]),
-        reset(None, 0, false)
+        reset(PSCI_SYSTEM_RESET, None, 0, false)
     );
     assert_eq!(
         psci.call(0, PSCI_SYSTEM_RESET2_64, [0, 9, 0]),
-        reset(Some(0), 9, false)
+        reset(PSCI_SYSTEM_RESET2_64, Some(0), 9, false)
     );
     let vendor = 0x8000_0001;
     assert_eq!(
         psci.call(0, PSCI_SYSTEM_RESET2_32, [vendor, 9, 0]),
-        reset(Some(vendor as u32), 9, false)
+        reset(PSCI_SYSTEM_RESET2_32, Some(vendor as u32), 9, false)
     );
     for kind in [1, 0x8000_0000, 0xffff_ffff] {
         assert_eq!(
@@ -274,8 +278,13 @@ fn system_off_and_reset() {
         );
     }
     for kind in [0, 1] {
-        let off = psci.call(0, janus_psci::PSCI_SYSTEM_OFF2_64, [kind, 0, 0]);
-        assert_eq!(off, Decision::SystemOff { hibernate: true });
+        let function = janus_psci::PSCI_SYSTEM_OFF2_64;
+        let off = psci.call(0, function, [kind, 0, 0]);
+        let expected = Decision::SystemOff {
+            function,
+            hibernate: true,
+        };
+        assert_eq!(off, expected);
     }
     for [kind, cookie] in [[2, 0], [0, 1], [1, 1 << 63]] {
         let off2 = janus_psci::PSCI_SYSTEM_OFF2_64;

@@ -5,7 +5,7 @@
 //! normal world, which does not run yet.
 
 use crate::action::{Action, Work, refuse};
-use crate::call::{Call, ErrorCode, Regs, WITHOUT_HINT, set_error, set_success};
+use crate::call::{Call, ErrorCode, Regs, WITHOUT_HINT, make_smc64, set_error, set_success};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::state::{Core, State};
 use crate::table::FromSecure;
@@ -48,6 +48,9 @@ impl Spmd {
     }
 
     /// FFA_SECONDARY_EP_REGISTER: w1 or x1 = a physical address, that of an instruction in the image.
+    ///
+    /// The 64-bit call gets the 64-bit answer, success or error: SPMCs wait for it (docs/spmd.md,
+    /// "Registers").
     pub(crate) fn register_entry(
         &self,
         core: &Core,
@@ -55,19 +58,22 @@ impl Spmd {
         is_64: bool,
         caller: &mut Regs,
     ) {
-        if core.state != (State::Booting { primary: true }) {
-            return set_error(caller, ErrorCode::Denied);
-        }
         let entry = if is_64 {
             caller[1]
         } else {
             u64::from(caller[1] as u32)
         };
-        if !spmc.image.contains(&entry) || !entry.is_multiple_of(4) || entry == 0 {
-            return set_error(caller, ErrorCode::InvalidParameters);
+        if core.state != (State::Booting { primary: true }) {
+            set_error(caller, ErrorCode::Denied);
+        } else if !spmc.image.contains(&entry) || !entry.is_multiple_of(4) || entry == 0 {
+            set_error(caller, ErrorCode::InvalidParameters);
+        } else {
+            self.secondary_entry.store(entry, Relaxed);
+            set_success(caller, 0);
         }
-        self.secondary_entry.store(entry, Relaxed);
-        set_success(caller, 0);
+        if is_64 {
+            make_smc64(caller);
+        }
     }
 
     /// What would go to the normal world, before that may run.

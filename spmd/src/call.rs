@@ -139,3 +139,8 @@ pub(crate) fn set_error(regs: &mut Regs, code: ErrorCode) {
 pub(crate) fn set_success(regs: &mut Regs, w2: u32) {
     set(regs, [id::SUCCESS_32, 0, w2, 0]);
 }
+
+/// Turns an answer's function ID into that of its 64-bit form.
+pub(crate) fn make_smc64(answer: &mut Regs) {
+    answer[0] |= u64::from(SMC64);
+}

@@ -5,7 +5,7 @@
 //! number of the message in w2\[7:0\].
 
 use crate::action::Answer;
-use crate::call::{Regs, SPMD_ID, endpoints, id, set};
+use crate::call::{Regs, SPMD_ID, WITHOUT_HINT, endpoints, id, set};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::negotiation::Question;
 use crate::partitions::{Body, Message};
@@ -41,7 +41,7 @@ pub enum Request {
     /// A PSCI function is about to be carried out: CPU_OFF, CPU_SUSPEND to a power-down state,
     /// SYSTEM_SUSPEND, SYSTEM_OFF, SYSTEM_RESET, SYSTEM_RESET2.
     Psci {
-        /// The PSCI function ID as the normal world passed it in W0.
+        /// The PSCI function ID. The SVE hint is no part of it, and not passed on.
         function: u32,
         /// Its parameters, x1 to x3; zero where it has none (CPU_OFF).
         arguments: [u64; 3],
@@ -114,6 +114,7 @@ impl Spmd {
                 function,
                 arguments,
             } => {
+                let function = function & WITHOUT_HINT;
                 // A PSCI function of SMC64 has 64-bit parameters, and so its message.
                 let wide = function & (1 << 30) != 0;
                 let first = if wide {

@@ -25,6 +25,12 @@ fn assert_error(regs: &Regs, code: i32) {
     );
 }
 
+/// FFA_ERROR as the answer to SECONDARY_EP_REGISTER_64.
+fn assert_error_64(regs: &Regs, code: i32) {
+    assert_eq!(regs[0], id(0x60, true));
+    assert_eq!(regs[1..8], [0, error_code(code), 0, 0, 0, 0, 0]);
+}
+
 /// Another core of the same system.
 struct Other {
     core: Core,
@@ -70,7 +76,7 @@ mod boot {
         );
         let entry = IMAGE.start + 0x40;
         assert_eq!(machine.secure_says(&[EP_REGISTER, entry]), Action::Return);
-        assert_eq!(machine.secure[0], id(0x61, false));
+        assert_eq!(machine.secure[..8], [id(0x61, true), 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(
             machine.secure_says(&[EP_REGISTER, entry + 4]),
             Action::Return
@@ -79,12 +85,12 @@ mod boot {
         assert_eq!(machine.spmd.entry(false), entry + 4, "the last one counts");
         assert_eq!(machine.spmd.entry(true), IMAGE.start);
         assert_eq!(machine.secure_says(&[EP_REGISTER, entry]), Action::Return);
-        assert_error(&machine.secure, -6);
+        assert_error_64(&machine.secure, -6);
         let mut other = Other::new();
         assert!(other.core.begin_boot(&machine.spmd, false));
         let action = other.says(&machine.spmd, World::Secure, &[EP_REGISTER, entry]);
         assert_eq!(action, Action::Return);
-        assert_error(&other.secure, -6);
+        assert_error_64(&other.secure, -6);
         assert_eq!(machine.spmd.secondary_entry(), Some(entry + 4));
     }
 
@@ -105,7 +111,7 @@ mod boot {
             if good {
                 assert_eq!(machine.spmd.secondary_entry(), Some(entry));
             } else {
-                assert_error(&machine.secure, -2);
+                assert_error_64(&machine.secure, -2);
                 assert_eq!(machine.spmd.secondary_entry(), None);
             }
             // SMC32 carries only the lower half.
@@ -113,6 +119,7 @@ mod boot {
             let upper = 0xFFFF_FFFF_0000_0000;
             let action = machine.secure_says(&[id(0x87, false), upper | IMAGE.start]);
             assert_eq!(action, Action::Return);
+            assert_eq!(machine.secure[..3], [id(0x61, false), 0, 0]);
             assert_eq!(machine.spmd.secondary_entry(), Some(IMAGE.start));
         }
     }
@@ -123,7 +130,7 @@ mod boot {
         config.image = 0..0x1000;
         let mut machine = Machine::booting(config);
         assert_eq!(machine.secure_says(&[EP_REGISTER, 0]), Action::Return);
-        assert_error(&machine.secure, -2);
+        assert_error_64(&machine.secure, -2);
     }
 
     #[test]
@@ -263,6 +270,16 @@ mod power {
         assert_eq!(
             machine.secure[4], 0x2345_6789,
             "SMC32 has 32-bit parameters"
+        );
+        let action = machine.secure_says(&[RESP_32, 0x8000_FFFF, 0x8000_0002, 0]);
+        assert_eq!(action, Action::El3(Work::Answered(Answer::Done)));
+        machine.request(Request::Psci {
+            function: 0x8401_0008,
+            arguments: [0; 3],
+        });
+        assert_eq!(
+            machine.secure[3], 0x8400_0008,
+            "the SVE hint is no part of a function"
         );
         let action = machine.secure_says(&[RESP_32, 0x8000_FFFF, 0x8000_0002, 0]);
         assert_eq!(action, Action::El3(Work::Answered(Answer::Done)));

@@ -170,6 +170,16 @@ fn check(
             answered(call, [id(0x61, false), 0, value, 0]),
             other_before,
         ),
+        "success64" => (
+            Action::Return,
+            answered(call, [id(0x61, true), 0, 0, 0]),
+            other_before,
+        ),
+        "denied64" => (
+            Action::Return,
+            answered(call, [id(0x60, true), 0, error_code(-6), 0]),
+            other_before,
+        ),
         "version" => (
             Action::Return,
             answered(call, [value, 0, 0, 0]),

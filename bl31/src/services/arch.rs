@@ -1,14 +1,15 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
-use super::service::{NOT_SUPPORTED, SMC64, Service, answer};
+use super::service::{NOT_SUPPORTED, Service, answer};
 use crate::flow::{Flow};
 use crate::context::{El3Regs, mrs};
 use crate::core_data::CoreData;
-use crate::smc::{availability, availability::FEATURE_AVAILABILITY, workarounds};
+use crate::smc::arch::{self, Function};
+use crate::smc::{availability, workarounds};
 use core::arch::asm;
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
-use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_ARCH_SOC_ID, SMCCC_VERSION};
+use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
 
 /// SMCCC 1.5: x4-x17 preserved, FEATURES discovery, the SVE hint.
 const VERSION: u64 = 1 << 16 | 5;
@@ -31,27 +32,36 @@ impl Service for Arch {
     }
 }
 
+/// The function of this service that has this ID, if there is one.
+#[inline(always)]
+fn find(function: u32) -> Option<Function> {
+    arch::find(function, Plat::SOC_ID.is_some(), || workaround(function))
+}
+
 /// SMCCC_ARCH_FEATURES: 0 for a function of this service that exists. Of a workaround it tells
 /// whether this CPU needs it.
 fn features(function: u32) -> u64 {
-    match function {
-        SMCCC_VERSION | SMCCC_ARCH_FEATURES | FEATURE_AVAILABILITY => 0,
-        SMCCC_ARCH_SOC_ID if Plat::SOC_ID.is_some() => 0,
-        _ => workaround(function),
+    match find(function) {
+        None => NOT_SUPPORTED,
+        Some(Function::Workaround(told)) => i64::from(told) as u64,
+        Some(_) => 0,
     }
 }
 
 #[inline(never)]
-fn workaround(function: u32) -> u64 {
-    workarounds::features(function, &cpu()).map_or(NOT_SUPPORTED, |x0| i64::from(x0) as u64)
+fn workaround(function: u32) -> Option<i32> {
+    workarounds::features(function, &cpu())
 }
 
 #[inline(never)]
 fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
     let x1 = core.context(from).gpr[1];
-    let x0 = match function {
-        _ if function & !SMC64 == SMCCC_ARCH_SOC_ID => soc_id(x1 as u32),
-        FEATURE_AVAILABILITY => {
+    let x0 = match find(function) {
+        None => NOT_SUPPORTED,
+        Some(Function::Version) => VERSION,
+        Some(Function::Features) => features(x1 as u32),
+        Some(Function::SocId) => soc_id(x1 as u32),
+        Some(Function::FeatureAvailability) => {
             let policy = &core.system.policy;
             let features = policy.features();
             let el3 = El3Regs::new(features, policy.mode().el2(), from);
@@ -60,15 +70,13 @@ fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
             core.context(from).gpr[1] = bits.unwrap_or(0);
             bits.map_or(INVALID_PARAMETER, |_| 0)
         }
-        _ => match workarounds::features(function, &cpu()) {
-            Some(0..) => {
-                if cpu().predictor_needs_call() {
-                    invalidate_predictors();
-                }
-                return Flow::Run(from);
+        Some(Function::Workaround(..0)) => NOT_SUPPORTED,
+        Some(Function::Workaround(_)) => {
+            if cpu().predictor_needs_call() {
+                invalidate_predictors();
             }
-            _ => NOT_SUPPORTED,
-        },
+            return Flow::Run(from);
+        }
     };
     answer(core, from, x0)
 }

@@ -50,12 +50,12 @@ fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> 
             // The normal world starts at its entry point; x0 is set already.
             None => return Flow::Run(World::Normal),
         },
-        Decision::SystemOff { .. } => {
-            let _ = ask_spmc(core, power_request(core.normal.gpr[0], arguments));
+        Decision::SystemOff { function, .. } => {
+            let _ = ask_spmc(core, power_request(function, arguments));
             stop_system(PowerOff::Off)
         }
-        Decision::SystemReset(_) => {
-            let _ = ask_spmc(core, power_request(core.normal.gpr[0], arguments));
+        Decision::SystemReset(reset) => {
+            let _ = ask_spmc(core, power_request(reset.function, arguments));
             stop_system(PowerOff::Reset)
         }
     };
@@ -93,9 +93,9 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
     }
 }
 
-fn power_request(function: u64, arguments: [u64; 3]) -> Request {
+fn power_request(function: u32, arguments: [u64; 3]) -> Request {
     Request::Psci {
-        function: function as u32,
+        function,
         arguments,
     }
 }
@@ -103,7 +103,7 @@ fn power_request(function: u64, arguments: [u64; 3]) -> Request {
 /// CPU_OFF and CPU_FREEZE, which are one here: a parked core keeps its redistributor awake. Returns what
 /// the caller gets if the core stays on.
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
-    if ask_spmc(core, power_request(turn_off.function.into(), [0; 3])).is_err() {
+    if ask_spmc(core, power_request(turn_off.function, [0; 3])).is_err() {
         return DENIED.into();
     }
     if PSCI.cores_on() == 1 {
@@ -134,7 +134,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     if interrupt_pending() {
         return Some(0);
     }
-    if ask_spmc(core, power_request(suspend.function.into(), arguments)).is_err() {
+    if ask_spmc(core, power_request(suspend.function, arguments)).is_err() {
         return Some(DENIED.into());
     }
     let warm_boot = Request::WarmBoot(if suspend.system {

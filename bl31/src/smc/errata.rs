@@ -20,18 +20,32 @@ const NOT_AFFECTED: i32 = 2;
 
 const ARM: u64 = 0x41;
 
-/// Answers `function` with w1 and w2, on a CPU with this MIDR_EL1. `el1`: the caller is at EL1.
-pub fn call(function: u32, w1: u32, w2: u32, el1: bool, midr: u64) -> i32 {
-    match function {
-        EM_VERSION => 1 << 16,
-        EM_FEATURES => match w1 {
-            EM_VERSION | EM_FEATURES | EM_CPU_ERRATUM_FEATURES => 0,
-            _ => NOT_SUPPORTED,
-        },
+/// A function of the interface.
+enum Function {
+    Version,
+    Features,
+    Erratum,
+}
+
+/// The function with this ID. The call and EM_FEATURES ask here.
+fn find(function: u32) -> Option<Function> {
+    Some(match function {
+        EM_VERSION => Function::Version,
+        EM_FEATURES => Function::Features,
+        EM_CPU_ERRATUM_FEATURES => Function::Erratum,
+        _ => return None,
+    })
+}
+
+/// Answers `function` with w1 and w2, on a CPU with this MIDR_EL1. `el`: the caller's exception level.
+pub fn call(function: u32, w1: u32, w2: u32, el: u8, midr: u64) -> i32 {
+    match find(function) {
+        Some(Function::Version) => 1 << 16,
+        Some(Function::Features) => find(w1).map_or(NOT_SUPPORTED, |_| 0),
         // The forward flag is a hypervisor's: it asks on behalf of its guest.
-        EM_CPU_ERRATUM_FEATURES if w2 > 1 || w2 == 1 && el1 => INVALID_PARAMETERS,
-        EM_CPU_ERRATUM_FEATURES => erratum(w1, midr),
-        _ => NOT_SUPPORTED,
+        Some(Function::Erratum) if w2 > 1 || w2 == 1 && el < 2 => INVALID_PARAMETERS,
+        Some(Function::Erratum) => erratum(w1, midr),
+        None => NOT_SUPPORTED,
     }
 }
 
@@ -58,7 +72,7 @@ mod tests {
     const A72: u64 = 0x410f_d083;
 
     fn ask(number: u32, midr: u64) -> i32 {
-        call(EM_CPU_ERRATUM_FEATURES, number, 0, false, midr)
+        call(EM_CPU_ERRATUM_FEATURES, number, 0, 2, midr)
     }
 
     #[test]
@@ -81,17 +95,17 @@ mod tests {
 
     #[test]
     fn functions_and_arguments() {
-        assert_eq!(call(EM_VERSION, 9, 9, true, A72), 0x1_0000);
+        assert_eq!(call(EM_VERSION, 9, 9, 1, A72), 0x1_0000);
         for function in [EM_VERSION, EM_FEATURES, EM_CPU_ERRATUM_FEATURES] {
-            assert_eq!(call(EM_FEATURES, function, 0, false, A72), 0);
+            assert_eq!(call(EM_FEATURES, function, 0, 2, A72), 0);
         }
-        assert_eq!(call(EM_FEATURES, 0x8400_00f3, 0, false, A72), NOT_SUPPORTED);
-        assert_eq!(call(0x8400_00f3, 0, 0, false, A72), NOT_SUPPORTED);
-        let flag = |flag, el1| call(EM_CPU_ERRATUM_FEATURES, 859_971, flag, el1, A72);
-        assert_eq!(flag(1, false), AFFECTED);
-        assert_eq!(flag(1, true), INVALID_PARAMETERS);
-        assert_eq!(flag(0, true), AFFECTED);
-        assert_eq!(flag(2, false), INVALID_PARAMETERS);
+        assert_eq!(call(EM_FEATURES, 0x8400_00f3, 0, 2, A72), NOT_SUPPORTED);
+        assert_eq!(call(0x8400_00f3, 0, 0, 2, A72), NOT_SUPPORTED);
+        let flag = |flag, el| call(EM_CPU_ERRATUM_FEATURES, 859_971, flag, el, A72);
+        assert_eq!(flag(1, 2), AFFECTED);
+        assert_eq!(flag(1, 1), INVALID_PARAMETERS);
+        assert_eq!(flag(0, 1), AFFECTED);
+        assert_eq!(flag(2, 2), INVALID_PARAMETERS);
     }
 
     #[test]

@@ -20,28 +20,40 @@ const NO_ENTROPY: u64 = -3_i64 as u64;
 /// 9f2cbe2a-4d5c-4c1e-8a83-0f6f3e7d51c4: the source is the CPU's own, RNDRRS.
 const UUID: [u64; 4] = [0x2abe_2c9f, 0x1e4c_5c4d, 0x6f0f_838a, 0xc451_7d3e];
 
+/// A function of the interface.
+enum Function {
+    Version,
+    Features,
+    Uuid,
+    Random32,
+    Random64,
+}
+
+/// The function with this ID. The call and TRNG_FEATURES ask here.
+fn find(function: u32) -> Option<Function> {
+    Some(match function {
+        TRNG_VERSION => Function::Version,
+        TRNG_FEATURES => Function::Features,
+        TRNG_GET_UUID => Function::Uuid,
+        TRNG_RND_32 => Function::Random32,
+        TRNG_RND_64 => Function::Random64,
+        _ => return None,
+    })
+}
+
 /// Answers `function` with x1: x0 to x3.
 ///
 /// `source`: 64 bits of entropy, or `None` if there are none just now; no source, no TRNG.
 pub fn call(function: u32, x1: u64, source: Option<impl FnMut() -> Option<u64>>) -> [u64; 4] {
-    let Some(source) = source else {
+    let (Some(source), Some(function)) = (source, find(function)) else {
         return [NOT_SUPPORTED, 0, 0, 0];
     };
     match function {
-        TRNG_VERSION => [1 << 16, 0, 0, 0],
-        TRNG_FEATURES => [
-            match x1 as u32 {
-                TRNG_VERSION | TRNG_FEATURES | TRNG_GET_UUID | TRNG_RND_32 | TRNG_RND_64 => 0,
-                _ => NOT_SUPPORTED,
-            },
-            0,
-            0,
-            0,
-        ],
-        TRNG_GET_UUID => UUID,
-        TRNG_RND_32 => random(u64::from(x1 as u32), 32, source),
-        TRNG_RND_64 => random(x1, 64, source),
-        _ => [NOT_SUPPORTED, 0, 0, 0],
+        Function::Version => [1 << 16, 0, 0, 0],
+        Function::Features => [find(x1 as u32).map_or(NOT_SUPPORTED, |_| 0), 0, 0, 0],
+        Function::Uuid => UUID,
+        Function::Random32 => random(u64::from(x1 as u32), 32, source),
+        Function::Random64 => random(x1, 64, source),
     }
 }
 

@@ -99,11 +99,10 @@ fn secondary_entry_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ {
         let registered = !config::spmc_has("primary-ep");
         if registered {
-            let answer = spmc::secondary_ep_answer() & !ffa::SMC64;
             s.expect_eq(
-                u64::from(answer),
-                u64::from(ffa::SUCCESS),
-                "FFA_SECONDARY_EP_REGISTER",
+                u64::from(spmc::secondary_ep_answer()),
+                u64::from(ffa::SUCCESS | ffa::SMC64),
+                "the answer to FFA_SECONDARY_EP_REGISTER_64",
             );
         }
         let want = registered && s.core != spmc::first_core();

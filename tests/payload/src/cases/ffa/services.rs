@@ -30,8 +30,11 @@ fn late_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         for address in [entry::secondary_entry(), entry::image().start, 0, u64::MAX] {
             for convention in [0, ffa::SMC64] {
                 let got = ffa::call(ffa::SECONDARY_EP_REGISTER | convention, &[address]);
+                // The 64-bit call has a 64-bit answer.
+                let mut denied = ffa::error(ffa::DENIED);
+                denied.0[0] |= u64::from(convention);
                 s.expect(
-                    got.0[..8] == ffa::error(ffa::DENIED).0[..8],
+                    got.0[..8] == denied.0[..8],
                     "FFA_SECONDARY_EP_REGISTER after boot is not DENIED",
                 );
             }
