@@ -11,14 +11,14 @@ use crate::boot_params::{self, BootParams, EntryPoint};
 use crate::context::{Policy, SpmcMode, SysRegs};
 use crate::core_data::{self, CoreData};
 use crate::flow::SpmcEvent;
-use crate::hw::console::{self, error, info};
+use crate::hw::console;
 use crate::hw::shared_ram::SharedRam;
-use crate::hw::{cache, entry, gic, pen};
+use crate::hw::{cpu, entry, gic, pen};
+use crate::messages::{error, info};
 use crate::normal_entry::{self, SPSR_EL1H, SPSR_EL2H};
-use crate::power::{PSCI, now};
+use crate::power::PSCI;
 use crate::system::{self, System};
 use crate::{run, services, spmc_image, sri, topology};
-use aarch64_cpu::asm::wfi;
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Spmd, World};
 
@@ -37,11 +37,7 @@ extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
 #[inline(never)]
 fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     console::init();
-    info!(
-        "Janus {} on {}",
-        env!("CARGO_PKG_VERSION"),
-        Plat::NAME
-    );
+    info!("Janus {} on {}", env!("CARGO_PKG_VERSION"), Plat::NAME);
 
     let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
         error!("BL2's parameters cannot be used: {fault}");
@@ -53,7 +49,9 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     };
     if !normal_entry::fits_normal_world(&bl33.entry) {
         let (pc, spsr) = (bl33.entry.pc, bl33.entry.spsr);
-        error!("BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world");
+        error!(
+            "BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world"
+        );
         stop();
     }
 
@@ -74,9 +72,9 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     }
     topology::find_cores(gic::has_core, sri::away);
     system::set(System { spmd, spmc, policy });
-    PSCI.init(index, now());
+    PSCI.init(index, cpu::counter());
     pen::init();
-    Plat::release_held_cores(entry::warm_entry_address(), cache::clean);
+    entry::release_held_cores();
     bl33.entry
 }
 
@@ -139,7 +137,5 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
 /// What is wrong has been said, and nothing can be run.
 fn stop() -> ! {
     error!("this core stops here");
-    loop {
-        wfi();
-    }
+    cpu::stop()
 }

@@ -7,13 +7,13 @@
 //! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
 
 use crate::context::{Live, SysRegs};
+use crate::crash_record::CrashRecord;
 use crate::flow::SpmcEvent;
-use crate::hw::crash_record::CrashRecord;
-use crate::hw::layout;
+use crate::hw::{layout, shared, vectors};
 use crate::sri;
 use crate::system::{self, System};
-use crate::world::WorldContext;
 use crate::topology::MAX_CORES;
+use crate::world::{Exit, WorldContext};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::slice;
@@ -86,13 +86,21 @@ impl CoreData {
         self.current
     }
 
-    /// Puts the system registers of `world` into the CPU and parks those of the other world. Returns
-    /// whether they were not there already.
+    /// Puts the system registers of `world` into the CPU and parks those of the other world, unless
+    /// they are there already; then does what is `due` when they change hands. Returns what `world` can
+    /// be entered with.
     #[inline(always)]
-    pub fn switch_to(&mut self, world: World) -> bool {
-        if self.current == world {
-            return false;
+    pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Current<'_> {
+        if self.current != world {
+            self.exchange(world);
+            due(self);
         }
+        Current(self.context(world))
+    }
+
+    /// The registers change hands: `world` becomes current, which it is not.
+    #[inline(always)]
+    fn exchange(&mut self, world: World) {
         self.current = world;
         let policy = &self.system.policy;
         let (normal, secure, parked) = (&mut self.normal, &mut self.secure, &mut self.parked);
@@ -108,7 +116,6 @@ impl CoreData {
                 normal.load_return();
             }
         }
-        true
     }
 
     /// Makes the normal world current: its system registers are in the CPU, by
@@ -121,17 +128,33 @@ impl CoreData {
     }
 }
 
+/// The context of the world whose registers are in the CPU. Only [`CoreData::switch_to`] makes it, and as
+/// long as it is there nothing else can change hands: so that it can be entered.
+pub struct Current<'a>(&'a mut WorldContext);
+
+impl Current<'_> {
+    /// Runs the world until an exception brings the core back to EL3, and returns which one.
+    #[inline(always)]
+    pub fn enter(self) -> Exit {
+        // SAFETY: the switch has put the world's registers into the CPU, those of its return with
+        // them, and this borrow of the core's data has kept everybody from switching since.
+        unsafe { vectors::enter(self.0) }
+    }
+}
+
 /// Where in a core's data its crash record is.
 pub const CRASH_RECORD: usize = offset_of!(CoreData, crash);
 
-/// Which cores have ever started.
-static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+shared! {
+    /// Which cores have ever started.
+    static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+}
 
 impl CoreData {
     /// The number of the core whose crash record is at `record`, and the world it serves, for a crash
     /// report. None for an address that is no core's, or of a core whose data are not yet set up.
     pub fn peek(record: usize) -> Option<(usize, World)> {
-        let mut slots = CORES.iter().zip(&STARTED);
+        let mut slots = CORES.iter().zip(STARTED.iter());
         let (slot, started) =
             slots.find(|(slot, _)| slot.0.get() as usize + CRASH_RECORD == record)?;
         if !started.load(Ordering::Relaxed) {
@@ -150,11 +173,13 @@ struct Slot(UnsafeCell<MaybeUninit<CoreData>>);
 // SAFETY: `take` is the only way in, and its callers promise that each core takes its own slot.
 unsafe impl Sync for Slot {}
 
-/// Every core's data. entry.S computes TPIDR_EL3 from this symbol.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".noinit.cores")]
-static CORES: [Slot; MAX_CORES] =
-    [const { Slot(UnsafeCell::new(MaybeUninit::uninit())) }; MAX_CORES];
+shared! {
+    /// Every core's data. entry.S computes TPIDR_EL3 from this symbol.
+    #[unsafe(no_mangle)]
+    #[unsafe(link_section = ".noinit.cores")]
+    static CORES: [Slot; MAX_CORES] =
+        [const { Slot(UnsafeCell::new(MaybeUninit::uninit())) }; MAX_CORES];
+}
 
 /// This core's data: as new when the core starts for the first time, else as it left them. What all
 /// cores share must stand ([`system::set`]).

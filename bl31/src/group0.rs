@@ -1,8 +1,9 @@
 //! Group 0 interrupts: EL3's own. The doorbell, the platform's, and those that nobody claims.
 
 use crate::core_data::CoreData;
-use crate::hw::console::error;
 use crate::hw::gic::{self, IntId};
+use crate::hw::shared;
+use crate::messages::error;
 use crate::sri;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Plat, Platform};
@@ -12,8 +13,10 @@ use janus_spmd::World;
 /// stays.
 const UNCLAIMED_MAX: u32 = 64;
 
-/// Group 0 interrupts that nobody handled.
-static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
+shared! {
+    /// Group 0 interrupts that nobody handled.
+    static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
+}
 
 /// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
 pub fn handle(core: &mut CoreData) {

@@ -8,23 +8,39 @@
 //! * `world`, `core_data`, `system`: what a world, a core and the whole system own;
 //! * `context` and `cpu_ext`: which registers the worlds share, and how they are switched;
 //! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3;
-//! * `hw`: EL3's own memory, entry, devices and crash report.
+//! * `hw`: EL3's own memory, entry, devices and crash report;
+//! * `messages`: what the console says.
 //!
-//! What needs no hardware also builds on the host, for its tests.
+//! All but `hw` also builds on the host, where the tests put a machine of their own in its place (`fake`).
 
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_os = "none", no_std)]
 
+pub mod boot;
 pub mod boot_params;
 pub mod context;
+pub mod core_data;
 pub mod cpu_ext;
+pub mod crash_record;
+pub mod flow;
+pub mod group0;
+pub mod interrupts;
+pub mod messages;
+pub mod normal_entry;
+pub mod power;
+pub mod run;
+pub mod services;
 pub mod smc;
+pub mod spmc_image;
 pub mod spsr;
+pub mod sri;
+pub mod system;
+pub mod topology;
+pub mod traps;
+pub mod world;
 
-/// What runs on the target alone.
-macro_rules! on_target {
-    ($($module:ident)*) => { $(#[cfg(target_os = "none")] pub mod $module;)* };
-}
-on_target! {
-    boot core_data flow group0 hw interrupts normal_entry power run services spmc_image sri system
-    topology traps world
-}
+#[cfg(target_os = "none")]
+pub mod hw;
+// A machine for the tests.
+#[cfg(not(target_os = "none"))]
+#[path = "fake/mod.rs"]
+pub mod hw;

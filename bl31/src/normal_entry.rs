@@ -3,24 +3,21 @@
 use crate::boot_params::EntryPoint;
 use crate::context::Features;
 use crate::core_data::CoreData;
-use crate::hw::console::warning;
-use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
+use crate::hw::cpu;
+use crate::messages::warning;
 use janus_plat::{Plat, Platform};
 
 /// SPSR_EL3 for an entry at EL2 with its own stack pointer and everything masked.
 pub const SPSR_EL2H: u64 = 0x3c9;
 /// The same at EL1.
 pub const SPSR_EL1H: u64 = 0x3c5;
-/// ID_AA64PFR0_EL1.EL2, bits 11:8.
-const PFR0_EL2: u64 = 0xf << 8;
 
 /// An entry into the normal world as PSCI has it: at its highest EL, everything masked, x0 the
 /// caller's context ID.
 pub fn normal_entry(pc: u64, context_id: u64) -> EntryPoint {
-    let el2 = ID_AA64PFR0_EL1.get() & PFR0_EL2 != 0;
     let mut entry = EntryPoint {
         pc,
-        spsr: if el2 { SPSR_EL2H } else { SPSR_EL1H } as u32,
+        spsr: if cpu::has_el2() { SPSR_EL2H } else { SPSR_EL1H } as u32,
         ..EntryPoint::default()
     };
     entry.args[0] = context_id;
@@ -61,4 +58,3 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     context.spsr_el3 = u64::from(entry.spsr);
     core.begin_normal();
 }
-

@@ -1,16 +1,16 @@
 //! What PSCI's logic needs of this image: the platform behind it, and the hardware's part.
 
+use crate::hw::{cpu, shared};
 use crate::topology::{self, MAX_CORES};
-use aarch64_cpu::asm::wfi;
-use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, Readable};
-use core::arch::asm;
 use core::ops::Range;
-use janus_plat::{Plat, Platform as _, PowerOff};
+use janus_plat::{Plat, Platform as _};
 use janus_psci::platform::{Depths, PowerState};
 use janus_psci::{Platform, Psci, Suspend};
 
-/// PSCI's state of all cores.
-pub static PSCI: Psci<Power, MAX_CORES> = Psci::new(Power);
+shared! {
+    /// PSCI's state of all cores.
+    pub static PSCI: Psci<Power, MAX_CORES> = Psci::new(Power);
+}
 
 /// The platform, as PSCI sees it: its tables, and of its cores those that exist.
 #[derive(Debug)]
@@ -45,13 +45,8 @@ impl Platform for Power {
     }
 
     fn frequency(&self) -> u64 {
-        CNTFRQ_EL0.get()
+        cpu::counter_frequency()
     }
-}
-
-/// The system counter.
-pub fn now() -> u64 {
-    CNTPCT_EL0.get()
 }
 
 // No platform has anything to do for the levels above a core: the hooks below are empty.
@@ -59,7 +54,7 @@ pub fn now() -> u64 {
 /// A core sleeps no more ([`Psci::wake`]).
 #[inline(never)]
 pub fn wake(core: usize) {
-    PSCI.wake(core, now(), |_| {});
+    PSCI.wake(core, cpu::counter(), |_| {});
 }
 
 /// A core goes to sleep as decided ([`Psci::suspend`]).
@@ -69,29 +64,6 @@ pub fn wake(core: usize) {
 /// What the caller of PSCI gets.
 #[inline(never)]
 pub fn sleep(core: usize, suspend: &Suspend) -> Result<(), i64> {
-    PSCI.suspend(core, suspend, now(), |_| {}).map(|_| ())
-}
-
-/// Whether an interrupt or SError waits for this core (ISR_EL1), whatever masks it.
-pub fn interrupt_pending() -> bool {
-    let isr: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mrs {}, isr_el1", out(reg) isr, options(nomem, nostack, preserves_flags)) };
-    isr != 0
-}
-
-/// Sleeps until an interrupt waits for this core. It stays pending, for the world that it is for.
-pub fn wait_for_interrupt() {
-    while !interrupt_pending() {
-        wfi();
-    }
-}
-
-/// Stops the system; does not return.
-pub fn stop_system(how: PowerOff) -> ! {
-    Plat::power_off(how);
-    // The machine acts when it gets to it, without this core.
-    loop {
-        wfi();
-    }
+    PSCI.suspend(core, suspend, cpu::counter(), |_| {})
+        .map(|_| ())
 }

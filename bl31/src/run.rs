@@ -6,11 +6,11 @@
 //! the SPMC to do something before it goes on (to boot, to agree to a power state), it runs the same
 //! loop nested until the answer is there: [`run_spmc`].
 
-use crate::core_data::CoreData;
+use crate::core_data::{CoreData, Current};
 use crate::flow::{Flow, SpmcEvent};
+use crate::hw::cpu;
 use crate::world::Exit;
 use crate::{interrupts, services, sri, traps};
-use aarch64_cpu::registers::{ESR_EL3, Readable};
 use janus_spmd::World;
 
 /// ESR_EL3 of `smc #0` in AArch64: exception class 0x17, a 32-bit instruction, immediate zero.
@@ -61,23 +61,23 @@ fn turns(core: &mut CoreData, world: World) {
 
 /// Makes `world` the current one. The normal world gets what waits for it.
 #[inline(always)]
-pub fn switch(core: &mut CoreData, world: World) {
-    if core.switch_to(world)
-        && world == World::Normal
-        && core.sri.any()
-        && let Some(spmc) = &core.system.spmc
-    {
-        sri::deliver(&mut core.sri, spmc, core.index);
-    }
+pub fn switch(core: &mut CoreData, world: World) -> Current<'_> {
+    core.switch_to(world, |core| {
+        if world == World::Normal
+            && core.sri.any()
+            && let Some(spmc) = &core.system.spmc
+        {
+            sri::deliver(&mut core.sri, spmc, core.index);
+        }
+    })
 }
 
 /// Lets `world` run until it comes back, and handles why.
 #[inline(always)]
 fn turn(core: &mut CoreData, world: World) -> Flow {
-    switch(core, world);
-    let exit = core.context(world).enter();
+    let exit = switch(core, world).enter();
     if exit == Exit::Synchronous {
-        let esr = ESR_EL3.get();
+        let esr = cpu::syndrome();
         if esr != ESR_SMC64_0
             && let Some(flow) = traps::synchronous(core, world, esr)
         {

@@ -2,8 +2,8 @@
 
 use crate::boot_params::Image;
 use crate::context::{Policy, SpmcMode};
-use crate::hw::console::info;
 use crate::hw::shared_ram;
+use crate::messages::info;
 use crate::services::partitions;
 use crate::system::{Spmc, Sri};
 use core::fmt;
@@ -98,8 +98,7 @@ impl fmt::Display for NoSpmc {
             Self::Place(range) => write!(
                 f,
                 "the SPMC manifest puts the SPMC at {:#x} to {:#x}, outside secure RAM: correct load_address and binary_size",
-                range.start,
-                range.end
+                range.start, range.end
             ),
         }
     }

@@ -11,7 +11,7 @@
 //! interrupt instead. Between the two: a core first says that it is away and then looks for a
 //! doorbell; who rings first rings and then looks who is away.
 
-use crate::hw::gic;
+use crate::hw::{gic, shared};
 use crate::system::Spmc;
 use crate::topology;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -36,8 +36,10 @@ impl Todo {
     }
 }
 
-/// The cores that are off, or about to be: a bit each.
-static AWAY: AtomicU32 = AtomicU32::new(0);
+shared! {
+    /// The cores that are off, or about to be: a bit each.
+    static AWAY: AtomicU32 = AtomicU32::new(0);
+}
 const _: () = assert!(Plat::MAX_CORES <= u32::BITS as usize);
 
 const fn bit(index: usize) -> u32 {

@@ -4,6 +4,7 @@
 //! keeps a reference in its [`crate::core_data::CoreData`]; reading it writes no cache line.
 
 use crate::context::{Policy, SpmcMode};
+use crate::hw::shared;
 use janus_spmd::Spmd;
 use spin::Once;
 
@@ -36,7 +37,9 @@ impl System {
     }
 }
 
-static SYSTEM: Once<System> = Once::new();
+shared! {
+    static SYSTEM: Once<System> = Once::new();
+}
 
 /// Keeps what the boot core decided. Only the first call counts.
 pub fn set(system: System) {

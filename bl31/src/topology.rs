@@ -3,7 +3,7 @@
 //! The platform says which cores there can be; which ones there are, the boot finds out once
 //! ([`find_cores`]) and entry.S and PSCI look it up.
 
-use crate::hw::cache;
+use crate::hw::{cache, shared};
 use core::sync::atomic::{AtomicU64, Ordering};
 pub use janus_drivers::gic::AFFINITY_MASK;
 use janus_plat::{Plat, Platform};
@@ -14,10 +14,12 @@ pub const MAX_CORES: usize = Plat::MAX_CORES;
 /// Bit 31 of MPIDR_EL1, which is RES1: an MPIDR is never zero.
 const MPIDR_RES1: u64 = 1 << 31;
 
-/// Each core's affinity and [`MPIDR_RES1`] by its number, zero where there is no core; entry.S looks a
-/// starting core up here.
-#[unsafe(no_mangle)]
-static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+shared! {
+    /// Each core's affinity and [`MPIDR_RES1`] by its number, zero where there is no core; entry.S looks a
+    /// starting core up here.
+    #[unsafe(no_mangle)]
+    static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+}
 
 /// The number of the boot core. Called by entry.S with its MPIDR_EL1 as second argument.
 #[unsafe(no_mangle)]
@@ -47,8 +49,5 @@ pub fn find_cores(exists: impl Fn(u64) -> bool, found: impl Fn(usize)) {
         }
     }
     // Cores that start look themselves up with their caches off.
-    cache::clean(
-        (&raw const CORE_AFFINITIES).addr(),
-        size_of_val(&CORE_AFFINITIES),
-    );
+    cache::clean(&CORE_AFFINITIES[..]);
 }

@@ -47,7 +47,7 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
 /// An SError that is routed to EL3. SCR_EL3.EA is clear, so that a world's own come to itself.
 #[cold]
 pub fn serror(core: &mut CoreData, world: World) -> Flow {
-    crate::hw::console::error!(
+    crate::messages::error!(
         "core {}: SError taken from the {world:?} world; it goes on",
         core.index
     );

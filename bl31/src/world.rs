@@ -6,8 +6,7 @@
 //! not here: there is one set of them a core, [`crate::core_data::CoreData::parked`].
 
 use crate::context::El3Regs;
-use aarch64_cpu::registers::{ELR_EL3, Readable, SPSR_EL3, Writeable};
-use core::arch::{asm, global_asm};
+use crate::hw::cpu;
 use core::mem::offset_of;
 
 /// The number of general-purpose registers, x0 to x30.
@@ -29,6 +28,9 @@ pub struct WorldContext {
 }
 
 impl WorldContext {
+    /// Where vectors.S keeps EL3's own registers.
+    pub const EL3_FRAME: usize = offset_of!(Self, el3_frame);
+
     /// All zero: a world that was never started.
     pub const EMPTY: Self = Self {
         gpr: [0; GPR_COUNT],
@@ -42,16 +44,14 @@ impl WorldContext {
     #[inline(always)]
     pub fn save_return(&mut self) {
         // Both are read first: the compiler then stores them as a pair.
-        let (elr, spsr) = (ELR_EL3.get(), SPSR_EL3.get());
+        let (elr, spsr) = cpu::return_state();
         (self.elr_el3, self.spsr_el3) = (elr, spsr);
     }
 
     /// Sets where the world, which becomes current, goes on.
     #[inline(always)]
     pub fn load_return(&self) {
-        let (elr, spsr) = (self.elr_el3, self.spsr_el3);
-        ELR_EL3.set(elr);
-        SPSR_EL3.set(spsr);
+        cpu::set_return_state(self.elr_el3, self.spsr_el3);
     }
 
     /// x0 to x17: all that a call can carry (SMCCC 1.2).
@@ -61,35 +61,6 @@ impl WorldContext {
             .split_first_chunk_mut()
             .expect("31 registers hold 18");
         args
-    }
-
-    /// Runs the world until an exception brings the core back to EL3, and returns which one.
-    ///
-    /// The world's system registers, ELR_EL3 and SPSR_EL3 must be in the CPU.
-    #[inline(always)]
-    pub fn enter(&mut self) -> Exit {
-        let kind: u64;
-        // SAFETY: world_enter keeps SP, x19 and x29 and the asm block declares everything else as
-        // clobbered. A lower EL cannot reach EL3's memory: it runs in another translation regime,
-        // and what it gets of EL3's registers is what `self` holds.
-        unsafe {
-            asm!(
-                "bl world_enter",
-                inout("x0") self => kind,
-                out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _,
-                out("x25") _, out("x26") _, out("x27") _, out("x28") _,
-                clobber_abi("C"),
-            );
-        }
-        // The frequent one first, on a branch of its own.
-        if kind == Exit::SYNC {
-            return Exit::Synchronous;
-        }
-        match kind {
-            Exit::IRQ => Exit::Irq,
-            Exit::FIQ => Exit::Fiq,
-            _ => Exit::SError,
-        }
     }
 }
 
@@ -105,20 +76,3 @@ pub enum Exit {
     /// A physical SError that is routed to EL3.
     SError,
 }
-
-impl Exit {
-    const SYNC: u64 = 0;
-    const IRQ: u64 = 1;
-    const FIQ: u64 = 2;
-    const SERROR: u64 = 3;
-}
-
-global_asm!(
-    include_str!("hw/vectors.S"),
-    gpr = const offset_of!(WorldContext, gpr),
-    el3_frame = const offset_of!(WorldContext, el3_frame),
-    sync = const Exit::SYNC,
-    irq = const Exit::IRQ,
-    fiq = const Exit::FIQ,
-    serror = const Exit::SERROR,
-);

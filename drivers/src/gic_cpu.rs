@@ -4,7 +4,7 @@
 //! Group 1 is off when a core comes on and is the normal world's afterwards. Some registers have
 //! one copy per world, chosen by SCR_EL3.NS; [`init`] sets both, nothing else here depends on it.
 
-use crate::gic::{AFFINITY_MASK, IntId};
+use crate::gic::{AFFINITY_MASK, IntId, Pending};
 use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
@@ -102,19 +102,6 @@ pub fn listen() {
 pub fn disable_secure_group1() {
     GicCpuInterface::enable_group1_secure(false);
     isb();
-}
-
-/// What waits for this core, as ICC_HPPIR0_EL1 tells EL3.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Pending {
-    /// A Group 0 interrupt: EL3's.
-    Group0(IntId),
-    /// A secure Group 1 interrupt (1020): the SPMC's.
-    SecureGroup1,
-    /// A non-secure Group 1 interrupt (1021).
-    NonSecureGroup1,
-    /// Nothing (1023): it went away, or it is masked. Not an error.
-    None,
 }
 
 /// The pending interrupt of the highest priority, without acknowledging it. Reads ICC_HPPIR0_EL1.

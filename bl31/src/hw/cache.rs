@@ -3,8 +3,13 @@
 use aarch64_cpu::asm::barrier;
 use core::arch::asm;
 
+/// Writes `what` back to the point of coherency, and waits for it.
+pub fn clean<T: ?Sized>(what: &T) {
+    clean_range((&raw const *what).addr(), size_of_val(what));
+}
+
 /// Writes `bytes` bytes at `address` back to the point of coherency, and waits for it.
-pub fn clean(address: usize, bytes: usize) {
+pub fn clean_range(address: usize, bytes: usize) {
     let ctr: usize;
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };

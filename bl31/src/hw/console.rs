@@ -8,7 +8,7 @@ use arm_pl011_uart::{PL011Registers, Uart};
 use core::fmt::{self, Write};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use janus_plat::{Plat, Platform};
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 use safe_mmio::UniqueMmioPointer;
 use spin::mutex::SpinMutex;
 
@@ -73,32 +73,6 @@ impl Log for Logger {
 
     fn flush(&self) {}
 }
-
-/// Passes one line of EL3's own on to `log`.
-///
-/// For the macros below. Those of `log` say the same, but build each record where they are used,
-/// with a module, a file and a line that nobody prints: a hundred bytes and more a message.
-#[cold]
-#[inline(never)]
-pub fn say(level: Level, text: fmt::Arguments<'_>) {
-    if level <= log::max_level() {
-        log::logger().log(&Record::builder().level(level).args(text).build());
-    }
-}
-
-/// Something does not work. Arguments as for `format_args!`.
-macro_rules! error {
-    ($($text:tt)+) => { $crate::hw::console::say(log::Level::Error, format_args!($($text)+)) };
-}
-/// Something works, and should be looked at.
-macro_rules! warning {
-    ($($text:tt)+) => { $crate::hw::console::say(log::Level::Warn, format_args!($($text)+)) };
-}
-/// What a person wants to see at boot.
-macro_rules! info {
-    ($($text:tt)+) => { $crate::hw::console::say(log::Level::Info, format_args!($($text)+)) };
-}
-pub(crate) use {error, info, warning};
 
 /// Sends `log`'s records to the console. Boot firmware has set the UART up already.
 pub fn init() {

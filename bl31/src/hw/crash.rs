@@ -6,11 +6,11 @@
 //! addresses `llvm-symbolizer --obj=bl31` or addr2line turn into lines. Then the core stops for good;
 //! the other cores go on.
 
-use crate::hw::console;
 use crate::core_data::CoreData;
-use crate::topology::{AFFINITY_MASK, MAX_CORES};
-use crate::hw::crash_record::CrashRecord;
+use crate::crash_record::CrashRecord;
+use crate::hw::console;
 use crate::hw::layout;
+use crate::topology::{AFFINITY_MASK, MAX_CORES};
 use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{
     ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,

@@ -2,10 +2,9 @@
 
 use crate::core_data::{CRASH_RECORD, CoreData};
 use crate::hw::layout::STACK_STRIDE;
-use crate::hw::mmu;
-use crate::hw::pen;
-use core::arch::global_asm;
+use crate::hw::{cache, mmu, pen};
 use crate::topology::MAX_CORES;
+use core::arch::global_asm;
 use janus_plat::{Plat, Platform};
 
 global_asm!(
@@ -28,9 +27,9 @@ unsafe extern "C" {
     fn park_core(index: usize) -> !;
 }
 
-/// The physical address at which a core enters EL3 with its MMU off.
-pub fn warm_entry_address() -> usize {
-    warm_entry as *const () as usize
+/// Has the cores that boot firmware holds come to the warm entry. Once, on the boot core.
+pub fn release_held_cores() {
+    Plat::release_held_cores(warm_entry as *const () as usize, cache::clean_range);
 }
 
 /// Turns this core's MMU off and lets it wait for its next start. The core's stack and data are

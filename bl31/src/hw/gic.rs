@@ -1,13 +1,13 @@
 //! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
 
-use crate::hw::console::{error, warning};
+use crate::messages::{error, warning};
 use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
 use janus_drivers::gic::{self, Error, Gic, Sgis};
-pub use janus_drivers::gic::IntId;
+pub use janus_drivers::gic::{IntId, Pending};
 use janus_drivers::gic_cpu;
-pub use janus_drivers::gic_cpu::{Pending, acknowledge_group0, end_group0, pending};
+pub use janus_drivers::gic_cpu::{acknowledge_group0, end_group0, pending};
 use janus_plat::{Plat, Platform};
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the

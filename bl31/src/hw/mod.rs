@@ -1,14 +1,23 @@
 //! What only the hardware has: EL3's own memory, its entry and its way out, devices, the crash report.
 //!
-//! Everything that decides lives outside and also builds on the host, for its tests.
+//! Everything that decides lives outside, and meets on the host a machine made for its tests
+//! (`fake/`) with the same names.
 
 pub mod cache;
 pub mod console;
+pub mod cpu;
 pub mod crash;
-pub mod crash_record;
 pub mod entry;
 pub mod gic;
 pub mod layout;
 pub mod mmu;
 pub mod pen;
+pub mod power;
 pub mod shared_ram;
+pub mod vectors;
+
+/// Declares what all cores share and change: here a static; on the host one for each test.
+macro_rules! shared {
+    ($($item:item)+) => { $($item)+ };
+}
+pub(crate) use shared;

@@ -9,8 +9,8 @@
 //! core. It cannot come too early: a core first listens for it ([`gic::listen_for_wake`]) and then
 //! looks at its slot; who releases it first opens the slot and then sends.
 
-use crate::system::System;
 use crate::hw::{cache, gic};
+use crate::system::System;
 use crate::topology::MAX_CORES;
 use core::sync::atomic::{AtomicU64, Ordering};
 use janus_plat::{Plat, Platform};
@@ -36,11 +36,11 @@ static PEN: [Slot; MAX_CORES] = [const {
 pub fn release(system: &System, index: usize) {
     let Some(slot) = PEN.get(index) else { return };
     slot.go.store(1, Ordering::Release);
-    cache::clean((&raw const *slot).addr(), size_of::<Slot>());
+    cache::clean(slot);
     gic::wake(system.sri(), Plat::mpidr(index));
 }
 
 /// Makes the pen's zeroes visible to cores that run uncached. Once, before any core comes here.
 pub fn init() {
-    cache::clean((&raw const PEN).addr(), size_of_val(&PEN));
+    cache::clean(&PEN);
 }

@@ -1,12 +1,11 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
 use super::service::{NOT_SUPPORTED, Service, answer};
-use crate::flow::{Flow};
 use crate::context::{El3Regs, mrs};
 use crate::core_data::CoreData;
+use crate::flow::Flow;
 use crate::smc::arch::{self, Function};
 use crate::smc::{availability, workarounds};
-use core::arch::asm;
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
@@ -104,19 +103,5 @@ fn cpu() -> workarounds::Cpu {
 /// Invalidates the branch predictors of the cores that [`workarounds::Cpu::predictor_needs_call`]
 /// names: they do so when the MMU of EL3 is turned off.
 fn invalidate_predictors() {
-    // SAFETY: the image's code is mapped where it is, so it runs on with the MMU off; between the two
-    // writes of SCTLR_EL3 no data are accessed, and the second puts back what was there.
-    unsafe {
-        asm!(
-            "mrs {on}, sctlr_el3",
-            "bic {off}, {on}, #1",
-            "msr sctlr_el3, {off}",
-            "isb",
-            "msr sctlr_el3, {on}",
-            "isb",
-            on = out(reg) _,
-            off = out(reg) _,
-            options(nostack, preserves_flags),
-        );
-    }
+    crate::hw::cpu::toggle_mmu();
 }

@@ -1,9 +1,9 @@
 //! The errata management ABI (DEN0100).
 
 use super::service::{Service, answer};
-use crate::flow::{Flow};
 use crate::context::mrs;
 use crate::core_data::CoreData;
+use crate::flow::Flow;
 use crate::smc::errata;
 use crate::spsr;
 use janus_spmd::World;

@@ -3,12 +3,12 @@
 //! All decisions are `janus-spmd`'s. This file only lends it the registers of both worlds and does
 //! the work that needs the hardware.
 
-use super::service::{Service};
-use crate::flow::{Flow, SpmcEvent};
-use crate::hw::console::error;
+use super::service::Service;
 use crate::core_data::CoreData;
+use crate::flow::{Flow, SpmcEvent};
 use crate::group0;
 use crate::hw::{console, gic};
+use crate::messages::error;
 use janus_spmd::{Action, Work, World};
 
 /// See the module's documentation.
@@ -73,16 +73,14 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
         Work::SpmcFailed(code) => {
             error!(
                 "core {}: the SPMC says that it failed to start: error {}",
-                core.index,
-                code
+                core.index, code
             );
             finished(core, SpmcEvent::Failed)
         }
         Work::SpmcStrayed(function) => {
             error!(
                 "core {}: the SPMC called {:#x} while it was to start",
-                core.index,
-                function
+                core.index, function
             );
             finished(core, SpmcEvent::Failed)
         }

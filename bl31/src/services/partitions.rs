@@ -3,10 +3,10 @@
 //! To a partition a request is a function call. Here it becomes what it is: a request of the
 //! dispatcher, and the secure world running until it has answered.
 
-use super::ffa::{report_death};
-use crate::flow::{SpmcEvent};
-use crate::hw::console::error;
+use super::ffa::report_death;
 use crate::core_data::CoreData;
+use crate::flow::SpmcEvent;
+use crate::messages::error;
 use crate::run;
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Answer, LogicalPartition, Messenger, NotAvailable, Regs, Request};

@@ -4,14 +4,15 @@
 //! The SPMC is asked before a core loses its state, and told when it is back. It runs inside the
 //! call for that, as in [`crate::run::run_spmc`].
 
+use super::ffa::report_death;
 use super::service::{NOT_SUPPORTED, Service, answer};
-use super::ffa::{report_death};
-use crate::flow::{Flow, SpmcEvent};
 use crate::boot_params::EntryPoint;
-use crate::hw::console::warning;
 use crate::core_data::CoreData;
-use crate::power::{self, PSCI, interrupt_pending, now, stop_system, wait_for_interrupt};
-use crate::hw::{entry, gic, pen};
+use crate::flow::{Flow, SpmcEvent};
+use crate::hw::power::stop_system;
+use crate::hw::{cpu, entry, gic, pen};
+use crate::messages::warning;
+use crate::power::{self, PSCI};
 use crate::{normal_entry, run, sri};
 use janus_plat::PowerOff;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
@@ -115,7 +116,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     core.spmd.turn_off();
     sri::hand_over(&mut core.sri, core.system.spmc.as_ref(), core.index);
     gic::listen_for_wake(core.system.sri());
-    PSCI.going_off(core.index, now(), |_| {});
+    PSCI.going_off(core.index, cpu::counter(), |_| {});
     PSCI.off(core.index);
     entry::park(core)
 }
@@ -127,11 +128,11 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
         if let Err(error) = power::sleep(core.index, suspend) {
             return Some(error);
         }
-        wait_for_interrupt();
+        cpu::wait_for_interrupt();
         power::wake(core.index);
         return Some(0);
     }
-    if interrupt_pending() {
+    if cpu::interrupt_pending() {
         return Some(0);
     }
     if ask_spmc(core, power_request(suspend.function, arguments)).is_err() {
@@ -148,7 +149,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     }
     // These platforms keep a core's state in a power-down state: EL3's own and, by the rules, the
     // SPMC's survive. The normal world's is gone by its own wish.
-    wait_for_interrupt();
+    cpu::wait_for_interrupt();
     power::wake(core.index);
     let _ = ask_spmc(core, warm_boot);
     run::switch(core, World::Normal);

@@ -5,8 +5,8 @@
 //! tests and what is written after them take the UUID for "PSCI and the rest are here".
 
 use super::service::{NOT_SUPPORTED, Service, answer};
-use crate::flow::{Flow};
 use crate::core_data::CoreData;
+use crate::flow::Flow;
 use crate::power::PSCI;
 use janus_spmd::World;
 

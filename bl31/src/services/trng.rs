@@ -1,11 +1,11 @@
 //! The TRNG firmware interface (DEN0098) on the CPU's own source of entropy, where it has one.
 
-use super::service::{Service};
-use crate::flow::{Flow};
+use super::service::Service;
 use crate::context::{field, mrs};
 use crate::core_data::CoreData;
+use crate::flow::Flow;
+use crate::hw::cpu;
 use crate::smc::trng;
-use core::arch::asm;
 use janus_spmd::World;
 
 /// See the module's documentation.
@@ -25,25 +25,8 @@ pub fn present() -> bool {
     field(mrs!("ID_AA64ISAR0_EL1"), 60) != 0
 }
 
-/// 64 bits of RNDRRS, whose generator is reseeded before. It may have to wait for its source, and
-/// then says so; after some attempts the caller hears that there is no entropy just now.
+/// 64 bits of RNDRRS. It may have to wait for its source, and then says so; after some attempts the
+/// caller hears that there is no entropy just now.
 fn entropy() -> Option<u64> {
-    for _ in 0..16 {
-        let (value, valid): (u64, u64);
-        // SAFETY: `present` said that the register exists. Reads it, and whether the read worked:
-        // Z is set if not.
-        unsafe {
-            asm!(
-                "mrs {value}, S3_3_C2_C4_1",
-                "cset {valid}, ne",
-                value = out(reg) value,
-                valid = out(reg) valid,
-                options(nomem, nostack),
-            );
-        }
-        if valid != 0 {
-            return Some(value);
-        }
-    }
-    None
+    (0..16).find_map(|_| cpu::random())
 }

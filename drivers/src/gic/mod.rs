@@ -107,6 +107,19 @@ pub fn wake_sgi(sri: Option<u32>, doorbell: Option<u32>) -> u32 {
     }
 }
 
+/// What waits for this core, as ICC_HPPIR0_EL1 tells EL3.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pending {
+    /// A Group 0 interrupt: EL3's.
+    Group0(IntId),
+    /// A secure Group 1 interrupt (1020): the SPMC's.
+    SecureGroup1,
+    /// A non-secure Group 1 interrupt (1021).
+    NonSecureGroup1,
+    /// Nothing (1023): it went away, or it is masked. Not an error.
+    None,
+}
+
 /// Why this GIC cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Error {

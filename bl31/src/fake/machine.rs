@@ -1,0 +1,183 @@
+//! What a test says about its machine, and what has happened on it.
+
+use crate::context::World;
+use crate::hw::gic::Pending;
+use crate::world::{Exit, WorldContext};
+use janus_plat::{Plat, Platform, PowerOff};
+use std::boxed::Box;
+use std::cell::{RefCell, RefMut};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::string::String;
+use std::vec::Vec;
+
+/// A step of a world: what it does to its registers, and how it comes back to EL3.
+pub type Step = Box<dyn FnOnce(&mut WorldContext) -> Exit>;
+
+/// What happened, as far as tests look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// This world was entered with this in x0 to x4.
+    Entered(World, [u64; 5]),
+    /// EL3 said this.
+    Said(String),
+    /// The SPMC said this.
+    SpmcSaid(String),
+    /// Boot firmware's held cores were let go.
+    HeldCoresReleased,
+    /// A core was let out of the pen.
+    Released(usize),
+    /// The core hears nothing but its wake-up.
+    ListensForWake,
+    /// The core slept until an interrupt.
+    Slept,
+    /// An SGI went to the normal world of the core with this affinity.
+    Sent(u32, u64),
+    /// The normal world got the schedule receiver interrupt.
+    SriGiven,
+    /// A Group 0 interrupt was ended.
+    Ended(u32),
+    /// An interrupt was disabled.
+    Disabled(u32),
+    /// Secure interrupts were disabled on this core.
+    SecureInterruptsOff,
+}
+
+/// How a core left Rust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// This core waits for its next start.
+    Parked(usize),
+    /// The core stopped.
+    Stopped,
+    /// The system stopped.
+    SystemStopped(PowerOff),
+    /// This world was entered and its script is at its end.
+    OutOfScript(World),
+}
+
+/// See the module's documentation.
+pub struct Machine {
+    /// ESR_EL3.
+    pub esr: u64,
+    /// ELR_EL3 and SPSR_EL3.
+    pub return_state: (u64, u64),
+    /// Whether there is an EL2.
+    pub el2: bool,
+    /// The system counter.
+    pub counter: u64,
+    /// Whether an interrupt waits for the core.
+    pub interrupt_pending: bool,
+    /// The affinities of the cores that exist.
+    pub cores: Vec<u64>,
+    /// Why the interrupt controller cannot be used.
+    pub gic_fault: Option<&'static str>,
+    /// What waits for this core.
+    pub pending: Option<Pending>,
+    /// The affinities at which the doorbell was rung.
+    pub doorbells: Vec<u64>,
+    /// BL2's parameters: words from [`Machine::PARAMETERS`] on.
+    pub parameters: Vec<u64>,
+    /// The SPMC's manifest, at [`Machine::MANIFEST`].
+    pub manifest: Option<&'static [u8]>,
+    /// The scripts of the normal and the secure world.
+    scripts: [VecDeque<Step>; 2],
+    /// What happened, in its order.
+    pub events: Vec<Event>,
+}
+
+std::thread_local! {
+    static MACHINE: RefCell<Machine> = RefCell::new(Machine::new());
+}
+
+/// The machine of this test. To be held for no longer than a statement.
+pub fn machine() -> RefMut<'static, Machine> {
+    // SAFETY: a test is one thread, and its machine lives as long as that.
+    MACHINE.with(|machine| unsafe { &*std::ptr::from_ref(machine) }.borrow_mut())
+}
+
+impl Machine {
+    /// Where BL2's parameters are.
+    pub const PARAMETERS: u64 = Plat::MEMORY.shared.start as u64 + 0x8000;
+    /// Where the SPMC's manifest is.
+    pub const MANIFEST: u64 = Plat::MEMORY.shared.start as u64 + 0x2000;
+
+    /// Four cores that have EL2, on which nothing has happened.
+    fn new() -> Self {
+        Self {
+            esr: 0,
+            return_state: (0, 0),
+            el2: true,
+            counter: 0,
+            interrupt_pending: false,
+            cores: (0..4).map(Plat::mpidr).collect(),
+            gic_fault: None,
+            pending: None,
+            doorbells: Vec::new(),
+            parameters: Vec::new(),
+            manifest: None,
+            scripts: Default::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Adds a step to the script of `world`.
+    pub fn plays(&mut self, world: World, step: impl FnOnce(&mut WorldContext) -> Exit + 'static) {
+        self.scripts[world as usize].push_back(Box::new(step));
+    }
+
+    /// Keeps that something happened.
+    pub fn happens(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// What happened since this was asked last.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The core sleeps, and an interrupt comes.
+    pub fn sleeps(&mut self) {
+        self.happens(Event::Slept);
+    }
+
+    /// The word of BL2's parameters at `address`.
+    pub fn word(&self, address: u64) -> Option<u64> {
+        let offset = address.checked_sub(Self::PARAMETERS)?;
+        self.parameters
+            .get(usize::try_from(offset / 8).ok()?)
+            .copied()
+    }
+}
+
+/// Runs the next step of the world whose context this is: as on the hardware SCR_EL3.NS says which.
+pub fn enter(context: &mut WorldContext) -> Exit {
+    let world = if context.el3.scr_el3 & 1 != 0 {
+        World::Normal
+    } else {
+        World::Secure
+    };
+    let [x0, x1, x2, x3, x4, ..] = context.gpr;
+    machine().happens(Event::Entered(world, [x0, x1, x2, x3, x4]));
+    let step = machine().scripts[world as usize].pop_front();
+    match step {
+        Some(step) => step(context),
+        None => end(End::OutOfScript(world)),
+    }
+}
+
+/// Leaves Rust for good.
+pub fn end(how: End) -> ! {
+    panic_any(how)
+}
+
+/// Runs what does not return, and tells how it ended.
+pub fn ends<T>(run: impl FnOnce() -> T) -> End {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
+        panic!("it returned");
+    };
+    match payload.downcast::<End>() {
+        Ok(end) => *end,
+        Err(other) => resume_unwind(other),
+    }
+}

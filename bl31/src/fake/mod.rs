@@ -1,0 +1,327 @@
+//! A machine for the tests on the host: the names of `hw/`, with nothing behind them but what a test says
+//! and what it wants to see.
+//!
+//! Each test (each thread) has a machine of its own, [`Machine`], statics included ([`shared!`]). Worlds are
+//! played by scripts: entering a world runs the next step of its script on the world's registers. A core that
+//! leaves Rust for good (it parks, stops, or has no script any more) ends the test's call by a panic that
+//! [`ends`] catches.
+
+mod machine;
+mod per_test;
+
+pub use machine::{End, Event, Machine, Step, ends, machine};
+pub use per_test::PerTest;
+
+use machine::end;
+
+/// Declares what all cores share and change: one for each test.
+macro_rules! shared {
+    ($($(#[$meta:meta])* $vis:vis static $NAME:ident: $T:ty = $init:expr;)+) => {
+        $(
+            #[doc = "One for each test."]
+            $vis static $NAME: $crate::hw::PerTest<$T> = $crate::hw::PerTest::new(|| $init);
+        )+
+    };
+}
+pub(crate) use shared;
+
+pub mod cache {
+    //! There is none.
+
+    /// All is coherent.
+    pub fn clean<T: ?Sized>(_: &T) {}
+}
+
+pub mod console {
+    //! The console of a test: the machine keeps its lines.
+
+    use super::{Event, machine};
+    use log::{LevelFilter, Log, Metadata, Record};
+
+    struct Logger;
+
+    impl Log for Logger {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &Record<'_>) {
+            let line = format!("{}: {}", record.level(), record.args());
+            machine().happens(Event::Said(line));
+        }
+
+        fn flush(&self) {}
+    }
+
+    /// Sends `log`'s records to the machine of the test.
+    pub fn init() {
+        // Another test may have done so.
+        let _ = log::set_logger(&Logger);
+        log::set_max_level(LevelFilter::Info);
+    }
+
+    /// Prints a line of the SPMC's.
+    pub fn spmc_line(line: janus_spmd::Line<'_>) {
+        machine().happens(Event::SpmcSaid(line.to_string()));
+    }
+}
+
+pub mod cpu {
+    //! The core that runs this.
+
+    use super::{End, end, machine};
+
+    /// ESR_EL3.
+    pub fn syndrome() -> u64 {
+        machine().esr
+    }
+
+    /// ELR_EL3 and SPSR_EL3.
+    pub fn return_state() -> (u64, u64) {
+        machine().return_state
+    }
+
+    /// Sets ELR_EL3 and SPSR_EL3.
+    pub fn set_return_state(elr: u64, spsr: u64) {
+        machine().return_state = (elr, spsr);
+    }
+
+    /// Whether there is an EL2.
+    pub fn has_el2() -> bool {
+        machine().el2
+    }
+
+    /// The system counter: it counts how often it is asked.
+    pub fn counter() -> u64 {
+        let mut machine = machine();
+        machine.counter += 1;
+        machine.counter
+    }
+
+    /// 62.5 MHz, as QEMU's.
+    pub fn counter_frequency() -> u64 {
+        62_500_000
+    }
+
+    /// Whether an interrupt waits.
+    pub fn interrupt_pending() -> bool {
+        machine().interrupt_pending
+    }
+
+    /// One comes.
+    pub fn wait_for_interrupt() {
+        machine().sleeps();
+    }
+
+    /// The core stops.
+    pub fn stop() -> ! {
+        end(End::Stopped)
+    }
+
+    /// There is no FEAT_RNG.
+    pub fn random() -> Option<u64> {
+        None
+    }
+
+    /// There is none.
+    pub fn toggle_mmu() {}
+}
+
+pub mod entry {
+    //! The way out of Rust.
+
+    use super::{End, Event, end, machine};
+    use crate::core_data::CoreData;
+
+    /// All held cores are now ours.
+    pub fn release_held_cores() {
+        machine().happens(Event::HeldCoresReleased);
+    }
+
+    /// The core waits for its next start.
+    pub fn park(core: &mut CoreData) -> ! {
+        end(End::Parked(core.index))
+    }
+}
+
+pub mod gic {
+    //! An interrupt controller of which a test says what is pending.
+
+    use super::{Event, machine};
+    use crate::system::{Spmc, Sri};
+    use core::fmt;
+    pub use janus_drivers::gic::{IntId, Pending};
+
+    /// What a test says is wrong.
+    pub struct Fault(pub &'static str);
+
+    impl fmt::Display for Fault {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    fn result() -> Result<(), Fault> {
+        machine().gic_fault.map_or(Ok(()), |why| Err(Fault(why)))
+    }
+
+    /// Sets the distributor up.
+    ///
+    /// # Errors
+    ///
+    /// [`super::Machine::gic_fault`].
+    pub fn init(_: bool) -> Result<(), Fault> {
+        result()
+    }
+
+    /// Sets this core's redistributor and CPU interface up.
+    ///
+    /// # Errors
+    ///
+    /// [`super::Machine::gic_fault`].
+    pub fn init_core(_: Option<&Sri>) -> Result<(), Fault> {
+        result()
+    }
+
+    /// Gives the schedule receiver interrupt to the normal world.
+    ///
+    /// # Errors
+    ///
+    /// [`super::Machine::gic_fault`].
+    pub fn give_sri(_: &Spmc) -> Result<(), Fault> {
+        machine().happens(Event::SriGiven);
+        result()
+    }
+
+    /// Whether a core with this affinity exists.
+    pub fn has_core(affinity: u64) -> bool {
+        machine().cores.contains(&affinity)
+    }
+
+    /// What waits for this core.
+    pub fn pending() -> Pending {
+        machine().pending.unwrap_or(Pending::None)
+    }
+
+    /// Takes the pending Group 0 interrupt.
+    pub fn acknowledge_group0() -> Option<IntId> {
+        let mut machine = machine();
+        match machine.pending.take() {
+            Some(Pending::Group0(id)) => Some(id),
+            other => {
+                machine.pending = other;
+                None
+            }
+        }
+    }
+
+    /// Ends it.
+    pub fn end_group0(id: IntId) {
+        machine().happens(Event::Ended(id.into()));
+    }
+
+    /// Only the wake-up of a parked core is heard from here on.
+    pub fn listen_for_wake(_: Option<&Sri>) {
+        machine().happens(Event::ListensForWake);
+    }
+
+    /// Whether the doorbell was rung at one of these cores.
+    pub fn take_doorbells(_: u32, at: &dyn Fn(u64) -> bool) -> bool {
+        let mut machine = machine();
+        let before = machine.doorbells.len();
+        machine.doorbells.retain(|&affinity| !at(affinity));
+        machine.doorbells.len() != before
+    }
+
+    /// Disables an interrupt.
+    pub fn disable(id: IntId) {
+        machine().happens(Event::Disabled(id.into()));
+    }
+
+    /// Nobody on this core takes secure interrupts any more.
+    pub fn give_up_secure_interrupts() {
+        machine().happens(Event::SecureInterruptsOff);
+    }
+
+    /// Sends SGI `id` to the normal world of the core with this affinity.
+    pub fn send_to_normal_world(id: u32, affinity: u64) {
+        machine().happens(Event::Sent(id, affinity));
+    }
+}
+
+pub mod layout {
+    //! Memory that the image lays out.
+
+    use core::ops::Range;
+
+    /// A core has no room for vector registers.
+    pub fn vectors(_: usize) -> Range<usize> {
+        16..16
+    }
+}
+
+pub mod pen {
+    //! Where cores wait while they are off.
+
+    use super::{Event, machine};
+    use crate::system::System;
+
+    /// Lets core `index` out.
+    pub fn release(_: &System, index: usize) {
+        machine().happens(Event::Released(index));
+    }
+
+    /// Nothing to do.
+    pub fn init() {}
+}
+
+pub mod power {
+    //! The end of a run.
+
+    use super::{End, end};
+    use janus_plat::PowerOff;
+
+    /// The system stops.
+    pub fn stop_system(how: PowerOff) -> ! {
+        end(End::SystemStopped(how))
+    }
+}
+
+pub mod shared_ram {
+    //! What boot firmware left, as the test has it.
+
+    use super::machine;
+    use crate::boot_params::Memory;
+
+    /// The test's words.
+    pub struct SharedRam;
+
+    impl Memory for SharedRam {
+        fn word(&self, address: u64) -> Option<u64> {
+            machine().word(address)
+        }
+    }
+
+    /// The manifest that the test has at this address.
+    pub fn page_from(at: u64) -> Option<&'static [u8]> {
+        machine()
+            .manifest
+            .filter(|_| at == super::Machine::MANIFEST)
+    }
+}
+
+pub mod vectors {
+    //! The way into a world and back.
+
+    use super::machine;
+    use crate::world::{Exit, WorldContext};
+
+    /// Runs the next step of the world's script.
+    ///
+    /// # Safety
+    ///
+    /// None needed here.
+    pub unsafe fn enter(context: &mut WorldContext) -> Exit {
+        machine::enter(context)
+    }
+}

@@ -1,0 +1,105 @@
+//! The core that runs this: what EL3 reads of it and has it do, but for the worlds' registers, which
+//! are [`crate::context`]'s.
+
+use aarch64_cpu::asm;
+use aarch64_cpu::registers::{
+    CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ESR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
+};
+
+/// ID_AA64PFR0_EL1.EL2, bits 11:8.
+const PFR0_EL2: u64 = 0xf << 8;
+
+/// ESR_EL3: why the last exception was taken.
+#[inline(always)]
+pub fn syndrome() -> u64 {
+    ESR_EL3.get()
+}
+
+/// ELR_EL3 and SPSR_EL3: where the last exception came from.
+#[inline(always)]
+pub fn return_state() -> (u64, u64) {
+    (ELR_EL3.get(), SPSR_EL3.get())
+}
+
+/// Sets ELR_EL3 and SPSR_EL3: where the next ERET goes.
+#[inline(always)]
+pub fn set_return_state(elr: u64, spsr: u64) {
+    ELR_EL3.set(elr);
+    SPSR_EL3.set(spsr);
+}
+
+/// Whether there is an EL2, in either world.
+pub fn has_el2() -> bool {
+    ID_AA64PFR0_EL1.get() & PFR0_EL2 != 0
+}
+
+/// The system counter.
+pub fn counter() -> u64 {
+    CNTPCT_EL0.get()
+}
+
+/// The system counter's frequency, in Hz.
+pub fn counter_frequency() -> u64 {
+    CNTFRQ_EL0.get()
+}
+
+/// Whether an interrupt or SError waits for this core (ISR_EL1), whatever masks it.
+pub fn interrupt_pending() -> bool {
+    let isr: u64;
+    // SAFETY: reads a register.
+    unsafe {
+        core::arch::asm!("mrs {}, isr_el1", out(reg) isr, options(nomem, nostack, preserves_flags));
+    }
+    isr != 0
+}
+
+/// Sleeps until an interrupt waits for this core. It stays pending, for the world that it is for.
+pub fn wait_for_interrupt() {
+    while !interrupt_pending() {
+        asm::wfi();
+    }
+}
+
+/// Stops this core for good.
+pub fn stop() -> ! {
+    loop {
+        asm::wfi();
+    }
+}
+
+/// 64 bits of RNDRRS, whose generator is reseeded before; None if it has none just now. Only where the
+/// CPU has FEAT_RNG.
+pub fn random() -> Option<u64> {
+    let (value, valid): (u64, u64);
+    // SAFETY: reads a register that the caller knows to exist, and whether the read worked: Z is set if
+    // not.
+    unsafe {
+        core::arch::asm!(
+            "mrs {value}, S3_3_C2_C4_1",
+            "cset {valid}, ne",
+            value = out(reg) value,
+            valid = out(reg) valid,
+            options(nomem, nostack),
+        );
+    }
+    (valid != 0).then_some(value)
+}
+
+/// Turns the MMU of EL3 off and on again.
+pub fn toggle_mmu() {
+    // SAFETY: the image's code is mapped where it is, so it runs on with the MMU off; between the two
+    // writes of SCTLR_EL3 no data are accessed, and the second puts back what was there.
+    unsafe {
+        core::arch::asm!(
+            "mrs {on}, sctlr_el3",
+            "bic {off}, {on}, #1",
+            "msr sctlr_el3, {off}",
+            "isb",
+            "msr sctlr_el3, {on}",
+            "isb",
+            on = out(reg) _,
+            off = out(reg) _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
