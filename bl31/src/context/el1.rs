@@ -6,27 +6,7 @@
 
 use super::registers::{bank, registers};
 use super::timers::{HypTimer, HypVirtualTimer, KernelTimers};
-use crate::cpu_ext::{
-    aarch32::AArch32El1,
-    aie::AieEl1,
-    csv2::Csv2El1,
-    gcs::GcsEl1,
-    gic::Pmr,
-    impdef::ImpDefEl1,
-    ls64::Accdata,
-    mte::MteEl1,
-    pauth::PAuth,
-    pfar::PfarEl1,
-    pie::{S1PieEl1, S1PoeEl1, S2PoeEl1},
-    ras::{Disr, RasRecords},
-    sctlr2::Sctlr2El1,
-    sme::{SmeEl1, Tpidr2},
-    step2::Step2,
-    sve::SveEl1,
-    tcr2::Tcr2El1,
-    the::The,
-    trf::TrfEl1,
-};
+use crate::cpu_ext::every_extension;
 
 registers! {
     /// What every CPU has.
@@ -56,54 +36,28 @@ registers! {
     }
 }
 
-bank! {
-    /// What is switched where the SPMC runs at S-EL1.
-    pub struct El1Bank {
-        always { el1: El1 }
-        when {
-            CSV2_2 => csv2: Csv2El1,
+every_extension! {
+    bank! (
+        /// What is switched where the SPMC runs at S-EL1.
+        pub struct El1Bank: El1, rare RARE_EL1 {
+            base { el1: El1 }
+            kept { }
         }
-        apart {
-            SVE => sve: SveEl1,
-            SME => sme: SmeEl1,
-        }
-        late(LATE_EL1) {
-            IMPDEF_EL1 => impdef: ImpDefEl1,
-            RAS_RECORDS => ras: RasRecords,
-            SPSR_AA32 => aarch32: AArch32El1,
-            MTE => mte: MteEl1,
-            TRF => trf: TrfEl1,
-            TCR2 => tcr2: Tcr2El1,
-            S1PIE => s1pie: S1PieEl1,
-            S1POE => s1poe: S1PoeEl1,
-            S2POE => s2poe: S2PoeEl1,
-            SCTLR2 => sctlr2: Sctlr2El1,
-            GCS => gcs: GcsEl1,
-            THE => the: The,
-            AIE => aie: AieEl1,
-            PFAR => pfar: PfarEl1,
-            LS64_ACCDATA => ls64: Accdata,
-            STEP2 => step2: Step2,
-        }
-    }
+    )
 }
 
-bank! {
-    /// What is switched for every SPMC: no SPMC can save these for itself, because the hardware or
-    /// the firmware around it uses them before it has run an instruction, or because those that
-    /// exist rely on EL3 for them.
-    pub struct CommonBank {
-        always { }
-        when {
-            GIC => pmr: Pmr,
-            RAS => disr: Disr,
-            PAUTH => pauth: PAuth,
-            TPIDR2 => tpidr2: Tpidr2,
+every_extension! {
+    bank! (
+        /// What is switched for every SPMC: no SPMC can save these for itself, because the hardware or
+        /// the firmware around it uses them before it has run an instruction, or because those that
+        /// exist rely on EL3 for them.
+        pub struct CommonBank: Common, rare RARE_COMMON {
+            base { }
+            kept {
+                hyp_timer: HypTimer,
+                hyp_virtual_timer: HypVirtualTimer,
+                kernel_timers: KernelTimers,
+            }
         }
-        apart {
-            EL2 => hyp_timer: HypTimer,
-            VHE => hyp_virtual_timer: HypVirtualTimer,
-            NONE => kernel_timers: KernelTimers,
-        }
-    }
+    )
 }

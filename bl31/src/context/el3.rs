@@ -1,10 +1,15 @@
 //! EL3's own registers: what a world gets (SCR_EL3, CPTR_EL3, MPAM3_EL3) and what holds for the core
 //! (MDCR_EL3).
+//!
+//! Everything starts trapped. What opens is the architecture's base, below, and what the extensions'
+//! files in [`crate::cpu_ext`] say, each by its [`Control`]s. SMCCC_ARCH_FEATURE_AVAILABILITY tells the
+//! same controls ([`available`]), so that it cannot tell of what is closed, nor forget what is open.
 
-use super::{Feature, Features, IdRegs, World, msr};
-use crate::cpu_ext;
+use super::sysreg::{CPTR_EL3, SCR_EL3};
+use super::{Feature, Features, IdRegs, World};
+use crate::cpu_ext::{self, mpam::MPAM3_EL3};
 
-/// Bits of SCR_EL3.
+/// Bits of SCR_EL3 that are no extension's.
 #[allow(missing_docs)]
 pub mod scr {
     pub const NS: u64 = 1 << 0;
@@ -19,35 +24,11 @@ pub mod scr {
     pub const RW: u64 = 1 << 10;
     /// Secure EL1 may use the secure physical timer, CNTPS.
     pub const ST: u64 = 1 << 11;
-    pub const APK: u64 = 1 << 16;
-    pub const API: u64 = 1 << 17;
     /// S-EL2 is enabled.
     pub const EEL2: u64 = 1 << 18;
-    pub const EN_SCXT: u64 = 1 << 25;
-    pub const ATA: u64 = 1 << 26;
-    pub const FGT_EN: u64 = 1 << 27;
-    pub const ECV_EN: u64 = 1 << 28;
-    pub const AMVOFF_EN: u64 = 1 << 35;
-    pub const EN_AS0: u64 = 1 << 36;
-    pub const AD_EN: u64 = 1 << 37;
-    pub const HX_EN: u64 = 1 << 38;
-    pub const GCS_EN: u64 = 1 << 39;
-    pub const EN_TP2: u64 = 1 << 41;
-    pub const RCWMASK_EN: u64 = 1 << 42;
-    pub const TCR2_EN: u64 = 1 << 43;
-    pub const SCTLR2_EN: u64 = 1 << 44;
-    pub const PI_EN: u64 = 1 << 45;
-    pub const AI_EN: u64 = 1 << 46;
-    pub const D128_EN: u64 = 1 << 47;
-    pub const EN_FPM: u64 = 1 << 50;
-    pub const PFAR_EN: u64 = 1 << 53;
-    pub const SRMASK_EN: u64 = 1 << 54;
-    pub const FGT_EN2: u64 = 1 << 59;
-    pub const HDBSS_EN: u64 = 1 << 60;
-    pub const HACDBS_EN: u64 = 1 << 61;
 }
 
-/// Bits of CPTR_EL3.
+/// Bits of CPTR_EL3 that [`super::Simd`] changes.
 #[allow(missing_docs)]
 pub mod cptr {
     /// SVE is not trapped.
@@ -56,39 +37,232 @@ pub mod cptr {
     pub const TFP: u64 = 1 << 10;
     /// SME is not trapped.
     pub const ESM: u64 = 1 << 12;
-    /// Trace registers are trapped.
-    pub const TTA: u64 = 1 << 20;
-    /// Activity monitors are trapped.
-    pub const TAM: u64 = 1 << 30;
 }
 
-/// Bits of MDCR_EL3.
+/// Bits of MDCR_EL3 that are no extension's.
 #[allow(missing_docs)]
 pub mod mdcr {
-    pub const EN_PM2: u64 = 1 << 7;
-    /// The non-secure state owns the profiling buffer and may program it.
-    pub const NSPB_NS: u64 = 3 << 12;
     /// Secure self-hosted debug of AArch32 is disabled.
     pub const SPD32_DISABLED: u64 = 2 << 14;
     /// Secure self-hosted debug is disabled.
     pub const SDD: u64 = 1 << 16;
-    pub const SCCD: u64 = 1 << 23;
-    /// The non-secure state owns the trace buffer and may program it.
-    pub const NSTB_NS: u64 = 3 << 24;
-    pub const SBRBE_NS: u64 = 1 << 32;
-    pub const MCCD: u64 = 1 << 34;
-    pub const EN_PMSN: u64 = 1 << 36;
-    pub const PMEE_EL2: u64 = 1 << 40;
-    pub const EN_PMS3: u64 = 1 << 42;
-    pub const EBWE: u64 = 1 << 43;
-    pub const EN_STEPOP: u64 = 1 << 50;
 }
 
-/// Bits of MPAM3_EL3.
+/// A register of EL3's that has controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub mod mpam3 {
-    pub const TRAPLOWER: u64 = 1 << 62;
-    pub const MPAMEN: u64 = 1 << 63;
+pub enum Register {
+    Scr,
+    Cptr,
+    Mdcr,
+    Mpam3,
+}
+
+/// Who may use what a control controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    Both,
+    Normal,
+    /// The normal world and an SPMC at S-EL2.
+    NormalAndSEl2,
+}
+
+/// When it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Always,
+    /// To the secure world on its first use, see [`super::live`].
+    SecureFirstUse,
+    /// To each world on its first use, see [`super::simd`].
+    FirstUse,
+}
+
+/// Bits of one of EL3's registers, by which it lets the worlds use something.
+///
+/// Without further words, both worlds may use it, and it is told as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Control {
+    register: Register,
+    bits: u64,
+    /// Set bits trap; else they enable.
+    traps: bool,
+    who: For,
+    when: When,
+    /// The bits that SMCCC_ARCH_FEATURE_AVAILABILITY sets where it may be used.
+    told: u64,
+}
+
+impl Control {
+    const fn new(register: Register, bits: u64, traps: bool) -> Self {
+        Self {
+            register,
+            bits,
+            traps,
+            who: For::Both,
+            when: When::Always,
+            told: bits,
+        }
+    }
+
+    /// Bits that enable.
+    pub const fn enable(register: Register, bits: u64) -> Self {
+        Self::new(register, bits, false)
+    }
+
+    /// Bits that trap.
+    pub const fn trap(register: Register, bits: u64) -> Self {
+        Self::new(register, bits, true)
+    }
+
+    /// Only the normal world gets it. (MDCR_EL3 has one value for both worlds; there the bits themselves
+    /// are such that the secure world does not.)
+    pub const fn normal_only(self) -> Self {
+        Self {
+            who: For::Normal,
+            ..self
+        }
+    }
+
+    /// An SPMC at S-EL1 does not get it; whoever opens it on the first use sees to that.
+    pub const fn not_at_sel1(self) -> Self {
+        assert!(matches!(self.when, When::FirstUse));
+        Self {
+            who: For::NormalAndSEl2,
+            ..self
+        }
+    }
+
+    /// The secure world gets it on its first use.
+    pub const fn secure_on_first_use(self) -> Self {
+        assert!(matches!(self.register, Register::Scr) && !self.traps);
+        Self {
+            when: When::SecureFirstUse,
+            ..self
+        }
+    }
+
+    /// Each world gets it on its first use.
+    pub const fn on_first_use(self) -> Self {
+        Self {
+            when: When::FirstUse,
+            ..self
+        }
+    }
+
+    /// SMCCC_ARCH_FEATURE_AVAILABILITY tells these bits: of a field of several that which enables,
+    /// none of what only adds to another control.
+    pub const fn told_as(self, told: u64) -> Self {
+        Self { told, ..self }
+    }
+
+    /// Whether `world` may use it. `sel2`: the SPMC runs at S-EL2.
+    const fn is_for(&self, world: World, sel2: bool) -> bool {
+        match self.who {
+            For::Both => true,
+            For::Normal => matches!(world, World::Normal),
+            For::NormalAndSEl2 => matches!(world, World::Normal) || sel2,
+        }
+    }
+
+    /// Whether `world` starts with it open, where the CPU has what it controls.
+    const fn starts_open(&self, world: World) -> bool {
+        // MDCR_EL3 has one value for both.
+        let mine = matches!(self.register, Register::Mdcr) || self.is_for(world, false);
+        mine && match self.when {
+            When::Always => true,
+            When::SecureFirstUse => matches!(world, World::Normal),
+            When::FirstUse => false,
+        }
+    }
+
+    /// Whether two controls are in the same bits.
+    #[cfg(test)]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.register == other.register && self.bits & other.bits != 0
+    }
+
+    /// The bits of SCR_EL3 in `controls` that open to the secure world on its first use.
+    pub const fn first_use(controls: &[Control]) -> u64 {
+        let (mut bits, mut i) = (0, 0);
+        while i < controls.len() {
+            if matches!(controls[i].when, When::SecureFirstUse) {
+                bits |= controls[i].bits;
+            }
+            i += 1;
+        }
+        bits
+    }
+}
+
+/// What changes in EL3's registers, which start with everything trapped, when an extension is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    set: El3Regs,
+    clear: El3Regs,
+}
+
+impl Opening {
+    /// What opens of `controls` when `world` starts.
+    pub const fn of(controls: &[Control], world: World) -> Self {
+        let (mut set, mut clear) = (El3Regs::EMPTY, El3Regs::EMPTY);
+        let mut i = 0;
+        while i < controls.len() {
+            let control = &controls[i];
+            if control.starts_open(world) {
+                let registers = if control.traps { &mut clear } else { &mut set };
+                *registers.get(control.register) |= control.bits;
+            }
+            i += 1;
+        }
+        Self { set, clear }
+    }
+
+    /// The traps of `controls` that do not open to both worlds, all set.
+    pub const fn traps(controls: &[Control]) -> El3Regs {
+        let (mut traps, mut i) = (El3Regs::EMPTY, 0);
+        while i < controls.len() {
+            if controls[i].traps && !matches!(controls[i].who, For::Both) {
+                *traps.get(controls[i].register) |= controls[i].bits;
+            }
+            i += 1;
+        }
+        traps
+    }
+
+    /// Opens it in `el3`.
+    #[inline(always)]
+    pub fn apply(&self, el3: &mut El3Regs) {
+        let El3Regs {
+            scr_el3,
+            cptr_el3,
+            mpam3_el3,
+            mdcr_el3,
+        } = el3;
+        *scr_el3 = *scr_el3 & !self.clear.scr_el3 | self.set.scr_el3;
+        *cptr_el3 = *cptr_el3 & !self.clear.cptr_el3 | self.set.cptr_el3;
+        *mpam3_el3 = *mpam3_el3 & !self.clear.mpam3_el3 | self.set.mpam3_el3;
+        *mdcr_el3 = *mdcr_el3 & !self.clear.mdcr_el3 | self.set.mdcr_el3;
+    }
+}
+
+/// What every CPU has and EL3 traps from nobody: FP (CPTR_EL3.TFP, but for first uses), CPACR_EL1 and
+/// CPTR_EL2 (TCPAC), the debug registers (MDCR_EL3.TDA) and those of the OS lock (TDOSA).
+const BASE: &[Control] = &[
+    Control::trap(Register::Cptr, cptr::TFP),
+    Control::trap(Register::Cptr, 1 << 31),
+    Control::trap(Register::Mdcr, 1 << 9),
+    Control::trap(Register::Mdcr, 1 << 10),
+];
+
+/// The bits that tell what `world` may use of what `register` controls. `sel2`: the SPMC runs at S-EL2.
+pub fn available(register: Register, features: Features, sel2: bool, world: World) -> u64 {
+    let present = cpu_ext::CONTROLS
+        .iter()
+        .filter(|(feature, _)| features.has(*feature));
+    BASE.iter()
+        .chain(present.flat_map(|(_, controls)| *controls))
+        .filter(|control| control.register == register && control.is_for(world, sel2))
+        .fold(0, |told, control| told | control.told)
 }
 
 /// EL3's registers as one world needs them.
@@ -115,17 +289,11 @@ impl El3Regs {
         mdcr_el3: 0,
     };
 
-    /// What `world` gets on a CPU with these features. `sel2`: the SPMC runs at S-EL2.
-    ///
-    /// Everything starts trapped. What opens is the architecture's base, below, and what each
-    /// extension's file in [`crate::cpu_ext`] says.
+    /// What `world` starts with on a CPU with these features. `sel2`: the SPMC runs at S-EL2.
     pub fn new(features: Features, sel2: bool, world: World) -> Self {
-        let mut el3 = Self {
-            scr_el3: scr::RES1 | scr::SIF | scr::RW,
-            cptr_el3: cptr::TAM | cptr::TTA,
-            mpam3_el3: mpam3::TRAPLOWER,
-            mdcr_el3: mdcr::SDD | mdcr::SPD32_DISABLED,
-        };
+        let mut el3 = cpu_ext::TRAPS;
+        el3.scr_el3 |= scr::RES1 | scr::SIF | scr::RW;
+        el3.mdcr_el3 |= mdcr::SDD | mdcr::SPD32_DISABLED;
         if sel2 {
             el3.scr_el3 |= scr::EEL2;
         }
@@ -143,6 +311,26 @@ impl El3Regs {
         el3
     }
 
+    /// One of them.
+    const fn get(&mut self, register: Register) -> &mut u64 {
+        match register {
+            Register::Scr => &mut self.scr_el3,
+            Register::Cptr => &mut self.cptr_el3,
+            Register::Mdcr => &mut self.mdcr_el3,
+            Register::Mpam3 => &mut self.mpam3_el3,
+        }
+    }
+
+    /// The bits of both.
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            scr_el3: self.scr_el3 | other.scr_el3,
+            cptr_el3: self.cptr_el3 | other.cptr_el3,
+            mpam3_el3: self.mpam3_el3 | other.mpam3_el3,
+            mdcr_el3: self.mdcr_el3 | other.mdcr_el3,
+        }
+    }
+
     /// Writes what a switch to the world writes.
     ///
     /// No `isb`: nothing at EL3 depends on the new values before the ERET, which synchronises.
@@ -155,10 +343,14 @@ impl El3Regs {
     pub unsafe fn write(&self, features: Features) {
         // Both are read first: the compiler then loads them as a pair.
         let (scr_el3, cptr_el3) = (self.scr_el3, self.cptr_el3);
-        msr!("SCR_EL3", scr_el3);
-        msr!("CPTR_EL3", cptr_el3);
-        if features.has(Feature::MPAM) {
-            msr!("S3_6_C10_C5_0", self.mpam3_el3);
+        // SAFETY: until the ERET, EL3 uses only what these do not trap from it; the ERET goes where the
+        // caller promises.
+        unsafe {
+            SCR_EL3::write(scr_el3);
+            CPTR_EL3::write(cptr_el3);
+            if features.has(Feature::MPAM) {
+                MPAM3_EL3::write(self.mpam3_el3);
+            }
         }
     }
 }

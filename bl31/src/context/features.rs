@@ -1,6 +1,13 @@
 //! What the CPU has: the ID registers, read once, and the set of features decided from them.
 
-use super::mrs;
+use super::sysreg::{
+    ID_AA64DFR0_EL1, ID_AA64DFR1_EL1, ID_AA64DFR2_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1,
+    ID_AA64ISAR2_EL1, ID_AA64ISAR3_EL1, ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1,
+    ID_AA64MMFR3_EL1, ID_AA64MMFR4_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, ID_AA64PFR2_EL1,
+    ID_AA64SMFR0_EL1, MIDR_EL1,
+};
+use super::{CommonBank, El1Bank, El2Bank};
+use crate::cpu_ext::every_extension;
 
 /// The ID registers that any decision needs, as this core shows them.
 ///
@@ -45,25 +52,25 @@ pub const fn field(register: u64, shift: u32) -> u64 {
 impl IdRegs {
     /// Reads this core's ID registers.
     pub fn read() -> Self {
-        use crate::cpu_ext::{gic, impdef, ras};
+        use crate::cpu_ext::{Extension, gic, impdef, ras};
         let mut id = Self {
-            pfr0: mrs!("ID_AA64PFR0_EL1"),
-            pfr1: mrs!("ID_AA64PFR1_EL1"),
-            pfr2: mrs!("S3_0_C0_C4_2"),
-            dfr0: mrs!("ID_AA64DFR0_EL1"),
-            dfr1: mrs!("ID_AA64DFR1_EL1"),
-            dfr2: mrs!("S3_0_C0_C5_2"),
-            isar0: mrs!("ID_AA64ISAR0_EL1"),
-            isar1: mrs!("ID_AA64ISAR1_EL1"),
-            isar2: mrs!("S3_0_C0_C6_2"),
-            isar3: mrs!("S3_0_C0_C6_3"),
-            mmfr0: mrs!("ID_AA64MMFR0_EL1"),
-            mmfr1: mrs!("ID_AA64MMFR1_EL1"),
-            mmfr2: mrs!("S3_0_C0_C7_2"),
-            mmfr3: mrs!("S3_0_C0_C7_3"),
-            mmfr4: mrs!("S3_0_C0_C7_4"),
-            smfr0: mrs!("S3_0_C0_C4_5"),
-            midr: mrs!("MIDR_EL1"),
+            pfr0: ID_AA64PFR0_EL1::read(),
+            pfr1: ID_AA64PFR1_EL1::read(),
+            pfr2: ID_AA64PFR2_EL1::read(),
+            dfr0: ID_AA64DFR0_EL1::read(),
+            dfr1: ID_AA64DFR1_EL1::read(),
+            dfr2: ID_AA64DFR2_EL1::read(),
+            isar0: ID_AA64ISAR0_EL1::read(),
+            isar1: ID_AA64ISAR1_EL1::read(),
+            isar2: ID_AA64ISAR2_EL1::read(),
+            isar3: ID_AA64ISAR3_EL1::read(),
+            mmfr0: ID_AA64MMFR0_EL1::read(),
+            mmfr1: ID_AA64MMFR1_EL1::read(),
+            mmfr2: ID_AA64MMFR2_EL1::read(),
+            mmfr3: ID_AA64MMFR3_EL1::read(),
+            mmfr4: ID_AA64MMFR4_EL1::read(),
+            smfr0: ID_AA64SMFR0_EL1::read(),
+            midr: MIDR_EL1::read(),
             impdef_el1: impdef::bits_el1(),
             impdef_el2: 0,
             erridr: 0,
@@ -72,10 +79,10 @@ impl IdRegs {
         if id.el2() {
             id.impdef_el2 = impdef::bits_el2();
         }
-        if (ras::RAS.present)(&id) {
-            id.erridr = mrs!("S3_0_C5_C3_0");
+        if ras::RAS::present(&id) {
+            id.erridr = ras::ERRIDR_EL1::read();
         }
-        if (gic::GIC.present)(&id) && id.el2() {
+        if gic::GIC::present(&id) && id.el2() {
             id.ich_vtr = gic::read_ich_vtr();
         }
         id
@@ -87,110 +94,29 @@ impl IdRegs {
     }
 }
 
+/// Makes [`Feature`] from the list of extensions.
 macro_rules! features {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What the switch and EL3's set-up ask about, one bit each in [`Features`].
-        ///
-        /// Most are extensions that have their file in [`crate::cpu_ext`].
+    (() $($module:ident: $($EXTENSION:ident),+;)*) => {
+        /// What the switch and EL3's set-up ask about, one bit each in [`Features`]: the extensions, by
+        /// their names in [`crate::cpu_ext`], and what follows from them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms)]
         #[repr(u8)]
         pub enum Feature {
-            $($(#[$doc])* $name,)*
+            /// Any extension that is rare and has registers in the EL2 bank.
+            RARE_EL2,
+            /// The same for the EL1 bank.
+            RARE_EL1,
+            /// The same for the common bank.
+            RARE_COMMON,
+            $($($EXTENSION,)+)*
+            COUNT,
         }
     };
 }
+every_extension! { features! () }
 
-features! {
-    /// EL2 is implemented.
-    EL2,
-    /// EL1 has implementation defined bits.
-    IMPDEF_EL1,
-    /// EL2 has.
-    IMPDEF_EL2,
-    /// EL1 can use AArch32.
-    AA32_EL1,
-    /// The GIC CPU interface has system registers.
-    GIC,
-    /// The SPMC relies on EL3 for AArch32 state of EL1: the mode decides it, not the CPU.
-    SPSR_AA32,
-    /// Any of the registers that follow in the bank's `late` part.
-    LATE_EL2,
-    /// The same for the EL1 bank.
-    LATE_EL1,
-    /// Never set: for the bank that has no such part, and for what depends on the mode alone.
-    NONE,
-    /// List registers 0 to 3 and the first active priorities registers: all GICv3 have some.
-    ICH_LR0_3,
-    /// List registers 4 to 7.
-    ICH_LR4_7,
-    /// List registers 8 to 11.
-    ICH_LR8_11,
-    /// List registers 12 to 15.
-    ICH_LR12_15,
-    /// Active priorities registers 1.
-    ICH_APR1,
-    /// Active priorities registers 2 and 3.
-    ICH_APR2_3,
-    PAUTH,
-    VHE,
-    RAS,
-    RAS_RECORDS,
-    SEL2,
-    FGT,
-    FGT2,
-    HCX,
-    ECV,
-    MTE,
-    CSV2_2,
-    NV2,
-    TCR2,
-    S1PIE,
-    S1POE,
-    S2PIE,
-    S2POE,
-    SCTLR2,
-    GCS,
-    THE,
-    D128,
-    AIE,
-    PFAR,
-    FPMR,
-    SVE,
-    SME,
-    /// TPIDR2_EL0, of FEAT_SME.
-    TPIDR2,
-    SME2,
-    SME_FA64,
-    MPAM,
-    AMU,
-    AMU_V1P1,
-    /// FEAT_FGT and FEAT_AMUv1 together have HAFGRTR_EL2.
-    HAFGRTR,
-    PMU,
-    /// See [`crate::context::simd`]: FP is not switched lazily.
-    EAGER_FP,
-    EBEP,
-    TRF,
-    TRACE,
-    TRBE,
-    SPE,
-    BRBE,
-    DEBUG_V8P9,
-    STEP2,
-    LS64_ACCDATA,
-    HDBSS,
-    HACDBS,
-    SRMASK,
-    MOPS,
-    PAN,
-    NMI,
-    RNG_TRAP,
-    TWED,
-    DIT,
-}
-
-const _: () = assert!((Feature::DIT as u32) < u128::BITS);
+const _: () = assert!(Feature::COUNT as u32 <= u128::BITS);
 
 /// A set of [`Feature`]s. What is switched comes first, so that a switch only looks at the lower half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,11 +141,6 @@ impl Features {
     #[inline(always)]
     pub const fn has(self, feature: Feature) -> bool {
         self.0 & 1 << feature as u32 != 0
-    }
-
-    /// Whether the feature with this number is in the set.
-    pub const fn has_number(self, feature: u8) -> bool {
-        self.0 >> (feature & 127) & 1 != 0
     }
 
     /// Whether the two sets have a feature in common.
@@ -250,9 +171,12 @@ impl Features {
     /// What the ID registers say.
     pub fn from_id(id: &IdRegs) -> Self {
         let mut features = crate::cpu_ext::present(id);
-        let late = [crate::context::El2Bank::LATE, crate::context::El1Bank::LATE];
-        for &(any, groups) in late.into_iter().flatten() {
-            if features.meets(groups) {
+        for (any, rare) in [
+            (Feature::RARE_EL2, El2Bank::RARE),
+            (Feature::RARE_EL1, El1Bank::RARE),
+            (Feature::RARE_COMMON, CommonBank::RARE),
+        ] {
+            if features.meets(rare) {
                 features.insert(any);
             }
         }

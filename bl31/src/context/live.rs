@@ -10,82 +10,9 @@
 //! The normal world has everything open from the start, but for vector state, which [`Simd`] looks
 //! after.
 
-use super::{El3Regs, Feature, Features, Policy, Simd, SpmcMode, SysRegs, World, el3::scr, msr};
-use crate::cpu_ext::{csv2, ecv, fgt, hcx, pauth, sme};
-
-/// A group that the secure world gets on its first use.
-struct Lazy {
-    feature: Feature,
-    /// The bits of SCR_EL3 that open it.
-    scr: u64,
-    /// Whether a system register, by [`super::registers::number`], is one of the group's.
-    has: fn(u16) -> bool,
-    /// Exchanges the group.
-    swap: unsafe fn(SpmcMode, &mut SysRegs),
-}
-
-#[rustfmt::skip]
-const LAZY: &[Lazy] = &[
-    Lazy {
-        feature: Feature::PAUTH,
-        scr: scr::API | scr::APK,
-        has: pauth::PAuth::has,
-        // SAFETY: as for all of these, what the caller of `swap` promises.
-        swap: |_, parked| unsafe {
-            parked.common.swap_group(pauth::PAuth::swap);
-        },
-    },
-    Lazy {
-        feature: Feature::TPIDR2,
-        scr: scr::EN_TP2,
-        has: sme::Tpidr2::has,
-        // SAFETY: see above.
-        swap: |_, parked| unsafe {
-            parked.common.swap_group(sme::Tpidr2::swap);
-        },
-    },
-    Lazy {
-        feature: Feature::CSV2_2,
-        scr: scr::EN_SCXT,
-        has: |number| csv2::Csv2El2::has(number) || csv2::Csv2El1::has(number),
-        // SAFETY: see above.
-        swap: |mode, parked| unsafe {
-            if mode.el2() {
-                parked.el2.swap_group(csv2::Csv2El2::swap);
-            }
-            if mode.el1() {
-                parked.el1.swap_group(csv2::Csv2El1::swap);
-            }
-        },
-    },
-    Lazy {
-        feature: Feature::FGT,
-        scr: scr::FGT_EN,
-        has: fgt::Fgt::has,
-        // SAFETY: see above.
-        swap: |_, parked| unsafe {
-            parked.el2.swap_group(fgt::Fgt::swap);
-        },
-    },
-    Lazy {
-        feature: Feature::HCX,
-        scr: scr::HX_EN,
-        has: hcx::Hcx::has,
-        // SAFETY: see above.
-        swap: |_, parked| unsafe {
-            parked.el2.swap_group(hcx::Hcx::swap);
-        },
-    },
-    Lazy {
-        feature: Feature::ECV,
-        scr: scr::ECV_EN,
-        has: ecv::Ecv::has,
-        // SAFETY: see above.
-        swap: |_, parked| unsafe {
-            parked.el2.swap_group(ecv::Ecv::swap);
-        },
-    },
-];
+use super::sysreg::SCR_EL3;
+use super::{El3Regs, Features, Policy, Simd, SysRegs, World};
+use crate::cpu_ext;
 
 /// One core's state of what is live.
 #[derive(Debug)]
@@ -117,25 +44,16 @@ impl Live {
         self.mask
     }
 
-    /// Closes in `el3` what `world` gets on its first use.
-    pub(super) fn close(world: World, el3: &mut El3Regs) {
-        if world == World::Secure {
-            for lazy in LAZY {
-                el3.scr_el3 &= !lazy.scr;
-            }
-        }
-    }
-
     /// For a core that comes on: what the secure world opened when the core was on before stays
     /// open, because the SPMC may go on with registers that have an effect without an access.
     pub(super) fn init(&mut self, features: Features, secure: &mut El3Regs) {
         let mut mask = features;
-        for lazy in LAZY {
-            if features.has(lazy.feature) {
-                if self.mask.has(lazy.feature) {
-                    secure.scr_el3 |= lazy.scr;
+        for (feature, scr) in cpu_ext::ON_FIRST_USE {
+            if features.has(feature) {
+                if self.mask.has(feature) {
+                    secure.scr_el3 |= scr;
                 } else {
-                    mask.remove(lazy.feature);
+                    mask.remove(feature);
                 }
             }
         }
@@ -156,30 +74,33 @@ impl Live {
         if self.simd.first_use(policy, world, el3, parked, esr) {
             return true;
         }
-        // Exception classes: pointer authentication, MSR or MRS.
-        let wanted = |lazy: &Lazy| match esr >> 26 & 0x3f {
-            0x09 => lazy.feature == Feature::PAUTH,
-            0x18 => (lazy.has)(trapped_register(esr)),
-            _ => false,
-        };
-        let closed = |lazy: &&Lazy| {
-            policy.features().has(lazy.feature) && el3.scr_el3 & lazy.scr == 0 && wanted(lazy)
-        };
-        let Some(lazy) = LAZY.iter().find(closed) else {
-            return false;
-        };
         if world == World::Normal {
             return false;
         }
-        el3.scr_el3 |= lazy.scr;
-        // No `isb`: the ERET comes first.
-        msr!("SCR_EL3", el3.scr_el3);
-        self.mask.insert(lazy.feature);
+        let class = esr >> 26 & 0x3f;
+        let register = (class == EC_MSR_MRS).then(|| trapped_register(esr));
+        let Some(feature) = cpu_ext::on_first_use(class, register) else {
+            return false;
+        };
+        let mut lazy = cpu_ext::ON_FIRST_USE.iter();
+        let scr = lazy
+            .find(|(of, _)| *of == feature)
+            .map_or(0, |(_, scr)| *scr);
+        if !policy.features().has(feature) || el3.scr_el3 & scr != 0 {
+            return false;
+        }
+        el3.scr_el3 |= scr;
+        // SAFETY: the secure world's value, with the extension open too. No `isb`: the ERET comes first.
+        unsafe { SCR_EL3::write(el3.scr_el3) };
+        self.mask.insert(feature);
         // SAFETY: the CPU has the feature, and EL3 uses none of its registers.
-        unsafe { (lazy.swap)(policy.mode(), parked) };
+        unsafe { cpu_ext::swap_first_use(feature, policy.mode(), parked) };
         true
     }
 }
+
+/// ESR_EL3.EC of a trapped MSR or MRS.
+const EC_MSR_MRS: u64 = 0x18;
 
 /// The register of a trapped MSR or MRS, as [`super::registers::number`] numbers it.
 fn trapped_register(esr: u64) -> u16 {
@@ -197,6 +118,7 @@ fn trapped_register(esr: u64) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::{Feature, SpmcMode};
 
     /// ESR_EL3 of `mrs x5, HCRX_EL2`: EC 0x18, IL, Op0 3, Op1 4, CRn 1, CRm 2, Op2 2, read.
     const MRS_HCRX: u64 =
@@ -208,27 +130,26 @@ mod tests {
             trapped_register(MRS_HCRX),
             super::super::registers::number("S3_4_C1_C2_2")
         );
-        let groups: Vec<_> = LAZY
-            .iter()
-            .filter(|l| (l.has)(trapped_register(MRS_HCRX)))
-            .map(|l| l.feature)
-            .collect();
-        assert_eq!(groups, [Feature::HCX]);
+        let found = cpu_ext::on_first_use(EC_MSR_MRS, Some(trapped_register(MRS_HCRX)));
+        assert_eq!(found, Some(Feature::HCX));
     }
 
     #[test]
     fn first_use_opens_one_group_for_the_secure_world_alone() {
         let mut features = Features::of(&[Feature::EL2, Feature::SEL2]);
-        LAZY.iter().for_each(|lazy| features.insert(lazy.feature));
+        let lazy = cpu_ext::ON_FIRST_USE;
+        assert!(lazy.len() > 5, "{lazy:?}");
+        lazy.iter()
+            .for_each(|(feature, _)| features.insert(*feature));
         let policy = Policy::new(features, SpmcMode::SEl2);
         let mut secure = policy.el3_regs(World::Secure);
         let mut normal = policy.el3_regs(World::Normal);
         let mut parked = SysRegs::EMPTY;
         let mut live = Live::new(&mut []);
         live.init(features, &mut secure);
-        for lazy in LAZY {
-            assert!(!live.mask.has(lazy.feature) && secure.scr_el3 & lazy.scr == 0);
-            assert_eq!(normal.scr_el3 & lazy.scr, lazy.scr);
+        for (feature, scr) in lazy {
+            assert!(!live.mask.has(feature) && secure.scr_el3 & scr == 0);
+            assert_eq!(normal.scr_el3 & scr, scr);
         }
         let mut try_with =
             |world, el3: &mut El3Regs, esr| live.first_use(&policy, world, el3, &mut parked, esr);
@@ -240,10 +161,9 @@ mod tests {
         );
         assert!(try_with(World::Secure, &mut secure, 0x09 << 26));
         assert!(!try_with(World::Secure, &mut secure, 0x01 << 26));
-        assert_eq!(
-            secure.scr_el3 & (scr::HX_EN | scr::API | scr::APK | scr::FGT_EN),
-            scr::HX_EN | scr::API | scr::APK
-        );
+        // HXEn, API, APK and FGTEn.
+        let opened = 1 << 38 | 1 << 17 | 1 << 16;
+        assert_eq!(secure.scr_el3 & (opened | 1 << 27), opened);
         assert!(live.mask.has(Feature::HCX) && live.mask.has(Feature::PAUTH));
         assert!(!live.mask.has(Feature::FGT));
 

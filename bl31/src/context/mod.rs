@@ -20,7 +20,7 @@ pub mod live;
 pub mod policy;
 pub mod registers;
 pub mod simd;
-mod sysreg;
+pub mod sysreg;
 #[cfg(test)]
 mod tests;
 pub mod timers;
@@ -36,7 +36,6 @@ pub use features::{Feature, Features, IdRegs, field};
 pub use live::Live;
 pub use policy::{Policy, SpmcMode};
 pub use simd::Simd;
-pub(crate) use sysreg::{isb, mrs, msr};
 
 /// The system registers that the worlds share on one core, with the values of the world that is not
 /// in the CPU. Of a group that is not exchanged, because the secure world has not used it yet, these

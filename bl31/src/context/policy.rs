@@ -1,9 +1,9 @@
 //! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
 //! and the SPMC's exception level, and then only read.
 
+use super::sysreg::{CPTR_EL3, MDCR_EL3, MIDR_EL1, MPIDR_EL1, SCR_EL3, isb};
 use super::{
-    CommonBank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, isb, mrs, msr,
-    timers,
+    CommonBank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, timers,
 };
 use crate::cpu_ext;
 use core::fmt;
@@ -64,7 +64,7 @@ impl Policy {
     pub const fn new(mut features: Features, mode: SpmcMode) -> Self {
         if features.has(Feature::EL2) && matches!(mode, SpmcMode::All) {
             features.insert(Feature::SPSR_AA32);
-            features.insert(Feature::LATE_EL1);
+            features.insert(Feature::RARE_EL1);
         }
         Self { features, mode }
     }
@@ -83,7 +83,6 @@ impl Policy {
     pub fn el3_regs(&self, world: World) -> El3Regs {
         let mut el3 = El3Regs::new(self.features, self.mode.el2(), world);
         Simd::start(self.features, self.mode, world, &mut el3);
-        Live::close(world, &mut el3);
         el3
     }
 }
@@ -110,8 +109,8 @@ impl Policy {
             el2.hcr_el2 = HCR_EL2_RESET;
             el2.cptr_el2 = CPTR_EL2_RESET;
             el2.cnthctl_el2 = CNTHCTL_EL2_RESET;
-            el2.vpidr_el2 = mrs!("MIDR_EL1");
-            el2.vmpidr_el2 = mrs!("MPIDR_EL1");
+            el2.vpidr_el2 = MIDR_EL1::read();
+            el2.vmpidr_el2 = MPIDR_EL1::read();
         }
         cpu_ext::first(self.features, sys);
     }
@@ -136,19 +135,22 @@ impl Policy {
         parked: &mut SysRegs,
     ) -> Features {
         let mut mine = Features::from_id(&IdRegs::read());
-        // For the set-up, EL3 itself must not be trapped.
-        msr!("CPTR_EL3", el3::cptr::EZ | el3::cptr::ESM);
-        isb!();
+        // SAFETY: for the set-up, EL3 itself must not be trapped; nothing is.
+        unsafe { CPTR_EL3::write(el3::cptr::EZ | el3::cptr::ESM) };
+        isb();
         live.simd.measure(&mut mine);
         let here = Self::new(self.features.and(mine), self.mode);
         *normal = here.el3_regs(World::Normal);
         *secure = here.el3_regs(World::Secure);
         live.init(here.features, secure);
         // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
-        msr!("SCR_EL3", normal.scr_el3);
-        msr!("MDCR_EL3", normal.mdcr_el3);
+        // SAFETY: values that lower ELs run with; they trap and route nothing of EL3's own.
+        unsafe {
+            SCR_EL3::write(normal.scr_el3);
+            MDCR_EL3::write(normal.mdcr_el3);
+        }
         // What follows is trapped or defined by the values above.
-        isb!();
+        isb();
         cpu_ext::init(here.features);
         let mut first = SysRegs::EMPTY;
         here.reset(&mut first);

@@ -4,6 +4,9 @@
 //! the code that saves and restores them, and the table that tests and the poison payload read, so
 //! that what is saved and what is restored cannot differ.
 //!
+//! `bank!` takes the groups of the architecture's base, and those of each extension from the list of
+//! them ([`crate::cpu_ext`]).
+//!
 //! The code is straight-line. Registers go in pairs and change places with the bank, which keeps
 //! the values of the world that is not in the CPU:
 //!
@@ -71,6 +74,38 @@ pub struct List {
     pub code: &'static str,
     /// Of registers that are kept for one world, the code that loads them; else empty.
     pub load_code: &'static str,
+}
+
+/// A group of registers that are switched together: what [`registers!`] declares, or `()` for none.
+pub trait Group {
+    /// All zero.
+    const EMPTY: Self;
+    /// The list; none for `()`.
+    const LIST: Option<List>;
+
+    /// Whether the group has the register with this [`number`].
+    fn has(number: u16) -> bool;
+
+    /// Exchanges the registers with those of the bank around `bank`.
+    ///
+    /// # Safety
+    ///
+    /// `bank` points [`BIAS`] bytes into the group's bank, which nobody else uses. The CPU has the
+    /// registers, and no code at EL3 relies on what they hold.
+    unsafe fn swap(bank: *mut u8);
+}
+
+impl Group for () {
+    const EMPTY: Self = ();
+    const LIST: Option<List> = None;
+
+    #[inline(always)]
+    fn has(_: u16) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    unsafe fn swap(_: *mut u8) {}
 }
 
 /// Makes the text of the pair code from a list; see the module's documentation.
@@ -206,11 +241,6 @@ macro_rules! registers {
             /// All zero.
             pub const EMPTY: Self = Self { $($reg: 0),+ };
 
-            /// Whether the group has the register with this `registers::number`.
-            pub const fn has(number: u16) -> bool {
-                $(number == const { $crate::context::registers::number($encoding) })||+
-            }
-
             $crate::context::registers::registers! {
                 @list $Group $Bank $field [$($code)+] [$($reg $encoding)+]
             }
@@ -243,15 +273,17 @@ macro_rules! registers {
             @fields $(#[$doc])* $Group $Bank $field [pair_code] $($reg $encoding)+
         }
 
-        impl $Group {
-            /// Exchanges the registers with those of the bank around `bank`.
-            ///
-            /// # Safety
-            ///
-            /// `bank` points `BIAS` bytes into a bank that nobody else uses. The CPU has the
-            /// registers, and no code at EL3 relies on what they hold.
+        impl $crate::context::registers::Group for $Group {
+            const EMPTY: Self = Self::EMPTY;
+            const LIST: Option<$crate::context::registers::List> = Some(Self::LIST);
+
             #[inline(always)]
-            pub unsafe fn swap(bank: *mut u8) {
+            fn has(number: u16) -> bool {
+                $(number == const { $crate::context::registers::number($encoding) })||+
+            }
+
+            #[inline(always)]
+            unsafe fn swap(bank: *mut u8) {
                 #[cfg(not(target_os = "none"))]
                 let _ = bank;
                 #[cfg(target_os = "none")]
@@ -275,29 +307,48 @@ macro_rules! registers {
 }
 pub(crate) use registers;
 
-/// Declares a bank: the groups that are switched together in one mode, each with the feature that
-/// it depends on.
+/// Declares a bank: the registers that are switched together in one mode, and how.
 ///
-/// Groups below `apart` are in the bank but switched by somebody else, by `swap_group`.
+/// ```text
+/// bank! {
+///     (
+///         /// What is switched where the SPMC runs at S-EL1.
+///         pub struct El1Bank: El1, rare LATE_EL1 {
+///             base { el1: El1 }
+///             kept { }
+///         }
+///     )
+///     sve: SVE;  …  the list of extensions
+/// }
+/// ```
 ///
-/// Groups below a `late(FEATURE)` share one test of that bit, so that a CPU with none of them pays one
-/// branch for all.
+/// `base` is always switched; `kept` is in the bank but switched by somebody else. Each extension of the
+/// list adds the group that it names as its `El1`, in a field of the extension's name.
+///
+/// Those that are [`Extension::RARE`](crate::cpu_ext::Extension::RARE) share one test of the bit that
+/// stands behind `rare`, so that a CPU with none of them pays one branch for all.
 macro_rules! bank {
-    ($(#[$doc:meta])* pub struct $Bank:ident {
-        always { $($always:ident: $Always:ty),* $(,)? }
-        when { $($feature:ident => $field:ident: $Field:ty),* $(,)? }
-        $(apart { $($apart_feature:ident => $apart_field:ident: $Apart:ty),* $(,)? })?
-        $(late($late:ident) { $($late_feature:ident => $late_field:ident: $Late:ty),* $(,)? })*
-    }) => {
+    (
+        (
+            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, rare $rare:ident {
+                base { $($base:ident: $Base:ty),* $(,)? }
+                kept { $($kept:ident: $Kept:ty),* $(,)? }
+            }
+        )
+        $($module:ident: $($EXTENSION:ident),+;)*
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(C, align(16))]
+        #[allow(non_snake_case)]
         pub struct $Bank {
-            $(#[doc = "Always switched."] pub $always: $Always,)*
-            $(#[doc = concat!("With ", stringify!($feature), ".")] pub $field: $Field,)*
-            $($(#[doc = concat!("With ", stringify!($apart_feature), ", not by `swap`.")]
-                pub $apart_field: $Apart,)*)?
-            $($(#[doc = concat!("With ", stringify!($late_feature), ".")] pub $late_field: $Late,)*)*
+            $(#[doc = "Always switched."] pub $base: $Base,)*
+            $(#[doc = "Not switched by `swap`."] pub $kept: $Kept,)*
+            $($(
+                #[doc = concat!("With ", stringify!($EXTENSION), ".")]
+                pub $EXTENSION:
+                    <$crate::cpu_ext::$module::$EXTENSION as $crate::cpu_ext::Extension>::$Which,
+            )+)*
         }
 
         // What `ldp` cannot reach must not be declared.
@@ -306,40 +357,44 @@ macro_rules! bank {
         impl $Bank {
             /// All zero.
             pub const EMPTY: Self = Self {
-                $($always: <$Always>::EMPTY,)*
-                $($field: <$Field>::EMPTY,)*
-                $($($apart_field: <$Apart>::EMPTY,)*)?
-                $($($late_field: <$Late>::EMPTY,)*)*
+                $($base: <$Base>::EMPTY,)*
+                $($kept: <$Kept>::EMPTY,)*
+                $($(
+                    $EXTENSION: <<$crate::cpu_ext::$module::$EXTENSION as
+                        $crate::cpu_ext::Extension>::$Which as
+                        $crate::context::registers::Group>::EMPTY,
+                )+)*
             };
 
-            /// The lists with the feature that each depends on, in the order of the switch.
-            pub const LISTS: &'static [(
-                Option<$crate::context::Feature>,
-                $crate::context::registers::List,
-            )] = &[
-                $((None, <$Always>::LIST),)*
-                $((Some($crate::context::Feature::$feature), <$Field>::LIST),)*
-                $($((Some($crate::context::Feature::$apart_feature), <$Apart>::LIST),)*)?
-                $($((Some($crate::context::Feature::$late_feature), <$Late>::LIST),)*)*
-            ];
+            /// The lists of the base.
+            #[cfg(test)]
+            pub const BASE_LISTS: &'static [$crate::context::registers::List] =
+                &[$(<$Base>::LIST,)* $(<$Kept>::LIST,)*];
 
-            /// The features below each `late`, with the bit that says whether there is any.
-            pub const LATE: &'static [($crate::context::Feature, $crate::context::Features)] = &[
-                $((
-                    $crate::context::Feature::$late,
-                    $crate::context::Features::of(&[$($crate::context::Feature::$late_feature),*]),
-                ),)*
-            ];
+            /// The extensions that have a group in this bank and are rare.
+            pub const RARE: $crate::context::Features = {
+                let mut features = $crate::context::Features::NONE;
+                $($({
+                    type Extension = $crate::cpu_ext::$module::$EXTENSION;
+                    type Group = <Extension as $crate::cpu_ext::Extension>::$Which;
+                    if <Extension as $crate::cpu_ext::Extension>::RARE
+                        && <Group as $crate::context::registers::Group>::LIST.is_some()
+                    {
+                        features.insert($crate::context::Feature::$EXTENSION);
+                    }
+                })+)*
+                features
+            };
 
             /// Exchanges one group alone.
             ///
             /// # Safety
             ///
-            /// As for the group's `swap`, which is to be passed.
-            pub unsafe fn swap_group(&mut self, group: unsafe fn(*mut u8)) {
+            /// As for [`Group::swap`](crate::context::registers::Group::swap); the group is of this bank.
+            pub unsafe fn swap_group<G: $crate::context::registers::Group>(&mut self) {
                 let bias = $crate::context::registers::BIAS;
                 // SAFETY: as the caller promises.
-                unsafe { group(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
+                unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
             /// Exchanges what the CPU holds with `self`, as far as the features of `mask` have it.
@@ -350,17 +405,32 @@ macro_rules! bank {
             /// hold.
             #[inline(always)]
             pub unsafe fn swap(&mut self, mask: $crate::context::Features) {
-                use $crate::context::Feature;
+                use $crate::context::{Feature, registers::Group};
+                use $crate::cpu_ext::Extension;
                 let bank = core::ptr::from_mut(self).cast::<u8>();
                 // SAFETY: the sum of what the callee and the caller promise: the pointer is BIAS
                 // bytes into a bank (or past its end by an offset that no group of it uses).
                 unsafe {
                     let bank = bank.wrapping_add($crate::context::registers::BIAS);
-                    $(<$Always>::swap(bank);)*
-                    $(if mask.has(Feature::$feature) { <$Field>::swap(bank); })*
-                    $(if mask.has(Feature::$late) {
-                        $(if mask.has(Feature::$late_feature) { <$Late>::swap(bank); })*
-                    })*
+                    $(<$Base as Group>::swap(bank);)*
+                    $($(
+                        if const { !$crate::cpu_ext::$module::$EXTENSION::RARE
+                            && !$crate::cpu_ext::$module::$EXTENSION::APART }
+                            && mask.has(Feature::$EXTENSION)
+                        {
+                            <$crate::cpu_ext::$module::$EXTENSION as Extension>::$Which::swap(bank);
+                        }
+                    )+)*
+                    if mask.has(Feature::$rare) {
+                        $($(
+                            if const { $crate::cpu_ext::$module::$EXTENSION::RARE
+                                && !$crate::cpu_ext::$module::$EXTENSION::APART }
+                                && mask.has(Feature::$EXTENSION)
+                            {
+                                <$crate::cpu_ext::$module::$EXTENSION as Extension>::$Which::swap(bank);
+                            }
+                        )+)*
+                    }
                 }
             }
         }

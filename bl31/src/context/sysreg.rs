@@ -1,61 +1,151 @@
-//! Reading and writing system registers by name.
+//! System registers by name: [`sysregs!`], the tables made with it, and the table of what EL3 uses of the
+//! architecture's base.
+//!
+//! A register that EL3 reads or writes by itself stands in one such table: here, or in the file of the
+//! extension that brings it. (Registers that are only ever switched stand in the lists of
+//! [`super::registers`].) The table says how it may be written:
+//!
+//! * `read`: it cannot be.
+//! * `read write`: any value may be written at any time. It is a register of lower ELs, or of something
+//!   that EL3 does not use.
+//! * `read unsafe write`: it can change what EL3 itself does: where it goes on, what it traps on, how
+//!   long its vectors are. All registers of EL3's are of this kind.
 //!
 //! On the host, where the tests run, there are none: they read as zero and writes are lost. So the
 //! code around them compiles and its decisions can be tested there.
 
-/// Reads a system register.
-#[cfg(target_os = "none")]
-macro_rules! mrs {
-    ($register:literal) => {{
-        let value: u64;
-        // SAFETY: reading the registers that this is used for changes nothing.
-        unsafe {
-            core::arch::asm!(concat!("mrs {}, ", $register), out(reg) value,
-                options(nomem, nostack, preserves_flags));
-        }
-        value
-    }};
-}
+/// Declares a table of system registers: for each a type of its name with `read()` and, as far as it is
+/// allowed, `write(value)`.
+macro_rules! sysregs {
+    ($($(#[$doc:meta])* $NAME:ident = $encoding:literal: $($access:ident)+;)+) => {
+        $(
+            $(#[$doc])*
+            #[doc = concat!("`", stringify!($NAME), "`.")]
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+            pub struct $NAME;
 
-/// Writes a system register. Only for registers that no running EL3 code depends on.
-#[cfg(target_os = "none")]
-macro_rules! msr {
-    ($register:literal, $value:expr) => {{
-        let value: u64 = $value;
-        // SAFETY: as the macro's users promise; EL3's memory and control flow are not concerned.
-        unsafe {
-            core::arch::asm!(concat!("msr ", $register, ", {}"), in(reg) value,
-                options(nostack, preserves_flags));
+            impl $NAME {
+                $crate::context::sysreg::sysregs! { @access $NAME $encoding; $($access)+ }
+            }
+        )+
+
+        /// The table, for those who check it: name, what the assembler is given, how it may be accessed.
+        #[cfg(test)]
+        pub const SYSREGS: &[(&str, &str, &str)] = &[
+            $((stringify!($NAME), $encoding, stringify!($($access)+))),+
+        ];
+    };
+    (@access $NAME:ident $encoding:literal; read $($rest:ident)*) => {
+        /// Reads it.
+        #[inline(always)]
+        #[allow(dead_code)]
+        pub fn read() -> u64 {
+            #[cfg(target_os = "none")]
+            {
+                let value: u64;
+                // SAFETY: reading the registers of these tables changes nothing.
+                unsafe {
+                    core::arch::asm!(concat!("mrs {}, ", $encoding), out(reg) value,
+                        options(nomem, nostack, preserves_flags));
+                }
+                value
+            }
+            #[cfg(not(target_os = "none"))]
+            0
         }
-    }};
+
+        $crate::context::sysreg::sysregs! { @access $NAME $encoding; $($rest)* }
+    };
+    (@access $NAME:ident $encoding:literal; write) => {
+        /// Writes it.
+        #[inline(always)]
+        pub fn write(value: u64) {
+            #[cfg(target_os = "none")]
+            // SAFETY: no code at EL3 depends on the register: its table says so.
+            unsafe {
+                core::arch::asm!(concat!("msr ", $encoding, ", {}"), in(reg) value,
+                    options(nostack, preserves_flags));
+            }
+            #[cfg(not(target_os = "none"))]
+            let _ = value;
+        }
+    };
+    (@access $NAME:ident $encoding:literal; unsafe write) => {
+        /// Writes it.
+        ///
+        /// # Safety
+        ///
+        /// It can change what EL3 itself does: the caller says why what EL3 executes until the next
+        /// write, ERET included, is right with this value.
+        #[inline(always)]
+        pub unsafe fn write(value: u64) {
+            #[cfg(target_os = "none")]
+            // SAFETY: as the caller promises.
+            unsafe {
+                core::arch::asm!(concat!("msr ", $encoding, ", {}"), in(reg) value,
+                    options(nostack, preserves_flags));
+            }
+            #[cfg(not(target_os = "none"))]
+            let _ = value;
+        }
+    };
+    (@access $NAME:ident $encoding:literal;) => {};
+}
+pub(crate) use sysregs;
+
+sysregs! {
+    // What the CPU is and has.
+    MIDR_EL1 = "MIDR_EL1": read;
+    MPIDR_EL1 = "MPIDR_EL1": read;
+    ID_AA64PFR0_EL1 = "ID_AA64PFR0_EL1": read;
+    ID_AA64PFR1_EL1 = "ID_AA64PFR1_EL1": read;
+    ID_AA64PFR2_EL1 = "S3_0_C0_C4_2": read;
+    ID_AA64SMFR0_EL1 = "S3_0_C0_C4_5": read;
+    ID_AA64DFR0_EL1 = "ID_AA64DFR0_EL1": read;
+    ID_AA64DFR1_EL1 = "ID_AA64DFR1_EL1": read;
+    ID_AA64DFR2_EL1 = "S3_0_C0_C5_2": read;
+    ID_AA64ISAR0_EL1 = "ID_AA64ISAR0_EL1": read;
+    ID_AA64ISAR1_EL1 = "ID_AA64ISAR1_EL1": read;
+    ID_AA64ISAR2_EL1 = "S3_0_C0_C6_2": read;
+    ID_AA64ISAR3_EL1 = "S3_0_C0_C6_3": read;
+    ID_AA64MMFR0_EL1 = "ID_AA64MMFR0_EL1": read;
+    ID_AA64MMFR1_EL1 = "ID_AA64MMFR1_EL1": read;
+    ID_AA64MMFR2_EL1 = "S3_0_C0_C7_2": read;
+    ID_AA64MMFR3_EL1 = "S3_0_C0_C7_3": read;
+    ID_AA64MMFR4_EL1 = "S3_0_C0_C7_4": read;
+
+    // EL3's own.
+    SCR_EL3 = "SCR_EL3": read unsafe write;
+    CPTR_EL3 = "CPTR_EL3": read unsafe write;
+    MDCR_EL3 = "MDCR_EL3": read unsafe write;
+    ELR_EL3 = "ELR_EL3": read unsafe write;
+    SPSR_EL3 = "SPSR_EL3": read unsafe write;
+
+    // Where an exception takes a lower EL, and what it finds there.
+    HCR_EL2 = "HCR_EL2": read;
+    SCTLR_EL1 = "SCTLR_EL1": read;
+    SCTLR_EL2 = "SCTLR_EL2": read;
+    VBAR_EL1 = "VBAR_EL1": read;
+    VBAR_EL2 = "VBAR_EL2": read;
+    ELR_EL1 = "ELR_EL1": read write;
+    ELR_EL2 = "ELR_EL2": read write;
+    SPSR_EL1 = "SPSR_EL1": read write;
+    SPSR_EL2 = "SPSR_EL2": read write;
+    SPSR_UND = "SPSR_UND": read write;
+    ESR_EL1 = "ESR_EL1": read write;
+    ESR_EL2 = "ESR_EL2": read write;
+
+    // Floating point: EL3 has none of its own.
+    FPCR = "S3_3_C4_C4_0": read write;
+    FPSR = "S3_3_C4_C4_1": read write;
 }
 
 /// Makes writes to system registers take effect for the instructions that follow.
-#[cfg(target_os = "none")]
-macro_rules! isb {
-    () => {{
-        // SAFETY: a barrier.
-        unsafe { core::arch::asm!("isb", options(nostack, preserves_flags)) }
-    }};
+#[inline(always)]
+pub fn isb() {
+    #[cfg(target_os = "none")]
+    // SAFETY: a barrier.
+    unsafe {
+        core::arch::asm!("isb", options(nostack, preserves_flags));
+    }
 }
-
-#[cfg(not(target_os = "none"))]
-macro_rules! mrs {
-    ($register:literal) => {
-        0_u64
-    };
-}
-
-#[cfg(not(target_os = "none"))]
-macro_rules! msr {
-    ($register:literal, $value:expr) => {{
-        let _: u64 = $value;
-    }};
-}
-
-#[cfg(not(target_os = "none"))]
-macro_rules! isb {
-    () => {};
-}
-
-pub(crate) use {isb, mrs, msr};

@@ -2,19 +2,42 @@
 
 use super::registers::{BANK_MAX, List};
 use super::{
-    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Policy, Simd, SpmcMode, SysRegs,
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, SysRegs,
     World, el3,
 };
-use crate::cpu_ext::EXTENSIONS;
+use crate::cpu_ext::{self, Described, EXTENSIONS};
 use std::collections::HashSet;
 
-type Lists = &'static [(Option<Feature>, List)];
+/// A bank's lists, each with the extension that it depends on, and its size.
+struct Bank {
+    name: &'static str,
+    lists: Vec<(Option<Feature>, List)>,
+    size: usize,
+}
 
-const BANKS: [(&str, Lists, usize); 3] = [
-    ("common", CommonBank::LISTS, size_of::<CommonBank>()),
-    ("EL2", El2Bank::LISTS, size_of::<El2Bank>()),
-    ("EL1", El1Bank::LISTS, size_of::<El1Bank>()),
-];
+/// All banks, without the made-up extension's lists where `made_up` is false.
+fn banks(made_up: bool) -> [Bank; 3] {
+    let bank = |name, base: &[List], size| {
+        let extensions = EXTENSIONS
+            .iter()
+            .filter(|e| made_up || e.feature != Feature::MADE_UP);
+        let groups = extensions.flat_map(|e| {
+            let of = e.groups.iter().filter(move |(bank, _)| *bank == name);
+            of.filter_map(|(_, list)| Some((Some(e.feature), (*list)?)))
+        });
+        let lists = base
+            .iter()
+            .map(|list| (None, *list))
+            .chain(groups)
+            .collect();
+        Bank { name, lists, size }
+    };
+    [
+        bank("common", CommonBank::BASE_LISTS, size_of::<CommonBank>()),
+        bank("EL2", El2Bank::BASE_LISTS, size_of::<El2Bank>()),
+        bank("EL1", El1Bank::BASE_LISTS, size_of::<El1Bank>()),
+    ]
+}
 
 /// One access of the generated code: the register, or the field's name with the pair's second one.
 #[derive(Debug, PartialEq)]
@@ -55,7 +78,10 @@ fn parse(code: &str) -> Vec<Step> {
 
 #[test]
 fn saved_and_restored_are_the_same() {
-    for (bank, lists, _) in BANKS {
+    for Bank {
+        name: bank, lists, ..
+    } in banks(true)
+    {
         for (_, list) in lists.iter().filter(|(_, list)| list.load_code.is_empty()) {
             let mut steps = parse(list.code).into_iter();
             for pair in list.registers.chunks(2) {
@@ -95,8 +121,8 @@ fn saved_and_restored_are_the_same() {
 #[test]
 fn what_is_kept_is_saved_and_loaded_alike() {
     let mut lists = 0;
-    for (_, banks, _) in BANKS {
-        for (_, list) in banks.iter().filter(|(_, list)| !list.load_code.is_empty()) {
+    for Bank { lists: of, .. } in banks(true) {
+        for (_, list) in of.iter().filter(|(_, list)| !list.load_code.is_empty()) {
             lists += 1;
             let mut saves = parse(list.code).into_iter();
             let mut loads = parse(list.load_code).into_iter();
@@ -128,10 +154,15 @@ fn what_is_kept_is_saved_and_loaded_alike() {
 
 #[test]
 fn offsets_follow_the_lists() {
-    for (bank, lists, size) in BANKS {
+    for Bank {
+        name: bank,
+        lists,
+        size,
+    } in banks(true)
+    {
         assert!(size <= BANK_MAX);
         let mut taken = HashSet::new();
-        for (_, list) in lists {
+        for (_, list) in &lists {
             for (i, register) in list.registers.iter().enumerate() {
                 // A pair is stored by one instruction, so its second register comes right after.
                 assert_eq!(
@@ -161,7 +192,7 @@ fn offsets_follow_the_lists() {
 fn no_register_is_listed_twice() {
     let mut names = HashSet::new();
     let mut encodings = HashSet::new();
-    for (_, lists, _) in BANKS {
+    for Bank { lists, .. } in banks(true) {
         for (_, list) in lists {
             for register in list.registers {
                 assert!(names.insert(register.name), "{}", register.name);
@@ -173,7 +204,7 @@ fn no_register_is_listed_twice() {
 
 #[test]
 fn generic_encodings_are_system_registers() {
-    for (_, lists, _) in BANKS {
+    for Bank { lists, .. } in banks(true) {
         for (_, list) in lists {
             for register in list.registers {
                 let Some(generic) = register
@@ -242,31 +273,31 @@ fn everything() -> IdRegs {
 #[test]
 fn every_extension_is_found_by_its_own_field() {
     let all = Features::from_id(&everything());
-    for extension in EXTENSIONS {
+    // The mode decides this one.
+    for extension in EXTENSIONS
+        .iter()
+        .filter(|e| e.feature != Feature::SPSR_AA32)
+    {
         assert!(
             all.has(extension.feature),
             "{:?} is not in a CPU with all",
             extension.feature
         );
     }
+    assert!(all.has(Feature::RARE_EL1) && all.has(Feature::RARE_EL2));
     let none = Features::from_id(&IdRegs::default());
     assert_eq!(none, Features::NONE);
-    let mut seen = HashSet::new();
-    for extension in EXTENSIONS {
-        assert!(
-            seen.insert(extension.feature as u8),
-            "{:?} is there twice",
-            extension.feature
-        );
-    }
-    // A bit that no extension sets would switch nothing off for ever.
-    let derived = [Feature::SPSR_AA32, Feature::NONE];
-    for (_, lists, _) in BANKS {
-        for feature in lists.iter().filter_map(|(feature, _)| *feature) {
-            assert!(
-                seen.contains(&(feature as u8)) || derived.contains(&feature),
-                "{feature:?}"
-            );
+}
+
+/// A switch loads the lower half of the features only.
+#[test]
+fn what_is_switched_comes_first_in_the_list() {
+    for extension in EXTENSIONS.iter().filter(|e| e.feature != Feature::MADE_UP) {
+        let Described {
+            feature, groups, ..
+        } = extension;
+        if groups.iter().any(|(_, list)| list.is_some()) {
+            assert!((*feature as u32) < 64, "{feature:?}: move its line up");
         }
     }
 }
@@ -286,13 +317,16 @@ fn old_cpu() {
     assert!(!el3::has_sel2(&id));
     assert_eq!(features.to_string(), "AA32EL1 PMUv3");
     assert!(features.has(Feature::EAGER_FP));
-    assert!(features.has(Feature::ICH_LR0_3) && !features.has(Feature::ICH_LR4_7));
-    assert!(!features.has(Feature::LATE_EL1) && !features.has(Feature::LATE_EL2));
+    assert!(features.has(Feature::LR0_3) && !features.has(Feature::LR4_7));
+    assert!(!features.has(Feature::RARE_EL1) && !features.has(Feature::RARE_EL2));
 }
 
 #[test]
 fn el3_registers_of_the_worlds() {
-    use el3::{cptr, mdcr, mpam3, scr};
+    use el3::{cptr, mdcr, scr};
+    // CPTR_EL3.TAM and TTA; MDCR_EL3.SCCD; MPAM3_EL3.MPAMEN and TRAPLOWER.
+    let (observers, sccd) = (1 << 30 | 1 << 20, 1 << 23);
+    let (mpamen, traplower) = (1 << 63, 1 << 62);
     let features = Features::from_id(&everything());
     for mode in [SpmcMode::SEl1, SpmcMode::SEl2, SpmcMode::All] {
         let policy = Policy::new(features, mode);
@@ -304,10 +338,7 @@ fn el3_registers_of_the_worlds() {
             0,
             "SPME, MPMX, STE"
         );
-        assert_eq!(
-            normal.mdcr_el3 & (mdcr::SDD | mdcr::SCCD),
-            mdcr::SDD | mdcr::SCCD
-        );
+        assert_eq!(normal.mdcr_el3 & (mdcr::SDD | sccd), mdcr::SDD | sccd);
         assert_eq!(secure.scr_el3 & (scr::NS | scr::FIQ), 0);
         assert_eq!(normal.scr_el3 & (scr::NS | scr::FIQ), scr::NS | scr::FIQ);
         let eel2 = if mode.el2() { scr::EEL2 } else { 0 };
@@ -320,19 +351,13 @@ fn el3_registers_of_the_worlds() {
             0,
             "an SPMC's first FP access would stop it"
         );
-        assert_eq!(
-            secure.cptr_el3 & (cptr::TAM | cptr::TTA),
-            cptr::TAM | cptr::TTA
-        );
-        assert_eq!(normal.cptr_el3 & (cptr::TAM | cptr::TTA), 0);
+        assert_eq!(secure.cptr_el3 & observers, observers);
+        assert_eq!(normal.cptr_el3 & observers, 0);
         assert_eq!(
             (normal.cptr_el3 | secure.cptr_el3) & (cptr::EZ | cptr::ESM),
             0
         );
-        assert_eq!(
-            (normal.mpam3_el3, secure.mpam3_el3),
-            (mpam3::MPAMEN, mpam3::TRAPLOWER)
-        );
+        assert_eq!((normal.mpam3_el3, secure.mpam3_el3), (mpamen, traplower));
     }
     let alone = Policy::new(features, SpmcMode::None).el3_regs(World::Normal);
     assert_eq!(alone.cptr_el3, cptr::EZ | cptr::ESM);
@@ -340,10 +365,11 @@ fn el3_registers_of_the_worlds() {
 
 #[test]
 fn a_cpu_with_nothing_gets_nothing_enabled() {
-    use el3::{cptr, mdcr, scr};
+    use el3::{mdcr, scr};
     let secure = Policy::new(Features::NONE, SpmcMode::SEl1).el3_regs(World::Secure);
     assert_eq!(secure.scr_el3, scr::RES1 | scr::SIF | scr::RW | scr::ST);
-    assert_eq!(secure.cptr_el3, cptr::TAM | cptr::TTA);
+    // TAM and TTA.
+    assert_eq!(secure.cptr_el3, 1 << 30 | 1 << 20);
     assert_eq!(secure.mdcr_el3, mdcr::SDD | mdcr::SPD32_DISABLED);
 }
 
@@ -370,12 +396,213 @@ fn compatible_with_what_works_today() {
     assert_eq!(secure, 0x0400_0f30 | el3::scr::EEL2);
 }
 
+/// The made-up extension of the tests: one file and one line are enough to have it everywhere.
+#[test]
+fn one_file_and_one_line_make_an_extension() {
+    use cpu_ext::made_up::MUEN;
+    const BIT: u64 = 1 << 62;
+    let features = Features::from_id(&IdRegs {
+        mmfr4: 1 << 60,
+        ..IdRegs::default()
+    });
+    assert_eq!(features, Features::of(&[Feature::MADE_UP]));
+    assert_eq!(features.to_string(), "MADEUP");
+    // EL3's register: open for the normal world, on its first use for the secure world; and told.
+    let policy = Policy::new(features, SpmcMode::All);
+    assert_eq!(policy.el3_regs(World::Normal).scr_el3 & BIT, BIT);
+    let secure = policy.el3_regs(World::Secure);
+    assert_eq!(secure.scr_el3 & BIT, 0);
+    for world in [World::Normal, World::Secure] {
+        let told = el3::available(el3::Register::Scr, features, true, world);
+        assert_eq!(told, BIT);
+    }
+    assert_eq!(el3::Control::first_use(&[MUEN]), BIT);
+    // Its registers are in their banks, and first values in them.
+    let [common, el2, el1] = banks(true);
+    for (bank, group, register) in [
+        (common, "MadeUp", "mu_el0"),
+        (el2, "MadeUpEl2", "mu_el2"),
+        (el1, "MadeUpEl1", "mu_el1"),
+    ] {
+        let mut lists = bank.lists.iter();
+        let list = lists.find(|(feature, _)| *feature == Some(Feature::MADE_UP));
+        let (_, list) = list.expect("a list in each bank");
+        assert_eq!((list.name, list.registers[0].name), (group, register));
+    }
+    let mut first = SysRegs::EMPTY;
+    policy.reset(&mut first);
+    assert_eq!(first.el2.MADE_UP.mu_el2, 7);
+    // The secure world's first use, by a register of each bank and by an instruction, opens it.
+    for esr in [
+        (0x18 << 26 | 3 << 20 | 7 << 17 | 3 << 14 | 15 << 10 | 15 << 1),
+        (0x18 << 26 | 3 << 20 | 7 << 17 | 4 << 14 | 15 << 10 | 15 << 1),
+        (0x18 << 26 | 3 << 20 | 7 << 17 | 15 << 10 | 15 << 1),
+        0x3f << 26,
+    ] {
+        let mut live = Live::new(&mut []);
+        let mut el3 = secure;
+        live.init(features, &mut el3);
+        assert!(!live.mask().has(Feature::MADE_UP));
+        let mut parked = SysRegs::EMPTY;
+        assert!(live.first_use(&policy, World::Secure, &mut el3, &mut parked, esr));
+        assert!(live.mask().has(Feature::MADE_UP) && el3.scr_el3 & BIT != 0);
+    }
+}
+
+/// Names what is wrong with the files of extensions (name and text) beside the list of them.
+fn left_out(files: &[(String, String)], list: &[(&str, &str)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (file, text) in files {
+        if !list.iter().any(|(module, _)| module == file) {
+            wrong.push(format!("cpu_ext/{file}.rs has no line in the list"));
+            continue;
+        }
+        let declared: Vec<_> = text
+            .split("extension! {")
+            .skip(1)
+            .filter_map(|declaration| declaration.split("pub ").nth(1)?.split_whitespace().next())
+            .collect();
+        for name in &declared {
+            if !list.contains(&(file, name)) {
+                wrong.push(format!(
+                    "cpu_ext/{file}.rs: {name} is not in its line of the list"
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn an_extension_that_is_not_in_the_list_is_found() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cpu_ext");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if stem != "mod" {
+            files.push((stem, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    let list: Vec<_> = EXTENSIONS
+        .iter()
+        .map(|e| (e.module, e.declaration))
+        .collect();
+    assert_eq!(left_out(&files, &list), [""; 0]);
+    // The made-up one with its line left out, and with its name left out of the line.
+    let without: Vec<_> = list
+        .iter()
+        .copied()
+        .filter(|(file, _)| *file != "made_up")
+        .collect();
+    let wrong = left_out(&files, &without);
+    assert_eq!(wrong, ["cpu_ext/made_up.rs has no line in the list"]);
+    let mut other = without;
+    other.push(("made_up", "OTHER"));
+    let wrong = left_out(&files, &other);
+    assert_eq!(
+        wrong,
+        ["cpu_ext/made_up.rs: MADE_UP is not in its line of the list"]
+    );
+}
+
+/// Two extensions that are not parts of one share no bit of EL3's registers.
+#[test]
+fn no_bit_belongs_to_two_extensions() {
+    let mut owners: Vec<(el3::Control, &str)> = Vec::new();
+    for extension in EXTENSIONS {
+        for control in extension.opens {
+            for (other, file) in &owners {
+                assert!(
+                    *file == extension.module || !control.overlaps(other),
+                    "{:?} and cpu_ext/{file}.rs",
+                    extension.feature
+                );
+            }
+            owners.push((*control, extension.module));
+        }
+    }
+}
+
+/// The names of system registers are in tables: nobody else writes an encoding, no register is in two
+/// tables, and EL3's own are unsafe to write.
+#[test]
+fn system_registers_have_names() {
+    use super::sysreg::SYSREGS;
+    let tables = [
+        SYSREGS,
+        cpu_ext::amu::SYSREGS,
+        cpu_ext::fpmr::SYSREGS,
+        cpu_ext::gcs::SYSREGS,
+        cpu_ext::gic::SYSREGS,
+        cpu_ext::impdef::SYSREGS,
+        cpu_ext::made_up::SYSREGS,
+        cpu_ext::mpam::SYSREGS,
+        cpu_ext::pmu::SYSREGS,
+        cpu_ext::ras::SYSREGS,
+        cpu_ext::sme::SYSREGS,
+        cpu_ext::sve::SYSREGS,
+    ];
+    let (mut names, mut encodings) = (HashSet::new(), HashSet::new());
+    for (name, encoding, access) in tables.into_iter().flatten() {
+        assert!(names.insert(name), "{name} is in two tables");
+        assert!(encodings.insert(encoding), "{encoding} is in two tables");
+        let own = name.ends_with("_EL3") && access.contains("write");
+        assert_eq!(own, access.contains("unsafe"), "{name}");
+    }
+    // Encodings in the sources: in a table, or in a list.
+    let lists: HashSet<_> = banks(true)
+        .into_iter()
+        .flat_map(|bank| bank.lists)
+        .flat_map(|(_, list)| list.registers.iter().map(|register| register.encoding))
+        .collect();
+    let mut seen = 0;
+    for text in sources(concat!(env!("CARGO_MANIFEST_DIR"), "/src")) {
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+        {
+            for word in line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                // RNDRRS tells by the flags, so its instruction is more than a read.
+                if super::registers::number(word) == 0 || word == "S3_3_C2_C4_1" {
+                    continue;
+                }
+                seen += 1;
+                assert!(
+                    encodings.contains(&word) || lists.contains(word),
+                    "{word}: {line}"
+                );
+            }
+        }
+    }
+    assert!(seen > 100, "the sources were not found");
+}
+
+/// The text of all source files below `folder` but tests.
+fn sources(folder: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.to_str().unwrap();
+        if path.is_dir() {
+            texts.extend(sources(name));
+        } else if !name.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            texts.push(text.split("mod tests {").next().unwrap().to_owned());
+        }
+    }
+    texts
+}
+
 /// docs/context.md lists every group with its number of registers, and the sizes of a context.
 #[test]
 fn the_document_tells_the_truth() {
     let text = include_str!("../../../docs/context.md");
     let mut missing = String::new();
-    for (bank, lists, _) in BANKS {
+    for Bank {
+        name: bank, lists, ..
+    } in banks(false)
+    {
         for (_, list) in lists {
             let row = format!("| {bank} | `{}` | {} |", list.name, list.registers.len());
             if !text.contains(&row) {
@@ -383,8 +610,18 @@ fn the_document_tells_the_truth() {
             }
         }
     }
+    // Without the made-up extension's, which may have filled a gap.
+    let sizes = banks(false).map(|bank| {
+        let registers: usize = bank
+            .lists
+            .iter()
+            .map(|(_, list)| list.registers.len())
+            .sum();
+        (8 * registers).next_multiple_of(16)
+    });
+    let system_registers = sizes.iter().sum();
     for (what, bytes) in [
-        ("system registers of a core", size_of::<SysRegs>()),
+        ("system registers of a core", system_registers),
         ("vector registers of a core, 128 bits", Simd::room(16)),
         ("vector registers of a core, 2048 bits", Simd::room(256)),
     ] {

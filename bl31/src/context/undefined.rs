@@ -5,7 +5,12 @@
 //! to EL2, from EL1 and EL0 to EL1, from EL0 to EL2 where HCR_EL2.TGE is set. An AArch32 EL1 gets its
 //! Undefined mode.
 
-use super::{Feature, Features, Policy, mrs, msr};
+use super::sysreg::{
+    ELR_EL1, ELR_EL2, ELR_EL3, ESR_EL1, ESR_EL2, HCR_EL2, SCR_EL3, SCTLR_EL1, SCTLR_EL2, SPSR_EL1,
+    SPSR_EL2, SPSR_EL3, SPSR_UND, VBAR_EL1, VBAR_EL2,
+};
+use super::{Feature, Features, Policy};
+use crate::cpu_ext::gcs::{GCSCR_EL1, GCSCR_EL2};
 
 /// ESR_ELx of an UNDEFINED exception: exception class 0 (unknown reason), a 32-bit instruction.
 const ESR_UNKNOWN: u64 = 1 << 25;
@@ -165,29 +170,26 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
     const RW: u64 = 1 << 31;
 
     let features = policy.features();
-    let (elr, old) = (mrs!("ELR_EL3"), mrs!("SPSR_EL3"));
-    let el2 = features.has(Feature::EL2) && mrs!("SCR_EL3") & (SCR_NS | SCR_EEL2) != 0;
-    let hcr = if el2 { mrs!("HCR_EL2") } else { 0 };
+    let (elr, old) = (ELR_EL3::read(), SPSR_EL3::read());
+    let el2 = features.has(Feature::EL2) && SCR_EL3::read() & (SCR_NS | SCR_EEL2) != 0;
+    let hcr = if el2 { HCR_EL2::read() } else { 0 };
     let gcs = features.has(Feature::GCS);
     let target = target_el(old, hcr);
 
-    if target == 2 {
+    let (pc, pstate) = if target == 2 {
         let controls = Controls {
-            sctlr: mrs!("SCTLR_EL2"),
+            sctlr: SCTLR_EL2::read(),
             hcr,
-            gcscr: if gcs { mrs!("S3_4_C2_C5_0") } else { 0 },
+            gcscr: if gcs { GCSCR_EL2::read() } else { 0 },
         };
-        msr!("ELR_EL2", elr);
-        msr!("SPSR_EL2", old);
-        msr!("ESR_EL2", ESR_UNKNOWN);
-        msr!(
-            "ELR_EL3",
-            mrs!("VBAR_EL2").wrapping_add(vector_offset(old, 2))
-        );
-        msr!("SPSR_EL3", new_pstate(features, old, 2, controls));
+        ELR_EL2::write(elr);
+        SPSR_EL2::write(old);
+        ESR_EL2::write(ESR_UNKNOWN);
+        let pc = VBAR_EL2::read().wrapping_add(vector_offset(old, 2));
+        (pc, new_pstate(features, old, 2, controls))
     } else if old & spsr::AARCH32 != 0 && el2 && hcr & RW == 0 {
         // LR_und is x22 as AArch64 sees it.
-        let (base, sctlr) = (mrs!("VBAR_EL1"), mrs!("SCTLR_EL1"));
+        let (base, sctlr) = (VBAR_EL1::read(), SCTLR_EL1::read());
         const HIGH_VECTORS: u64 = 1 << 13;
         let base = if sctlr & HIGH_VECTORS != 0 {
             0xffff_0000
@@ -196,26 +198,24 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
         };
         gpr[22] = elr.wrapping_add(if old & spsr::T != 0 { 2 } else { 4 }) & 0xffff_ffff;
         // DIT is bit 21 there, where SPSR_EL3 has SS.
-        msr!(
-            "SPSR_UND",
-            old & !(spsr::SS | spsr::DIT) | (old & spsr::DIT) >> 3
-        );
-        msr!("ELR_EL3", base + 4);
-        msr!("SPSR_EL3", new_pstate32(old, sctlr));
+        SPSR_UND::write(old & !(spsr::SS | spsr::DIT) | (old & spsr::DIT) >> 3);
+        (base + 4, new_pstate32(old, sctlr))
     } else {
         let controls = Controls {
-            sctlr: mrs!("SCTLR_EL1"),
+            sctlr: SCTLR_EL1::read(),
             hcr,
-            gcscr: if gcs { mrs!("S3_0_C2_C5_0") } else { 0 },
+            gcscr: if gcs { GCSCR_EL1::read() } else { 0 },
         };
-        msr!("ELR_EL1", elr);
-        msr!("SPSR_EL1", old);
-        msr!("ESR_EL1", ESR_UNKNOWN);
-        msr!(
-            "ELR_EL3",
-            mrs!("VBAR_EL1").wrapping_add(vector_offset(old, 1))
-        );
-        msr!("SPSR_EL3", new_pstate(features, old, 1, controls));
+        ELR_EL1::write(elr);
+        SPSR_EL1::write(old);
+        ESR_EL1::write(ESR_UNKNOWN);
+        let pc = VBAR_EL1::read().wrapping_add(vector_offset(old, 1));
+        (pc, new_pstate(features, old, 1, controls))
+    };
+    // SAFETY: the mode is one of EL1's or EL2's, at which the world can be: that is where the ERET goes.
+    unsafe {
+        ELR_EL3::write(pc);
+        SPSR_EL3::write(pstate);
     }
 }
 

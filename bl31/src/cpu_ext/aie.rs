@@ -1,24 +1,25 @@
 //! FEAT_AIE: memory attribute index enhancement, MAIR2 and AMAIR2.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-registers! {
-    /// EL1's second attribute registers.
-    pub struct AieEl1 in El1Bank.aie {
+/// SCR_EL3.AIEn.
+const AIEN: Control = Control::enable(Scr, 1 << 46);
+
+extension! {
+    /// ID_AA64MMFR3_EL1.AIE. Both worlds get it.
+    pub AIE = "AIE";
+    present: |id| field(id.mmfr3, 24) != 0;
+    opens: [AIEN];
+    found: rarely;
+    el1: AieEl1 {
         mair2_el1 = "S3_0_C10_C2_1",
         amair2_el1 = "S3_0_C10_C3_1",
     }
-}
-
-registers! {
-    /// EL2's second attribute registers.
-    pub struct AieEl2 in El2Bank.aie {
+    el2: AieEl2 {
         mair2_el2 = "S3_4_C10_C1_1",
         amair2_el2 = "S3_4_C10_C3_1",
     }
 }
-
-/// ID_AA64MMFR3_EL1.AIE. Both worlds get it.
-pub const AIE: Extension = Extension::new(Feature::AIE, "AIE", |id| field(id.mmfr3, 24) != 0)
-    .opens(|_, el3| el3.scr_el3 |= scr::AI_EN);

@@ -5,40 +5,44 @@
 //! (AMCR_EL0.HDBG). What a hypervisor can learn from them is how busy the core was, the time of its
 //! own call included.
 
-use super::Extension;
 use crate::context::{
-    Feature, World,
-    el3::{cptr, scr},
-    field, msr,
-    registers::registers,
+    el3::{
+        Control,
+        Register::{Cptr, Scr},
+    },
+    field,
+    sysreg::sysregs,
 };
 
-registers! {
-    /// With FEAT_FGT: fine-grained traps of the activity monitors.
-    pub struct Hafgrtr in El2Bank.hafgrtr { hafgrtr_el2 = "S3_4_C3_C1_6" }
+/// CPTR_EL3.TAM.
+const TAM: Control = Control::trap(Cptr, 1 << 30).normal_only();
+/// SCR_EL3.AMVOFFEN.
+const AMVOFFEN: Control = Control::enable(Scr, 1 << 35).normal_only();
+
+sysregs! {
+    AMCNTENSET0_EL0 = "S3_3_C13_C2_5": read write;
 }
 
-/// ID_AA64PFR0_EL1.AMU. The four architected counters run from the start.
-pub const AMU: Extension = Extension::new(Feature::AMU, "AMU", |id| field(id.pfr0, 44) != 0)
-    .opens(|world, el3| {
-        if world == World::Normal {
-            el3.cptr_el3 &= !cptr::TAM;
-        }
-    })
-    // AMCNTENSET0_EL0: counters 0 to 3.
-    .init(|| msr!("S3_3_C13_C2_5", 0xf));
+extension! {
+    /// ID_AA64PFR0_EL1.AMU. The four architected counters run from the start.
+    pub AMU = "AMU";
+    present: |id| field(id.pfr0, 44) != 0;
+    opens: [TAM];
+    init: { AMCNTENSET0_EL0::write(0xf) }
+}
 
-/// FEAT_AMUv1p1: virtual offsets, for the hypervisor only.
-pub const AMU_V1P1: Extension =
-    Extension::new(Feature::AMU_V1P1, "AMUv1p1", |id| field(id.pfr0, 44) >= 2).opens(
-        |world, el3| {
-            if world == World::Normal {
-                el3.scr_el3 |= scr::AMVOFF_EN;
-            }
-        },
-    );
+extension! {
+    /// FEAT_AMUv1p1: virtual offsets, for the hypervisor only.
+    pub AMU_V1P1 = "AMUv1p1";
+    present: |id| field(id.pfr0, 44) >= 2;
+    opens: [AMVOFFEN];
+}
 
-/// HAFGRTR_EL2 exists with both FEAT_AMUv1 and FEAT_FGT.
-pub const HAFGRTR: Extension = Extension::new(Feature::HAFGRTR, "", |id| {
-    field(id.pfr0, 44) != 0 && field(id.mmfr0, 56) != 0
-});
+extension! {
+    /// Fine-grained traps of the activity monitors: with both FEAT_AMUv1 and FEAT_FGT.
+    pub HAFGRTR = "";
+    present: |id| field(id.pfr0, 44) != 0 && field(id.mmfr0, 56) != 0;
+    opens: [];
+    found: rarely;
+    el2: Hafgrtr { hafgrtr_el2 = "S3_4_C3_C1_6" }
+}

@@ -4,13 +4,17 @@
 //! it is. The secure world cannot write the upper halves (MSRR is trapped), so the normal world's
 //! stay whole without being switched.
 
-use super::Extension;
-use crate::context::{Feature, World, el3::scr, field};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-/// ID_AA64MMFR3_EL1.D128.
-pub const D128: Extension = Extension::new(Feature::D128, "D128", |id| field(id.mmfr3, 32) != 0)
-    .opens(|world, el3| {
-        if world == World::Normal {
-            el3.scr_el3 |= scr::D128_EN;
-        }
-    });
+/// SCR_EL3.D128En.
+const D128EN: Control = Control::enable(Scr, 1 << 47).normal_only();
+
+extension! {
+    /// ID_AA64MMFR3_EL1.D128.
+    pub D128 = "D128";
+    present: |id| field(id.mmfr3, 32) != 0;
+    opens: [D128EN];
+}

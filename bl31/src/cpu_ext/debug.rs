@@ -3,11 +3,17 @@
 //!
 //! FEAT_Debugv8p9 adds MDSELR_EL1, which selects banks of them.
 
-use super::Extension;
-use crate::context::{Feature, el3::mdcr, field};
+use crate::context::{
+    el3::{Control, Register::Mdcr},
+    field,
+};
 
-/// ID_AA64DFR0_EL1.DebugVer from 11.
-pub const DEBUG_V8P9: Extension = Extension::new(Feature::DEBUG_V8P9, "Debugv8p9", |id| {
-    field(id.dfr0, 0) >= 11
-})
-.opens(|_, el3| el3.mdcr_el3 |= mdcr::EBWE);
+/// MDCR_EL3.EBWE.
+const EBWE: Control = Control::enable(Mdcr, 1 << 43);
+
+extension! {
+    /// ID_AA64DFR0_EL1.DebugVer from 11.
+    pub DEBUG_V8P9 = "Debugv8p9";
+    present: |id| field(id.dfr0, 0) >= 11;
+    opens: [EBWE];
+}

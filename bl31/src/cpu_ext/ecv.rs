@@ -1,14 +1,18 @@
 //! FEAT_ECV: enhanced counter virtualisation. Its CNTPOFF_EL2 (FEAT_ECV_POFF) shifts the physical
 //! counter that EL1 sees.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-registers! {
-    /// The physical counter's offset.
-    pub struct Ecv in El2Bank.ecv { cntpoff_el2 = "S3_4_C14_C0_6" }
+/// SCR_EL3.ECVEn.
+const ECVEN: Control = Control::enable(Scr, 1 << 28).secure_on_first_use();
+
+extension! {
+    /// ID_AA64MMFR0_EL1.ECV from 2. Both worlds get it.
+    pub ECV = "ECV";
+    present: |id| field(id.mmfr0, 60) >= 2;
+    opens: [ECVEN];
+    el2: Ecv { cntpoff_el2 = "S3_4_C14_C0_6" }
 }
-
-/// ID_AA64MMFR0_EL1.ECV from 2. Both worlds get it.
-pub const ECV: Extension = Extension::new(Feature::ECV, "ECV", |id| field(id.mmfr0, 60) >= 2)
-    .opens(|_, el3| el3.scr_el3 |= scr::ECV_EN);

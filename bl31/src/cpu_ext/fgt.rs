@@ -1,29 +1,19 @@
 //! FEAT_FGT and FEAT_FGT2: fine-grained traps from EL1 to EL2.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field, registers::registers};
+use crate::context::{
+    el3::{
+        Control,
+        Register::{Mdcr, Scr},
+    },
+    field,
+};
 
-registers! {
-    /// FEAT_FGT. HAFGRTR_EL2 needs FEAT_AMUv1 too: see [`super::amu`].
-    pub struct Fgt in El2Bank.fgt {
-        hfgrtr_el2 = "S3_4_C1_C1_4",
-        hfgwtr_el2 = "S3_4_C1_C1_5",
-        hfgitr_el2 = "S3_4_C1_C1_6",
-        hdfgrtr_el2 = "S3_4_C3_C1_4",
-        hdfgwtr_el2 = "S3_4_C3_C1_5",
-    }
-}
-
-registers! {
-    /// FEAT_FGT2.
-    pub struct Fgt2 in El2Bank.fgt2 {
-        hfgrtr2_el2 = "S3_4_C3_C1_2",
-        hfgwtr2_el2 = "S3_4_C3_C1_3",
-        hfgitr2_el2 = "S3_4_C3_C1_7",
-        hdfgrtr2_el2 = "S3_4_C3_C1_0",
-        hdfgwtr2_el2 = "S3_4_C3_C1_1",
-    }
-}
+/// SCR_EL3.FGTEn.
+const FGTEN: Control = Control::enable(Scr, 1 << 27).secure_on_first_use();
+/// SCR_EL3.FGTEn2.
+const FGTEN2: Control = Control::enable(Scr, 1 << 59);
+/// MDCR_EL3.TDCC: the debug communication channel. It comes with this extension.
+const TDCC: Control = Control::trap(Mdcr, 1 << 27);
 
 /// In HFGRTR_EL2 and HFGWTR_EL2, the bits that trap when clear: nTPIDR2_EL0, nSMPRI_EL1 and
 /// nACCDATA_EL1.
@@ -33,21 +23,43 @@ const HFGITR_N_BRBE: u64 = 3 << 55;
 /// In HDFGRTR_EL2 and HDFGWTR_EL2: nBRBIDR (read only), nBRBCTL and nBRBDATA.
 const HDFGXTR_N_BRBE: u64 = 7 << 59;
 
-/// ID_AA64MMFR0_EL1.FGT. Both worlds get it.
-///
-/// A hypervisor older than the extension never writes these registers; its guests must not be
-/// trapped for what they could use before. For later extensions, an EL2 that allows its guests to
-/// use them knows these registers.
-pub const FGT: Extension = Extension::new(Feature::FGT, "FGT", |id| field(id.mmfr0, 56) != 0)
-    .opens(|_, el3| el3.scr_el3 |= scr::FGT_EN)
-    .first(|sys| {
-        sys.el2.fgt.hfgrtr_el2 = HFGXTR_N;
-        sys.el2.fgt.hfgwtr_el2 = HFGXTR_N;
-        sys.el2.fgt.hfgitr_el2 = HFGITR_N_BRBE;
-        sys.el2.fgt.hdfgrtr_el2 = HDFGXTR_N_BRBE;
-        sys.el2.fgt.hdfgwtr_el2 = HDFGXTR_N_BRBE;
-    });
+extension! {
+    /// ID_AA64MMFR0_EL1.FGT. Both worlds get it. (HAFGRTR_EL2 needs FEAT_AMUv1 too: see
+    /// [`super::amu`].)
+    ///
+    /// A hypervisor older than the extension never writes these registers; its guests must not be
+    /// trapped for what they could use before. For later extensions, an EL2 that allows its guests to
+    /// use them knows these registers.
+    pub FGT = "FGT";
+    present: |id| field(id.mmfr0, 56) != 0;
+    opens: [FGTEN, TDCC];
+    el2: Fgt {
+        hfgrtr_el2 = "S3_4_C1_C1_4",
+        hfgwtr_el2 = "S3_4_C1_C1_5",
+        hfgitr_el2 = "S3_4_C1_C1_6",
+        hdfgrtr_el2 = "S3_4_C3_C1_4",
+        hdfgwtr_el2 = "S3_4_C3_C1_5",
+    }
+    first: |sys| sys.el2.FGT = Fgt {
+        hfgrtr_el2: HFGXTR_N,
+        hfgwtr_el2: HFGXTR_N,
+        hfgitr_el2: HFGITR_N_BRBE,
+        hdfgrtr_el2: HDFGXTR_N_BRBE,
+        hdfgwtr_el2: HDFGXTR_N_BRBE,
+    };
+}
 
-/// ID_AA64MMFR0_EL1.FGT from 2. Both worlds get it.
-pub const FGT2: Extension = Extension::new(Feature::FGT2, "FGT2", |id| field(id.mmfr0, 56) >= 2)
-    .opens(|_, el3| el3.scr_el3 |= scr::FGT_EN2);
+extension! {
+    /// ID_AA64MMFR0_EL1.FGT from 2. Both worlds get it.
+    pub FGT2 = "FGT2";
+    present: |id| field(id.mmfr0, 56) >= 2;
+    opens: [FGTEN2];
+    found: rarely;
+    el2: Fgt2 {
+        hfgrtr2_el2 = "S3_4_C3_C1_2",
+        hfgwtr2_el2 = "S3_4_C3_C1_3",
+        hfgitr2_el2 = "S3_4_C3_C1_7",
+        hdfgrtr2_el2 = "S3_4_C3_C1_0",
+        hdfgwtr2_el2 = "S3_4_C3_C1_1",
+    }
+}

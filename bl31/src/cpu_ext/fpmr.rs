@@ -1,9 +1,22 @@
 //! FEAT_FPMR: the FP8 mode register, a part of the floating-point state:
 //! [`crate::context::simd`] switches it with FPSR and FPCR.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+    sysreg::sysregs,
+};
 
-/// ID_AA64PFR2_EL1.FPMR. Both worlds get it.
-pub const FPMR: Extension = Extension::new(Feature::FPMR, "FPMR", |id| field(id.pfr2, 32) != 0)
-    .opens(|_, el3| el3.scr_el3 |= scr::EN_FPM);
+/// SCR_EL3.EnFPM.
+const ENFPM: Control = Control::enable(Scr, 1 << 50);
+
+sysregs! {
+    FPMR_EL0 = "S3_3_C4_C4_2": read write;
+}
+
+extension! {
+    /// ID_AA64PFR2_EL1.FPMR. Both worlds get it.
+    pub FPMR = "FPMR";
+    present: |id| field(id.pfr2, 32) != 0;
+    opens: [ENFPM];
+}

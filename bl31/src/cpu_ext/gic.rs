@@ -6,94 +6,38 @@
 //! The number of list registers and of active priorities registers is the implementation's: one
 //! feature bit for each group of them, from ICH_VTR_EL2.
 
-use super::Extension;
-use crate::context::{Feature, IdRegs, field, isb, mrs, msr, registers::registers};
+use crate::context::{
+    IdRegs, field,
+    sysreg::{isb, sysregs},
+};
 
-registers! {
-    /// The hypervisor's control of the CPU interface.
-    pub struct Gic in El2Bank.gic {
-        icc_sre_el2 = "S3_4_C12_C9_5",
-        ich_hcr_el2 = "S3_4_C12_C11_0",
-        ich_vmcr_el2 = "S3_4_C12_C11_7",
-    }
-}
-
-registers! {
-    /// List registers 0 to 3, and the active priorities registers that every implementation has.
-    pub struct IchLr0To3 in El2Bank.lr0_3 {
-        ich_lr0_el2 = "S3_4_C12_C12_0",
-        ich_lr1_el2 = "S3_4_C12_C12_1",
-        ich_lr2_el2 = "S3_4_C12_C12_2",
-        ich_lr3_el2 = "S3_4_C12_C12_3",
-        ich_ap0r0_el2 = "S3_4_C12_C8_0",
-        ich_ap1r0_el2 = "S3_4_C12_C9_0",
-    }
-}
-
-registers! {
-    /// List registers 4 to 7.
-    pub struct IchLr4To7 in El2Bank.lr4_7 {
-        ich_lr4_el2 = "S3_4_C12_C12_4",
-        ich_lr5_el2 = "S3_4_C12_C12_5",
-        ich_lr6_el2 = "S3_4_C12_C12_6",
-        ich_lr7_el2 = "S3_4_C12_C12_7",
-    }
-}
-
-registers! {
-    /// List registers 8 to 11.
-    pub struct IchLr8To11 in El2Bank.lr8_11 {
-        ich_lr8_el2 = "S3_4_C12_C13_0",
-        ich_lr9_el2 = "S3_4_C12_C13_1",
-        ich_lr10_el2 = "S3_4_C12_C13_2",
-        ich_lr11_el2 = "S3_4_C12_C13_3",
-    }
-}
-
-registers! {
-    /// List registers 12 to 15.
-    pub struct IchLr12To15 in El2Bank.lr12_15 {
-        ich_lr12_el2 = "S3_4_C12_C13_4",
-        ich_lr13_el2 = "S3_4_C12_C13_5",
-        ich_lr14_el2 = "S3_4_C12_C13_6",
-        ich_lr15_el2 = "S3_4_C12_C13_7",
-    }
-}
-
-registers! {
-    /// With six or more bits of preemption.
-    pub struct IchApr1 in El2Bank.apr1 {
-        ich_ap0r1_el2 = "S3_4_C12_C8_1",
-        ich_ap1r1_el2 = "S3_4_C12_C9_1",
-    }
-}
-
-registers! {
-    /// With seven bits of preemption.
-    pub struct IchApr2To3 in El2Bank.apr2_3 {
-        ich_ap0r2_el2 = "S3_4_C12_C8_2",
-        ich_ap0r3_el2 = "S3_4_C12_C8_3",
-        ich_ap1r2_el2 = "S3_4_C12_C9_2",
-        ich_ap1r3_el2 = "S3_4_C12_C9_3",
-    }
-}
-
-registers! {
-    /// The priority mask: not banked, so a mask that one world sets would hold in the other.
-    pub struct Pmr in CommonBank.pmr { icc_pmr_el1 = "S3_0_C4_C6_0" }
-}
-
-/// ICC_SRE_EL2: system registers on, no bypass of IRQ and FIQ, EL1 may set its own.
+/// ICC_SRE_ELx: system registers on, no bypass of IRQ and FIQ, lower ELs may set their own.
 const ICC_SRE: u64 = 0xf;
 /// No priority is masked. A mask in the secure half would keep the normal world from changing it.
 const PMR_OPEN: u64 = 0xff;
 
-/// ID_AA64PFR0_EL1.GIC.
-pub const GIC: Extension =
-    Extension::new(Feature::GIC, "", |id| field(id.pfr0, 24) != 0).first(|sys| {
-        sys.el2.gic.icc_sre_el2 = ICC_SRE;
-        sys.common.pmr.icc_pmr_el1 = PMR_OPEN;
-    });
+sysregs! {
+    ICC_SRE_EL3 = "S3_6_C12_C12_5": read unsafe write;
+    ICH_VTR_EL2 = "S3_4_C12_C11_1": read;
+}
+
+extension! {
+    /// ID_AA64PFR0_EL1.GIC. The priority mask is not banked: a mask that one world sets would hold in
+    /// the other.
+    pub GIC = "";
+    present: |id| field(id.pfr0, 24) != 0;
+    opens: [];
+    common: Pmr { icc_pmr_el1 = "S3_0_C4_C6_0" }
+    el2: Gic {
+        icc_sre_el2 = "S3_4_C12_C9_5",
+        ich_hcr_el2 = "S3_4_C12_C11_0",
+        ich_vmcr_el2 = "S3_4_C12_C11_7",
+    }
+    first: |sys| {
+        sys.el2.GIC.icc_sre_el2 = ICC_SRE;
+        sys.common.GIC.icc_pmr_el1 = PMR_OPEN;
+    };
+}
 
 /// How many list registers there are: ICH_VTR_EL2.ListRegs plus one.
 pub const fn list_registers(id: &IdRegs) -> u64 {
@@ -113,26 +57,94 @@ const fn preemption_bits(id: &IdRegs) -> u64 {
     }
 }
 
-/// See [`IchLr0To3`].
-pub const LR0_3: Extension = Extension::new(Feature::ICH_LR0_3, "", |id| list_registers(id) >= 4);
-/// See [`IchLr4To7`].
-pub const LR4_7: Extension = Extension::new(Feature::ICH_LR4_7, "", |id| list_registers(id) >= 8);
-/// See [`IchLr8To11`].
-pub const LR8_11: Extension =
-    Extension::new(Feature::ICH_LR8_11, "", |id| list_registers(id) >= 12);
-/// See [`IchLr12To15`].
-pub const LR12_15: Extension =
-    Extension::new(Feature::ICH_LR12_15, "", |id| list_registers(id) >= 16);
-/// See [`IchApr1`].
-pub const APR1: Extension = Extension::new(Feature::ICH_APR1, "", |id| preemption_bits(id) >= 6);
-/// See [`IchApr2To3`].
-pub const APR2_3: Extension =
-    Extension::new(Feature::ICH_APR2_3, "", |id| preemption_bits(id) >= 7);
+extension! {
+    /// List registers 0 to 3, and the active priorities registers that every implementation has.
+    pub LR0_3 = "";
+    present: |id| list_registers(id) >= 4;
+    opens: [];
+    el2: IchLr0To3 {
+        ich_lr0_el2 = "S3_4_C12_C12_0",
+        ich_lr1_el2 = "S3_4_C12_C12_1",
+        ich_lr2_el2 = "S3_4_C12_C12_2",
+        ich_lr3_el2 = "S3_4_C12_C12_3",
+        ich_ap0r0_el2 = "S3_4_C12_C8_0",
+        ich_ap1r0_el2 = "S3_4_C12_C9_0",
+    }
+}
+
+extension! {
+    /// List registers 4 to 7.
+    pub LR4_7 = "";
+    present: |id| list_registers(id) >= 8;
+    opens: [];
+    found: rarely;
+    el2: IchLr4To7 {
+        ich_lr4_el2 = "S3_4_C12_C12_4",
+        ich_lr5_el2 = "S3_4_C12_C12_5",
+        ich_lr6_el2 = "S3_4_C12_C12_6",
+        ich_lr7_el2 = "S3_4_C12_C12_7",
+    }
+}
+
+extension! {
+    /// List registers 8 to 11.
+    pub LR8_11 = "";
+    present: |id| list_registers(id) >= 12;
+    opens: [];
+    found: rarely;
+    el2: IchLr8To11 {
+        ich_lr8_el2 = "S3_4_C12_C13_0",
+        ich_lr9_el2 = "S3_4_C12_C13_1",
+        ich_lr10_el2 = "S3_4_C12_C13_2",
+        ich_lr11_el2 = "S3_4_C12_C13_3",
+    }
+}
+
+extension! {
+    /// List registers 12 to 15.
+    pub LR12_15 = "";
+    present: |id| list_registers(id) >= 16;
+    opens: [];
+    found: rarely;
+    el2: IchLr12To15 {
+        ich_lr12_el2 = "S3_4_C12_C13_4",
+        ich_lr13_el2 = "S3_4_C12_C13_5",
+        ich_lr14_el2 = "S3_4_C12_C13_6",
+        ich_lr15_el2 = "S3_4_C12_C13_7",
+    }
+}
+
+extension! {
+    /// Active priorities with six or more bits of preemption.
+    pub APR1 = "";
+    present: |id| preemption_bits(id) >= 6;
+    opens: [];
+    found: rarely;
+    el2: IchApr1 {
+        ich_ap0r1_el2 = "S3_4_C12_C8_1",
+        ich_ap1r1_el2 = "S3_4_C12_C9_1",
+    }
+}
+
+extension! {
+    /// Active priorities with seven bits of preemption.
+    pub APR2_3 = "";
+    present: |id| preemption_bits(id) >= 7;
+    opens: [];
+    found: rarely;
+    el2: IchApr2To3 {
+        ich_ap0r2_el2 = "S3_4_C12_C8_2",
+        ich_ap0r3_el2 = "S3_4_C12_C8_3",
+        ich_ap1r2_el2 = "S3_4_C12_C9_2",
+        ich_ap1r3_el2 = "S3_4_C12_C9_3",
+    }
+}
 
 /// ICH_VTR_EL2. Makes sure first that EL3 has the system registers.
 pub fn read_ich_vtr() -> u64 {
-    msr!("S3_6_C12_C12_5", ICC_SRE);
+    // SAFETY: the value that EL3 has from then on anyway: it uses the system registers.
+    unsafe { ICC_SRE_EL3::write(ICC_SRE) };
     // ICC_SRE_EL3.SRE decides whether the next instruction is defined.
-    isb!();
-    mrs!("S3_4_C12_C11_1")
+    isb();
+    ICH_VTR_EL2::read()
 }

@@ -1,13 +1,17 @@
 //! FEAT_HCX: HCRX_EL2, more controls of EL2 over EL1.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-registers! {
-    /// The extended hypervisor configuration.
-    pub struct Hcx in El2Bank.hcx { hcrx_el2 = "S3_4_C1_C2_2" }
+/// SCR_EL3.HXEn.
+const HXEN: Control = Control::enable(Scr, 1 << 38).secure_on_first_use();
+
+extension! {
+    /// ID_AA64MMFR1_EL1.HCX. Both worlds get it; zero, as without the extension, is where they start.
+    pub HCX = "HCX";
+    present: |id| field(id.mmfr1, 40) != 0;
+    opens: [HXEN];
+    el2: Hcx { hcrx_el2 = "S3_4_C1_C2_2" }
 }
-
-/// ID_AA64MMFR1_EL1.HCX. Both worlds get it; zero, as without the extension, is where they start.
-pub const HCX: Extension = Extension::new(Feature::HCX, "HCX", |id| field(id.mmfr1, 40) != 0)
-    .opens(|_, el3| el3.scr_el3 |= scr::HX_EN);

@@ -1,15 +1,20 @@
 //! FEAT_LS64_ACCDATA: ST64BV0, whose lowest word is ACCDATA_EL1.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-registers! {
-    /// The lowest word of an accelerator store.
-    pub struct Accdata in El1Bank.ls64 { accdata_el1 = "S3_0_C13_C0_5" }
+/// SCR_EL3.EnAS0: the instruction.
+const ENAS0: Control = Control::enable(Scr, 1 << 36);
+/// SCR_EL3.ADEn: the register.
+const ADEN: Control = Control::enable(Scr, 1 << 37);
+
+extension! {
+    /// ID_AA64ISAR1_EL1.LS64 from 3. Both worlds get it.
+    pub LS64_ACCDATA = "LS64_ACCDATA";
+    present: |id| field(id.isar1, 60) >= 3;
+    opens: [ENAS0, ADEN];
+    found: rarely;
+    el1: Accdata { accdata_el1 = "S3_0_C13_C0_5" }
 }
-
-/// ID_AA64ISAR1_EL1.LS64 from 3. Both worlds get it.
-pub const ACCDATA: Extension = Extension::new(Feature::LS64_ACCDATA, "LS64_ACCDATA", |id| {
-    field(id.isar1, 60) >= 3
-})
-.opens(|_, el3| el3.scr_el3 |= scr::AD_EN | scr::EN_AS0);

@@ -1,5 +1,6 @@
-//! The architectural extensions, one file each: how it is found, what EL3 enables for whom, which
-//! registers are switched, and why so.
+//! The architectural extensions: the list of them, and what is made from it. Each has a file (a few that
+//! belong together share one): how it is found, what EL3 enables for whom, which registers are
+//! switched, and why so.
 //!
 //! The rule: everything starts trapped, and what is not listed here stays so; an access from a lower
 //! EL then becomes an UNDEFINED exception there ([`crate::context::undefined`]). What a world can
@@ -7,257 +8,360 @@
 //! is switched; some of it the secure world gets on its first use ([`crate::context::live`]). What
 //! *observes* a running program (trace, profiling, branch records, activity monitors) only the normal
 //! world gets, and it stops at the door of the secure world; nothing of it has to be switched then.
+//!
+//! To add one: a file in this folder with an [`extension!`], and a line in [`every_extension!`]. All else
+//! follows from these two: the bit in [`Features`], the fields of the banks and their switch, EL3's
+//! registers, what SMCCC_ARCH_FEATURE_AVAILABILITY tells, the name in the boot message.
 
-use crate::context::{El3Regs, Feature, Features, IdRegs, SysRegs, World};
-use core::fmt::{self, Write};
+use crate::context::el3::{Control, Opening};
+use crate::context::registers::Group;
+use crate::context::{El3Regs, Feature, Features, IdRegs, SpmcMode, SysRegs, World};
+use core::fmt;
 
-pub mod aarch32;
-pub mod aie;
-pub mod amu;
-pub mod brbe;
-pub mod csv2;
-pub mod d128;
-pub mod debug;
-pub mod ecv;
-pub mod fgt;
-pub mod fpmr;
-pub mod gcs;
-pub mod gic;
-pub mod hcx;
-pub mod hdbss;
-pub mod impdef;
-pub mod ls64;
-pub mod mpam;
-pub mod mte;
-pub mod nv2;
-pub mod pauth;
-pub mod pfar;
-pub mod pie;
-pub mod pmu;
-pub mod pstate;
-pub mod ras;
-pub mod sctlr2;
-pub mod sel2;
-pub mod sme;
-pub mod spe;
-pub mod srmask;
-pub mod step2;
-pub mod sve;
-pub mod tcr2;
-pub mod the;
-pub mod trace;
-pub mod trf;
-pub mod vhe;
-
-/// One extension.
-pub struct Extension {
-    /// Its bit.
-    pub feature: Feature,
+/// One extension, as [`extension!`] declares it.
+pub trait Extension {
     /// Its name for the boot message, without `FEAT_`; empty for what is no extension of its own.
-    pub name: &'static str,
+    const NAME: &str;
+    /// EL3's controls of it. Where a bit of SCR_EL3 opens it to the secure world on its first use, all
+    /// its groups are switched from then on only.
+    const OPENS: &[Control];
+    /// The exception class (ESR_EL3.EC) of its trapped instructions, besides that of MSR and MRS.
+    const TRAP_CLASS: Option<u64>;
+    /// Few CPUs have it: one test covers it and all others of the kind.
+    const RARE: bool;
+    /// Its groups are not switched with their banks, but by [`crate::context::simd`].
+    const APART: bool;
+    /// Registers that are switched for every SPMC.
+    type Common: Group;
+    /// Registers that are switched where the SPMC runs at S-EL1.
+    type El1: Group;
+    /// Registers that are switched where it runs at S-EL2.
+    type El2: Group;
+
     /// Whether these ID registers announce it.
-    pub present: fn(&IdRegs) -> bool,
-    /// Opens what the world may use.
-    pub el3: Option<fn(World, &mut El3Regs)>,
-    /// The values a world first starts with, where zero would not do.
-    pub first: Option<fn(&mut SysRegs)>,
+    fn present(id: &IdRegs) -> bool;
+
+    /// Sets the values that a world first starts with, where zero would not do.
+    fn first(_: &mut SysRegs) {}
+
     /// Sets up what EL3 owns of it, on each core when it comes on. CPTR_EL3 traps nothing then.
-    pub init: Option<fn()>,
+    fn init() {}
 }
 
-impl Extension {
-    /// An extension that adds nothing but its registers in a bank.
-    pub const fn new(feature: Feature, name: &'static str, present: fn(&IdRegs) -> bool) -> Self {
-        Self {
-            feature,
-            name,
-            present,
-            el3: None,
-            first: None,
-            init: None,
-        }
-    }
+/// Declares an extension, in this order; what stands in brackets may be missing:
+///
+/// ```text
+/// extension! {
+///     /// Which field of an ID register, who gets it.
+///     pub NAME = "name for the boot message";
+///     present: |id| …;              whether the ID registers announce it
+///     opens: […];                   EL3's controls of it, `Control`s
+///     [trapped_as: 0x09;]           `Extension::TRAP_CLASS`
+///     [found: rarely;]              `Extension::RARE`: few CPUs have it
+///     [switched_by: simd;]          `Extension::APART`: not with its bank
+///     [common: Group { … }]         registers switched for every SPMC, as in `registers!`
+///     [el1: Group { … }]            where the SPMC runs at S-EL1
+///     [el2: Group { … }]            where it runs at S-EL2
+///     [first: |sys| …;]             first values other than zero
+///     [init: { … }]                 what EL3 sets up on each core
+/// }
+/// ```
+macro_rules! extension {
+    (
+        $(#[$doc:meta])* pub $NAME:ident = $name:literal;
+        present: |$id:pat_param| $present:expr;
+        opens: [$($control:expr),* $(,)?];
+        $(trapped_as: $class:literal;)?
+        $(found: $rare:ident;)?
+        $(switched_by: $apart:ident;)?
+        $(common: $Common:ident { $($common:tt)+ })?
+        $(el1: $El1:ident { $($el1:tt)+ })?
+        $(el2: $El2:ident { $($el2:tt)+ })?
+        $(first: |$sys:ident| $first:expr;)?
+        $(init: $init:block)?
+    ) => {
+        $(#[$doc])*
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        pub struct $NAME;
 
-    /// Adds what EL3 opens.
-    pub const fn opens(self, el3: fn(World, &mut El3Regs)) -> Self {
-        Self {
-            el3: Some(el3),
-            ..self
-        }
-    }
+        $($crate::context::registers::registers! {
+            #[doc = concat!("Registers of [`", stringify!($NAME), "`].")]
+            pub struct $Common in CommonBank.$NAME { $($common)+ }
+        })?
+        $($crate::context::registers::registers! {
+            #[doc = concat!("Registers of [`", stringify!($NAME), "`].")]
+            pub struct $El1 in El1Bank.$NAME { $($el1)+ }
+        })?
+        $($crate::context::registers::registers! {
+            #[doc = concat!("Registers of [`", stringify!($NAME), "`].")]
+            pub struct $El2 in El2Bank.$NAME { $($el2)+ }
+        })?
 
-    /// Adds first values.
-    pub const fn first(self, first: fn(&mut SysRegs)) -> Self {
-        Self {
-            first: Some(first),
-            ..self
-        }
-    }
+        impl $crate::cpu_ext::Extension for $NAME {
+            const NAME: &str = $name;
+            const OPENS: &[$crate::context::el3::Control] = &[$($control),*];
+            const TRAP_CLASS: Option<u64> = $crate::cpu_ext::extension!(@option $($class)?);
+            const RARE: bool = $crate::cpu_ext::extension!(@flag $($rare)?);
+            const APART: bool = $crate::cpu_ext::extension!(@flag $($apart)?);
+            type Common = $crate::cpu_ext::extension!(@group $($Common)?);
+            type El1 = $crate::cpu_ext::extension!(@group $($El1)?);
+            type El2 = $crate::cpu_ext::extension!(@group $($El2)?);
 
-    /// Adds what EL3 sets up on each core.
-    pub const fn init(self, init: fn()) -> Self {
-        Self {
-            init: Some(init),
-            ..self
+            #[inline(always)]
+            fn present($id: &$crate::context::IdRegs) -> bool {
+                $present
+            }
+
+            $(#[inline(always)]
+            fn first($sys: &mut $crate::context::SysRegs) {
+                $first;
+            })?
+
+            $(#[inline(always)]
+            fn init() $init)?
         }
-    }
+    };
+    (@option) => { None };
+    (@option $value:literal) => { Some($value) };
+    (@flag) => { false };
+    (@flag $flag:ident) => { true };
+    (@group) => { () };
+    (@group $Group:ident) => { $Group };
+}
+pub(crate) use extension;
+
+/// All extensions: `file: DECLARATION, …;`, handed to a macro behind its own arguments.
+///
+/// First those with registers to switch, the frequent ones before the rare: a bank keeps its registers
+/// in this order, and a switch looks at the lower half of [`Features`] only (a test says where a line is
+/// too far down).
+macro_rules! every_extension {
+    ($with:ident! $arguments:tt) => {
+        $crate::cpu_ext::and_made_up! {
+            $with $arguments
+            sel2: EL2, SEL2;
+            ras: RAS, RAS_RECORDS;
+            pauth: PAUTH;
+            sme: TPIDR2, SME, SME2, SME_FA64;
+            aarch32: AA32_EL1, SPSR_AA32;
+            vhe: VHE;
+            fgt: FGT, FGT2;
+            hcx: HCX;
+            ecv: ECV;
+            nv2: NV2;
+            csv2: CSV2_2;
+            sve: SVE, EAGER_FP;
+            gic: GIC, LR0_3, LR4_7, LR8_11, LR12_15, APR1, APR2_3;
+            impdef: IMPDEF_EL1, IMPDEF_EL2;
+            mte: MTE;
+            trf: TRF;
+            amu: HAFGRTR, AMU, AMU_V1P1;
+            tcr2: TCR2;
+            pie: S1PIE, S1POE, S2PIE, S2POE;
+            sctlr2: SCTLR2;
+            gcs: GCS;
+            the: THE;
+            aie: AIE;
+            pfar: PFAR;
+            ls64: LS64_ACCDATA;
+            step2: STEP2;
+            mpam: MPAM;
+            fpmr: FPMR;
+            d128: D128;
+            pmu: PMU, EBEP;
+            trace: TRACE, TRBE;
+            spe: SPE;
+            brbe: BRBE;
+            debug: DEBUG_V8P9;
+            hdbss: HDBSS, HACDBS;
+            srmask: SRMASK;
+            pstate: MOPS, PAN, NMI, RNG, RNG_TRAP, TWED, DIT;
+        }
+    };
+}
+pub(crate) use every_extension;
+
+/// In the image, the list is the list.
+#[cfg(not(test))]
+macro_rules! and_made_up {
+    ($with:ident $arguments:tt $($list:tt)+) => { $with! { $arguments $($list)+ } };
 }
 
-/// Writes, for the list of all extensions, the loops over it as straight-line code: the closures above
-/// become the few instructions that they are, where a table of them would cost two calls' worth of
-/// bytes for each.
-macro_rules! extensions {
-    ($($module:ident::$EXTENSION:ident,)*) => {
-        /// All extensions.
-        pub const EXTENSIONS: &[Extension] = &[$($module::$EXTENSION),*];
+/// In tests one more is in it, which no CPU has: what one file and one line do must be enough.
+#[cfg(test)]
+macro_rules! and_made_up {
+    ($with:ident $arguments:tt $($list:tt)+) => {
+        $with! { $arguments $($list)+ made_up: MADE_UP; }
+    };
+}
+pub(crate) use and_made_up;
+
+/// Writes, for the list of all extensions, the loops over it as straight-line code, in which what an
+/// extension does not have costs nothing.
+macro_rules! make {
+    (() $($module:ident: $($EXTENSION:ident),+;)*) => {
+        $(pub mod $module;)*
+
+        /// The extensions' names.
+        const NAMES: &[(Feature, &str)] =
+            &[$($((Feature::$EXTENSION, $module::$EXTENSION::NAME)),+),*];
+
+        /// EL3's controls, by extension.
+        pub const CONTROLS: &[(Feature, &[Control])] =
+            &[$($((Feature::$EXTENSION, $module::$EXTENSION::OPENS)),+),*];
+
+        /// EL3's registers with all traps set that are not open to both worlds on every CPU.
+        pub const TRAPS: El3Regs = El3Regs::EMPTY
+            $($(.or(Opening::traps(<$module::$EXTENSION as Extension>::OPENS)))+)*;
+
+        /// Opens in EL3's registers what `world` starts with of `features`.
+        pub fn open(features: Features, world: World, el3: &mut El3Regs) {
+            match world {
+                World::Normal => {$($(
+                    if features.has(Feature::$EXTENSION) {
+                        const { Opening::of($module::$EXTENSION::OPENS, World::Normal) }.apply(el3);
+                    }
+                )+)*}
+                World::Secure => {$($(
+                    if features.has(Feature::$EXTENSION) {
+                        const { Opening::of($module::$EXTENSION::OPENS, World::Secure) }.apply(el3);
+                    }
+                )+)*}
+            }
+        }
 
         /// What these ID registers announce.
         pub fn present(id: &IdRegs) -> Features {
             let mut features = Features::NONE;
-            $(if ($module::$EXTENSION.present)(id) {
-                features.insert($module::$EXTENSION.feature);
-            })*
+            $($(if $module::$EXTENSION::present(id) {
+                features.insert(Feature::$EXTENSION);
+            })+)*
             features
-        }
-
-        /// Opens in EL3's registers what `world` may use of `features`.
-        pub fn open(features: Features, world: World, el3: &mut El3Regs) {
-            $(if let Some(open) = $module::$EXTENSION.el3
-                && features.has($module::$EXTENSION.feature)
-            {
-                open(world, el3);
-            })*
         }
 
         /// Sets the values that a world first starts with, where `features` want others than zero.
         pub fn first(features: Features, sys: &mut SysRegs) {
-            $(if let Some(first) = $module::$EXTENSION.first
-                && features.has($module::$EXTENSION.feature)
-            {
-                first(sys);
-            })*
+            $($(if features.has(Feature::$EXTENSION) {
+                $module::$EXTENSION::first(sys);
+            })+)*
         }
 
         /// Sets up what EL3 owns of `features` on this core. CPTR_EL3 traps nothing then.
         pub fn init(features: Features) {
-            $(if let Some(init) = $module::$EXTENSION.init
-                && features.has($module::$EXTENSION.feature)
-            {
-                init();
-            })*
+            $($(if features.has(Feature::$EXTENSION) {
+                $module::$EXTENSION::init();
+            })+)*
         }
+
+        /// The extension that the secure world gets on its first use and that a trap with this exception
+        /// class and, of MSR and MRS, this [`register`](crate::context::registers::number) belongs to.
+        pub fn on_first_use(class: u64, register: Option<u16>) -> Option<Feature> {
+            $($(if const { Control::first_use(<$module::$EXTENSION as Extension>::OPENS) != 0 } {
+                type Of = $module::$EXTENSION;
+                if Of::TRAP_CLASS == Some(class)
+                    || register.is_some_and(|register| {
+                        <Of as Extension>::Common::has(register)
+                            || <Of as Extension>::El1::has(register)
+                            || <Of as Extension>::El2::has(register)
+                    })
+                {
+                    return Some(Feature::$EXTENSION);
+                }
+            })+)*
+            None
+        }
+
+        /// Exchanges the registers of an extension that the secure world gets on its first use with
+        /// `parked`, as far as they are switched in `mode`.
+        ///
+        /// # Safety
+        ///
+        /// The CPU has the extension, and no code at EL3 relies on what its registers hold.
+        pub unsafe fn swap_first_use(feature: Feature, mode: SpmcMode, parked: &mut SysRegs) {
+            $($(if const { Control::first_use(<$module::$EXTENSION as Extension>::OPENS) != 0 }
+                && feature == Feature::$EXTENSION
+            {
+                type Of = $module::$EXTENSION;
+                // SAFETY: as the caller promises.
+                unsafe {
+                    parked.common.swap_group::<<Of as Extension>::Common>();
+                    if mode.el1() {
+                        parked.el1.swap_group::<<Of as Extension>::El1>();
+                    }
+                    if mode.el2() {
+                        parked.el2.swap_group::<<Of as Extension>::El2>();
+                    }
+                }
+            })+)*
+        }
+
+        /// Everything, for tests.
+        #[cfg(test)]
+        pub const EXTENSIONS: &[Described] = &[$($(Described {
+            module: stringify!($module),
+            declaration: stringify!($EXTENSION),
+            feature: Feature::$EXTENSION,
+            name: $module::$EXTENSION::NAME,
+            opens: $module::$EXTENSION::OPENS,
+            groups: [
+                ("common", <<$module::$EXTENSION as Extension>::Common as Group>::LIST),
+                ("EL2", <<$module::$EXTENSION as Extension>::El2 as Group>::LIST),
+                ("EL1", <<$module::$EXTENSION as Extension>::El1 as Group>::LIST),
+            ],
+        }),+),*];
     };
 }
 
-extensions! {
-    sel2::EL2,
-    sel2::SEL2,
-    impdef::EL1,
-    impdef::EL2,
-    aarch32::AA32,
-    gic::GIC,
-    gic::LR0_3,
-    gic::LR4_7,
-    gic::LR8_11,
-    gic::LR12_15,
-    gic::APR1,
-    gic::APR2_3,
-    pauth::PAUTH,
-    vhe::VHE,
-    ras::RAS,
-    ras::RECORDS,
-    fgt::FGT,
-    fgt::FGT2,
-    hcx::HCX,
-    ecv::ECV,
-    mte::MTE,
-    csv2::CSV2_2,
-    nv2::NV2,
-    tcr2::TCR2,
-    pie::S1PIE,
-    pie::S1POE,
-    pie::S2PIE,
-    pie::S2POE,
-    sctlr2::SCTLR2,
-    gcs::GCS,
-    the::THE,
-    d128::D128,
-    aie::AIE,
-    pfar::PFAR,
-    fpmr::FPMR,
-    sve::EAGER_FP,
-    sve::SVE,
-    sme::SME,
-    sme::TPIDR2,
-    sme::SME2,
-    sme::FA64,
-    mpam::MPAM,
-    amu::AMU,
-    amu::AMU_V1P1,
-    amu::HAFGRTR,
-    pmu::PMU,
-    pmu::EBEP,
-    trf::TRF,
-    trace::TRACE,
-    trace::TRBE,
-    spe::SPE,
-    brbe::BRBE,
-    debug::DEBUG_V8P9,
-    step2::STEP2,
-    ls64::ACCDATA,
-    hdbss::HDBSS,
-    hdbss::HACDBS,
-    srmask::SRMASK,
-    pstate::MOPS,
-    pstate::PAN,
-    pstate::NMI,
-    pstate::RNG_TRAP,
-    pstate::TWED,
-    pstate::DIT,
+every_extension! { make! () }
+
+/// How many extensions the secure world gets on its first use.
+const FIRST_USES: usize = {
+    let (mut count, mut i) = (0, 0);
+    while i < CONTROLS.len() {
+        count += (Control::first_use(CONTROLS[i].1) != 0) as usize;
+        i += 1;
+    }
+    count
+};
+
+/// The extensions that the secure world gets on its first use, with the bits of SCR_EL3 that open them.
+pub const ON_FIRST_USE: [(Feature, u64); FIRST_USES] = {
+    let mut found = [(Feature::COUNT, 0); FIRST_USES];
+    let (mut count, mut i) = (0, 0);
+    while i < CONTROLS.len() {
+        let scr = Control::first_use(CONTROLS[i].1);
+        if scr != 0 {
+            found[count] = (CONTROLS[i].0, scr);
+            count += 1;
+        }
+        i += 1;
+    }
+    found
+};
+
+/// An extension as tests see it.
+#[cfg(test)]
+#[allow(missing_docs)]
+pub struct Described {
+    pub module: &'static str,
+    pub declaration: &'static str,
+    pub feature: Feature,
+    pub name: &'static str,
+    pub opens: &'static [Control],
+    /// Its groups by the name of their bank.
+    pub groups: [(&'static str, Option<crate::context::registers::List>); 3],
 }
-
-/// The bytes that [`NAMES`] takes.
-const NAMES_SIZE: usize = {
-    let (mut size, mut i) = (0, 0);
-    while i < EXTENSIONS.len() {
-        size += 2 + EXTENSIONS[i].name.len();
-        i += 1;
-    }
-    size
-};
-
-/// For the boot message: for each extension the number of its bit, the length of its name, its name.
-static NAMES: [u8; NAMES_SIZE] = {
-    let (mut names, mut at, mut i) = ([0; NAMES_SIZE], 0, 0);
-    while i < EXTENSIONS.len() {
-        let name = EXTENSIONS[i].name.as_bytes();
-        names[at] = EXTENSIONS[i].feature as u8;
-        names[at + 1] = name.len() as u8;
-        let (_, rest) = names.split_at_mut(at + 2);
-        let (to, _) = rest.split_at_mut(name.len());
-        to.copy_from_slice(name);
-        at += 2 + name.len();
-        i += 1;
-    }
-    names
-};
 
 impl fmt::Display for Features {
     /// The extensions' names, separated by spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut names, mut separator) = (NAMES.as_slice(), "");
-        while let [feature, length, rest @ ..] = names {
-            let Some((name, rest)) = rest.split_at_checked(usize::from(*length)) else {
-                break;
-            };
-            if !name.is_empty() && self.has_number(*feature) {
+        let mut separator = "";
+        for (feature, name) in NAMES {
+            if !name.is_empty() && self.has(*feature) {
                 f.write_str(separator)?;
+                f.write_str(name)?;
                 separator = " ";
-                for byte in name {
-                    f.write_char(char::from(*byte))?;
-                }
             }
-            names = rest;
         }
         Ok(())
     }

@@ -4,12 +4,22 @@
 //! with the other world's keys to save them: Hafnium relies on EL3 for it. So they are switched for
 //! every SPMC. EL3 itself does not authenticate pointers; no key of its own is ever loaded.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, registers::registers};
+use crate::context::el3::{Control, Register::Scr};
 
-registers! {
-    /// The five keys.
-    pub struct PAuth in CommonBank.pauth {
+/// SCR_EL3.APK: the keys.
+const APK: Control = Control::enable(Scr, 1 << 16).secure_on_first_use();
+/// SCR_EL3.API: the instructions. What is told of it is told by the keys' bit.
+const API: Control = Control::enable(Scr, 1 << 17)
+    .secure_on_first_use()
+    .told_as(0);
+
+extension! {
+    /// ID_AA64ISAR1_EL1.{APA, API, GPA, GPI} or ID_AA64ISAR2_EL1.{APA3, GPA3}: any algorithm.
+    pub PAUTH = "PAuth";
+    present: |id| id.isar1 & 0xff00_0ff0 != 0 || id.isar2 & 0xff00 != 0;
+    opens: [APK, API];
+    trapped_as: 0x09;
+    common: PAuth {
         apiakeylo_el1 = "S3_0_C2_C1_0",
         apiakeyhi_el1 = "S3_0_C2_C1_1",
         apibkeylo_el1 = "S3_0_C2_C1_2",
@@ -22,9 +32,3 @@ registers! {
         apgakeyhi_el1 = "S3_0_C2_C3_1",
     }
 }
-
-/// ID_AA64ISAR1_EL1.{APA, API, GPA, GPI} or ID_AA64ISAR2_EL1.{APA3, GPA3}: any algorithm.
-pub const PAUTH: Extension = Extension::new(Feature::PAUTH, "PAuth", |id| {
-    id.isar1 & 0xff00_0ff0 != 0 || id.isar2 & 0xff00 != 0
-})
-.opens(|_, el3| el3.scr_el3 |= scr::API | scr::APK);

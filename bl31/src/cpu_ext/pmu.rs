@@ -7,22 +7,40 @@
 //! The secure world can use the registers; it saves what it changes. MDCR_EL2.HPMN starts as "all
 //! counters", the architecture's reset value, for a hypervisor that never writes it.
 
-use super::Extension;
-use crate::context::{Feature, el3::mdcr, field, mrs, msr};
+use crate::context::{
+    el3::{Control, Register::Mdcr},
+    field,
+    sysreg::sysregs,
+};
+
+/// MDCR_EL3.SCCD and MCCD: no cycles of the secure state, nor of EL3.
+const CCD: Control = Control::enable(Mdcr, 1 << 23 | 1 << 34).told_as(0);
+/// MDCR_EL3.EnPM2.
+const ENPM2: Control = Control::enable(Mdcr, 1 << 7);
+/// MDCR_EL3.TPM. (MTPME stays clear: events of other threads of the core are not counted.)
+const TPM: Control = Control::trap(Mdcr, 1 << 6);
+/// MDCR_EL3.PMEE = 1: EL2 decides about PMU exceptions.
+const PMEE_EL2: Control = Control::enable(Mdcr, 1 << 40);
 
 /// PMCR_EL0.P and C: reset the counters. DP: no cycle counting where events may not be counted.
 const PMCR_RESET: u64 = 1 << 1 | 1 << 2 | 1 << 5;
 
-/// ID_AA64DFR0_EL1.PMUVer, except 15, which is an implementation's own.
-///
-/// MTPME stays clear: events of other threads of the core are not counted.
-pub const PMU: Extension = Extension::new(Feature::PMU, "PMUv3", |id| {
-    matches!(field(id.dfr0, 8), 1..=14)
-})
-.opens(|_, el3| el3.mdcr_el3 |= mdcr::SCCD | mdcr::MCCD | mdcr::EN_PM2)
-.first(|sys| sys.el2.el2.mdcr_el2 |= mrs!("PMCR_EL0") >> 11 & 0x1f)
-.init(|| msr!("PMCR_EL0", PMCR_RESET));
+sysregs! {
+    PMCR_EL0 = "PMCR_EL0": read write;
+}
 
-/// FEAT_EBEP: EL2 decides about PMU exceptions.
-pub const EBEP: Extension = Extension::new(Feature::EBEP, "EBEP", |id| field(id.dfr1, 48) != 0)
-    .opens(|_, el3| el3.mdcr_el3 |= mdcr::PMEE_EL2);
+extension! {
+    /// ID_AA64DFR0_EL1.PMUVer, except 15, which is an implementation's own.
+    pub PMU = "PMUv3";
+    present: |id| matches!(field(id.dfr0, 8), 1..=14);
+    opens: [CCD, ENPM2, TPM];
+    first: |sys| sys.el2.el2.mdcr_el2 |= PMCR_EL0::read() >> 11 & 0x1f;
+    init: { PMCR_EL0::write(PMCR_RESET) }
+}
+
+extension! {
+    /// FEAT_EBEP: exceptions of the monitors.
+    pub EBEP = "EBEP";
+    present: |id| field(id.dfr1, 48) != 0;
+    opens: [PMEE_EL2];
+}

@@ -5,19 +5,59 @@
 //!
 //! [`crate::context::undefined`] knows what an exception does to PSTATE.PAN and PSTATE.ALLINT (FEAT_NMI).
 
-use super::Extension;
-use crate::context::{Feature, field};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-/// ID_AA64ISAR2_EL1.MOPS. A hypervisor enables it for EL1 by HCRX_EL2.MSCEn.
-pub const MOPS: Extension = Extension::new(Feature::MOPS, "MOPS", |id| field(id.isar2, 16) != 0);
-/// ID_AA64MMFR1_EL1.PAN.
-pub const PAN: Extension = Extension::new(Feature::PAN, "PAN", |id| field(id.mmfr1, 20) != 0);
-/// ID_AA64PFR1_EL1.NMI.
-pub const NMI: Extension = Extension::new(Feature::NMI, "NMI", |id| field(id.pfr1, 36) != 0);
-/// ID_AA64PFR0_EL1.DIT.
-pub const DIT: Extension = Extension::new(Feature::DIT, "DIT", |id| field(id.pfr0, 48) != 0);
-/// ID_AA64PFR1_EL1.RNDR_trap.
-pub const RNG_TRAP: Extension =
-    Extension::new(Feature::RNG_TRAP, "RNG_TRAP", |id| field(id.pfr1, 28) != 0);
-/// ID_AA64MMFR1_EL1.TWED.
-pub const TWED: Extension = Extension::new(Feature::TWED, "TWED", |id| field(id.mmfr1, 32) != 0);
+/// SCR_EL3.TRNDR.
+const TRNDR: Control = Control::trap(Scr, 1 << 40);
+
+extension! {
+    /// ID_AA64ISAR2_EL1.MOPS. A hypervisor enables it for EL1 by HCRX_EL2.MSCEn.
+    pub MOPS = "MOPS";
+    present: |id| field(id.isar2, 16) != 0;
+    opens: [];
+}
+
+extension! {
+    /// ID_AA64MMFR1_EL1.PAN.
+    pub PAN = "PAN";
+    present: |id| field(id.mmfr1, 20) != 0;
+    opens: [];
+}
+
+extension! {
+    /// ID_AA64PFR1_EL1.NMI.
+    pub NMI = "NMI";
+    present: |id| field(id.pfr1, 36) != 0;
+    opens: [];
+}
+
+extension! {
+    /// ID_AA64ISAR0_EL1.RNDR.
+    pub RNG = "";
+    present: |id| field(id.isar0, 60) != 0;
+    opens: [TRNDR];
+}
+
+extension! {
+    /// ID_AA64PFR1_EL1.RNDR_trap.
+    pub RNG_TRAP = "RNG_TRAP";
+    present: |id| field(id.pfr1, 28) != 0;
+    opens: [];
+}
+
+extension! {
+    /// ID_AA64MMFR1_EL1.TWED.
+    pub TWED = "TWED";
+    present: |id| field(id.mmfr1, 32) != 0;
+    opens: [];
+}
+
+extension! {
+    /// ID_AA64PFR0_EL1.DIT.
+    pub DIT = "DIT";
+    present: |id| field(id.pfr0, 48) != 0;
+    opens: [];
+}

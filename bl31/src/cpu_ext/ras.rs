@@ -4,30 +4,39 @@
 //! Error records are the system's, not a world's; only which one is selected is switched. Fault
 //! injection (SCR_EL3.FIEN) stays trapped.
 
-use super::Extension;
-use crate::context::{Feature, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+    sysreg::sysregs,
+};
 
-registers! {
-    /// A deferred SError: also the one that an ESB of EL2 finds.
-    pub struct Disr in CommonBank.disr { disr_el1 = "S3_0_C12_C1_1" }
+/// SCR_EL3.TERR: error record registers.
+const TERR: Control = Control::trap(Scr, 1 << 15);
+/// SCR_EL3.FIEN: fault injection. Janus keeps it closed, and says with TF-A's BL31 (without its
+/// FAULT_INJECTION_SUPPORT) that it comes with RAS: TF-A's tests take another answer for an error.
+const FIEN: Control = Control::trap(Scr, 1 << 21);
+
+sysregs! {
+    ERRIDR_EL1 = "S3_0_C5_C3_0": read;
 }
 
-registers! {
-    /// A virtual SError.
-    pub struct RasEl2 in El2Bank.ras {
+extension! {
+    /// ID_AA64PFR0_EL1.RAS. A deferred SError is also the one that an ESB of EL2 finds.
+    pub RAS = "RAS";
+    present: |id| field(id.pfr0, 28) != 0;
+    opens: [TERR, FIEN];
+    common: Disr { disr_el1 = "S3_0_C12_C1_1" }
+    el2: RasEl2 {
         vdisr_el2 = "S3_4_C12_C1_1",
         vsesr_el2 = "S3_4_C5_C2_3",
     }
 }
 
-registers! {
-    /// Which error record ERX* access.
-    pub struct RasRecords in El1Bank.ras { errselr_el1 = "S3_0_C5_C3_1" }
+extension! {
+    /// ERRIDR_EL1.NUM: there are records to select.
+    pub RAS_RECORDS = "";
+    present: |id| id.erridr & 0xffff != 0;
+    opens: [];
+    found: rarely;
+    el1: RasRecords { errselr_el1 = "S3_0_C5_C3_1" }
 }
-
-/// ID_AA64PFR0_EL1.RAS.
-pub const RAS: Extension = Extension::new(Feature::RAS, "RAS", |id| field(id.pfr0, 28) != 0);
-
-/// ERRIDR_EL1.NUM: there are records to select.
-pub const RECORDS: Extension =
-    Extension::new(Feature::RAS_RECORDS, "", |id| id.erridr & 0xffff != 0);

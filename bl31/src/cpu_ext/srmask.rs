@@ -2,13 +2,17 @@
 //! the secure world knows it yet: only the normal world gets it. While the secure world runs,
 //! SCR_EL3.SRMASKEn is clear and the masks have no effect, so nothing is switched.
 
-use super::Extension;
-use crate::context::{Feature, World, el3::scr, field};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-/// ID_AA64MMFR4_EL1.SRMASK.
-pub const SRMASK: Extension =
-    Extension::new(Feature::SRMASK, "SRMASK", |id| field(id.mmfr4, 40) != 0).opens(|world, el3| {
-        if world == World::Normal {
-            el3.scr_el3 |= scr::SRMASK_EN;
-        }
-    });
+/// SCR_EL3.SRMASKEn.
+const SRMASKEN: Control = Control::enable(Scr, 1 << 54).normal_only();
+
+extension! {
+    /// ID_AA64MMFR4_EL1.SRMASK.
+    pub SRMASK = "SRMASK";
+    present: |id| field(id.mmfr4, 40) != 0;
+    opens: [SRMASKEN];
+}

@@ -1,13 +1,18 @@
-//! FEAT_STEP2: enhanced software step, MDSTEPOP_EL1.
+//! FEAT_STEP2: enhanced software step, MDSTEPOP_EL1: the instruction to step.
 
-use super::Extension;
-use crate::context::{Feature, el3::mdcr, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Mdcr},
+    field,
+};
 
-registers! {
-    /// The instruction to step.
-    pub struct Step2 in El1Bank.step2 { mdstepop_el1 = "S2_0_C0_C5_2" }
+/// MDCR_EL3.EnSTEPOP.
+const ENSTEPOP: Control = Control::enable(Mdcr, 1 << 50);
+
+extension! {
+    /// ID_AA64DFR2_EL1.STEP.
+    pub STEP2 = "STEP2";
+    present: |id| field(id.dfr2, 0) != 0;
+    opens: [ENSTEPOP];
+    found: rarely;
+    el1: Step2 { mdstepop_el1 = "S2_0_C0_C5_2" }
 }
-
-/// ID_AA64DFR2_EL1.STEP.
-pub const STEP2: Extension = Extension::new(Feature::STEP2, "STEP2", |id| field(id.dfr2, 0) != 0)
-    .opens(|_, el3| el3.mdcr_el3 |= mdcr::EN_STEPOP);

@@ -1,16 +1,22 @@
 //! FEAT_THE: translation hardening, the masks of RCW instructions.
 
-use super::Extension;
-use crate::context::{Feature, el3::scr, field, registers::registers};
+use crate::context::{
+    el3::{Control, Register::Scr},
+    field,
+};
 
-registers! {
-    /// The masks. Of 128 bits with FEAT_D128: see [`super::d128`].
-    pub struct The in El1Bank.the {
+/// SCR_EL3.RCWMASKEn.
+const RCWMASKEN: Control = Control::enable(Scr, 1 << 42);
+
+extension! {
+    /// ID_AA64PFR1_EL1.THE. Both worlds get it. The masks have 128 bits with FEAT_D128: see
+    /// [`super::d128`].
+    pub THE = "THE";
+    present: |id| field(id.pfr1, 48) != 0;
+    opens: [RCWMASKEN];
+    found: rarely;
+    el1: The {
         rcwmask_el1 = "S3_0_C13_C0_6",
         rcwsmask_el1 = "S3_0_C13_C0_3",
     }
 }
-
-/// ID_AA64PFR1_EL1.THE. Both worlds get it.
-pub const THE: Extension = Extension::new(Feature::THE, "THE", |id| field(id.pfr1, 48) != 0)
-    .opens(|_, el3| el3.scr_el3 |= scr::RCWMASK_EN);

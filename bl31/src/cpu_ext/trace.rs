@@ -2,21 +2,31 @@
 //! has no access (CPTR_EL3.TTA; MDCR_EL3.NSTB = 3, the non-secure state owns the buffer), tracing
 //! is prohibited in it (MDCR_EL3.STE clear), and nothing is switched.
 
-use super::Extension;
 use crate::context::{
-    Feature, World,
-    el3::{cptr, mdcr},
+    el3::{
+        Control,
+        Register::{Cptr, Mdcr},
+    },
     field,
 };
 
-/// ID_AA64DFR0_EL1.TraceVer: the trace unit has system registers.
-pub const TRACE: Extension = Extension::new(Feature::TRACE, "TRC_SR", |id| field(id.dfr0, 4) != 0)
-    .opens(|world, el3| {
-        if world == World::Normal {
-            el3.cptr_el3 &= !cptr::TTA;
-        }
-    });
+/// CPTR_EL3.TTA.
+const TTA: Control = Control::trap(Cptr, 1 << 20).normal_only();
+/// MDCR_EL3.NSTB = 3; the lower bit is the one that enables.
+const NSTB: Control = Control::enable(Mdcr, 3 << 24)
+    .normal_only()
+    .told_as(1 << 24);
 
-/// ID_AA64DFR0_EL1.TraceBuffer.
-pub const TRBE: Extension = Extension::new(Feature::TRBE, "TRBE", |id| field(id.dfr0, 44) != 0)
-    .opens(|_, el3| el3.mdcr_el3 |= mdcr::NSTB_NS);
+extension! {
+    /// ID_AA64DFR0_EL1.TraceVer: the trace unit has system registers.
+    pub TRACE = "TRC_SR";
+    present: |id| field(id.dfr0, 4) != 0;
+    opens: [TTA];
+}
+
+extension! {
+    /// ID_AA64DFR0_EL1.TraceBuffer.
+    pub TRBE = "TRBE";
+    present: |id| field(id.dfr0, 44) != 0;
+    opens: [NSTB];
+}

@@ -1,7 +1,9 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
 use super::service::{NOT_SUPPORTED, Service, answer};
-use crate::context::{El3Regs, mrs};
+use crate::context::sysreg::{
+    ID_AA64ISAR2_EL1, ID_AA64MMFR1_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MIDR_EL1,
+};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::smc::arch::{self, Function};
@@ -62,10 +64,7 @@ fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
         Some(Function::SocId) => soc_id(x1 as u32),
         Some(Function::FeatureAvailability) => {
             let policy = &core.system.policy;
-            let features = policy.features();
-            let el3 = El3Regs::new(features, policy.mode().el2(), from);
-            let rng = super::trng::present();
-            let bits = availability::available(x1, from, &el3, features, rng);
+            let bits = availability::available(x1, policy, from);
             core.context(from).gpr[1] = bits.unwrap_or(0);
             bits.map_or(INVALID_PARAMETER, |_| 0)
         }
@@ -92,11 +91,11 @@ fn soc_id(kind: u32) -> u64 {
 
 fn cpu() -> workarounds::Cpu {
     workarounds::Cpu {
-        midr: mrs!("MIDR_EL1"),
-        pfr0: mrs!("ID_AA64PFR0_EL1"),
-        pfr1: mrs!("ID_AA64PFR1_EL1"),
-        isar2: mrs!("S3_0_C0_C6_2"),
-        mmfr1: mrs!("ID_AA64MMFR1_EL1"),
+        midr: MIDR_EL1::read(),
+        pfr0: ID_AA64PFR0_EL1::read(),
+        pfr1: ID_AA64PFR1_EL1::read(),
+        isar2: ID_AA64ISAR2_EL1::read(),
+        mmfr1: ID_AA64MMFR1_EL1::read(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The TRNG firmware interface (DEN0098) on the CPU's own source of entropy, where it has one.
 
 use super::service::Service;
-use crate::context::{field, mrs};
+use crate::context::{field, sysreg::ID_AA64ISAR0_EL1};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::hw::cpu;
@@ -22,7 +22,7 @@ impl Service for Trng {
 
 /// Whether the CPU has FEAT_RNG (ID_AA64ISAR0_EL1.RNDR).
 pub fn present() -> bool {
-    field(mrs!("ID_AA64ISAR0_EL1"), 60) != 0
+    field(ID_AA64ISAR0_EL1::read(), 60) != 0
 }
 
 /// 64 bits of RNDRRS. It may have to wait for its source, and then says so; after some attempts the

@@ -3,49 +3,30 @@
 //! Numbers and revisions are those of Arm's Software Developer Errata Notices. A revision is that of
 //! MIDR_EL1: variant (r) in the upper half of the byte, revision (p) in the lower.
 
-/// An erratum: its number and the first and last revision that have it, in one word.
-///
-/// Bits 8:0 are the last revision (bits 4:0; all ones: none is without it) and the first (bits 8:5),
-/// each with its p in two bits and its r above; bits 31:9 are the number.
+/// An erratum and the revisions that have it.
 #[derive(Clone, Copy)]
-pub struct Erratum(u32);
+pub struct Erratum {
+    /// Its number.
+    pub number: u32,
+    /// The first revision that has it.
+    pub first: u8,
+    /// The last; 0xff where none is without it.
+    pub last: u8,
+}
 
 impl Erratum {
-    /// The last revision where all have it.
-    const ALL: u8 = 0xff;
-
-    /// # Panics
-    ///
-    /// When the image is compiled, if a part does not fit.
-    const fn new(number: u32, first: u8, last: u8) -> Self {
-        assert!(number < 1 << 23 && first & !0x33 == 0);
-        assert!(last == Self::ALL || last & !0x73 == 0 && last != 0x73);
-        Self(number << 9 | Self::pack(first) << 5 | Self::pack(last))
-    }
-
-    const fn pack(revision: u8) -> u32 {
-        (revision as u32 >> 2 & 0x1c) | (revision as u32 & 3)
-    }
-
-    const fn unpack(packed: u32) -> u8 {
-        ((packed & 0x1c) << 2 | packed & 3) as u8
-    }
-
-    /// The number.
-    pub const fn number(self) -> u32 {
-        self.0 >> 9
-    }
-
     /// Whether this revision has it.
-    pub const fn affects(self, revision: u8) -> bool {
-        let last = self.0 & 0x1f;
-        revision >= Self::unpack(self.0 >> 5 & 0xf)
-            && (last == 0x1f || revision <= Self::unpack(last))
+    pub fn affects(&self, revision: u8) -> bool {
+        (self.first..=self.last).contains(&revision)
     }
 }
 
 const fn e(number: u32, first: u8, last: u8) -> Erratum {
-    Erratum::new(number, first, last)
+    Erratum {
+        number,
+        first,
+        last,
+    }
 }
 
 /// By MIDR_EL1.PartNum, of implementer Arm.
@@ -209,26 +190,3 @@ pub const ERRATA: &[(u16, &[Erratum])] = &[
         e(4302970, 0x00, 0x03),
     ]),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_packed_comes_out_again() {
-        for first in [0x00, 0x03, 0x10, 0x21, 0x33] {
-            for last in [0x00, 0x03, 0x10, 0x41, 0x72, Erratum::ALL] {
-                let erratum = Erratum::new(4_302_970, first, last);
-                assert_eq!(erratum.number(), 4_302_970);
-                for revision in 0..=0x7f {
-                    let has = (first..=last).contains(&revision);
-                    assert_eq!(
-                        erratum.affects(revision),
-                        has,
-                        "{first:x} {last:x} {revision:x}"
-                    );
-                }
-            }
-        }
-    }
-}

@@ -21,8 +21,15 @@
 //! business with. docs/context.md argues all of it.
 
 use super::{El3Regs, Feature, Features, Policy, SpmcMode, SysRegs, World, el3::cptr};
-use super::{isb, mrs, msr, vectors};
-use crate::cpu_ext::{sme, sve};
+use super::{
+    sysreg::{CPTR_EL3, FPCR, FPSR, isb},
+    vectors,
+};
+use crate::cpu_ext::{
+    fpmr::FPMR_EL0,
+    sme::{self, SVCR},
+    sve,
+};
 
 /// SVCR.SM: streaming mode.
 const SVCR_SM: u64 = 1;
@@ -49,18 +56,18 @@ impl Control {
     };
 
     fn save(&mut self, features: Features) {
-        self.fpsr = mrs!("S3_3_C4_C4_1");
-        self.fpcr = mrs!("S3_3_C4_C4_0");
+        self.fpsr = FPSR::read();
+        self.fpcr = FPCR::read();
         if features.has(Feature::FPMR) {
-            self.fpmr = mrs!("S3_3_C4_C4_2");
+            self.fpmr = FPMR_EL0::read();
         }
     }
 
     fn load(&self, features: Features) {
-        msr!("S3_3_C4_C4_1", self.fpsr);
-        msr!("S3_3_C4_C4_0", self.fpcr);
+        FPSR::write(self.fpsr);
+        FPCR::write(self.fpcr);
         if features.has(Feature::FPMR) {
-            msr!("S3_3_C4_C4_2", self.fpmr);
+            FPMR_EL0::write(self.fpmr);
         }
     }
 }
@@ -204,20 +211,20 @@ impl Simd {
     /// Exchanges the registers that control vector lengths with `first`, and gives its values to
     /// `parked` too: no world has any yet. CPTR_EL3 must trap nothing.
     pub(super) fn init_lengths(features: Features, first: &mut SysRegs, parked: &mut SysRegs) {
-        (parked.el1.sve, parked.el1.sme) = (first.el1.sve, first.el1.sme);
-        (parked.el2.sve, parked.el2.sme) = (first.el2.sve, first.el2.sme);
+        (parked.el1.SVE, parked.el1.SME) = (first.el1.SVE, first.el1.SME);
+        (parked.el2.SVE, parked.el2.SME) = (first.el2.SVE, first.el2.SME);
         // SAFETY: the registers are the CPU's, and EL3 does not depend on lengths of lower ELs.
         unsafe {
             if features.has(Feature::SVE) {
-                first.el1.swap_group(sve::SveEl1::swap);
+                first.el1.swap_group::<sve::SveEl1>();
                 if features.has(Feature::EL2) {
-                    first.el2.swap_group(sve::SveEl2::swap);
+                    first.el2.swap_group::<sve::SveEl2>();
                 }
             }
             if features.has(Feature::SME) {
-                first.el1.swap_group(sme::SmeEl1::swap);
+                first.el1.swap_group::<sme::SmeEl1>();
                 if features.has(Feature::EL2) {
-                    first.el2.swap_group(sme::SmeEl2::swap);
+                    first.el2.swap_group::<sme::SmeEl2>();
                 }
             }
         }
@@ -239,7 +246,7 @@ impl Simd {
             self.opened = opened::NORMAL_FP;
         }
         if features.has(Feature::SME) {
-            msr!("S3_3_C4_C2_2", 0);
+            SVCR::write(0);
         }
         // SAFETY: EL3 uses no vector register.
         unsafe {
@@ -282,14 +289,14 @@ impl Simd {
         let hint = core::mem::take(&mut self.call) & HINT != 0;
         self.saved = Saved::Nothing;
         if self.opened & NORMAL_SME != 0 {
-            self.svcr = mrs!("S3_3_C4_C2_2");
+            self.svcr = SVCR::read();
             if self.svcr & SVCR_SM != 0 {
                 self.saved = Saved::Streaming;
                 self.normal.save(features);
                 self.save_z(features.has(Feature::SME_FA64));
                 // The secure world does not run in streaming mode: half of its instructions would
                 // be illegal. ZA stays.
-                msr!("S3_3_C4_C2_2", self.svcr & !SVCR_SM);
+                SVCR::write(self.svcr & !SVCR_SM);
             }
         }
         if self.saved == Saved::Nothing {
@@ -321,8 +328,8 @@ impl Simd {
             } else {
                 0
             };
-            if mrs!("S3_3_C4_C2_2") != normal {
-                msr!("S3_3_C4_C2_2", normal);
+            if SVCR::read() != normal {
+                SVCR::write(normal);
             }
         }
         if self.opened & opened::NORMAL_FP != 0 {
@@ -352,15 +359,15 @@ impl Simd {
             }
             Saved::Z => {
                 // EL3's own use of SVE below needs CPTR_EL3.EZ, which the secure world may lack.
-                isb!();
+                isb();
                 self.load_z(true);
                 self.normal.load(features);
             }
             Saved::Streaming => {
                 // The same for CPTR_EL3.ESM.
-                isb!();
+                isb();
                 // Entering streaming mode clears all vectors and FPSR: first that.
-                msr!("S3_3_C4_C2_2", self.svcr);
+                SVCR::write(self.svcr);
                 self.load_z(features.has(Feature::SME_FA64));
                 self.normal.load(features);
             }
@@ -398,18 +405,18 @@ impl Simd {
         unsafe {
             if opened & opened::BOTH_SVE == opened::BOTH_SVE {
                 if mode.el2() {
-                    parked.el2.swap_group(sve::SveEl2::swap);
+                    parked.el2.swap_group::<sve::SveEl2>();
                 }
                 if mode.el1() {
-                    parked.el1.swap_group(sve::SveEl1::swap);
+                    parked.el1.swap_group::<sve::SveEl1>();
                 }
             }
             if opened & opened::BOTH_SME == opened::BOTH_SME {
                 if mode.el2() {
-                    parked.el2.swap_group(sme::SmeEl2::swap);
+                    parked.el2.swap_group::<sme::SmeEl2>();
                 }
                 if mode.el1() {
-                    parked.el1.swap_group(sme::SmeEl1::swap);
+                    parked.el1.swap_group::<sme::SmeEl1>();
                 }
             }
         }
@@ -456,9 +463,10 @@ impl Simd {
         let take_q = el3.cptr_el3 & cptr::TFP != 0;
         el3.cptr_el3 &= !cptr::TFP;
         self.call = 0;
-        msr!("CPTR_EL3", el3.cptr_el3);
+        // SAFETY: the world's value, with one trap less.
+        unsafe { CPTR_EL3::write(el3.cptr_el3) };
         // EL3 uses below what was trapped for EL3 too.
-        isb!();
+        isb();
         if take_q {
             self.opened |= opened::NORMAL_FP;
             self.secure.save(features);
@@ -478,7 +486,7 @@ impl Simd {
                     opened::SECURE_SME
                 };
             // Leaving streaming mode will clear everything by itself.
-            if sme == 0 || mrs!("S3_3_C4_C2_2") & SVCR_SM == 0 {
+            if sme == 0 || SVCR::read() & SVCR_SM == 0 {
                 // SAFETY: SVE is open.
                 unsafe { vectors::clear_sve() };
             }
