@@ -5,7 +5,7 @@
 
 use crate::hw::{cache, shared};
 use core::sync::atomic::{AtomicU64, Ordering};
-pub use janus_drivers::gic::AFFINITY_MASK;
+use janus_arm::AFFINITY_MASK;
 use janus_plat::{Plat, Platform};
 
 /// The most cores that this image has room for.

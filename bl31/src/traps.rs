@@ -7,7 +7,7 @@
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::services::service::unknown;
-use janus_spmd::World;
+use janus_arm::{SMC64, World};
 
 /// Exception class of an SMC in AArch32.
 const EC_SMC32: u64 = 0x13;
@@ -22,8 +22,8 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
     match esr >> 26 & 0x3f {
         // SMCCC reserves every immediate but zero.
         EC_SMC64 if esr & 0xffff != 0 => {}
-        // AArch32 has no SMC64 calls; bit 30 set names no function there.
-        EC_SMC32 if x0 & 1 << 30 != 0 => {}
+        // AArch32 has no SMC64 calls; an ID of theirs names no function there.
+        EC_SMC32 if x0 as u32 & SMC64 != 0 => {}
         EC_SMC64 | EC_SMC32 => return None,
         _ => {
             let this = match world {

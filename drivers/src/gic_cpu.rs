@@ -4,7 +4,7 @@
 //! Group 1 is off when a core comes on and is the normal world's afterwards. Some registers have
 //! one copy per world, chosen by SCR_EL3.NS; [`init`] sets both, nothing else here depends on it.
 
-use crate::gic::{AFFINITY_MASK, IntId, Pending};
+use crate::gic::{IntId, Pending};
 use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
@@ -18,6 +18,7 @@ use arm_sysregs::el3::accessors::{
     read_icc_ctlr_el3, read_scr_el3, write_icc_ctlr_el3, write_icc_igrpen1_el3, write_scr_el3,
 };
 use arm_sysregs::el3::registers::{IccCtlrEl3, IccIgrpen1El3, ScrEl3};
+use janus_arm::AFFINITY_MASK;
 
 /// Whether the CPU has the GIC's system registers (ID_AA64PFR0_EL1.GIC). Without, it is a GICv2
 /// system, which Janus does not support.

@@ -2,12 +2,10 @@
 
 use crate::platform::{Platform, PowerState};
 use core::ops::Range;
+use janus_arm::AFFINITY_MASK;
 use smccc::psci::Error;
 
-/// The affinity fields of an MPIDR. All other bits of a `target_cpu` argument must be zero.
-pub(crate) const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
-
-/// The core that a `target_cpu` argument names.
+/// The core that a `target_cpu` argument names: the affinity fields of its MPIDR, all other bits zero.
 #[inline(always)]
 pub(crate) fn core<P: Platform>(platform: &P, target: u64) -> Result<usize, Error> {
     if target & !AFFINITY_MASK != 0 {

@@ -5,6 +5,7 @@
 
 use crate::platform::{Format, Platform};
 use core::marker::PhantomData;
+use janus_arm::SMC64;
 use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_VERSION};
 
 /// SYSTEM_OFF2 (PSCI 1.3), SMC32.
@@ -16,9 +17,6 @@ pub const HIBERNATE_OFF: u32 = 1;
 
 /// SMCCC_VERSION, the one function outside PSCI's range that PSCI_FEATURES tells about.
 const SMCCC_VERSION: u32 = 0x8000_0000;
-
-/// Bit 30 of a function ID: SMC64.
-pub(crate) const SMC64: u32 = 1 << 30;
 
 /// The functions of platform `P`.
 pub(crate) struct Functions<P>(PhantomData<P>);

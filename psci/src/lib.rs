@@ -67,9 +67,9 @@ pub use platform::{Kind, Platform, PowerState};
 /// The types and numbers of PSCI 1.1.
 pub use smccc::psci;
 
-use arguments::AFFINITY_MASK;
 use cores::Cores;
-use functions::{Functions, SMC64};
+use functions::Functions;
+use janus_arm::{AFFINITY_MASK, SMC64};
 use smccc::psci::error::SUCCESS;
 use smccc::psci::*;
 use sync::{AtomicBool, AtomicUsize, Lock, Ordering};

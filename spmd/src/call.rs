@@ -4,14 +4,7 @@
 //! FF-A; the calling *convention* is bit 30; bit 16 is SMCCC 1.3's "no live SVE state" hint and part
 //! of neither.
 
-/// Who makes a call: the side of SCR_EL3.NS it came from, never anything it says in a register.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum World {
-    /// The normal world: hypervisor or kernel (SCR_EL3.NS = 1).
-    Normal,
-    /// The secure world: the SPMC at S-EL2 or S-EL1 (SCR_EL3.NS = 0).
-    Secure,
-}
+use janus_arm::{SMC64, SVE_HINT};
 
 /// x0 to x17 of a world, in place in its saved context.
 pub type Regs = [u64; 18];
@@ -57,12 +50,9 @@ pub(crate) const fn is_secure(id: u16) -> bool {
     id & 0x8000 != 0
 }
 
-/// Bit 16 of a function ID: the caller has no live SVE state (SMCCC 1.3, 2.9).
-const SVE_HINT: u32 = 1 << 16;
-/// A function ID as it is, and without the hint.
+/// The bits of a function ID as it is, and without the hint.
 pub(crate) const WITH_HINT: u32 = !0;
 pub(crate) const WITHOUT_HINT: u32 = !SVE_HINT;
-const SMC64: u32 = 1 << 30;
 /// Function number 0: a fast SMC32 call to the standard secure services.
 const OWNER: u32 = 0x8400_0000;
 

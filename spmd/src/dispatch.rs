@@ -5,7 +5,7 @@
 //! [`crate::secure`], which know nothing of the short cut.
 
 use crate::action::{Action, Work};
-use crate::call::{Call, Regs, WITH_HINT, WITHOUT_HINT, World, id, set};
+use crate::call::{Call, Regs, WITH_HINT, WITHOUT_HINT, id, set};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::features::SCHEDULE_RECEIVER;
 use crate::negotiation::{Negotiation, Pair};
@@ -15,6 +15,7 @@ use crate::table::{FromNormal, FromSecure, find, rules};
 use crate::version::Version;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use janus_arm::World;
 
 /// What bl31 knows of the SPMC when it makes the [`Spmd`]: from the manifest and from BL2.
 #[derive(Clone)]

@@ -49,9 +49,10 @@ pub mod table;
 mod version;
 
 pub use action::{Action, Answer, Work};
-pub use call::{ErrorCode, Regs, World, is_ffa};
+pub use call::{ErrorCode, Regs, is_ffa};
 pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};
+pub use janus_arm::World;
 pub use partitions::{
     Body, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
     check as check_partitions,

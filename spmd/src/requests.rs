@@ -11,6 +11,7 @@ use crate::negotiation::Question;
 use crate::partitions::{Body, Message};
 use crate::state::{Core, State};
 use crate::version::Version;
+use janus_arm::SMC64;
 
 /// Framework message numbers with bit 31, as they stand in w2 (DEN0077A, "Framework messages").
 pub(crate) mod framework {
@@ -116,7 +117,7 @@ impl Spmd {
             } => {
                 let function = function & WITHOUT_HINT;
                 // A PSCI function of SMC64 has 64-bit parameters, and so its message.
-                let wide = function & (1 << 30) != 0;
+                let wide = function & SMC64 != 0;
                 let first = if wide {
                     id::DIRECT_REQ_64
                 } else {

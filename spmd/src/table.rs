@@ -56,8 +56,8 @@ pub enum FromNormal {
 
 /// What becomes of a call from the SPMC.
 ///
-/// The rules down to [`FromSecure::Abort`] keep the SPMC running or are EL3's affair, and hold in every
-/// state. Those after it hand over to the normal world, and each state has its own view of them.
+/// Some keep the SPMC running or are EL3's affair, and hold in every state ([`FromSecure::is_local`]). The
+/// others hand over to the normal world, and each state has its own view of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FromSecure {
     /// FFA_ERROR NOT_SUPPORTED.
@@ -103,10 +103,31 @@ pub enum FromSecure {
 }
 
 impl FromSecure {
-    /// Whether the rule is one of the first kind.
+    /// Whether the rule holds in every state.
     #[inline(always)]
-    pub(crate) fn is_local(self) -> bool {
-        self as u8 <= Self::Abort as u8
+    pub fn is_local(self) -> bool {
+        match self {
+            Self::NotSupported
+            | Self::Version
+            | Self::Features
+            | Self::IdGet
+            | Self::SpmIdGet
+            | Self::PartitionInfo
+            | Self::SecondaryEntry
+            | Self::ConsoleLog
+            | Self::El3Interrupt
+            | Self::DirectReq
+            | Self::DirectReq2
+            | Self::Abort => true,
+            Self::Forward
+            | Self::Error
+            | Self::Success
+            | Self::MsgWait
+            | Self::DirectResp
+            | Self::DirectResp2
+            | Self::ForwardAt1_0
+            | Self::Resume => false,
+        }
     }
 }
 

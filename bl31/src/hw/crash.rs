@@ -10,7 +10,7 @@ use crate::core_data::CoreData;
 use crate::crash_record::CrashRecord;
 use crate::hw::console;
 use crate::hw::layout;
-use crate::topology::{AFFINITY_MASK, MAX_CORES};
+use crate::topology::MAX_CORES;
 use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{
     ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,
@@ -19,6 +19,7 @@ use core::arch::asm;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
+use janus_arm::AFFINITY_MASK;
 
 /// Nonzero while a core reports; vectors.S takes it, the report gives it back.
 #[unsafe(no_mangle)]

@@ -106,7 +106,7 @@ pub fn give_sri(spmc: &Spmc) -> Result<(), Fault> {
 
 /// Whether a core with this affinity exists: the GIC has a redistributor for each.
 pub fn has_core(affinity: u64) -> bool {
-    GIC.redistributor(affinity).is_ok()
+    GIC.has_redistributor(affinity)
 }
 
 /// The SGI that wakes a parked core.

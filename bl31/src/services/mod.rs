@@ -6,8 +6,9 @@
 
 use crate::core_data::CoreData;
 use crate::flow::Flow;
+use janus_arm::{SMC64, SVE_HINT};
 use janus_spmd::World;
-use service::{SMC64, SVE_HINT, Service, unknown};
+use service::{Service, unknown};
 
 mod arch;
 mod errata;

@@ -7,11 +7,6 @@ use janus_spmd::World;
 /// SMCCC's answer to an unknown function, -1 in x0.
 pub const NOT_SUPPORTED: u64 = -1_i64 as u64;
 
-/// Bit 30: the SMC64 convention.
-pub const SMC64: u32 = 1 << 30;
-/// Bit 16: "no live SVE state" (SMCCC 1.3), a hint, not part of the function's number.
-pub const SVE_HINT: u32 = 1 << 16;
-
 /// A group of SMC functions with one owner.
 pub trait Service {
     /// Handles the call in x0-x17 of `from`'s context.

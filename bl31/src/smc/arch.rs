@@ -2,10 +2,11 @@
 //! SMCCC_ARCH_FEATURES ask the same table.
 
 use super::availability::FEATURE_AVAILABILITY;
+use janus_arm::SMC64;
 use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_ARCH_SOC_ID, SMCCC_VERSION};
 
 /// SMCCC_ARCH_SOC_ID by its 64-bit form.
-const SOC_ID_64: u32 = SMCCC_ARCH_SOC_ID | 1 << 30;
+const SOC_ID_64: u32 = SMCCC_ARCH_SOC_ID | SMC64;
 
 /// A function of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ mod tests {
     fn workarounds_are_32_bit_calls() {
         for id in [0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0x8000_0004] {
             assert!(matches!(find(id, true), Some(Function::Workaround(_))));
-            assert_eq!(find(id | 1 << 30, true), None);
+            assert_eq!(find(id | SMC64, true), None);
         }
     }
 }

@@ -27,11 +27,9 @@ use arm_gic::gicv3::{
 };
 pub use arm_gic::{IntId, Trigger};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
+use janus_arm::AFFINITY_MASK;
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
-
-/// The affinity fields of MPIDR_EL1: Aff3 in [39:32], Aff2 to Aff0 in [23:0].
-pub const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
 
 /// The priority of the SRI at boot: 0xa0 as the normal world sees it, what kernels give an SGI.
 pub const SRI_PRIORITY: u8 = 0xd0;
@@ -252,16 +250,27 @@ impl Gic {
     /// Finds the redistributor of a core by walking the frames.
     ///
     /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it drops what it
-    /// got before it asks again.
+    /// got before it asks again. Whether a core has one, [`Gic::has_redistributor`] tells anybody.
     pub fn redistributor(&self, mpidr: u64) -> Result<Redistributor, Error> {
+        let frame = self.frame(mpidr).ok_or(Error::NoRedistributor(mpidr))?;
+        Ok(Redistributor { frame })
+    }
+
+    /// Whether there is a redistributor for a core with this MPIDR_EL1. For any core; only reads.
+    pub fn has_redistributor(&self, mpidr: u64) -> bool {
+        self.frame(mpidr).is_some()
+    }
+
+    /// The frame of the core with this MPIDR_EL1.
+    fn frame(&self, mpidr: u64) -> Option<NonNull<GicrSgi>> {
         let mut own = None;
         self.walk(&mut |frame, affinity| {
             if affinity == mpidr & AFFINITY_MASK {
-                own = Some(Redistributor { frame });
+                own = Some(frame);
             }
             own.is_some()
         });
-        own.ok_or(Error::NoRedistributor(mpidr))
+        own
     }
 
     /// Whether SGI `id` is pending at any core whose affinity `at` accepts; it is not afterwards.

@@ -1,0 +1,25 @@
+//! What the Arm specifications say and more than one of Janus' crates needs: each said once, here.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+/// One of the two worlds that share a core, by SCR_EL3.NS. Who makes a call is the side that it came from,
+/// never anything that it says in a register.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum World {
+    /// The normal world: hypervisor or kernel (SCR_EL3.NS = 1).
+    Normal,
+    /// The secure world: the SPMC at S-EL2 or S-EL1 (SCR_EL3.NS = 0).
+    Secure,
+}
+
+/// Bit 30 of a function ID: the SMC64 convention, arguments and results of 64 bits (SMCCC, DEN0028, 2.5).
+pub const SMC64: u32 = 1 << 30;
+
+/// Bit 16 of a function ID: the caller has no live SVE state (SMCCC 1.3, 2.9). A hint, and no part of the
+/// function's number.
+pub const SVE_HINT: u32 = 1 << 16;
+
+/// The affinity fields of MPIDR_EL1, by which PSCI and the GIC name a core: Aff3 in [39:32], Aff2 to Aff0
+/// in [23:0].
+pub const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
