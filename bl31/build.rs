@@ -7,7 +7,8 @@ fn main() {
     let map = Plat::MEMORY;
     let script = include_str!("image.ld")
         .replace("@BASE@", &format!("{:#x}", map.image.start))
-        .replace("@LIMIT@", &format!("{:#x}", map.image.end));
+        .replace("@LIMIT@", &format!("{:#x}", map.image.end))
+        .replace("@LOADED_END@", &format!("{:#x}", map.loaded_end));
     let path = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("image.ld");
     fs::write(&path, script).expect("OUT_DIR is writable");
     println!("cargo:rerun-if-changed=image.ld");

@@ -4,28 +4,25 @@ use crate::hw::{cpu, shared};
 use crate::topology::{self, MAX_CORES};
 use core::ops::Range;
 use janus_plat::{Plat, Platform as _};
-use janus_psci::platform::{Depths, PowerState};
-use janus_psci::{Platform, Psci, Suspend};
+use janus_psci::platform::check;
+use janus_psci::{Platform, PowerTable, Psci, Suspend};
 
 shared! {
     /// PSCI's state of all cores.
     pub static PSCI: Psci<Power, MAX_CORES> = Psci::new(Power);
 }
 
-/// The platform, as PSCI sees it: its tables, and of its cores those that exist.
+const _: () = assert!(
+    check(&Plat::POWER).is_ok(),
+    "the platform's power table contradicts itself"
+);
+
+/// The platform, as PSCI sees it: its table, and of its cores those that exist.
 #[derive(Debug)]
 pub struct Power;
 
 impl Platform for Power {
-    const STATES: &'static [PowerState] = Plat::POWER.states;
-    const DEFAULT_SUSPEND: Option<Depths> = Plat::POWER.default_suspend;
-    const SYSTEM_SUSPEND: Option<Depths> = Plat::POWER.system_suspend;
-    const OS_INITIATED: bool = Plat::POWER.os_initiated;
-    const FREEZE: bool = Plat::POWER.freeze;
-    const NODE_HW_STATE: bool = Plat::POWER.node_hw_state;
-    const STATISTICS: bool = Plat::POWER.statistics;
-    const HIBERNATE: bool = Plat::POWER.hibernate;
-    const RESETS: &'static [u32] = Plat::POWER.resets;
+    const POWER: PowerTable = Plat::POWER;
 
     #[inline(always)]
     fn core(&self, affinity: u64) -> Option<usize> {

@@ -1,20 +1,45 @@
 //! The platforms that Janus runs on.
 //!
 //! A platform is data (where things are, how many cores there can be) and a few operations that only
-//! it knows: starting a core that boot firmware holds, turning the system off. Each is one type that
-//! implements [`Platform`], which has no default items: a platform that lacks something says so.
-//! CPU features are no matter of the platform; they are detected at run time.
+//! it knows: giving a core power, turning the system off. Each is one folder here, with one type that
+//! implements [`Platform`]: that trait is the page that says what a platform must provide and what it
+//! may. docs/porting.md walks through it. CPU features are no matter of the platform; they are detected
+//! at run time.
 //!
-//! The cargo feature named after a platform makes it the image's [`Plat`].
+//! The cargo feature named after a platform makes it the image's `Plat`.
 
 #![no_std]
 
 pub mod greeter;
 mod platform;
-pub mod qemu;
 
-pub use platform::{MemoryMap, Platform, PowerOff, PowerTable, SocId};
+pub use janus_psci::{PowerTable, Reset};
+pub use platform::{MemoryMap, Platform, SocId, Stop};
 
-/// The platform that this image is built for.
-#[cfg(feature = "qemu")]
-pub type Plat = qemu::Qemu;
+/// The platforms: for each its cargo feature, its folder and its type. All of them are compiled, so that
+/// tools can ask them; one is the image's.
+macro_rules! platforms {
+    ($($feature:literal => $module:ident::$Platform:ident;)+) => {
+        $(pub mod $module;)+
+        platforms!(@select [] $($feature => $module::$Platform;)+);
+    };
+    (@select [$($before:literal)*] $feature:literal => $module:ident::$Platform:ident; $($rest:tt)*) => {
+        /// The platform that this image is built for.
+        #[cfg(all(feature = $feature, not(any($(feature = $before),*))))]
+        pub type Plat = $module::$Platform;
+        #[cfg(all(feature = $feature, any($(feature = $before),*)))]
+        compile_error!(concat!("an image is built for one platform: `", $feature,
+            "` is selected beside another one of ", $("`", $before, "`, ",)*
+            "so leave one of these cargo features out"));
+        platforms!(@select [$($before)* $feature] $($rest)*);
+    };
+    (@select [$($all:literal)*]) => {
+        #[cfg(all(feature = "image", not(any($(feature = $all),*))))]
+        compile_error!(concat!("an image needs a platform: select one of the cargo features ",
+            $("`", $all, "` ",)* "(`cargo xtask build --plat` does)"));
+    };
+}
+
+platforms! {
+    "qemu" => qemu::Qemu;
+}

@@ -2,13 +2,16 @@
 
 use core::ops::Range;
 use janus_drivers::gic;
-use janus_psci::platform::{Depths, PowerState};
+use janus_psci::{PowerTable, Reset};
 use janus_spmd::LogicalPartition;
 
 /// The parts of the address space that EL3 uses; physical addresses, page-aligned.
 pub struct MemoryMap {
     /// From the image's load address to the end of the memory it may use.
     pub image: Range<usize>,
+    /// The loaded bytes of the image end below this address, where boot firmware still runs while it
+    /// loads it. At or above the end of `image` where there is no such firmware.
+    pub loaded_end: usize,
     /// RAM for the vector registers of the world that does not run, divided evenly among the cores:
     /// 9.1 KiB each for the architecture's longest vectors, 1.1 KiB for those of 128 bits or FP alone. A
     /// core whose vectors are too long for it has no SVE and no SME.
@@ -22,35 +25,16 @@ pub struct MemoryMap {
     pub stacks: usize,
 }
 
-/// Why the system stops.
+/// Why the system stops, as PSCI was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerOff {
-    /// PSCI SYSTEM_OFF.
-    Off,
-    /// PSCI SYSTEM_RESET and SYSTEM_RESET2.
-    Reset,
-}
-
-/// What PSCI can do on a platform; see [`janus_psci::Platform`] for each.
-pub struct PowerTable {
-    /// The values of CPU_SUSPEND's `power_state`.
-    pub states: &'static [PowerState],
-    /// The state of CPU_DEFAULT_SUSPEND.
-    pub default_suspend: Option<Depths>,
-    /// The state of SYSTEM_SUSPEND.
-    pub system_suspend: Option<Depths>,
-    /// SET_SUSPEND_MODE.
-    pub os_initiated: bool,
-    /// CPU_FREEZE.
-    pub freeze: bool,
-    /// NODE_HW_STATE.
-    pub node_hw_state: bool,
-    /// STAT_RESIDENCY and STAT_COUNT.
-    pub statistics: bool,
-    /// SYSTEM_OFF2 with HIBERNATE_OFF.
-    pub hibernate: bool,
-    /// The types of SYSTEM_RESET2.
-    pub resets: &'static [u32],
+pub enum Stop {
+    /// SYSTEM_OFF, or SYSTEM_OFF2.
+    Off {
+        /// SYSTEM_OFF2: the normal world hibernates; what it keeps is on its disk already.
+        hibernate: bool,
+    },
+    /// SYSTEM_RESET, or SYSTEM_RESET2 with its type and cookie.
+    Reset(Reset),
 }
 
 /// The identity of a system on chip, for SMCCC_ARCH_SOC_ID.
@@ -108,5 +92,5 @@ pub trait Platform {
     fn release_held_cores(entry: usize, clean: fn(usize, usize));
 
     /// Turns the system off or resets it. Returns if the hardware does not obey.
-    fn power_off(how: PowerOff);
+    fn stop(how: Stop);
 }

@@ -29,7 +29,8 @@ pub(crate) fn entry<P: Platform>(platform: &P, address: u64) -> Result<u64, Erro
 
 /// A `power_state`.
 pub(crate) fn power_state<P: Platform>(value: u32) -> Result<&'static PowerState, Error> {
-    P::STATES
+    P::POWER
+        .states
         .iter()
         .find(|state| state.value == value)
         .ok_or(Error::InvalidParameters)

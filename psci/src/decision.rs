@@ -81,7 +81,7 @@ impl Composite {
 pub struct Reset {
     /// The function ID for the SPMC's power message.
     pub function: u32,
-    /// The type of SYSTEM_RESET2: one of [`crate::Platform::RESETS`]. `None` for SYSTEM_RESET, and
+    /// The type of SYSTEM_RESET2: one of [`crate::PowerTable::resets`]. `None` for SYSTEM_RESET, and
     /// for a cold reset.
     pub kind: Option<u32>,
     /// The cookie of SYSTEM_RESET2.

@@ -25,26 +25,26 @@ impl<P: Platform> Functions<P> {
     /// Number, in SMC32, in SMC64, supported by the platform. MIGRATE (5) has no place in it: no
     /// SPMC migrates. MIGRATE_INFO_UP_CPU (7) exists while an SPMC is bound to a core.
     const TABLE: [(u32, bool, bool, bool); 20] = [
-        (0x00, true, false, true),                        // PSCI_VERSION
-        (0x01, true, true, true),                         // CPU_SUSPEND
-        (0x02, true, false, true),                        // CPU_OFF
-        (0x03, true, true, true),                         // CPU_ON
-        (0x04, true, true, true),                         // AFFINITY_INFO
-        (0x06, true, false, true),                        // MIGRATE_INFO_TYPE
-        (0x08, true, false, true),                        // SYSTEM_OFF
-        (0x09, true, false, true),                        // SYSTEM_RESET
-        (0x0a, true, false, true),                        // PSCI_FEATURES
-        (0x0b, true, false, P::FREEZE),                   // CPU_FREEZE
-        (0x0c, true, true, P::DEFAULT_SUSPEND.is_some()), // CPU_DEFAULT_SUSPEND
-        (0x0d, true, true, P::NODE_HW_STATE),             // NODE_HW_STATE
-        (0x0e, true, true, P::SYSTEM_SUSPEND.is_some()),  // SYSTEM_SUSPEND
-        (0x0f, true, false, P::OS_INITIATED),             // SET_SUSPEND_MODE
-        (0x10, true, true, P::STATISTICS),                // STAT_RESIDENCY
-        (0x11, true, true, P::STATISTICS),                // STAT_COUNT
-        (0x12, true, true, !P::RESETS.is_empty()),        // SYSTEM_RESET2
-        (0x13, true, false, P::MEM_PROTECT),              // MEM_PROTECT
-        (0x14, true, true, P::MEM_PROTECT),               // MEM_PROTECT_CHECK_RANGE
-        (0x15, true, true, P::HIBERNATE),                 // SYSTEM_OFF2
+        (0x00, true, false, true),                              // PSCI_VERSION
+        (0x01, true, true, true),                               // CPU_SUSPEND
+        (0x02, true, false, true),                              // CPU_OFF
+        (0x03, true, true, true),                               // CPU_ON
+        (0x04, true, true, true),                               // AFFINITY_INFO
+        (0x06, true, false, true),                              // MIGRATE_INFO_TYPE
+        (0x08, true, false, true),                              // SYSTEM_OFF
+        (0x09, true, false, true),                              // SYSTEM_RESET
+        (0x0a, true, false, true),                              // PSCI_FEATURES
+        (0x0b, true, false, P::POWER.freeze),                   // CPU_FREEZE
+        (0x0c, true, true, P::POWER.default_suspend.is_some()), // CPU_DEFAULT_SUSPEND
+        (0x0d, true, true, P::POWER.node_hw_state),             // NODE_HW_STATE
+        (0x0e, true, true, P::POWER.system_suspend.is_some()),  // SYSTEM_SUSPEND
+        (0x0f, true, false, P::POWER.os_initiated),             // SET_SUSPEND_MODE
+        (0x10, true, true, P::POWER.statistics),                // STAT_RESIDENCY
+        (0x11, true, true, P::POWER.statistics),                // STAT_COUNT
+        (0x12, true, true, !P::POWER.resets.is_empty()),        // SYSTEM_RESET2
+        (0x13, true, false, P::POWER.mem_protect),              // MEM_PROTECT
+        (0x14, true, true, P::POWER.mem_protect),               // MEM_PROTECT_CHECK_RANGE
+        (0x15, true, true, P::POWER.hibernate),                 // SYSTEM_OFF2
     ];
 
     const WORDS: (u32, u32) = {
@@ -82,7 +82,8 @@ impl<P: Platform> Functions<P> {
         if Self::has(function) {
             return Some(match function & !SMC64 {
                 PSCI_CPU_SUSPEND_32 => {
-                    P::OS_INITIATED as u32 | ((matches!(P::FORMAT, Format::Extended)) as u32) << 1
+                    P::POWER.os_initiated as u32
+                        | ((matches!(P::POWER.format, Format::Extended)) as u32) << 1
                 }
                 PSCI_SYSTEM_OFF2_32 => HIBERNATE_OFF,
                 _ => 0,

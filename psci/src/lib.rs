@@ -63,7 +63,7 @@ mod tree;
 
 pub use decision::{Arrival, Composite, Decision, From, Reset, Suspend, TurnOff};
 pub use functions::{HIBERNATE_OFF, PSCI_SYSTEM_OFF2_32, PSCI_SYSTEM_OFF2_64};
-pub use platform::{Kind, Platform, PowerState};
+pub use platform::{Kind, Platform, PowerState, PowerTable};
 /// The types and numbers of PSCI 1.1.
 pub use smccc::psci;
 
@@ -197,7 +197,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
                 return self.cpu_suspend(function, state.depths, x2, x3);
             }
             PSCI_CPU_DEFAULT_SUSPEND_64 => {
-                let depths = P::DEFAULT_SUSPEND.ok_or(Error::NotSupported)?;
+                let depths = P::POWER.default_suspend.ok_or(Error::NotSupported)?;
                 return self.cpu_suspend(function, depths, x1, x2);
             }
             PSCI_SYSTEM_SUSPEND_64 => return self.system_suspend(core, function, x1, x2),
@@ -363,7 +363,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         entry: u64,
         context: u64,
     ) -> Result<Decision, Error> {
-        let depths = P::SYSTEM_SUSPEND.ok_or(Error::NotSupported)?;
+        let depths = P::POWER.system_suspend.ok_or(Error::NotSupported)?;
         let entry = arguments::entry(&self.platform, entry)?;
         if !self.cores.alone(core) {
             return Err(Error::Denied);
@@ -411,7 +411,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
     }
 
     fn system_reset2(&self, function: u32, kind: u32, cookie: u64) -> Result<Decision, Error> {
-        if !P::RESETS.contains(&kind) {
+        if !P::POWER.resets.contains(&kind) {
             return Err(Error::InvalidParameters);
         }
         Ok(self.reset(function, Some(kind), cookie))

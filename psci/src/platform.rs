@@ -11,7 +11,7 @@ pub const LEVELS: usize = 3;
 /// Low-power states per level that a platform can have, numbered 1 (the shallowest) to this.
 pub const DEPTHS: usize = 2;
 
-/// A low-power state per level: 0 is running, 1 to [`DEPTHS`] index [`Platform::KINDS`].
+/// A low-power state per level: 0 is running, 1 to [`DEPTHS`] index [`PowerTable::kinds`].
 pub type Depths = [u8; LEVELS];
 
 /// What is lost in a low-power state.
@@ -60,49 +60,76 @@ pub struct PowerState {
     pub depths: Depths,
 }
 
+/// What PSCI can do on a platform: all the facts about power, in one place.
+///
+/// A platform writes down what it has and takes the rest from [`PowerTable::NONE`].
+#[derive(Clone, Copy, Debug)]
+pub struct PowerTable {
+    /// The format of `power_state`.
+    pub format: Format,
+    /// The accepted values of `power_state`. CPU_SUSPEND refuses every other.
+    pub states: &'static [PowerState],
+    /// What each depth of each level loses: `kinds[level][depth - 1]`.
+    pub kinds: [[Kind; DEPTHS]; LEVELS],
+    /// The state of CPU_DEFAULT_SUSPEND, which is not supported without.
+    pub default_suspend: Option<Depths>,
+    /// The state of SYSTEM_SUSPEND, which is not supported without.
+    pub system_suspend: Option<Depths>,
+    /// OS-initiated mode (SET_SUSPEND_MODE) is supported.
+    pub os_initiated: bool,
+    /// CPU_FREEZE is supported.
+    pub freeze: bool,
+    /// NODE_HW_STATE is supported: the hardware does at once what the power domain tree says.
+    pub node_hw_state: bool,
+    /// STAT_RESIDENCY and STAT_COUNT are supported.
+    pub statistics: bool,
+    /// SYSTEM_OFF2 with HIBERNATE_OFF is supported.
+    pub hibernate: bool,
+    /// MEM_PROTECT and MEM_PROTECT_CHECK_RANGE are supported: the platform can overwrite memory
+    /// before anything else runs after a reset.
+    pub mem_protect: bool,
+    /// The types of SYSTEM_RESET2: 0 is the architectural SYSTEM_WARM_RESET, bit 31 marks a
+    /// vendor's own. Not supported without any.
+    pub resets: &'static [u32],
+}
+
+impl PowerTable {
+    /// Nothing but what PSCI demands of everybody: CPU_ON, CPU_OFF, SYSTEM_OFF and SYSTEM_RESET, and a
+    /// CPU_SUSPEND that knows no state.
+    pub const NONE: Self = Self {
+        format: Format::Original,
+        states: &[],
+        kinds: [[Kind::Retention, Kind::PowerDown]; LEVELS],
+        default_suspend: None,
+        system_suspend: None,
+        os_initiated: false,
+        freeze: false,
+        node_hw_state: false,
+        statistics: false,
+        hibernate: false,
+        mem_protect: false,
+        resets: &[],
+    };
+
+    /// What `depth` of `level` loses. Of what there is not, nothing.
+    pub fn kind(&self, level: usize, depth: u8) -> Kind {
+        let index = usize::from(depth.min(DEPTHS as u8)).checked_sub(1);
+        self.kinds
+            .get(level)
+            .and_then(|level| level.get(index?))
+            .copied()
+            .unwrap_or(Kind::Retention)
+    }
+}
+
 /// A platform, as PSCI sees it.
 ///
 /// Cores have linear numbers, 0 and up; the number is what every other item of this crate means by
 /// `core`. The functions are called from any core at any time, and answer alike from the moment
 /// that [`crate::Psci::init`] is called.
 pub trait Platform {
-    /// The format of `power_state`.
-    const FORMAT: Format = Format::Original;
-
-    /// The accepted values of `power_state`. CPU_SUSPEND refuses every other.
-    const STATES: &'static [PowerState] = &[];
-
-    /// What each depth of each level loses: `KINDS[level][depth - 1]`.
-    const KINDS: [[Kind; DEPTHS]; LEVELS] = [[Kind::Retention, Kind::PowerDown]; LEVELS];
-
-    /// The state of CPU_DEFAULT_SUSPEND, which is not supported without.
-    const DEFAULT_SUSPEND: Option<Depths> = None;
-
-    /// The state of SYSTEM_SUSPEND, which is not supported without.
-    const SYSTEM_SUSPEND: Option<Depths> = None;
-
-    /// OS-initiated mode (SET_SUSPEND_MODE) is supported.
-    const OS_INITIATED: bool = false;
-
-    /// CPU_FREEZE is supported.
-    const FREEZE: bool = false;
-
-    /// NODE_HW_STATE is supported: the hardware does at once what the power domain tree says.
-    const NODE_HW_STATE: bool = false;
-
-    /// STAT_RESIDENCY and STAT_COUNT are supported.
-    const STATISTICS: bool = false;
-
-    /// SYSTEM_OFF2 with HIBERNATE_OFF is supported.
-    const HIBERNATE: bool = false;
-
-    /// MEM_PROTECT and MEM_PROTECT_CHECK_RANGE are supported: the platform can overwrite memory
-    /// before anything else runs after a reset.
-    const MEM_PROTECT: bool = false;
-
-    /// The types of SYSTEM_RESET2: 0 is the architectural SYSTEM_WARM_RESET, bit 31 marks a
-    /// vendor's own. Not supported without any.
-    const RESETS: &'static [u32] = &[];
+    /// What it can do.
+    const POWER: PowerTable;
 
     /// The number of the core with this affinity (Aff3 in [39:32], Aff2 to Aff0 in [23:0], all
     /// other bits zero), or `None` if the system has no such core.
@@ -129,62 +156,74 @@ pub trait Platform {
     }
 }
 
-/// Checks that a platform's tables agree with themselves; for the platforms' host tests.
+/// Checks that a platform's table agrees with itself: at compile time, where an image is built for it.
 ///
 /// # Errors
 ///
 /// What is wrong, and in which `power_state` value.
-pub fn check<P: Platform>() -> Result<(), (&'static str, u32)> {
-    for (i, state) in P::STATES.iter().enumerate() {
-        if state.value & P::FORMAT.reserved() != 0 {
-            return Err(("reserved bits are set", state.value));
+pub const fn check(power: &PowerTable) -> Result<(), (&'static str, u32)> {
+    let mut i = 0;
+    while i < power.states.len() {
+        let PowerState { value, depths } = power.states[i];
+        if value & power.format.reserved() != 0 {
+            return Err(("reserved bits are set", value));
         }
-        if P::STATES
-            .iter()
-            .take(i)
-            .any(|other| other.value == state.value)
-        {
-            return Err(("the value is there twice", state.value));
+        let mut other = 0;
+        while other < i {
+            if power.states[other].value == value {
+                return Err(("the value is there twice", value));
+            }
+            other += 1;
         }
-        depths::<P>(&state.depths).map_err(|why| (why, state.value))?;
-        let down = P::KINDS[0][usize::from(state.depths[0]) - 1] == Kind::PowerDown;
-        if P::FORMAT.power_down(state.value) != down {
-            return Err(("StateType disagrees with what the core loses", state.value));
+        let (down, level) = match check_depths(power, &depths) {
+            Ok(found) => found,
+            Err(why) => return Err((why, value)),
+        };
+        if power.format.power_down(value) != down {
+            return Err(("StateType disagrees with what the core loses", value));
         }
-        let level = state.depths.iter().filter(|depth| **depth > 0).count() as u32 - 1;
-        if P::FORMAT == Format::Original && state.value >> 24 & 3 != level {
-            return Err((
-                "PowerLevel is not the highest level that sleeps",
-                state.value,
-            ));
+        if matches!(power.format, Format::Original) && (value >> 24 & 3) as usize != level {
+            return Err(("PowerLevel is not the highest level that sleeps", value));
         }
+        i += 1;
     }
-    for special in [P::DEFAULT_SUSPEND, P::SYSTEM_SUSPEND].iter().flatten() {
-        depths::<P>(special).map_err(|why| (why, 0))?;
+    let specials = [power.default_suspend, power.system_suspend];
+    let mut i = 0;
+    while i < specials.len() {
+        if let Some(depths) = &specials[i]
+            && let Err(why) = check_depths(power, depths)
+        {
+            return Err((why, 0));
+        }
+        i += 1;
     }
     Ok(())
 }
 
-/// A level sleeps only if the one below does, and loses its state only if the one below does.
-fn depths<P: Platform>(depths: &Depths) -> Result<(), &'static str> {
+/// A level sleeps only if the one below does, and loses its state only if the one below does. Returns
+/// whether the core loses its state, and the highest level that sleeps.
+const fn check_depths(power: &PowerTable, depths: &Depths) -> Result<(bool, usize), &'static str> {
     if depths[0] == 0 {
         return Err("the core runs");
     }
-    let mut below = Kind::PowerDown;
-    for (level, &depth) in depths.iter().enumerate() {
-        if usize::from(depth) > DEPTHS {
+    let (mut below_lost, mut level, mut highest) = (true, 0, 0);
+    while level < LEVELS {
+        let depth = depths[level] as usize;
+        if depth > DEPTHS {
             return Err("there is no such depth");
         }
-        if level > 0 && depth > 0 && depths[level - 1] == 0 {
-            return Err("a level sleeps though the one below runs");
-        }
         if depth > 0 {
-            let kind = P::KINDS[level][usize::from(depth) - 1];
-            if kind == Kind::PowerDown && below == Kind::Retention {
+            if level > 0 && depths[level - 1] == 0 {
+                return Err("a level sleeps though the one below runs");
+            }
+            let lost = matches!(power.kinds[level][depth - 1], Kind::PowerDown);
+            if lost && !below_lost {
                 return Err("a level loses its state though the one below keeps it");
             }
-            below = kind;
+            (below_lost, highest) = (lost, level);
         }
+        level += 1;
     }
-    Ok(())
+    let core_lost = matches!(power.kinds[0][depths[0] as usize - 1], Kind::PowerDown);
+    Ok((core_lost, highest))
 }

@@ -297,10 +297,5 @@ impl<const CORES: usize> Tree<CORES> {
 
 /// What `depth` of `level` loses.
 pub(crate) fn kind<P: Platform>(level: usize, depth: u8) -> Kind {
-    let index = usize::from(depth.min(DEPTHS as u8)).saturating_sub(1);
-    P::KINDS
-        .get(level)
-        .and_then(|level| level.get(index))
-        .copied()
-        .unwrap_or(Kind::Retention)
+    P::POWER.kind(level, depth)
 }

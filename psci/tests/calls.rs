@@ -4,7 +4,10 @@
 mod common;
 
 use common::*;
-use janus_psci::{Arrival, Decision, From, Kind, Psci, Reset, Suspend, TurnOff, psci::*};
+use janus_psci::{
+    Arrival, Decision, From, Kind, Platform, PowerState, PowerTable, Psci, Reset, Suspend, TurnOff,
+    psci::*,
+};
 
 const DENIED: i64 = -3;
 const INVALID_PARAMETERS: i64 = -2;
@@ -17,8 +20,55 @@ fn affinity_info(psci: &Test, affinity: u64) -> i64 {
 
 #[test]
 fn the_platforms_tables_agree() {
-    assert_eq!(janus_psci::platform::check::<Board>(), Ok(()));
-    assert_eq!(janus_psci::platform::check::<Bare>(), Ok(()));
+    assert_eq!(janus_psci::platform::check(&Board::POWER), Ok(()));
+    assert_eq!(janus_psci::platform::check(&Bare::POWER), Ok(()));
+}
+
+#[test]
+fn a_table_that_contradicts_itself_is_named() {
+    let wrong = |value, depths| {
+        let states: &'static [PowerState] = vec![PowerState { value, depths }].leak();
+        let power = PowerTable {
+            states,
+            ..Board::POWER
+        };
+        janus_psci::platform::check(&power).unwrap_err()
+    };
+    for (value, depths, why) in [
+        (1 << 31 | 1, [1, 0, 0], "reserved bits are set"),
+        (0x1, [0, 0, 0], "the core runs"),
+        (0x1, [3, 0, 0], "there is no such depth"),
+        (
+            0x1_0002,
+            [2, 0, 2],
+            "a level sleeps though the one below runs",
+        ),
+        (
+            0x100_0001,
+            [1, 2, 0],
+            "a level loses its state though the one below keeps it",
+        ),
+        (
+            0x2,
+            [2, 0, 0],
+            "StateType disagrees with what the core loses",
+        ),
+        (
+            0x1_0002,
+            [2, 2, 0],
+            "PowerLevel is not the highest level that sleeps",
+        ),
+    ] {
+        assert_eq!(wrong(value, depths), (why, value));
+    }
+    let power = PowerTable {
+        system_suspend: Some([0, 2, 2]),
+        ..Board::POWER
+    };
+    assert_eq!(
+        janus_psci::platform::check(&power),
+        Err(("the core runs", 0))
+    );
 }
 
 #[test]

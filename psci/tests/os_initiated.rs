@@ -2,8 +2,8 @@
 //! composite state, any history.
 #![cfg(not(feature = "loom"))]
 
-use janus_psci::platform::{DEPTHS, Depths, LEVELS, check};
-use janus_psci::{Decision, Kind, Platform, PowerState, Psci, psci::*};
+use janus_psci::platform::{DEPTHS, LEVELS, check};
+use janus_psci::{Decision, Kind, Platform, PowerState, PowerTable, Psci, psci::*};
 use proptest::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -54,13 +54,16 @@ impl Kinds for Keeping {
 struct Shape<K>(Vec<usize>, PhantomData<K>);
 
 impl<K: Kinds> Platform for Shape<K> {
-    const STATES: &'static [PowerState] = states! {
-        1 0 0, 2 0 0, 1 1 0, 2 1 0, 2 2 0, 1 1 1, 2 1 1, 2 2 1, 2 2 2,
+    const POWER: PowerTable = PowerTable {
+        states: states! {
+            1 0 0, 2 0 0, 1 1 0, 2 1 0, 2 2 0, 1 1 1, 2 1 1, 2 2 1, 2 2 2,
+        },
+        kinds: K::KINDS,
+        default_suspend: Some([2, 2, 2]),
+        os_initiated: true,
+        node_hw_state: true,
+        ..PowerTable::NONE
     };
-    const KINDS: [[Kind; DEPTHS]; LEVELS] = K::KINDS;
-    const DEFAULT_SUSPEND: Option<Depths> = Some([2, 2, 2]);
-    const OS_INITIATED: bool = true;
-    const NODE_HW_STATE: bool = true;
 
     fn core(&self, affinity: u64) -> Option<usize> {
         Some(affinity as usize).filter(|core| *core < self.0.len())
@@ -242,7 +245,7 @@ fn run<K: Kinds + 'static>(clusters: &[usize], history: &[(usize, Step)]) {
     };
     assert_eq!(answer(0, PSCI_SET_SUSPEND_MODE, [1, 0, 0]), 0);
     let mut model = Model::new(clusters, K::KINDS);
-    let states = <Shape<K> as Platform>::STATES;
+    let states = Shape::<K>::POWER.states;
     for &(core, step) in history {
         let core = core % clusters.len();
         match (model.nodes[0][core], step) {
@@ -311,7 +314,7 @@ fn run<K: Kinds + 'static>(clusters: &[usize], history: &[(usize, Step)]) {
 
 #[test]
 fn the_tables_agree() {
-    assert_eq!(check::<Shape<Usual>>(), Ok(()));
+    assert_eq!(check(&Shape::<Usual>::POWER), Ok(()));
 }
 
 /// Two clusters. The cores of the first one sleep or are off, and their cluster runs or keeps its state;

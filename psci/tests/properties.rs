@@ -67,7 +67,7 @@ impl World {
                 self.life[core] = Life::Off;
             }
             (Life::On, what) => {
-                let states = Board::STATES;
+                let states = Board::POWER.states;
                 let state = states[usize::from(what) % states.len()].value;
                 let call = psci.call(core, PSCI_CPU_SUSPEND_64, [state.into(), ENTRY, 0]);
                 let Decision::Suspend(suspend) = call else {
@@ -158,7 +158,8 @@ fn register() -> impl Strategy<Value = u64> {
             0xC400_0003,
         ]),
         prop::sample::select(
-            Board::STATES
+            Board::POWER
+                .states
                 .iter()
                 .map(|state| state.value.into())
                 .collect::<Vec<u64>>()
@@ -273,7 +274,7 @@ proptest! {
 
     #[test]
     fn power_states_that_do_not_exist(state: u32, high: u32, entry in register()) {
-        prop_assume!(Board::STATES.iter().all(|known| known.value != state));
+        prop_assume!(Board::POWER.states.iter().all(|known| known.value != state));
         // The parameter has 32 bits: what is above them does not count.
         let x1 = u64::from(high) << 32 | u64::from(state);
         for function in [PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64] {

@@ -12,9 +12,8 @@
 mod common;
 
 use common::ENTRY;
-use janus_psci::platform::Depths;
 use janus_psci::psci::*;
-use janus_psci::{Decision, From, Kind, Platform, PowerState, Psci, Suspend};
+use janus_psci::{Decision, From, Kind, Platform, PowerState, PowerTable, Psci, Suspend};
 use loom::sync::Arc;
 use loom::sync::mpsc::{Receiver, Sender, channel};
 use loom::thread;
@@ -34,18 +33,21 @@ const CLUSTER_DOWN: u32 = 0x101_0022;
 struct Trio;
 
 impl Platform for Trio {
-    const STATES: &'static [PowerState] = &[
-        PowerState {
-            value: CORE_DOWN,
-            depths: [2, 0, 0],
-        },
-        PowerState {
-            value: CLUSTER_DOWN,
-            depths: [2, 2, 0],
-        },
-    ];
-    const SYSTEM_SUSPEND: Option<Depths> = Some([2, 2, 2]);
-    const OS_INITIATED: bool = true;
+    const POWER: PowerTable = PowerTable {
+        states: &[
+            PowerState {
+                value: CORE_DOWN,
+                depths: [2, 0, 0],
+            },
+            PowerState {
+                value: CLUSTER_DOWN,
+                depths: [2, 2, 0],
+            },
+        ],
+        system_suspend: Some([2, 2, 2]),
+        os_initiated: true,
+        ..PowerTable::NONE
+    };
 
     fn core(&self, affinity: u64) -> Option<usize> {
         (affinity < 3).then_some(affinity as usize)

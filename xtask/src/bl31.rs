@@ -3,7 +3,7 @@
 //! Janus' linked image is held against what BL2 and the lower exception levels rely on: where it
 //! is entered, where its bytes may end, and that it leaves the FP and SIMD registers alone.
 
-use crate::cli::{BuildArgs, Plat, Runtime};
+use crate::cli::{BuildArgs, Runtime};
 use crate::stack_depth::{self, Stacks};
 use crate::tfa::Built;
 use crate::toolchain::{self, Kind};
@@ -23,25 +23,10 @@ const STACKS: Stacks = Stacks {
     crash: 0x800,
 };
 
-/// Where BL2 lets BL31 be.
-struct Place {
-    /// Load address and entry point.
-    entry: u64,
-    /// The loaded bytes end below this: BL1 is still live above it.
-    loaded_end: u64,
-    /// Zero-initialised data ends below this: BL32 is above it.
-    end: u64,
-}
-
-fn place(plat: Plat) -> Place {
-    match plat {
-        Plat::Qemu => Place {
-            entry: 0x0e09_0000,
-            loaded_end: 0x0e0e_e000,
-            end: 0x0e10_0000,
-        },
-    }
-}
+/// The symbols by which the linker script passes on where the platform's memory map lets the image be:
+/// its load address and entry point; where boot firmware still runs while it loads it; where EL3's
+/// memory ends.
+const PLACE: [&str; 3] = ["platform_image", "platform_loaded_end", "platform_end"];
 
 /// Builds or finds the BL31 that was asked for, as a flat image.
 ///
@@ -69,8 +54,7 @@ pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
 /// Checks the linked image and flattens it to `name`.
 fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
-    check(&bytes, &place(args.plat))
-        .with_context(|| format!("{} cannot be used", elf.display()))?;
+    check(&bytes).with_context(|| format!("{} cannot be used", elf.display()))?;
     image::flatten(
         &elf,
         &paths::out().join(format!(
@@ -93,8 +77,10 @@ pub fn elf(args: &BuildArgs) -> Result<PathBuf> {
 }
 
 /// Checks the linked image.
-fn check(elf: &[u8], place: &Place) -> Result<()> {
+fn check(elf: &[u8]) -> Result<()> {
     let file = object::File::parse(elf)?;
+    let [entry, loaded_limit, limit] = PLACE.map(|name| address_of(&file, name));
+    let (entry, loaded_limit, limit) = (entry?, loaded_limit?, limit?);
     let (base, bytes) = image::loaded(&file)?;
     let loaded_end = base + bytes.len() as u64;
     let end = file
@@ -102,25 +88,22 @@ fn check(elf: &[u8], place: &Place) -> Result<()> {
         .map(|s| s.address() + s.size())
         .max()
         .unwrap_or(loaded_end);
-    if base != place.entry || file.entry() != place.entry {
+    if base != entry || file.entry() != entry {
         bail!(
-            "BL2 loads BL31 to {:#x} and enters it there, the image begins at {base:#x} and its entry is {:#x}: check the linker script",
-            place.entry,
+            "the platform has BL31 loaded to {entry:#x} and entered there, the image begins at {base:#x} and its entry is {:#x}: check the linker script",
             file.entry()
         );
     }
-    if loaded_end > place.loaded_end {
+    if loaded_end > loaded_limit {
         bail!(
-            "its loaded bytes end at {loaded_end:#x}, {} bytes above {:#x}, where BL1 is still running: make it smaller (`cargo xtask size` shows what takes the space)",
-            loaded_end - place.loaded_end,
-            place.loaded_end
+            "its loaded bytes end at {loaded_end:#x}, {} bytes above {loaded_limit:#x}, where boot firmware is still running: make it smaller (`cargo xtask size` shows what takes the space)",
+            loaded_end - loaded_limit
         );
     }
-    if end > place.end {
+    if end > limit {
         bail!(
-            "its zero-initialised data end at {end:#x}, {} bytes above {:#x}, where BL32 is: fewer cores or smaller stacks",
-            end - place.end,
-            place.end
+            "its zero-initialised data end at {end:#x}, {} bytes above {limit:#x}, where the platform's memory for it ends: fewer cores or smaller stacks",
+            end - limit
         );
     }
     stack_depth::check(&file, STACKS)?;
@@ -134,15 +117,18 @@ fn check(elf: &[u8], place: &Place) -> Result<()> {
     Ok(())
 }
 
+/// The value of a symbol.
+fn address_of(file: &object::File, name: &str) -> Result<u64> {
+    file.symbols()
+        .find(|s| s.name() == Ok(name))
+        .map(|s| s.address())
+        .with_context(|| format!("it has no symbol `{name}`: check the linker script"))
+}
+
 /// Instructions outside [`SIMD_SECTION`] that touch FP or SIMD registers: address, word, function.
 fn simd_uses(file: &object::File) -> Result<Vec<(u64, u32, String)>> {
-    let symbol = |name: &str| {
-        file.symbols()
-            .find(|s| s.name() == Ok(name))
-            .map(|s| s.address())
-    };
     // The linker script keeps the section apart, or marks where it begins and ends.
-    let allowed = symbol("__text_simd_start").unwrap_or(0)..symbol("__text_simd_end").unwrap_or(0);
+    let allowed = address_of(file, "__text_simd_start")?..address_of(file, "__text_simd_end")?;
     let mut found = Vec::new();
     for section in file
         .sections()

@@ -3,7 +3,7 @@
 use crate::context::World;
 use crate::hw::gic::Pending;
 use crate::world::{Exit, WorldContext};
-use janus_plat::{Plat, Platform, PowerOff};
+use janus_plat::{Plat, Platform, Stop};
 use std::boxed::Box;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ pub enum End {
     /// The core stopped.
     Stopped,
     /// The system stopped.
-    SystemStopped(PowerOff),
+    SystemStopped(Stop),
     /// This world was entered and its script is at its end.
     OutOfScript(World),
 }

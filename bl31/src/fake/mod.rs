@@ -279,10 +279,10 @@ pub mod power {
     //! The end of a run.
 
     use super::{End, end};
-    use janus_plat::PowerOff;
+    use janus_plat::Stop;
 
     /// The system stops.
-    pub fn stop_system(how: PowerOff) -> ! {
+    pub fn stop_system(how: Stop) -> ! {
         end(End::SystemStopped(how))
     }
 }

@@ -14,7 +14,7 @@ use crate::hw::{cpu, entry, gic, pen};
 use crate::messages::warning;
 use crate::power::{self, PSCI};
 use crate::{normal_entry, run, sri};
-use janus_plat::PowerOff;
+use janus_plat::Stop;
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
@@ -51,13 +51,16 @@ fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> 
             // The normal world starts at its entry point; x0 is set already.
             None => return Flow::Run(World::Normal),
         },
-        Decision::SystemOff { function, .. } => {
+        Decision::SystemOff {
+            function,
+            hibernate,
+        } => {
             let _ = ask_spmc(core, power_request(function, arguments));
-            stop_system(PowerOff::Off)
+            stop_system(Stop::Off { hibernate })
         }
         Decision::SystemReset(reset) => {
             let _ = ask_spmc(core, power_request(reset.function, arguments));
-            stop_system(PowerOff::Reset)
+            stop_system(Stop::Reset(reset))
         }
     };
     answer(core, World::Normal, x0 as u64)

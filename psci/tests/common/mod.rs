@@ -1,8 +1,8 @@
 //! A platform for the tests: two clusters of two cores, all functions.
 #![allow(dead_code)]
 
-use janus_psci::platform::{DEPTHS, Depths, Format, LEVELS};
-use janus_psci::{Decision, Kind, Platform, PowerState, Psci};
+use janus_psci::platform::Format;
+use janus_psci::{Decision, Platform, PowerState, PowerTable, Psci};
 use std::ops::Range;
 
 /// Slots for cores, more than there are.
@@ -28,37 +28,40 @@ pub const SYSTEM_DOWN: u32 = 0x201_0222;
 pub struct Board;
 
 impl Platform for Board {
-    const STATES: &'static [PowerState] = &[
-        PowerState {
-            value: STANDBY,
-            depths: [1, 0, 0],
-        },
-        PowerState {
-            value: CORE_DOWN,
-            depths: [2, 0, 0],
-        },
-        PowerState {
-            value: CLUSTER_RETENTION,
-            depths: [2, 1, 0],
-        },
-        PowerState {
-            value: CLUSTER_DOWN,
-            depths: [2, 2, 0],
-        },
-        PowerState {
-            value: SYSTEM_DOWN,
-            depths: [2, 2, 2],
-        },
-    ];
-    const DEFAULT_SUSPEND: Option<Depths> = Some([2, 1, 0]);
-    const SYSTEM_SUSPEND: Option<Depths> = Some([2, 2, 2]);
-    const OS_INITIATED: bool = true;
-    const FREEZE: bool = true;
-    const NODE_HW_STATE: bool = true;
-    const STATISTICS: bool = true;
-    const HIBERNATE: bool = true;
-    const MEM_PROTECT: bool = true;
-    const RESETS: &'static [u32] = &[0, 0x8000_0001];
+    const POWER: PowerTable = PowerTable {
+        states: &[
+            PowerState {
+                value: STANDBY,
+                depths: [1, 0, 0],
+            },
+            PowerState {
+                value: CORE_DOWN,
+                depths: [2, 0, 0],
+            },
+            PowerState {
+                value: CLUSTER_RETENTION,
+                depths: [2, 1, 0],
+            },
+            PowerState {
+                value: CLUSTER_DOWN,
+                depths: [2, 2, 0],
+            },
+            PowerState {
+                value: SYSTEM_DOWN,
+                depths: [2, 2, 2],
+            },
+        ],
+        default_suspend: Some([2, 1, 0]),
+        system_suspend: Some([2, 2, 2]),
+        os_initiated: true,
+        freeze: true,
+        node_hw_state: true,
+        statistics: true,
+        hibernate: true,
+        mem_protect: true,
+        resets: &[0, 0x8000_0001],
+        ..PowerTable::NONE
+    };
 
     fn core(&self, affinity: u64) -> Option<usize> {
         // Reserved bits never get here; to find out, this platform does not look at them.
@@ -93,12 +96,14 @@ impl Platform for Board {
 pub struct Bare;
 
 impl Platform for Bare {
-    const FORMAT: Format = Format::Extended;
-    const STATES: &'static [PowerState] = &[PowerState {
-        value: 0x4000_0002,
-        depths: [2, 0, 0],
-    }];
-    const KINDS: [[Kind; DEPTHS]; LEVELS] = [[Kind::Retention, Kind::PowerDown]; LEVELS];
+    const POWER: PowerTable = PowerTable {
+        format: Format::Extended,
+        states: &[PowerState {
+            value: 0x4000_0002,
+            depths: [2, 0, 0],
+        }],
+        ..PowerTable::NONE
+    };
 
     fn core(&self, affinity: u64) -> Option<usize> {
         (affinity == 0).then_some(0)

@@ -2,7 +2,7 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{MemoryMap, Platform, PowerOff, PowerTable, SocId};
+use crate::{MemoryMap, Platform, PowerTable, SocId, Stop};
 use core::ops::Range;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_drivers::hold_pen;
@@ -65,6 +65,8 @@ impl Platform for Qemu {
     const MAX_CORES: usize = 16;
     const MEMORY: MemoryMap = MemoryMap {
         image: 0x0e09_0000..0x0e0d_8000,
+        // BL1 ends TF-A's secure RAM, and is still needed while BL31 is loaded.
+        loaded_end: 0x0e0e_e000,
         // 10 KiB a core: the vectors of QEMU's CPUs are as long as they can be.
         vectors: 0x0e0d_8000..0x0e10_0000,
         shared: 0x0e00_0000..0x0e09_0000,
@@ -102,6 +104,7 @@ impl Platform for Qemu {
         hibernate: true,
         // RAM survives this machine's reset: it is as warm as a reset can be.
         resets: &[0],
+        ..PowerTable::NONE
     };
 
     fn domain(index: usize, level: usize) -> usize {
@@ -123,12 +126,12 @@ impl Platform for Qemu {
         unsafe { hold_pen::open(HOLD_BASE, HOLD_SLOTS, entry as u64, clean) }
     }
 
-    fn power_off(how: PowerOff) {
+    fn stop(how: Stop) {
         // SAFETY: the secure PL061 of this machine is mapped as a device, and only this uses it.
         let mut gpio = unsafe { Pl061::new(GPIO) };
         gpio.pulse(match how {
-            PowerOff::Off => GPIO_LINE_OFF,
-            PowerOff::Reset => GPIO_LINE_RESET,
+            Stop::Off { .. } => GPIO_LINE_OFF,
+            Stop::Reset(_) => GPIO_LINE_RESET,
         });
     }
 }
