@@ -2,7 +2,7 @@
 //! composite state, any history.
 #![cfg(not(feature = "loom"))]
 
-use janus_psci::platform::{DEPTHS, LEVELS, check};
+use janus_psci::platform::{DEPTHS, Depths, LEVELS, check};
 use janus_psci::{Decision, Kind, Platform, PowerState, PowerTable, Psci, psci::*};
 use proptest::prelude::*;
 use std::marker::PhantomData;
