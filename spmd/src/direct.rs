@@ -70,8 +70,10 @@ impl SpmcConfig {
         caller: &Regs,
     ) -> Option<Answer> {
         match (pending, rule) {
-            (Pending::Power, FromSecure::Error) => Some(Answer::Ignored(caller[2] as u32 as i32)),
-            (Pending::Power, FromSecure::DirectResp) => power_answer(self.id, caller),
+            (Pending::Power(_), FromSecure::Error) => {
+                Some(Answer::Ignored(caller[2] as u32 as i32))
+            }
+            (Pending::Power(_), FromSecure::DirectResp) => power_answer(self.id, caller),
             (
                 Pending::Message {
                     endpoints: asked,

@@ -10,6 +10,7 @@ use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::features::SCHEDULE_RECEIVER;
 use crate::negotiation::{Negotiation, Pair};
 use crate::partitions::LogicalPartition;
+use crate::requests::Unknown;
 use crate::state::{Core, State};
 use crate::table::{FromNormal, FromSecure, find, rules};
 use crate::version::Version;
@@ -47,6 +48,8 @@ pub struct Spmd {
     pub(crate) secondary_entry: AtomicU64,
     /// Whether the SPMC has initialised on the boot core.
     pub(crate) ready: AtomicBool,
+    /// What the SPMC is not asked again.
+    pub(crate) unknown: Unknown,
 }
 
 impl Spmd {
@@ -58,6 +61,7 @@ impl Spmd {
             versions: Negotiation::new(Version::V1_0),
             secondary_entry: AtomicU64::new(0),
             ready: AtomicBool::new(false),
+            unknown: Unknown::new(),
         }
     }
 
@@ -69,6 +73,7 @@ impl Spmd {
             spmc: Some(config),
             secondary_entry: AtomicU64::new(0),
             ready: AtomicBool::new(false),
+            unknown: Unknown::new(),
         }
     }
 

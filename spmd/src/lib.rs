@@ -58,5 +58,5 @@ pub use partitions::{
     check as check_partitions,
 };
 pub use requests::{NotAvailable, Request, WarmBoot};
-pub use state::{Core, StateName};
+pub use state::{Core, Death, StateName, WRONG_CALLS};
 pub use version::Version;

@@ -11,6 +11,7 @@ use crate::negotiation::Question;
 use crate::partitions::{Body, Message};
 use crate::state::{Core, State};
 use crate::version::Version;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_arm::SMC64;
 
 /// Framework message numbers with bit 31, as they stand in w2 (DEN0077A, "Framework messages").
@@ -67,6 +68,8 @@ pub enum NotAvailable {
     NoSpmc,
     /// The SPMC is in the middle of something else (booting, an interrupt, another request).
     Busy,
+    /// The SPMC has said that it does not know this message: it is not asked again, go on without.
+    Unknown,
     /// The SPMC's version does not have this message.
     Version,
     /// An ID in the message is not that of a partition that may send or receive it.
@@ -78,15 +81,55 @@ pub enum NotAvailable {
 pub(crate) enum Pending {
     /// FFA_VERSION of the normal world, passed on.
     Version(Question),
-    /// A power management message.
-    Power,
+    /// A power management message; which one.
+    Power(PowerMessage),
     /// A direct request of a logical partition: sender << 16 | receiver, and whether it is a REQ2.
     Message { endpoints: u32, req2: bool },
     /// FFA_PARTITION_INFO_GET_REGS of a logical partition.
     Discover,
 }
 
+/// What a power management message is about: a PSCI function ID, or [`WARM_BOOT`].
+pub(crate) type PowerMessage = u32;
+
+/// The warm boot message among the power messages: the ID of MIGRATE, of which nobody is ever told.
+const WARM_BOOT: PowerMessage = 0x8400_0005;
+
+/// The power management messages that the SPMC has answered with NOT_SUPPORTED, on any core: a bit for
+/// each PSCI function number, and 32 more for SMC64.
+pub(crate) struct Unknown(AtomicU64);
+
+impl Unknown {
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    fn bit(message: PowerMessage) -> u64 {
+        1 << (message & 0x1F | if message & SMC64 != 0 { 32 } else { 0 })
+    }
+
+    #[inline(always)]
+    fn has(&self, message: PowerMessage) -> bool {
+        let unknown = self.0.load(Relaxed);
+        unknown != 0 && unknown & Self::bit(message) != 0
+    }
+
+    fn insert(&self, message: PowerMessage) {
+        self.0.fetch_or(Self::bit(message), Relaxed);
+    }
+}
+
 impl Spmd {
+    /// The SPMC has ignored the request that is `pending`. Where it says that it does not know the
+    /// message, it will not be asked again.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn ignored(&self, pending: Pending, answer: Answer) {
+        if let (Pending::Power(message), Answer::Ignored(NOT_SUPPORTED)) = (pending, answer) {
+            self.unknown.insert(message);
+        }
+    }
+
     /// Puts a request to the SPMC into the `secure` world's registers (x0 to x17).
     ///
     /// On `Ok` enter the secure world with them, and run what it calls through [`Spmd::call`] until
@@ -116,6 +159,9 @@ impl Spmd {
                 arguments,
             } => {
                 let function = function & WITHOUT_HINT;
+                if self.unknown.has(function) {
+                    return Err(NotAvailable::Unknown);
+                }
                 // A PSCI function of SMC64 has 64-bit parameters, and so its message.
                 let wide = function & SMC64 != 0;
                 let first = if wide {
@@ -128,7 +174,10 @@ impl Spmd {
                 for (reg, argument) in secure[4..7].iter_mut().zip(arguments) {
                     *reg = argument & mask;
                 }
-                Pending::Power
+                Pending::Power(function)
+            }
+            Request::WarmBoot(_) if self.unknown.has(WARM_BOOT) => {
+                return Err(NotAvailable::Unknown);
             }
             Request::WarmBoot(kind) => {
                 message(
@@ -140,7 +189,7 @@ impl Spmd {
                         kind as u32,
                     ],
                 );
-                Pending::Power
+                Pending::Power(WARM_BOOT)
             }
             Request::Message(wanted) => {
                 if !spmc.is_partition(wanted.sender) || !may_receive(spmc, wanted.receiver) {
@@ -184,7 +233,7 @@ pub(crate) fn message(secure: &mut Regs, first: [u32; 4]) {
     secure[8..].fill(0);
 }
 
-/// PSCI's NOT_SUPPORTED.
+/// NOT_SUPPORTED, in PSCI and in FF-A.
 const NOT_SUPPORTED: i32 = -1;
 
 /// What a direct response that names the SPMD's request says, or `None` where it does not answer it.

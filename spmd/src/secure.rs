@@ -5,7 +5,7 @@ use crate::call::{Call, ErrorCode, Regs, SPMD_ID, set, set_error, set_success};
 use crate::direct::{may_answer, may_respond, refusal_of_request};
 use crate::dispatch::{SpmcConfig, Spmd, pass};
 use crate::requests::Pending;
-use crate::state::{Core, State};
+use crate::state::{Core, Death, State, WRONG_CALLS};
 use crate::table::{FromSecure, Rules};
 use crate::version::NOT_SUPPORTED;
 
@@ -39,17 +39,24 @@ impl Spmd {
             State::Running => self.secure_running(core, call, rule, caller, normal),
             State::AskedSri => self.secure_asked_sri(core, call, rule, caller, normal),
             State::Booting { primary } => self.secure_booting(core, primary, call, rule, caller),
-            State::Interrupted => secure_interrupted(core, rule, caller),
+            State::Interrupted if rule == FromSecure::Resume => {
+                core.enter(State::Running);
+                Action::Enter
+            }
+            State::Interrupted => self.wrong_call(core, caller, normal),
             State::Requested(Pending::Version(question)) => {
                 match crate::version::answer(spmc, call, rule, caller) {
-                    None => refuse(caller, ErrorCode::Denied),
+                    None => self.wrong_call(core, caller, normal),
                     Some(answer) => self.version_answered(core, question, answer, normal),
                 }
             }
             State::Requested(pending) => match spmc.request_answer(pending, call, rule, caller) {
-                None => refuse(caller, ErrorCode::Denied),
-                Some(Answer::Aborted) => self.abort(core, normal),
+                None => self.wrong_call(core, caller, normal),
+                Some(Answer::Aborted) => self.die(core, Death::Nonsense, normal),
                 Some(answer) => {
+                    if matches!(answer, Answer::Ignored(_)) {
+                        self.ignored(pending, answer);
+                    }
                     core.enter(State::Running);
                     Action::El3(Work::Answered(answer))
                 }
@@ -85,7 +92,7 @@ impl Spmd {
             FromSecure::DirectReq2 if pair.both_wide() => {
                 set_error(caller, refusal_of_request(caller));
             }
-            FromSecure::Abort => return self.abort(core, normal),
+            FromSecure::Abort => return self.die(core, Death::Abort, normal),
             _ => set_error(caller, ErrorCode::NotSupported),
         }
         Action::Return
@@ -112,12 +119,27 @@ impl Spmd {
         refuse(caller, code)
     }
 
-    /// The SPMC dies on this core; `normal` is x0 to x17 of the normal world.
+    /// EL3 waits for one particular call, and this is another one. DENIED, until it
+    /// has made too many of them.
+    fn wrong_call(&self, core: &mut Core, caller: &mut Regs, normal: &mut Regs) -> Action {
+        core.wrong_calls = core.wrong_calls.saturating_add(1);
+        if core.wrong_calls < WRONG_CALLS {
+            refuse(caller, ErrorCode::Denied)
+        } else {
+            self.die(core, Death::WrongCalls, normal)
+        }
+    }
+
+    /// The secure world did something that EL3 cannot let it go on after (an exception that nobody
+    /// handles): the SPMC dies on this core. `normal` is x0 to x17 of the normal world.
     ///
-    /// bl31 calls it too when the secure world does something that EL3 cannot let it go on after (an
-    /// exception it cannot handle). The action is [`Action::El3`] with what died:
-    /// [`Work::SpmcFailed`], [`Work::Answered`] or [`Work::Aborted`].
+    /// The action is [`Action::El3`] with what died: [`Work::SpmcFailed`], [`Work::Answered`] or
+    /// [`Work::Aborted`].
     pub fn abort(&self, core: &mut Core, normal: &mut Regs) -> Action {
+        self.die(core, Death::Fault, normal)
+    }
+
+    pub(crate) fn die(&self, core: &mut Core, death: Death, normal: &mut Regs) -> Action {
         let work = match core.state {
             State::Booting { .. } => Work::SpmcFailed(ErrorCode::Aborted as i32),
             State::Running | State::AskedSri => {
@@ -134,16 +156,7 @@ impl Spmd {
             State::Interrupted | State::Off | State::Failed | State::Dead => Work::Aborted,
         };
         core.enter(State::Dead);
+        core.death = Some(death);
         Action::El3(work)
     }
-}
-
-/// The handling of a secure interrupt ends with one call; whatever else would go to the normal world
-/// is DENIED.
-fn secure_interrupted(core: &mut Core, rule: FromSecure, caller: &mut Regs) -> Action {
-    if rule == FromSecure::Resume {
-        core.enter(State::Running);
-        return Action::Enter;
-    }
-    refuse(caller, ErrorCode::Denied)
 }

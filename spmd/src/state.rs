@@ -7,6 +7,7 @@ use crate::console::LineBuffer;
 use crate::negotiation::Pair;
 use crate::requests::Pending;
 use crate::version::Version;
+use core::fmt;
 
 /// What the SPMC is doing on this core.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,6 +47,38 @@ pub enum StateName {
     RequestedMessage,
     Failed,
     Dead,
+}
+
+/// Why the SPMC is dead on a core.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Death {
+    /// It said so: FFA_ABORT.
+    Abort,
+    /// It did what EL3 cannot let it go on after ([`crate::Spmd::abort`]).
+    Fault,
+    /// It answered EL3, and the answer says nothing.
+    Nonsense,
+    /// EL3 waits for one particular call, and it made [`WRONG_CALLS`] others.
+    WrongCalls,
+}
+
+/// So many calls of the SPMC that would run the normal world are refused while EL3 waits for another
+/// one: an answer, or the end of a secure interrupt. The SPMC that makes them is stuck: a panicked one
+/// typically makes the same call for ever.
+pub const WRONG_CALLS: u8 = 16;
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abort => f.write_str("it called FFA_ABORT"),
+            Self::Fault => f.write_str("EL3 cannot let it go on"),
+            Self::Nonsense => f.write_str("its answer to EL3 says nothing"),
+            Self::WrongCalls => write!(
+                f,
+                "{WRONG_CALLS} calls, none of them the one that EL3 waits for"
+            ),
+        }
+    }
 }
 
 /// Whether calls are forwarded without further questions, and which registers they carry.
@@ -107,6 +140,10 @@ pub struct Core {
     pub(crate) pair: Pair,
     /// What the SPMC has logged of a line not ended yet.
     pub(crate) line: LineBuffer,
+    /// Refused calls since the state last changed, of those that count towards [`WRONG_CALLS`].
+    pub(crate) wrong_calls: u8,
+    /// Why it is [`State::Dead`].
+    pub(crate) death: Option<Death>,
 }
 
 impl Core {
@@ -117,6 +154,8 @@ impl Core {
             path: Path::CLOSED,
             pair: Pair::unasked(Version::V1_0),
             line: LineBuffer::new(),
+            wrong_calls: 0,
+            death: None,
         }
     }
 
@@ -129,7 +168,7 @@ impl Core {
             State::AskedSri => StateName::AskedSri,
             State::Interrupted => StateName::Interrupted,
             State::Requested(Pending::Version(_)) => StateName::RequestedVersion,
-            State::Requested(Pending::Power) => StateName::RequestedPower,
+            State::Requested(Pending::Power(_)) => StateName::RequestedPower,
             State::Requested(_) => StateName::RequestedMessage,
             State::Failed => StateName::Failed,
             State::Dead => StateName::Dead,
@@ -145,6 +184,12 @@ impl Core {
     pub(crate) fn enter(&mut self, state: State) {
         self.state = state;
         self.path = Path::new(state, self.pair);
+        self.wrong_calls = 0;
+    }
+
+    /// Why the SPMC is dead on this core, for the report of it; `None` while it is not.
+    pub fn death(&self) -> Option<Death> {
+        self.death
     }
 
     /// The versions are fixed.

@@ -8,7 +8,7 @@ use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, id, set};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::negotiation::Question;
 use crate::requests::{Pending, framework};
-use crate::state::{Core, State};
+use crate::state::{Core, Death, State};
 use crate::table::FromSecure;
 use core::fmt;
 
@@ -130,7 +130,7 @@ impl Spmd {
                 self.versions.refused(question);
                 NOT_SUPPORTED
             }
-            VersionAnswer::Nonsense => return self.abort(core, normal),
+            VersionAnswer::Nonsense => return self.die(core, Death::Nonsense, normal),
         };
         set(normal, [w0, 0, 0, 0]);
         core.enter(State::Running);

@@ -4,8 +4,8 @@
 mod support;
 
 use janus_spmd::{
-    Action, Answer, Core, NotAvailable, Regs, Request, Spmd, StateName, Version, WarmBoot, Work,
-    World,
+    Action, Answer, Body, Core, Death, NotAvailable, Regs, Request, Spmd, StateName, Version,
+    WRONG_CALLS, WarmBoot, Work, World,
 };
 use support::*;
 
@@ -287,8 +287,68 @@ mod power {
             machine.request(Request::WarmBoot(kind));
             assert_eq!(machine.secure[..4], [REQ_32, 0xFFFF_8000, 0x8000_0001, w3]);
             assert_eq!(machine.secure[4..], [0; 14]);
-            let action = machine.secure_says(&[id(0x60, false), 0, error_code(-1)]);
-            assert_eq!(action, Action::El3(Work::Answered(Answer::Ignored(-1))));
+            let action = machine.secure_says(&[id(0x60, false), 0, error_code(-4)]);
+            assert_eq!(action, Action::El3(Work::Answered(Answer::Ignored(-4))));
+        }
+    }
+
+    /// NOT_SUPPORTED, by FFA_ERROR or as a status, says that the SPMC does not know the function: it is
+    /// not asked about it again on any core, and about every other function it is.
+    #[test]
+    fn an_spmc_is_not_asked_again_what_it_does_not_know() {
+        let psci = |function| Request::Psci {
+            function,
+            arguments: [0; 3],
+        };
+        let known = [
+            psci(0x8400_0002),
+            psci(0x8400_0001),
+            psci(0xC400_0001),
+            psci(0x8400_0008),
+            psci(0xC400_000E),
+            Request::WarmBoot(WarmBoot::LowPower),
+        ];
+        let error = [id(0x60, false), 0, error_code(-1), 0];
+        let status = [RESP_32, 0x8000_FFFF, 0x8000_0002, error_code(-1)];
+        let other_error = [id(0x60, false), 0, error_code(-4), 0];
+        let refusal = [RESP_32, 0x8000_FFFF, 0x8000_0002, error_code(-3)];
+        for (answer, again) in [
+            (error, false),
+            (status, false),
+            (other_error, true),
+            (refusal, true),
+        ] {
+            for (index, &request) in known.iter().enumerate() {
+                let mut machine = Machine::running(config(Version::V1_2));
+                let mut other = Other::new();
+                other.boot(&machine.spmd);
+                machine.request(request);
+                let action = machine.secure_says(&answer);
+                assert!(matches!(action, Action::El3(Work::Answered(_))));
+                let before = other.secure;
+                for (second, &asked) in known.iter().enumerate() {
+                    let mut core = Other::new();
+                    core.boot(&machine.spmd);
+                    let made = machine
+                        .spmd
+                        .request(&mut core.core, asked, &mut core.secure);
+                    let expected = if again || second != index {
+                        Ok(())
+                    } else {
+                        Err(NotAvailable::Unknown)
+                    };
+                    assert_eq!(made, expected, "{asked:?} after {request:?}");
+                }
+                let told = machine
+                    .spmd
+                    .request(&mut other.core, request, &mut other.secure);
+                if told.is_err() {
+                    assert_eq!(
+                        (other.secure, other.core.state()),
+                        (before, StateName::Running)
+                    );
+                }
+            }
         }
     }
 
@@ -632,6 +692,101 @@ mod failures {
         machine.request(POWER);
         let action = machine.spmd.abort(&mut machine.core, &mut machine.normal);
         assert_eq!(action, Action::El3(Work::Answered(Answer::Aborted)));
+    }
+
+    /// An SPMC that has panicked and makes the same call for ever, whatever EL3 asks: DENIED, until it is
+    /// one too many. What EL3 answers by itself in between does not count.
+    #[test]
+    fn an_spmc_that_keeps_making_the_wrong_call_dies_on_this_core() {
+        type Way = fn() -> Machine;
+        let waits: [(Way, Action, u64); 4] = [
+            (
+                || {
+                    let mut machine = Machine::running(config(Version::V1_2));
+                    machine.request(POWER);
+                    machine
+                },
+                Action::El3(Work::Answered(Answer::Aborted)),
+                0x8001_FFFF,
+            ),
+            (
+                || {
+                    let mut machine = Machine::running(config_with_partition(Version::V1_2));
+                    machine.request(message(Body::Req32([1; 5])));
+                    machine
+                },
+                Action::El3(Work::Answered(Answer::Aborted)),
+                0x8000_0000,
+            ),
+            (
+                || {
+                    let mut machine = Machine::running(config(Version::V1_2));
+                    assert_eq!(machine.interrupt(), Action::Enter);
+                    machine
+                },
+                Action::El3(Work::Aborted),
+                0x8000_0000,
+            ),
+            (
+                || {
+                    let mut machine = Machine::running(config(Version::V1_2));
+                    let asked = machine.normal_says(&[id(0x63, false), 0x1_0002, 0]);
+                    assert_eq!(asked, Action::Enter);
+                    machine
+                },
+                Action::El3(Work::Aborted),
+                0x8000_FFFF,
+            ),
+        ];
+        for (wait, dies, w1) in waits {
+            let mut machine = wait();
+            let (state, normal) = (machine.core.state(), machine.normal);
+            let wrong = [RESP_32, w1, 0, 0];
+            for _ in 1..WRONG_CALLS {
+                assert_eq!(machine.secure_says(&wrong), Action::Return);
+                assert_error(&machine.secure, -6);
+                assert_eq!(machine.secure_says(&[id(0x69, false)]), Action::Return);
+                assert_eq!((machine.core.state(), machine.core.death()), (state, None));
+            }
+            assert_eq!(machine.secure_says(&wrong), dies, "{state:?}");
+            assert_eq!(machine.core.state(), StateName::Dead);
+            assert_eq!(machine.core.death(), Some(Death::WrongCalls));
+            if state == StateName::RequestedVersion {
+                assert_eq!(machine.normal[0], error_code(-1));
+            } else {
+                assert_eq!(machine.normal, normal);
+            }
+        }
+    }
+
+    /// The count is one wait's: an SPMC that blunders now and then lives.
+    #[test]
+    fn each_wait_has_its_own_count() {
+        let mut machine = Machine::running(config(Version::V1_2));
+        for _ in 0..10 {
+            machine.request(POWER);
+            for _ in 1..WRONG_CALLS {
+                assert_eq!(machine.secure_says(&[MSG_WAIT]), Action::Return);
+            }
+            let action = machine.secure_says(&[RESP_32, 0x8000_FFFF, 0x8000_0002, 0]);
+            assert_eq!(action, Action::El3(Work::Answered(Answer::Done)));
+        }
+    }
+
+    #[test]
+    fn every_death_has_its_reason() {
+        let mut machine = Machine::running(config(Version::V1_3));
+        assert_eq!(machine.secure_says(&[ABORT]), Action::El3(Work::Aborted));
+        assert_eq!(machine.core.death(), Some(Death::Abort));
+        let mut machine = Machine::running(config(Version::V1_3));
+        let _ = machine.spmd.abort(&mut machine.core, &mut machine.normal);
+        assert_eq!(machine.core.death(), Some(Death::Fault));
+        let mut machine = Machine::running(config(Version::V1_3));
+        machine.request(POWER);
+        let action = machine.secure_says(&[id(0x61, false)]);
+        assert_eq!(action, Action::El3(Work::Answered(Answer::Aborted)));
+        assert_eq!(machine.core.death(), Some(Death::Nonsense));
+        assert!(Death::WrongCalls.to_string().starts_with("16 calls"));
     }
 
     #[test]

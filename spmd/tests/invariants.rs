@@ -7,7 +7,8 @@
 mod support;
 
 use janus_spmd::{
-    Action, Answer, Body, Core, Regs, Request, Spmd, StateName, Version, WarmBoot, Work, World,
+    Action, Answer, Body, Core, NotAvailable, Regs, Request, Spmd, StateName, Version, WarmBoot,
+    Work, World,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -304,16 +305,13 @@ impl System {
             return false;
         }
         let (before, secure) = (cpu.core.state(), cpu.secure);
-        if self
-            .spmd
-            .request(&mut cpu.core, request, &mut cpu.secure)
-            .is_err()
-        {
+        if let Err(why) = self.spmd.request(&mut cpu.core, request, &mut cpu.secure) {
             assert_eq!(cpu.secure, secure);
             assert_eq!(cpu.core.state(), before);
-            if request == POWER && !cpu.core.has_spmc() {
+            let unknown = why == NotAvailable::Unknown;
+            if request == POWER && (unknown || !cpu.core.has_spmc()) {
                 // With no SPMC to tell, it makes no difference whether the dispatcher hears of it.
-                if index != 0 {
+                if unknown || index != 0 {
                     cpu.core.turn_off();
                 }
                 cpu.running = None;

@@ -107,8 +107,9 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
 /// Says that the SPMC died on this core.
 pub fn report_death(core: &mut CoreData) {
     core.spmd.take_unfinished_line(console::spmc_line);
-    error!(
-        "core {}: the SPMC died; this core goes on without FF-A",
-        core.index
-    );
+    let index = core.index;
+    match core.spmd.death() {
+        Some(why) => error!("core {index}: the SPMC died ({why}); this core goes on without FF-A"),
+        None => error!("core {index}: the SPMC died; this core goes on without FF-A"),
+    }
 }

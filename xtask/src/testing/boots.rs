@@ -73,6 +73,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, no secondary entry point", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=primary-ep"], only: "boot/", qemu: Which::Recent },
     Boot { name: "S-EL2, SPMC fails on core 1", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=boot-error-1"], only: "ffa/boot-error-secondary", qemu: Which::Recent },
     Boot { name: "S-EL1, SPMC fails on core 1", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=boot-error-1"], only: "ffa/boot-error-secondary", qemu: Which::Recent },
+    Boot { name: "S-EL2, stuck SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
+    Boot { name: "S-EL1, stuck SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
     Boot { name: "S-EL2, SPMC fails", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=boot-error"], only: "noffa/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sme=off", spmc_el: 1, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sve=off,sme=off", spmc_el: 1, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },

@@ -9,12 +9,13 @@
 //! | `boot-error-N` | the same on core N |
 //! | `v1.0`, `v1.1`, `v1.3` | speaks this FF-A version, which its manifest must say too |
 //! | `greeter` | has a partition that BL31's example of an EL3 logical partition greets |
+//! | `stuck` | makes the same wrong call for ever once it is told of SYSTEM_OFF |
 //! | `switch-all` | its manifest has `janus,switch-all`: uses EL1 and FP state also at S-EL2 |
 
 use super::case::Case;
 use super::regs::Regs;
 use super::text::Text;
-use super::{config, console, control, ffa};
+use super::{config, console, control, ffa, psci};
 use crate::arch::{MAX_CORES, cpu, entry, gic, smc, timer};
 use crate::{cases, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -194,6 +195,16 @@ pub fn other(message: &Regs) -> Option<Regs> {
     })
 }
 
+/// What a panicked SPMC does: the same response for ever, to somebody who has asked nothing.
+pub fn stay_stuck() -> ! {
+    loop {
+        smc::call(ffa::request(
+            ffa::DIRECT_RESP,
+            &[ffa::route(0x8001, ffa::SPMD)],
+        ));
+    }
+}
+
 /// What the SPMC does with a message that no case claims.
 pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
     if let Some(answer) = cases::ffa::partition::answer(message) {
@@ -222,6 +233,11 @@ fn framework(message: &Regs) -> Regs {
             };
             ffa::response(message, &[u64::from(answer)])
                 .with(2, ffa::FRAMEWORK | ffa::message::VERSION_RESPONSE)
+        }
+        ffa::message::POWER
+            if message.w(3) == psci::PSCI_SYSTEM_OFF && config::spmc_has("stuck") =>
+        {
+            stay_stuck()
         }
         ffa::message::POWER | ffa::message::WARM_BOOT => {
             ffa::framework_response(message, ffa::message::POWER_RESPONSE, 0)

@@ -1,10 +1,12 @@
 //! When the SPMC fails on one core: that core's FF-A is off, all else goes on.
 
+use crate::cases::psci::suspend::suspend_and_wake;
 use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
-use crate::framework::spmc::Secure;
+use crate::framework::spmc::{self, Secure};
 use crate::framework::{cores, ffa, psci};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
     Case::new("ffa/abort", abort)
@@ -14,6 +16,10 @@ pub const CASES: &[Case] = &[
     Case::new("ffa/boot-error-secondary", boot_error_secondary)
         .needs(Needs::CORES.union(Needs::JANUS))
         .in_boot("spmc", "boot-error-1"),
+    Case::new("ffa/stuck", stuck)
+        .secure(stuck_secure)
+        .needs(Needs::CORES.union(Needs::JANUS).union(Needs::LAST))
+        .in_boot("spmc", "stuck"),
 ];
 
 /// What tells the SPMC to abort.
@@ -88,4 +94,53 @@ fn boot_error_secondary() -> Outcome {
         )
     })?;
     others_go_on(1)
+}
+
+/// What lets the SPMC be stuck on this core from its next framework message on.
+const STICK: u64 = 0x571c;
+
+/// An SPMC that has panicked makes one and the same call for ever, whatever it is asked. The core goes
+/// off, sleeps and wakes, or hears that there is no version, as if it had no SPMC; and from then on it has
+/// none. At the end of the boot the oddity `stuck` does the same to SYSTEM_OFF.
+fn stuck() -> Outcome {
+    let deeds: [fn(usize) -> Outcome; 3] = [
+        |core| {
+            cores::turn_off(core)?;
+            cores::turn_on(core)
+        },
+        suspend_and_wake,
+        |core| {
+            cores::on(core, |_| {
+                let got = ffa::call(ffa::VERSION, &[0x1_0002]);
+                ensure_eq!(got.x(0) as u32, u32::MAX, "w0 of FFA_VERSION");
+                Ok(())
+            })
+        },
+    ];
+    for (victim, deed) in cores::others().zip(deeds) {
+        cores::on(victim, |_| {
+            ensure_eq!(echo(STICK).function(), ffa::DIRECT_RESP, "answer");
+            Ok(())
+        })?;
+        deed(victim)?;
+        cores::on(victim, |_| {
+            ffa::expect_error(&echo(1), ffa::NOT_SUPPORTED, "a request to a stuck SPMC")
+        })?;
+    }
+    let got = echo(2);
+    ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer on the boot core");
+    Ok(())
+}
+
+fn stuck_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    static STUCK: AtomicU64 = AtomicU64::new(0);
+    let bit = 1 << s.core;
+    match message.function() {
+        ffa::DIRECT_REQ if message.x(3) == STICK => drop(STUCK.fetch_or(bit, SeqCst)),
+        _ if message.x(2) & ffa::FRAMEWORK != 0 && STUCK.load(SeqCst) & bit != 0 => {
+            spmc::stay_stuck();
+        }
+        _ => {}
+    }
+    None
 }

@@ -20,6 +20,9 @@ pub const CASES: &[Case] = &[
     Case::new("psci/suspend-messages", suspend_messages)
         .secure(suspend_messages_secure)
         .needs(Needs::CORES.union(Needs::JANUS)),
+    Case::new("psci/suspend-unknown", suspend_unknown)
+        .secure(suspend_unknown_secure)
+        .needs(Needs::CORES.union(Needs::JANUS).union(Needs::LAST)),
     Case::new("psci/suspend-bad", bad).needs(Needs::NO_FFA.union(Needs::JANUS)),
     Case::new("psci/system-suspend-denied", system_suspend_denied)
         .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
@@ -141,7 +144,7 @@ fn power_down_state() -> u32 {
 }
 
 /// Lets `core` suspend to a power-down state with a timer to wake it.
-fn suspend_and_wake(core: usize) -> Outcome {
+pub fn suspend_and_wake(core: usize) -> Outcome {
     for early in 1..=20 {
         // Late enough that it does not come before the core sleeps, on a slow machine too.
         let back = cores::suspend(core, power_down_state(), |n| arm(n, 50_000 * times()))?;
@@ -247,6 +250,51 @@ fn suspend_messages_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     }
     None
 }
+
+/// An SPMC that does not know the messages of a suspend hears of one and is not asked again.
+fn suspend_unknown() -> Outcome {
+    for core in cores::others() {
+        for _ in 0..2 {
+            suspend_and_wake(core)?;
+        }
+        cores::on(core, |_| count().map(|_| ()))?;
+    }
+    ensure_eq!(
+        count()?,
+        1 << 32 | 1,
+        "messages of suspends, warm boots in the upper half"
+    );
+    Ok(())
+}
+
+fn suspend_unknown_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ {
+        return None;
+    }
+    if message.x(2) & FRAMEWORK == 0 {
+        return Some(ffa::response(message, &[UNKNOWN.load(SeqCst)]));
+    }
+    // Both ways to say so.
+    match message.x(2) & 0xff {
+        number::POWER if message.w(3) == psci::PSCI_CPU_SUSPEND_64 => {
+            UNKNOWN.fetch_add(1, SeqCst);
+            let status = error::NOT_SUPPORTED;
+            Some(ffa::framework_response(
+                message,
+                number::POWER_RESPONSE,
+                status,
+            ))
+        }
+        number::WARM_BOOT => {
+            UNKNOWN.fetch_add(1 << 32, SeqCst);
+            Some(ffa::error(ffa::NOT_SUPPORTED))
+        }
+        _ => None,
+    }
+}
+
+/// What [`suspend_unknown_secure`] did not know.
+static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
 /// Power states that nobody has, reserved bits, entry points where no code can be.
 fn bad() -> Outcome {
