@@ -24,7 +24,7 @@ use janus_spmd::{Spmd, World};
 
 /// The boot core in Rust, called by entry.S with BL2's x0.
 #[unsafe(no_mangle)]
-extern "C" fn cold_main(parameters: u64, index: usize) -> ! {
+pub extern "C-unwind" fn cold_main(parameters: u64, index: usize) -> ! {
     let bl33 = set_up_system(parameters, index);
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::take(index) };
@@ -80,7 +80,7 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
 
 /// Any other core, and any core that was off, in Rust. Called by entry.S.
 #[unsafe(no_mangle)]
-extern "C" fn warm_main(index: usize) -> ! {
+pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     // SAFETY: `index` is this core's. If it ran before, it parked, and left Rust for good and its
     // former reference with it.
     let core = unsafe { core_data::take(index) };

@@ -38,6 +38,9 @@ pub mod topology;
 pub mod traps;
 pub mod world;
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(target_os = "none")]
 pub mod hw;
 // A machine for the tests.

@@ -1,0 +1,88 @@
+//! Which service answers which function.
+
+use super::*;
+
+/// What the normal world finds in x0 to x4 after a call of `world`, whose x1 to x4 were 1 to 4. Without an
+/// SPMC, if it is the normal world's.
+fn answer(world: World, function: u64) -> [u64; 5] {
+    let events = std::thread::spawn(move || {
+        let call = smc(&[function, 1, 2, 3, 4]);
+        if world == World::Normal {
+            without_spmc();
+            normal(call);
+        } else {
+            with_spmc(&[]);
+            normal(smc(&[DIRECT_REQ, 0x8000]));
+            secure(call);
+        }
+        boots().1
+    });
+    let events = events.join().unwrap();
+    let last = events.iter().rev().find_map(|event| match event {
+        Event::Entered(who, registers) if *who == world => Some(*registers),
+        _ => None,
+    });
+    last.unwrap()
+}
+
+const UNKNOWN: [u64; 5] = [NOT_SUPPORTED, 1, 2, 3, 4];
+
+#[test]
+fn every_service_is_reached() {
+    for (function, x0) in [
+        (0x8000_0000, 0x1_0005),                    // SMCCC_VERSION
+        (0x8400_0000, 0x1_0003),                    // PSCI_VERSION
+        (0x8400_00f0, 0x1_0000),                    // EM_VERSION
+        (0x8400_ff01, 0x108d_905b),                 // the Standard Secure service's UUID
+        (0x8400_0063, NOT_SUPPORTED & 0xffff_ffff), // FFA_VERSION, without an SPMC
+        (0x8400_0069, FFA_ERROR),                   // FFA_ID_GET
+    ] {
+        let [found, ..] = answer(World::Normal, function);
+        assert_eq!(found & 0xffff_ffff, x0, "{function:#x}: {found:#x}");
+    }
+}
+
+/// TRNG_VERSION: there is no source of entropy here, and so no service.
+#[test]
+fn the_trng_answers_for_itself() {
+    assert_eq!(answer(World::Normal, 0x8400_0050)[0] as i32, -1);
+}
+
+#[test]
+fn the_sve_hint_is_no_part_of_a_function() {
+    for function in [0x8000_0000, 0x8400_0000, 0x8400_00f0, 0x8400_ff01] {
+        assert_eq!(
+            answer(World::Normal, function | 1 << 16),
+            answer(World::Normal, function),
+            "{function:#x}"
+        );
+    }
+}
+
+/// Owners and numbers that are nobody's: NOT_SUPPORTED, and all other registers as they were.
+#[test]
+fn what_is_nobodys_is_not_supported() {
+    for function in [
+        0x8200_0000, // SiP
+        0x8300_0001, // OEM
+        0x8500_0000, // Standard Hypervisor
+        0x8600_ff01, // vendor hypervisor
+        0xb000_0000, // trusted application
+        0xb200_0000, // trusted OS
+        0x0400_0000, // a yielding call
+        0x8400_0040, // between PSCI and TRNG
+        0x8400_0100,
+        0x8402_0000, // reserved bits of the standard range
+        0xffff_ffff,
+        0,
+    ] {
+        assert_eq!(answer(World::Normal, function), UNKNOWN, "{function:#x}");
+        assert_eq!(answer(World::Secure, function), UNKNOWN, "{function:#x}");
+    }
+}
+
+#[test]
+fn psci_is_the_normal_worlds() {
+    assert_eq!(answer(World::Secure, 0x8400_0000), UNKNOWN);
+    assert_eq!(answer(World::Secure, 0x8000_0000)[0], 0x1_0005);
+}
