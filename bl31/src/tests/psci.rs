@@ -1,7 +1,8 @@
 //! PSCI carried out: who is asked, in which order, and where a core goes on.
 
 use super::*;
-use janus_plat::PowerOff;
+use janus_plat::Stop;
+use janus_psci::Reset;
 
 const CPU_SUSPEND: u64 = 0xc400_0001;
 const CPU_OFF: u64 = 0x8400_0002;
@@ -200,7 +201,16 @@ fn with_an_interrupt_waiting_a_power_down_is_over_at_once() {
 
 #[test]
 fn the_system_stops_when_the_spmc_has_heard_of_it() {
-    for (function, how) in [(SYSTEM_OFF, PowerOff::Off), (SYSTEM_RESET, PowerOff::Reset)] {
+    let reset = Reset {
+        function: SYSTEM_RESET as u32,
+        kind: None,
+        cookie: 0,
+        clear_memory: false,
+    };
+    for (function, how) in [
+        (SYSTEM_OFF, Stop::Off { hibernate: false }),
+        (SYSTEM_RESET, Stop::Reset(reset)),
+    ] {
         let (end, events) = std::thread::spawn(move || {
             with_spmc(&[]);
             normal(smc(&[function]));
