@@ -15,10 +15,10 @@ use crate::hw::console;
 use crate::hw::shared_ram::SharedRam;
 use crate::hw::{cpu, entry, gic, pen};
 use crate::messages::{error, info};
-use crate::normal_entry::{self, SPSR_EL1H, SPSR_EL2H};
+use crate::normal_entry;
 use crate::power::PSCI;
 use crate::system::{self, System};
-use crate::{run, services, spmc_image, sri, topology};
+use crate::{run, services, spmc_image, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Spmd, World};
 
@@ -47,11 +47,9 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
         error!("BL2 names no BL33: put a normal-world image into the FIP (fiptool --nt-fw)");
         stop();
     };
-    if !normal_entry::fits_normal_world(&bl33.entry) {
+    if let Err(why) = normal_entry::check(&bl33.entry) {
         let (pc, spsr) = (bl33.entry.pc, bl33.entry.spsr);
-        error!(
-            "BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: no address or no EL of the normal world"
-        );
+        error!("BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: {why}");
         stop();
     }
 
@@ -71,7 +69,13 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
         stop();
     }
     topology::find_cores(gic::has_core, sri::away);
-    system::set(System { spmd, spmc, policy });
+    let normal_el2 = spsr::el(bl33.entry.spsr.into()) == 2;
+    system::set(System {
+        spmd,
+        spmc,
+        policy,
+        normal_el2,
+    });
     PSCI.init(index, cpu::counter());
     pen::init();
     entry::release_held_cores();
@@ -123,7 +127,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[..8].copy_from_slice(&spmc.args);
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
-    context.spsr_el3 = if spmc.sel2 { SPSR_EL2H } else { SPSR_EL1H };
+    context.spsr_el3 = spsr::entry(spmc.sel2);
     core.parked = SysRegs::EMPTY;
     system.policy.reset(&mut core.parked);
     if run::run_spmc(core) != SpmcEvent::Ready {

@@ -5,32 +5,36 @@ use crate::context::Features;
 use crate::core_data::CoreData;
 use crate::hw::cpu;
 use crate::messages::warning;
+use crate::spsr::{self, Unfit};
+use crate::system::System;
 use janus_plat::{Plat, Platform};
 
-/// SPSR_EL3 for an entry at EL2 with its own stack pointer and everything masked.
-pub const SPSR_EL2H: u64 = 0x3c9;
-/// The same at EL1.
-pub const SPSR_EL1H: u64 = 0x3c5;
-
-/// An entry into the normal world as PSCI has it: at its highest EL, everything masked, x0 the
-/// caller's context ID.
-pub fn normal_entry(pc: u64, context_id: u64) -> EntryPoint {
+/// An entry into the normal world as PSCI has it: at the exception level at which BL33 was entered,
+/// everything masked, x0 the caller's context ID.
+///
+/// Not at the level of the caller: a kernel that dropped to EL1 under its own EL2 calls from there, and
+/// waits for the other cores at EL2.
+pub fn normal_entry(system: &System, pc: u64, context_id: u64) -> EntryPoint {
     let mut entry = EntryPoint {
         pc,
-        spsr: if cpu::has_el2() { SPSR_EL2H } else { SPSR_EL1H } as u32,
+        spsr: spsr::entry(system.normal_el2) as u32,
         ..EntryPoint::default()
     };
     entry.args[0] = context_id;
     entry
 }
 
-/// Whether an entry point of BL2's can be ERETed to: an instruction in the normal world's memory, at
-/// EL1 or EL2 in AArch64, or in AArch32.
-pub fn fits_normal_world(entry: &EntryPoint) -> bool {
-    const AARCH32: u32 = 1 << 4;
-    let el = entry.spsr >> 2 & 3;
-    let mode_fits = entry.spsr & AARCH32 != 0 || el == 1 || el == 2;
-    mode_fits && Plat::NORMAL_RAM.iter().any(|ram| ram.contains(&entry.pc))
+/// Whether BL2's entry point of BL33 can be ERETed to.
+///
+/// # Errors
+/// Why not.
+pub fn check(entry: &EntryPoint) -> Result<(), Unfit> {
+    spsr::check(
+        entry.pc,
+        entry.spsr.into(),
+        cpu::has_el2(),
+        Plat::NORMAL_RAM,
+    )
 }
 
 /// Sets this core up for an entry into the normal world at `entry`, with nothing left from before, and
@@ -57,4 +61,29 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     context.elr_el3 = entry.pc;
     context.spsr_el3 = u64::from(entry.spsr);
     core.begin_normal();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Policy;
+    use janus_spmd::Spmd;
+
+    /// Cores come on, and wake up, at the level at which BL33 was entered, on a CPU that has EL2 or not.
+    #[test]
+    fn psci_enters_at_the_level_of_bl33() {
+        for (normal_el2, spsr) in [(true, 0x3c9), (false, 0x3c5)] {
+            let system = System {
+                spmd: Spmd::new(),
+                spmc: None,
+                policy: Policy::NONE,
+                normal_el2,
+            };
+            let entry = normal_entry(&system, 0x4000_0000, 7);
+            assert_eq!(
+                (entry.pc, entry.spsr, entry.args[0]),
+                (0x4000_0000, spsr, 7)
+            );
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub struct System {
     pub spmc: Option<Spmc>,
     /// What a world switch exchanges on this machine.
     pub policy: Policy,
+    /// Whether BL33 was entered at EL2, not EL1: there every core enters the normal world.
+    pub normal_el2: bool,
 }
 
 impl System {

@@ -36,7 +36,6 @@ mod spsr {
     pub const PACM: u64 = 1 << 35;
     /// AArch32: the mode.
     pub const MODE32: u64 = 0x1f;
-    pub const USR: u64 = 0x10;
     pub const UND: u64 = 0x1b;
     pub const T: u64 = 1 << 5;
     pub const I: u64 = 1 << 7;
@@ -59,13 +58,7 @@ pub struct Controls {
 /// The EL to which an UNDEFINED exception from a PE with this SPSR goes: 1 or 2.
 pub fn target_el(spsr: u64, hcr: u64) -> u8 {
     const TGE: u64 = 1 << 27;
-    let from = match spsr & spsr::AARCH32 {
-        0 => spsr >> 2 & 3,
-        _ if spsr & spsr::MODE32 == spsr::USR => 0,
-        // Hyp mode.
-        _ if spsr & spsr::MODE32 == 0x1a => 2,
-        _ => 1,
-    };
+    let from = crate::spsr::el(spsr);
     match from {
         2 => 2,
         0 if hcr & TGE != 0 => 2,
@@ -326,7 +319,7 @@ mod tests {
     #[test]
     fn undefined_mode_of_aarch32() {
         // From Thumb user mode in an IT block, big-endian.
-        let old = 0xf000_0000 | spsr::IT | spsr::T | spsr::E | spsr::USR;
+        let old = 0xf000_0000 | spsr::IT | spsr::T | spsr::E | 0x10;
         assert_eq!(
             new_pstate32(old, 1 << 23),
             0xf000_0000 | spsr::I | spsr::UND

@@ -156,7 +156,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     power::wake(core.index);
     let _ = ask_spmc(core, warm_boot);
     run::switch(core, World::Normal);
-    let entry = normal_entry::normal_entry(suspend.entry, suspend.context);
+    let entry = normal_entry::normal_entry(core.system, suspend.entry, suspend.context);
     normal_entry::set_up(core, &entry);
     PSCI.started(core.index);
     None
@@ -166,5 +166,9 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
 pub fn arrive(core: &CoreData) -> Option<EntryPoint> {
     let arrival = PSCI.arrive(core.index)?;
     power::wake(core.index);
-    Some(normal_entry::normal_entry(arrival.entry, arrival.context))
+    Some(normal_entry::normal_entry(
+        core.system,
+        arrival.entry,
+        arrival.context,
+    ))
 }

@@ -57,6 +57,9 @@ pub fn run(bench: &Bench) -> Result<Tally> {
     if bench.context.wants(NO_BL33) {
         tally.case(NO_BL33, no_bl33(bench));
     }
+    if bench.context.wants(BL33_SPSR) {
+        tally.case(BL33_SPSR, bl33_spsr(bench));
+    }
     if bench.context.wants(GICV2) {
         tally.case(GICV2, gicv2(bench));
     }
@@ -148,6 +151,65 @@ fn no_bl33(bench: &Bench) -> Result<()> {
     };
     let machine = Machine::new(fip::pack(&built, &images, &dir)?);
     stops(bench, NO_BL33, &machine, "BL33")
+}
+
+const BL33_SPSR: &str = "boot/bl33-spsr";
+
+/// BL2 enters BL33 in a state that nothing can be ERETed to: EL3 says so and stops.
+///
+/// TF-A's BL2 always gives a state that fits, so BL31's first instruction is made a detour that writes
+/// another one into BL2's list.
+fn bl33_spsr(bench: &Bench) -> Result<()> {
+    let dir = paths::out().join("test/boot_bl33-spsr");
+    std::fs::create_dir_all(&dir)?;
+    let (options, images) = bench.images(1)?;
+    let image = std::fs::read(&images.bl31)?;
+    // AArch32 Supervisor; M[1] set; EL3; EL2 with SPSR.IL.
+    for (spsr, why) in [
+        (0x1d3, "that is AArch32"),
+        (0x3c7, "neither EL1 nor EL2"),
+        (0x3cd, "neither EL1 nor EL2"),
+        (0x10_03c9, "IL bit"),
+    ] {
+        let bl31 = dir.join(format!("bl31-{spsr:x}.bin"));
+        std::fs::write(&bl31, with_bl33_spsr(&image, spsr)?)?;
+        let images = Images {
+            bl31,
+            ..images.clone()
+        };
+        let machine = bench.machine(BL33_SPSR, &options, &images, "", &[])?;
+        stops(bench, BL33_SPSR, &machine, why)?;
+    }
+    Ok(())
+}
+
+/// A BL31 that writes `spsr` into BL2's entry point of BL33 and then goes on as `image`.
+fn with_bl33_spsr(image: &[u8], spsr: u32) -> Result<Vec<u8>> {
+    let mut bytes = image.to_vec();
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let first = bytes.first_chunk().copied().map(u32::from_le_bytes);
+    let first = first.context("BL31 is empty")?;
+    let detour = u32::try_from(bytes.len() / 4)?;
+    let half = |shift: u32| (spsr >> shift & 0xffff) << 5;
+    let code = [
+        0xf940_0409,            // ldr x9, [x0, #8]: the list's first node
+        0xb940_012a,            // 1: ldr w10, [x9]: its image
+        0x7100_155f,            // cmp w10, #5: BL33?
+        0x5400_0060,            // b.eq 2f
+        0xf940_0d29,            // ldr x9, [x9, #24]
+        0x17ff_fffc,            // b 1b
+        0xf940_092a,            // 2: ldr x10, [x9, #16]: its entry point
+        0x5280_000b | half(0),  // mov w11, #spsr[15:0]
+        0x72a0_000b | half(16), // movk w11, #spsr[31:16], lsl #16
+        0xb900_114b,            // str w11, [x10, #16]
+        first,                  // BL31's first instruction
+    ];
+    let back = 1_u32.wrapping_sub(detour + code.len() as u32);
+    for word in code.into_iter().chain([0x1400_0000 | back & 0x03ff_ffff]) {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes[..4].copy_from_slice(&(0x1400_0000 | detour).to_le_bytes());
+    Ok(bytes)
 }
 
 const GICV2: &str = "boot/gicv2";
