@@ -28,6 +28,12 @@ const STACKS: Stacks = Stacks {
 /// memory ends.
 const PLACE: [&str; 3] = ["platform_image", "platform_loaded_end", "platform_end"];
 
+/// The addresses at which code of BL31 can be.
+pub fn code(plat: Plat) -> Range<u64> {
+    let place = place(plat);
+    place.entry..place.end
+}
+
 /// Builds or finds the BL31 that was asked for, as a flat image.
 ///
 /// `tfa` builds TF-A, whose BL31 is the C one.

@@ -141,6 +141,10 @@ pub struct RunArgs {
     /// Wait for a debugger on TCP port 1234 before the first instruction.
     #[arg(long)]
     pub gdb: bool,
+    /// Record every entry to EL3 and every exit from it, for `cargo xtask trace`; without a file name, in
+    /// one below target/.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<Option<PathBuf>>,
 }
 
 /// What is removed.

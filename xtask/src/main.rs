@@ -25,6 +25,7 @@ mod store;
 mod testing;
 mod tfa;
 mod toolchain;
+mod trace;
 mod ui;
 
 use clap::Parser;

@@ -5,6 +5,7 @@ use crate::console::{self, Limits};
 use crate::qemu::{self, Machine, Qemu};
 use crate::stacks::{self, Mode, Prepared};
 use crate::toolchain::Kind;
+use crate::trace::record;
 use crate::{bl31, fip, paths, proc, tfa, ui};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
@@ -104,6 +105,9 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
         qemu.dump_device_tree(&machine, &dtb)?;
         chosen.apply(&dtb)?;
         machine.dtb = Some(dtb);
+    }
+    if let Some(file) = &args.trace {
+        record::start(file.as_deref(), args, &prepared.images, &mut machine)?;
     }
     Ok((qemu, machine, prepared))
 }

@@ -92,6 +92,28 @@ pub fn build(kind: Kind, package: &str, bin: &str, features: &str, debug: bool) 
     Ok(target_dir.join(TARGET).join(profile).join(bin))
 }
 
+/// Where cargo's own output of a plugin's build is kept.
+pub fn plugin_log(package: &str) -> PathBuf {
+    paths::out().join(format!("log/cargo-{package}.log"))
+}
+
+/// Builds one of the QEMU plugins with the host's Rust; returns the library.
+///
+/// # Errors
+/// It does not build.
+pub fn plugin(package: &str) -> Result<PathBuf> {
+    let step = ui::step(format!("{package} (host)"));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(paths::root())
+        .args(["build", "--release", "-p", package]);
+    proc::logged(&mut command, &plugin_log(package))?;
+    step.done();
+    let library = format!("release/lib{}.so", package.replace('-', "_"));
+    Ok(paths::target().join(library))
+}
+
 /// The setting of cargo that adds `flags` to those of `.cargo/config.toml`.
 fn rustflags(flags: &[String]) -> String {
     let flags: Vec<_> = flags.iter().map(|flag| format!("'{flag}'")).collect();

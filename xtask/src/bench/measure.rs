@@ -6,19 +6,20 @@ use crate::fip::{self, Images};
 use crate::qemu::{self, Machine, Qemu};
 use crate::tfa::{self, Dispatcher};
 use crate::toolchain::{self, Kind};
-use crate::{bl31, image, paths, proc, ui};
+use crate::{bl31, image, paths};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A run takes a second; a system that hangs says nothing.
 const LIMITS: Limits = Limits::secs(60, 300);
 /// Where the payload reads which part it is to run.
 const CONFIGURATION: u64 = 0x4800_0000;
+/// The plugin's package.
+const PLUGIN: &str = "janus-bench-plugin";
 /// The row without marks, which the payload does not name: see the plugin's `count.rs`.
 const BOOT: &str = "boot, BL31's entry to BL33's first instruction";
 
@@ -268,20 +269,12 @@ pub fn payload(bin: &str) -> Result<PathBuf> {
 
 /// Where cargo's output of the plugin's build is kept.
 pub fn plugin_log() -> PathBuf {
-    paths::out().join("log/cargo-bench-plugin.log")
+    toolchain::plugin_log(PLUGIN)
 }
 
 /// Builds the plugin with the host's Rust.
 pub fn plugin() -> Result<PathBuf> {
-    let step = ui::step("janus-bench-plugin (host)");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .current_dir(paths::root())
-        .args(["build", "--release", "-p", "janus-bench-plugin"]);
-    proc::logged(&mut command, &plugin_log())?;
-    step.done();
-    Ok(paths::target().join("release/libjanus_bench_plugin.so"))
+    toolchain::plugin(PLUGIN)
 }
 
 impl Report {

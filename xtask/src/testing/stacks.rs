@@ -53,6 +53,7 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
                 machine: None,
                 memory: None,
                 gdb: false,
+                trace: None,
             };
             let result = run::check(
                 &args,
