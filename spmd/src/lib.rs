@@ -6,7 +6,7 @@
 //! every state has a defined outcome. What must be *done* at EL3 (print, switch worlds, end an
 //! interrupt, go on booting) is named by the action, and bl31 does it.
 //!
-//! * [`table`] holds one row a call, to be read beside the specification.
+//! * [`table`] holds one row a call, to be read beside the specification; [`names`] what its registers mean.
 //! * [`Spmd`] is what is known of the SPMC and shared by all cores (atomics only).
 //! * [`Core`] is the state of the SPMC on one core: booting, running, interrupted, asked something.
 //!
@@ -39,9 +39,11 @@ mod dispatch;
 mod fdt;
 mod features;
 pub mod manifest;
+pub mod names;
 mod negotiation;
 mod normal;
 mod partitions;
+mod refusal;
 mod requests;
 mod secure;
 mod state;
@@ -57,6 +59,7 @@ pub use partitions::{
     Body, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
     check as check_partitions,
 };
+pub use refusal::{Refusal, Why};
 pub use requests::{NotAvailable, Request, WarmBoot};
 pub use state::{Core, Death, StateName, WRONG_CALLS};
 pub use version::Version;

@@ -336,8 +336,20 @@ impl System {
         };
         *caller = *regs;
         let (other_before, state) = (*other, cpu.core.state());
+        let refusal = self.spmd.refusal(&cpu.core, world, regs);
         let action = self.spmd.call(&mut cpu.core, world, caller, other);
         let (caller, other) = (*caller, *other);
+        // FFA_VERSION has no FFA_ERROR form.
+        let refused = match (action, caller[0] as u32) {
+            (Action::Return, 0x8400_0060) => Some(caller[2] as u32 as i32),
+            (Action::Return, u32::MAX) => Some(-1),
+            _ => None,
+        };
+        let code = refusal.map(|refusal| refusal.code as i32);
+        assert_eq!(
+            code, refused,
+            "{refusal:?} for {regs:x?} of {world:?} in {state:?}"
+        );
         CALLS.fetch_add(1, Relaxed);
         let by = if world == World::Normal { "NS" } else { "S" };
         Self::edge(state, cpu.core.state(), by);
