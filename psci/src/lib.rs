@@ -57,6 +57,7 @@ mod arguments;
 mod cores;
 mod decision;
 mod functions;
+pub mod names;
 pub mod platform;
 mod sync;
 mod tree;

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use janus_psci::{
     Arrival, Decision, From, Kind, Platform, PowerState, PowerTable, Psci, Reset, Suspend, TurnOff,
-    psci::*,
+    names, psci::*,
 };
 
 const DENIED: i64 = -3;
@@ -89,6 +89,12 @@ fn features_and_calls_agree() {
             let arguments = [PSCI_VERSION.into(), 0, 0];
             let there = psci.call(0, function, arguments) != Decision::Return(NOT_SUPPORTED);
             assert_eq!(told, there, "{function:#x}");
+            if there {
+                assert!(
+                    names::function(function).is_some(),
+                    "{function:#x} has no name"
+                );
+            }
         }
     }
 }
