@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{bench, run, size, testing};
+use crate::{bench, run, size, testing, trace};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ enum Sub {
     Run(RunArgs),
     /// Run the tests.
     Test(testing::TestArgs),
+    /// Show a trace of EL3: who called what, and what came back.
+    Trace(trace::TraceArgs),
     /// Measure.
     Bench(bench::BenchArgs),
     /// Show the image's size by section and crate, against the C BL31's.
@@ -166,6 +168,7 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
         Sub::Run(args) => run::run(&args),
         Sub::Test(args) => testing::run(&args),
         Sub::Bench(args) => bench::run(&args),
+        Sub::Trace(args) => trace::run(&args),
         Sub::Size(args) => size::run(&args),
         Sub::Clean(args) => run::clean(args.all),
     }
