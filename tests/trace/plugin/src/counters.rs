@@ -8,7 +8,7 @@
 //! machine.
 
 use qemu_plugin::{
-    PluginOp, PluginU64, TranslationBlock, VCPUIndex,
+    CallbackFlags, PluginCondition, PluginOp, PluginU64, TranslationBlock, VCPUIndex,
     qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu, qemu_plugin_scoreboard_sum,
     qemu_plugin_u64_get, sys,
 };
@@ -39,6 +39,20 @@ pub fn begin(threads: bool) {
         scoreboard,
         threads,
     });
+}
+
+/// Has `call` called if the block is the first one that a core executes. To be said before
+/// [`count`].
+pub fn at_first_block(block: &TranslationBlock, call: fn(VCPUIndex)) {
+    if let Some(counters) = COUNTERS.get() {
+        block.register_conditional_execute_callback_flags(
+            call,
+            CallbackFlags::QEMU_PLUGIN_CB_R_REGS,
+            PluginCondition::QEMU_PLUGIN_COND_EQ,
+            counters.counter(),
+            0,
+        );
+    }
 }
 
 /// Has a block counted when it is executed.

@@ -118,6 +118,9 @@ impl HasCallbacks for Tracer {
                 }
             }
         }
+        if cores::wanted() {
+            counters::at_first_block(&block, cores::first_block);
+        }
         counters::count(block);
         Ok(())
     }

@@ -71,8 +71,7 @@ impl Registers {
         (self.pstate.read() >> 2 & 3) as u8
     }
 
-    /// What MPIDR_EL1 has of affinity fields: VMPIDR_EL2 as a reset leaves it, because QEMU does not show
-    /// MPIDR_EL1. To be called before a lower EL has run.
+    /// The affinity fields of VMPIDR_EL2: those of MPIDR_EL1 until software changes them.
     pub fn affinity(&self) -> u64 {
         self.affinity.read() & 0xff_00ff_ffff
     }
