@@ -1,15 +1,19 @@
 //! `cargo xtask trace`: what EL3 was asked for and answered, in words.
 //!
 //! [`record`] has a machine write a trace, [`file`] and [`tarmac`] read one, [`flow`] makes calls of its
-//! entries and exits, [`decode`] and [`show`] put them into words. What is printed is [`lines`].
+//! entries and exits, [`decode`] and [`show`] put them into words, and [`replay`] holds them against the
+//! dispatcher's library. What comes out is [`lines`], [`stats`] or [`json`].
 
 mod decode;
 mod file;
 mod filter;
 mod flow;
+mod json;
 mod lines;
 pub mod record;
+mod replay;
 mod show;
+mod stats;
 mod tarmac;
 
 use crate::ui;
@@ -19,6 +23,9 @@ use file::Trace;
 use filter::Filter;
 use flow::Flow;
 use janus_trace_format::Ending;
+use replay::Replay;
+use stats::Stats;
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
@@ -30,6 +37,18 @@ pub struct TraceArgs {
     file: PathBuf,
     #[command(flatten)]
     filter: Filter,
+    /// Show how often each call was made and its instructions at EL3 and in the secure world instead.
+    #[arg(long, group = "what")]
+    stats: bool,
+    /// Write a JSON object a line instead, the first one about the machine.
+    #[arg(long, group = "what")]
+    json: bool,
+    /// Feed the recorded calls to the dispatcher's library instead, and list where BL31 did something else.
+    #[arg(long, group = "what")]
+    check: bool,
+    /// With --check and --errors: the SPMC manifest (.dts or .dtb), where the trace does not have it.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
 }
 
 /// Shows a trace.
@@ -38,22 +57,53 @@ pub struct TraceArgs {
 /// The file is no trace, or the output cannot be written.
 pub fn run(args: &TraceArgs) -> Result<bool> {
     let trace = Trace::open(&args.file)?;
+    if args.check {
+        return check(&trace, args);
+    }
     let flow = Flow::of(&trace);
-    let mut out = BufWriter::new(io::stdout().lock());
-    let printed =
-        lines::print(&mut out, &trace, &flow, &args.filter, |_| None).and_then(|()| out.flush());
-    match printed {
+    let reasons = if args.filter.errors {
+        Replay::of(&trace, args.manifest.as_deref())?.reasons
+    } else {
+        HashMap::new()
+    };
+    let reason = |event| reasons.get(&event).cloned();
+    let out = &mut BufWriter::new(io::stdout().lock());
+    let written = if args.stats {
+        write!(out, "{}", Stats::of(&trace, &flow, &args.filter))
+    } else if args.json {
+        json::write(out, &trace, &flow, &args.filter, reason)
+    } else {
+        lines::print(out, &trace, &flow, &args.filter, reason)
+    };
+    match written.and_then(|()| out.flush()) {
         // `| head` has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
         other => other.context("cannot write the trace")?,
     }
-    drop(out);
-    if trace.ending != Ending::Complete {
-        ui::say(format!(
-            "the trace {}; {} events were read",
-            trace.ending,
-            trace.len()
-        ));
-    }
+    say_how_it_ends(&trace);
     Ok(true)
+}
+
+/// Lists the differences between the recorded BL31 and the dispatcher's library; `false`: there are some.
+fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
+    let replay = Replay::of(trace, args.manifest.as_deref())?;
+    for assumed in &replay.assumed {
+        ui::say(assumed);
+    }
+    say_how_it_ends(trace);
+    let findings = &replay.findings;
+    print!("{findings}");
+    ui::say(format!(
+        "{} exits compared with the dispatcher's library, {} kinds of difference",
+        findings.compared,
+        findings.len()
+    ));
+    Ok(findings.is_empty())
+}
+
+fn say_how_it_ends(trace: &Trace) {
+    if trace.ending != Ending::Complete {
+        let (ending, events) = (trace.ending, trace.len());
+        ui::say(format!("the trace {ending}; {events} events were read"));
+    }
 }
