@@ -4,7 +4,7 @@
 //! [`crate::normal`] and [`crate::secure`] rule by rule, and a test holds the two together: a call is
 //! answered with an error if and only if this says so, with the same status.
 
-use crate::call::{Call, ErrorCode, Regs, SPMD_ID, World, endpoints, is_secure, number};
+use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, is_secure, number};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::requests::Pending;
@@ -12,6 +12,7 @@ use crate::state::{Core, State, StateName};
 use crate::table::{FromNormal, FromSecure, rules};
 use crate::version::Version;
 use core::fmt;
+use janus_arm::World;
 
 /// A refusal: the status, and the rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

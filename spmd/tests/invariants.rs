@@ -341,7 +341,7 @@ impl System {
         let (caller, other) = (*caller, *other);
         // FFA_VERSION has no FFA_ERROR form.
         let refused = match (action, caller[0] as u32) {
-            (Action::Return, 0x8400_0060) => Some(caller[2] as u32 as i32),
+            (Action::Return, 0x8400_0060 | 0xC400_0060) => Some(caller[2] as u32 as i32),
             (Action::Return, u32::MAX) => Some(-1),
             _ => None,
         };

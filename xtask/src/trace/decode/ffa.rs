@@ -1,11 +1,10 @@
 //! FF-A (DEN0077A), by the dispatcher's own tables.
 
-use super::{Regs, SMC64, Words, error, function_name, hex, psci, uuid, version};
+use super::{Regs, Words, error, function_name, hex, psci, uuid, version};
+use janus_arm::{SMC64, SVE_HINT};
 use janus_spmd::names::{self, Argument, Kind};
 use std::borrow::Cow;
 
-/// Bit 16 of a function ID: the caller has no live SVE state.
-const HINT: u32 = 1 << 16;
 /// Bit 31 of w2: a framework message.
 const FRAMEWORK: u32 = 1 << 31;
 /// From here on IDs are those of EL3: its logical partitions and the SPMD.
@@ -80,7 +79,7 @@ pub fn call(regs: &Regs) -> Option<Words> {
             }
         }
     }
-    if id & HINT != 0 {
+    if id & SVE_HINT != 0 {
         words.field("hint", "no-live-sve");
     }
     Some(words)

@@ -9,6 +9,7 @@ mod smccc;
 
 pub use ffa::{is_el3_request, is_interrupt};
 
+use janus_arm::SMC64;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -104,9 +105,6 @@ pub fn function_name(id: u32) -> Cow<'static, str> {
     }
     name
 }
-
-/// Bit 30 of a function ID.
-const SMC64: u32 = 1 << 30;
 
 /// x0 as it is; −1 is NOT_SUPPORTED in every service (SMCCC, 5.2).
 fn plain_answer(regs: &Regs, wide: bool) -> Words {

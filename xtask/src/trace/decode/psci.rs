@@ -1,6 +1,7 @@
 //! PSCI (DEN0022), by the names of `janus_psci`.
 
-use super::{Regs, SMC64, Words, affinity, error, function_name, hex, version};
+use super::{Regs, Words, affinity, error, function_name, hex, version};
+use janus_arm::SMC64;
 use janus_psci::names::{self, Kind};
 use janus_psci::psci::PSCI_VERSION;
 use std::borrow::Cow;

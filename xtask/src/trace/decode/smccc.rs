@@ -1,7 +1,8 @@
 //! SMCCC (DEN0028): the Arm Architecture service, the general queries, TRNG (DEN0098), errata management
 //! (DEN0100), and whose a function is that nobody knows.
 
-use super::{Regs, SMC64, Words, error, function_name, hex, version};
+use super::{Regs, Words, error, function_name, hex, version};
+use janus_arm::SMC64;
 use smccc::arch::{
     SMCCC_ARCH_FEATURES, SMCCC_ARCH_SOC_ID, SMCCC_ARCH_WORKAROUND_1, SMCCC_ARCH_WORKAROUND_2,
     SMCCC_ARCH_WORKAROUND_3, SMCCC_VERSION,
