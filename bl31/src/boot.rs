@@ -102,7 +102,6 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let system = core.system;
     normal_entry::set_up(core, entry);
-    system.policy.stop_timers(&core.live, &mut core.parked);
     let doorbell = system.sri().and_then(|sri| sri.doorbell);
     sri::start(&mut core.sri, core.index, doorbell.is_some());
     if system.spmc.is_some() && boot_spmc(core, primary) && primary {

@@ -55,7 +55,21 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
             core.index
         );
     }
-    let context = normal;
+    begin(core, entry);
+}
+
+/// Sets this core up for an entry into the normal world at `entry` after a power-down state: nothing of
+/// the normal world's is left, and nothing of the secure world's is lost. The normal world is the current
+/// one.
+pub fn come_back(core: &mut CoreData, entry: &EntryPoint) {
+    let policy = &core.system.policy;
+    policy.come_back(&mut core.live, &core.normal.el3);
+    begin(core, entry);
+}
+
+/// Makes the normal world current, at `entry`. Its system registers are in the CPU.
+fn begin(core: &mut CoreData, entry: &EntryPoint) {
+    let context = &mut core.normal;
     context.gpr = [0; 31];
     context.gpr[..8].copy_from_slice(&entry.args);
     context.elr_el3 = entry.pc;

@@ -10,14 +10,16 @@
 //! The normal world has everything open from the start, but for vector state, which [`Simd`] looks
 //! after.
 
+use super::door::Door;
 use super::sysreg::SCR_EL3;
-use super::{El3Regs, Features, Policy, Simd, SysRegs, World};
+use super::{El3Regs, Features, Policy, Simd, SpmcMode, SysRegs, World};
 use crate::cpu_ext;
 
 /// One core's state of what is live.
 #[derive(Debug)]
 pub struct Live {
     pub(super) simd: Simd,
+    door: Door,
     /// The features whose registers a switch exchanges.
     mask: Features,
 }
@@ -27,6 +29,7 @@ impl Live {
     pub const fn new(vectors: &'static mut [u8]) -> Self {
         Self {
             simd: Simd::new(vectors),
+            door: Door::NONE,
             mask: Features::NONE,
         }
     }
@@ -58,6 +61,60 @@ impl Live {
             }
         }
         self.mask = mask;
+    }
+
+    /// Sets up what else a switch does, for a core with `features` that comes on. CPTR_EL3 must trap
+    /// nothing.
+    pub(super) fn start(&mut self, features: Features, mode: SpmcMode) {
+        self.simd.init(features, mode);
+        self.door = Door::NONE;
+        if mode != SpmcMode::None {
+            self.door = Door::new(features);
+        }
+        if self.door.is_used() {
+            self.simd.has_door();
+        }
+    }
+
+    /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
+    #[inline(always)]
+    pub(super) fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
+        if self.simd.is_live() {
+            self.leave_normal_live(policy, parked);
+        }
+    }
+
+    #[cold]
+    fn leave_normal_live(&mut self, policy: &Policy, parked: &mut SysRegs) {
+        self.door.shut();
+        self.simd.save_normal(policy, parked);
+    }
+
+    /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
+    #[inline(always)]
+    pub(super) fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
+        if self.simd.is_live() {
+            self.leave_secure_live(policy, parked);
+        }
+    }
+
+    #[cold]
+    fn leave_secure_live(&mut self, policy: &Policy, parked: &mut SysRegs) {
+        self.simd.save_secure(policy, parked);
+    }
+
+    /// After CPTR_EL3 was written for the normal world.
+    #[inline(always)]
+    pub(super) fn enter_normal(&mut self) {
+        if self.simd.is_live() {
+            self.enter_normal_live();
+        }
+    }
+
+    #[cold]
+    fn enter_normal_live(&mut self) {
+        self.simd.load_normal();
+        self.door.open();
     }
 
     /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
@@ -118,7 +175,7 @@ fn trapped_register(esr: u64) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::{Feature, SpmcMode};
+    use crate::context::Feature;
 
     /// ESR_EL3 of `mrs x5, HCRX_EL2`: EC 0x18, IL, Op0 3, Op1 4, CRn 1, CRm 2, Op2 2, read.
     const MRS_HCRX: u64 =

@@ -12,6 +12,7 @@
 //! [`el1`] and [`el2`]. [`live`] knows what both worlds use on a core. Vector and matrix registers are
 //! [`simd`]'s, and what a trap becomes is [`undefined`]'s. docs/context.md argues it all.
 
+mod door;
 pub mod el1;
 pub mod el2;
 pub mod el3;

@@ -2,10 +2,8 @@
 //! and the SPMC's exception level, and then only read.
 
 use super::sysreg::{CPTR_EL3, MDCR_EL3, MIDR_EL1, MPIDR_EL1, SCR_EL3, isb};
-use super::{
-    CommonBank, El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, timers,
-};
-use crate::cpu_ext;
+use super::{El3Regs, Feature, Features, IdRegs, Live, Simd, SysRegs, World, el3, timers};
+use crate::cpu_ext::{self, gic};
 use core::fmt;
 
 /// Where the SPMC runs and so what both worlds share. From its manifest.
@@ -135,34 +133,78 @@ impl Policy {
         parked: &mut SysRegs,
     ) -> Features {
         let mut mine = Features::from_id(&IdRegs::read());
-        // SAFETY: for the set-up, EL3 itself must not be trapped; nothing is.
-        unsafe { CPTR_EL3::write(el3::cptr::EZ | el3::cptr::ESM) };
-        isb();
+        Self::open_all();
         live.simd.measure(&mut mine);
         let here = Self::new(self.features.and(mine), self.mode);
         *normal = here.el3_regs(World::Normal);
         *secure = here.el3_regs(World::Secure);
         live.init(here.features, secure);
-        // EL2's registers are the normal world's: without this, ICC_SRE_EL2 would not exist.
-        // SAFETY: values that lower ELs run with; they trap and route nothing of EL3's own.
-        unsafe {
-            SCR_EL3::write(normal.scr_el3);
-            MDCR_EL3::write(normal.mdcr_el3);
+        Self::write_el3(secure);
+        if here.features.has(Feature::GIC) {
+            // In this order: the architecture wants it so.
+            gic::reset_group0();
+            gic::reset_group1();
         }
-        // What follows is trapped or defined by the values above.
-        isb();
+        timers::stop_secure(here.features, self.mode);
+        Self::write_el3(normal);
+        timers::stop_normal(here.features);
         cpu_ext::init(here.features);
         let mut first = SysRegs::EMPTY;
         here.reset(&mut first);
-        let all = match here.features.has(Feature::EL2) {
+        here.replace_all(&mut first);
+        Simd::init_lengths(here.features, &mut first, parked);
+        live.start(here.features, self.mode);
+        self.features.minus(here.features)
+    }
+
+    /// Sets up this core for the normal world's first instruction after a power-down state: its registers,
+    /// which are in the CPU, become what [`Policy::reset`] says, and what EL3 owns of the extensions is
+    /// set up anew. What is the secure world's is left alone: its registers in `live` and in memory, what
+    /// it has opened, its EL3 registers. `normal` are the normal world's EL3 registers; they stay, and so
+    /// what it has opened stays open.
+    #[inline(never)]
+    pub fn come_back(&self, live: &mut Live, normal: &El3Regs) {
+        let mut mine = Features::from_id(&IdRegs::read());
+        Self::open_all();
+        // The same core, the same lengths: only what EL3 has to set for them counts.
+        live.simd.measure(&mut mine);
+        let here = Self::new(self.features.and(mine), self.mode);
+        Self::write_el3(normal);
+        cpu_ext::init(here.features);
+        let mut first = SysRegs::EMPTY;
+        here.reset(&mut first);
+        // Vector lengths are not among what is replaced: `first` still has them.
+        here.replace_all(&mut first);
+        live.simd.come_back(self.mode, &mut first);
+    }
+
+    /// Has nothing trapped from EL3 itself.
+    fn open_all() {
+        // SAFETY: for the set-up, EL3 itself must not be trapped; nothing is.
+        unsafe { CPTR_EL3::write(el3::cptr::EZ | el3::cptr::ESM) };
+        isb();
+    }
+
+    /// Writes what of EL3's registers the set-up of a world's registers depends on: EL2's are the normal
+    /// world's, some exist once for each world.
+    fn write_el3(world: &El3Regs) {
+        // SAFETY: values that lower ELs run with; they trap and route nothing of EL3's own.
+        unsafe {
+            SCR_EL3::write(world.scr_el3);
+            MDCR_EL3::write(world.mdcr_el3);
+        }
+        // What follows is trapped or defined by these values.
+        isb();
+    }
+
+    /// Replaces what the CPU holds, of whatever it has, with `first`.
+    fn replace_all(&self, first: &mut SysRegs) {
+        let all = match self.features.has(Feature::EL2) {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
         };
         // SAFETY: the features are this CPU's, and what it held is of no use any more.
-        unsafe { Self::new(here.features, all).swap(here.features, &mut first) };
-        Simd::init_lengths(here.features, &mut first, parked);
-        live.simd.init(here.features, self.mode);
-        self.features.minus(here.features)
+        unsafe { Self::new(self.features, all).swap(self.features, first) };
     }
 
     /// Exchanges what the CPU holds with `parked`.
@@ -188,7 +230,7 @@ impl Policy {
     /// `parked`, the former's will be. `el3` are the secure world's.
     #[inline(always)]
     pub fn to_secure(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
-        live.simd.leave_normal(self, parked);
+        live.leave_normal(self, parked);
         timers::save(self.mode, live.mask(), &mut parked.common);
         // SAFETY: both halves of the switch are here; the mask is this core's.
         unsafe {
@@ -201,22 +243,14 @@ impl Policy {
     /// `el3` are the normal world's.
     #[inline(always)]
     pub fn to_normal(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
-        live.simd.leave_secure(self, parked);
+        live.leave_secure(self, parked);
         // SAFETY: both halves of the switch are here; the mask is this core's.
         unsafe {
             el3.write(live.mask());
             self.swap(live.mask(), parked);
         }
         timers::load(self.mode, live.mask(), &parked.common);
-        live.simd.enter_normal();
-    }
-
-    /// Stops the normal world's timers on a core that was off: they are as out of reset. (A core that
-    /// only slept was woken by one of them perhaps, and its software wants to see that.) Nothing is
-    /// parked yet.
-    pub fn stop_timers(&self, live: &Live, parked: &mut SysRegs) {
-        parked.common = CommonBank::EMPTY;
-        timers::load(self.mode, live.mask(), &parked.common);
+        live.enter_normal();
     }
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.

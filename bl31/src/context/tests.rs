@@ -532,6 +532,8 @@ fn system_registers_have_names() {
     let tables = [
         SYSREGS,
         cpu_ext::amu::SYSREGS,
+        cpu_ext::brbe::SYSREGS,
+        cpu_ext::debug::SYSREGS,
         cpu_ext::fpmr::SYSREGS,
         cpu_ext::gcs::SYSREGS,
         cpu_ext::gic::SYSREGS,
@@ -541,7 +543,10 @@ fn system_registers_have_names() {
         cpu_ext::pmu::SYSREGS,
         cpu_ext::ras::SYSREGS,
         cpu_ext::sme::SYSREGS,
+        cpu_ext::spe::SYSREGS,
         cpu_ext::sve::SYSREGS,
+        cpu_ext::trace::SYSREGS,
+        super::timers::SYSREGS,
     ];
     let (mut names, mut encodings) = (HashSet::new(), HashSet::new());
     for (name, encoding, access) in tables.into_iter().flatten() {

@@ -10,6 +10,7 @@
 //! Where the SPMC runs at S-EL2, the timers of EL1 are among the state that it keeps apart itself.
 
 use super::registers::{BIAS, registers};
+use super::sysreg::sysregs;
 use super::{CommonBank, Feature, Features, SpmcMode};
 
 registers! {
@@ -71,6 +72,39 @@ pub(super) fn load(mode: SpmcMode, features: Features, bank: &CommonBank) {
         }
         if mode.el1() {
             KernelTimers::load(bank);
+        }
+    }
+}
+
+sysregs! {
+    CNTP_CTL_EL0 = "CNTP_CTL_EL0": write;
+    CNTV_CTL_EL0 = "CNTV_CTL_EL0": write;
+    CNTHP_CTL_EL2 = "CNTHP_CTL_EL2": write;
+    CNTHV_CTL_EL2 = "S3_4_C14_C3_1": write;
+    CNTPS_CTL_EL1 = "CNTPS_CTL_EL1": write;
+    CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": write;
+    CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": write;
+}
+
+/// Stops the normal world's timers.
+pub(super) fn stop_normal(features: Features) {
+    CNTP_CTL_EL0::write(0);
+    CNTV_CTL_EL0::write(0);
+    if features.has(Feature::EL2) {
+        CNTHP_CTL_EL2::write(0);
+    }
+    if features.has(Feature::VHE) {
+        CNTHV_CTL_EL2::write(0);
+    }
+}
+
+/// Stops the secure world's timers. SCR_EL3 is the secure world's.
+pub(super) fn stop_secure(features: Features, mode: SpmcMode) {
+    CNTPS_CTL_EL1::write(0);
+    if mode.el2() {
+        CNTHPS_CTL_EL2::write(0);
+        if features.has(Feature::VHE) {
+            CNTHVS_CTL_EL2::write(0);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! FEAT_AMUv1: activity monitors. They observe, so the secure world has no access (CPTR_EL3.TAM),
 //! and nothing is switched but HAFGRTR_EL2.
 //!
-//! The counters go on counting in the secure world; only an external agent can stop them there
-//! (AMCR_EL0.HDBG). What a hypervisor can learn from them is how busy the core was, the time of its
-//! own call included.
+//! Instructions and memory stalls are not counted in the secure world nor, but for a few, at EL3: the
+//! counters of both are held at its door. Those of cycles (0 and 1) run on; what a hypervisor can learn
+//! from them is how long its own call took. Auxiliary counters are never enabled.
 
 use crate::context::{
     el3::{
@@ -20,7 +20,23 @@ const TAM: Control = Control::trap(Cptr, 1 << 30).normal_only();
 const AMVOFFEN: Control = Control::enable(Scr, 1 << 35).normal_only();
 
 sysregs! {
+    AMCNTENCLR0_EL0 = "S3_3_C13_C2_4": read write;
     AMCNTENSET0_EL0 = "S3_3_C13_C2_5": read write;
+}
+
+/// The four architected counters.
+const ALL: u64 = 0xf;
+/// Counters 2 and 3: instructions, memory stalls.
+const OBSERVERS: u64 = 0xc;
+
+/// Stops the counters that observe a program.
+pub fn hold() {
+    AMCNTENCLR0_EL0::write(OBSERVERS);
+}
+
+/// Lets them go on.
+pub fn release() {
+    AMCNTENSET0_EL0::write(OBSERVERS);
 }
 
 extension! {
@@ -28,7 +44,7 @@ extension! {
     pub AMU = "AMU";
     present: |id| field(id.pfr0, 44) != 0;
     opens: [TAM];
-    init: { AMCNTENSET0_EL0::write(0xf) }
+    init: { AMCNTENSET0_EL0::write(ALL) }
 }
 
 extension! {

@@ -19,6 +19,19 @@ const PMR_OPEN: u64 = 0xff;
 sysregs! {
     ICC_SRE_EL3 = "S3_6_C12_C12_5": read unsafe write;
     ICH_VTR_EL2 = "S3_4_C12_C11_1": read;
+    // Group 1's exist twice, for the world of SCR_EL3.NS. EL3 takes interrupts by no group's priorities.
+    ICC_CTLR_EL1 = "S3_0_C12_C12_4": read write;
+    ICC_RPR_EL1 = "S3_0_C12_C11_3": read;
+    ICC_EOIR1_EL1 = "S3_0_C12_C12_1": write;
+    ICC_BPR1_EL1 = "S3_0_C12_C12_3": read write;
+    ICC_AP0R0_EL1 = "S3_0_C12_C8_4": write;
+    ICC_AP0R1_EL1 = "S3_0_C12_C8_5": write;
+    ICC_AP0R2_EL1 = "S3_0_C12_C8_6": write;
+    ICC_AP0R3_EL1 = "S3_0_C12_C8_7": write;
+    ICC_AP1R0_EL1 = "S3_0_C12_C9_0": read write;
+    ICC_AP1R1_EL1 = "S3_0_C12_C9_1": write;
+    ICC_AP1R2_EL1 = "S3_0_C12_C9_2": write;
+    ICC_AP1R3_EL1 = "S3_0_C12_C9_3": write;
 }
 
 extension! {
@@ -37,6 +50,46 @@ extension! {
         sys.el2.GIC.icc_sre_el2 = ICC_SRE;
         sys.common.GIC.icc_pmr_el1 = PMR_OPEN;
     };
+    init: { reset_group1() }
+}
+
+/// Has the CPU interface forget what interrupts of Group 1 of SCR_EL3.NS's world it is in, and how they
+/// are ended: as after a reset.
+pub fn reset_group1() {
+    ICC_AP1R0_EL1::write(0);
+    // QEMU ignores that for the normal world, and has other ways to forget: priorities are dropped one by
+    // one. Only the normal world's, which are all in the upper half.
+    for _ in 0..32 {
+        if ICC_AP1R0_EL1::read() == 0 || ICC_RPR_EL1::read() < 0x80 {
+            break;
+        }
+        ICC_EOIR1_EL1::write(0);
+        isb();
+    }
+    // ICC_CTLR_EL1.PRIbits.
+    let preemption_bits = (ICC_CTLR_EL1::read() >> 8 & 7) + 1;
+    if preemption_bits >= 6 {
+        ICC_AP1R1_EL1::write(0);
+    }
+    if preemption_bits >= 7 {
+        ICC_AP1R2_EL1::write(0);
+        ICC_AP1R3_EL1::write(0);
+    }
+    ICC_CTLR_EL1::write(0);
+    ICC_BPR1_EL1::write(0);
+}
+
+/// The same for Group 0.
+pub fn reset_group0() {
+    ICC_AP0R0_EL1::write(0);
+    let preemption_bits = (ICC_CTLR_EL1::read() >> 8 & 7) + 1;
+    if preemption_bits >= 6 {
+        ICC_AP0R1_EL1::write(0);
+    }
+    if preemption_bits >= 7 {
+        ICC_AP0R2_EL1::write(0);
+        ICC_AP0R3_EL1::write(0);
+    }
 }
 
 /// How many list registers there are: ICH_VTR_EL2.ListRegs plus one.

@@ -140,7 +140,7 @@ macro_rules! every_extension {
         $crate::cpu_ext::and_made_up! {
             $with $arguments
             sel2: EL2, SEL2;
-            ras: RAS, RAS_RECORDS;
+            ras: RAS, RAS_RECORDS, IESB;
             pauth: PAUTH;
             sme: TPIDR2, SME, SME2, SME_FA64;
             aarch32: AA32_EL1, SPSR_AA32;
@@ -165,14 +165,14 @@ macro_rules! every_extension {
             pfar: PFAR;
             ls64: LS64_ACCDATA;
             step2: STEP2;
-            mpam: MPAM;
+            mpam: MPAM, MPAM_EL2;
             fpmr: FPMR;
             d128: D128;
-            pmu: PMU, EBEP;
+            pmu: PMU, PMU_DP, EBEP;
             trace: TRACE, TRBE;
-            spe: SPE;
-            brbe: BRBE;
-            debug: DEBUG_V8P9;
+            spe: SPE, SPE_EL2;
+            brbe: BRBE, BRBE_EL2;
+            debug: DEBUG, DEBUG_V8P9;
             hdbss: HDBSS, HACDBS;
             srmask: SRMASK;
             pstate: MOPS, PAN, NMI, RNG, RNG_TRAP, TWED, DIT;

@@ -16,6 +16,9 @@ const TRAPLOWER: Control = Control::trap(Mpam3, 1 << 62).normal_only();
 
 sysregs! {
     MPAM3_EL3 = "S3_6_C10_C5_0": read unsafe write;
+    MPAM0_EL1 = "S3_0_C10_C5_1": read write;
+    MPAM2_EL2 = "S3_4_C10_C5_0": read write;
+    MPAM1_EL1 = "S3_0_C10_C5_0": read write;
 }
 
 extension! {
@@ -23,4 +26,16 @@ extension! {
     pub MPAM = "MPAM";
     present: |id| field(id.pfr0, 40) != 0 || field(id.pfr1, 16) != 0;
     opens: [MPAMEN, TRAPLOWER];
+    init: {
+        MPAM0_EL1::write(0);
+        MPAM1_EL1::write(0);
+    }
+}
+
+extension! {
+    /// The same with EL2.
+    pub MPAM_EL2 = "";
+    present: |id| id.el2() && (field(id.pfr0, 40) != 0 || field(id.pfr1, 16) != 0);
+    opens: [];
+    init: { MPAM2_EL2::write(0) }
 }

@@ -16,7 +16,11 @@ const TERR: Control = Control::trap(Scr, 1 << 15);
 /// FAULT_INJECTION_SUPPORT) that it comes with RAS: TF-A's tests take another answer for an error.
 const FIEN: Control = Control::trap(Scr, 1 << 21);
 
+/// SCTLR_EL3.IESB.
+const SCTLR_IESB: u64 = 1 << 21;
+
 sysregs! {
+    SCTLR_EL3 = "SCTLR_EL3": read unsafe write;
     ERRIDR_EL1 = "S3_0_C5_C3_0": read;
 }
 
@@ -39,4 +43,14 @@ extension! {
     opens: [];
     found: rarely;
     el1: RasRecords { errselr_el1 = "S3_0_C5_C3_1" }
+}
+
+extension! {
+    /// ID_AA64MMFR2_EL1.IESB: errors are synchronised whenever EL3 is entered and left, at no instruction's
+    /// cost, so that an error of one world is not taken by the other.
+    pub IESB = "";
+    present: |id| field(id.mmfr2, 12) != 0;
+    opens: [];
+    // SAFETY: only the synchronisation of errors changes.
+    init: { unsafe { SCTLR_EL3::write(SCTLR_EL3::read() | SCTLR_IESB) } }
 }

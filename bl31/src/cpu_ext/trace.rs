@@ -8,6 +8,7 @@ use crate::context::{
         Register::{Cptr, Mdcr},
     },
     field,
+    sysreg::sysregs,
 };
 
 /// CPTR_EL3.TTA.
@@ -17,11 +18,17 @@ const NSTB: Control = Control::enable(Mdcr, 3 << 24)
     .normal_only()
     .told_as(1 << 24);
 
+sysregs! {
+    TRCPRGCTLR = "S2_1_C0_C1_0": read write;
+    TRBLIMITR_EL1 = "S3_0_C9_C11_0": read write;
+}
+
 extension! {
     /// ID_AA64DFR0_EL1.TraceVer: the trace unit has system registers.
     pub TRACE = "TRC_SR";
     present: |id| field(id.dfr0, 4) != 0;
     opens: [TTA];
+    init: { TRCPRGCTLR::write(0) }
 }
 
 extension! {
@@ -29,4 +36,5 @@ extension! {
     pub TRBE = "TRBE";
     present: |id| field(id.dfr0, 44) != 0;
     opens: [NSTB];
+    init: { TRBLIMITR_EL1::write(0) }
 }

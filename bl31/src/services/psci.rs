@@ -157,7 +157,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     let _ = ask_spmc(core, warm_boot);
     run::switch(core, World::Normal);
     let entry = normal_entry::normal_entry(core.system, suspend.entry, suspend.context);
-    normal_entry::set_up(core, &entry);
+    normal_entry::come_back(core, &entry);
     PSCI.started(core.index);
     None
 }

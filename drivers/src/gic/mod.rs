@@ -403,7 +403,8 @@ impl Redistributor {
     }
 
     /// Makes SGIs 8 to 15 secure Group 1, everything else private non-secure; by whole registers,
-    /// since every core that comes on pays for it. That `wake` has woken the core is forgotten.
+    /// since every core that comes on pays for it. That `wake` has woken the core is forgotten, and no
+    /// interrupt is active.
     fn init_secure_sgis(&mut self, wake: u32, enable: bool) {
         const SGIS: u32 = 0xff00;
         const PRIORITIES: u32 = u32::from_le_bytes([SECURE_SGI_PRIORITY; 4]);
@@ -419,6 +420,10 @@ impl Redistributor {
         }
         if let Some(mut register) = field!(sgi, icpendr).get(0) {
             register.write(1_u32.wrapping_shl(wake));
+        }
+        // Whoever was in an interrupt is gone with the core's former life.
+        if let Some(mut register) = field!(sgi, icactiver).get(0) {
+            register.write(u32::MAX);
         }
         for word in [2, 3] {
             if let Some(mut register) = field!(sgi, ipriorityr).get(word) {

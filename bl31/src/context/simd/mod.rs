@@ -92,6 +92,8 @@ mod opened {
     pub const SECURE_SVE: u8 = 1 << 3;
     pub const SECURE_SME: u8 = 1 << 4;
     pub const BOTH_SVE: u8 = NORMAL_SVE | SECURE_SVE;
+    /// Not a trap, but tested with them: [`super::super::door`] has something to do.
+    pub const DOOR: u8 = 1 << 5;
     pub const BOTH_SME: u8 = NORMAL_SME | SECURE_SME;
 }
 
@@ -216,16 +218,40 @@ impl Simd {
         // SAFETY: the registers are the CPU's, and EL3 does not depend on lengths of lower ELs.
         unsafe {
             if features.has(Feature::SVE) {
-                first.el1.swap_group::<sve::SveEl1>();
-                if features.has(Feature::EL2) {
-                    first.el2.swap_group::<sve::SveEl2>();
-                }
+                Self::swap_sve(features, first);
             }
             if features.has(Feature::SME) {
-                first.el1.swap_group::<sme::SmeEl1>();
-                if features.has(Feature::EL2) {
-                    first.el2.swap_group::<sme::SmeEl2>();
-                }
+                Self::swap_sme(features, first);
+            }
+        }
+    }
+
+    /// Exchanges SVE's registers with those of `sys`.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has them, CPTR_EL3 does not trap them, and EL3 does not depend on lengths of lower ELs.
+    unsafe fn swap_sve(features: Features, sys: &mut SysRegs) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            sys.el1.swap_group::<sve::SveEl1>();
+            if features.has(Feature::EL2) {
+                sys.el2.swap_group::<sve::SveEl2>();
+            }
+        }
+    }
+
+    /// The same for SME.
+    ///
+    /// # Safety
+    ///
+    /// The same.
+    unsafe fn swap_sme(features: Features, sys: &mut SysRegs) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            sys.el1.swap_group::<sme::SmeEl1>();
+            if features.has(Feature::EL2) {
+                sys.el2.swap_group::<sme::SmeEl2>();
             }
         }
     }
@@ -245,6 +271,38 @@ impl Simd {
         if mode.el1() && !Self::fp_is_lazy(features, mode) {
             self.opened = opened::NORMAL_FP;
         }
+        self.clear();
+    }
+
+    /// The normal world comes back to its core, whose registers are in the CPU, from a state in which it
+    /// gave them up: what it has open starts as new. What is the secure world's stays, wherever it is.
+    /// CPTR_EL3 must trap nothing. `first` has the first values of the registers that control vector
+    /// lengths.
+    pub(super) fn come_back(&mut self, mode: SpmcMode, first: &mut SysRegs) {
+        use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
+        (self.svcr, self.call, self.saved) = (0, 0, Saved::Nothing);
+        self.normal = Control::EMPTY;
+        // Without an SPMC there is nobody else. With one, what only the secure world has opened is not
+        // exchanged: it is the secure world's.
+        let alone = mode == SpmcMode::None;
+        // SAFETY: the registers are the CPU's: the trap of the extension would not have opened.
+        unsafe {
+            if self.features.has(Feature::SVE) && (alone || self.opened & NORMAL_SVE != 0) {
+                Self::swap_sve(self.features, first);
+            }
+            if self.features.has(Feature::SME) && (alone || self.opened & NORMAL_SME != 0) {
+                Self::swap_sme(self.features, first);
+            }
+        }
+        // Closed to the normal world, the Q registers are the secure world's.
+        if !mode.el1() || self.opened & NORMAL_FP != 0 {
+            self.clear();
+        }
+    }
+
+    /// Clears the vector registers. CPTR_EL3 must trap nothing.
+    fn clear(&mut self) {
+        let features = self.features;
         if features.has(Feature::SME) {
             SVCR::write(0);
         }
@@ -258,32 +316,19 @@ impl Simd {
         self.normal.load(features);
     }
 
+    /// Whether a switch has more to do than to exchange the banks.
+    #[inline(always)]
+    pub(super) fn is_live(&self) -> bool {
+        self.opened != 0
+    }
+
+    /// The core has something to do at the door of the secure world.
+    pub(super) fn has_door(&mut self) {
+        self.opened |= opened::DOOR;
+    }
+
     /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
-    #[inline(always)]
-    pub(super) fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
-        if self.opened != 0 {
-            self.save_normal(policy, parked);
-        }
-    }
-
-    /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
-    #[inline(always)]
-    pub(super) fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
-        if self.opened != 0 {
-            self.save_secure(policy, parked);
-        }
-    }
-
-    /// After CPTR_EL3 was written for the normal world.
-    #[inline(always)]
-    pub(super) fn enter_normal(&mut self) {
-        if self.opened != 0 {
-            self.load_normal();
-        }
-    }
-
-    #[cold]
-    fn save_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
+    pub(super) fn save_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
         use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
         let features = self.features;
         let hint = core::mem::take(&mut self.call) & HINT != 0;
@@ -319,8 +364,8 @@ impl Simd {
         Self::swap_lengths(self.opened, policy, parked);
     }
 
-    #[cold]
-    fn save_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
+    /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
+    pub(super) fn save_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.opened & opened::SECURE_SME != 0 {
             // However the SPMC left it, ZA is as the normal world had it, and no streaming mode.
             let normal = if self.opened & opened::NORMAL_SME != 0 {
@@ -340,8 +385,8 @@ impl Simd {
         Self::swap_lengths(self.opened, policy, parked);
     }
 
-    #[cold]
-    fn load_normal(&mut self) {
+    /// After CPTR_EL3 was written for the normal world.
+    pub(super) fn load_normal(&mut self) {
         let features = self.features;
         let saved = core::mem::replace(&mut self.saved, Saved::Nothing);
         let both_sve = self.opened & opened::BOTH_SVE == opened::BOTH_SVE;

@@ -47,7 +47,7 @@ impl Core {
     fn leaves(&mut self, function: u32) -> Saved {
         self.simd.call(function);
         let mut parked = SysRegs::EMPTY;
-        self.simd.leave_normal(&self.policy, &mut parked);
+        self.simd.save_normal(&self.policy, &mut parked);
         self.simd.saved
     }
 }
@@ -100,7 +100,7 @@ fn only_what_is_live_is_saved() {
     assert_eq!(core.leaves(call | HINT), Saved::Q);
     // The hint is the call's, not the interrupt's that comes next.
     let mut parked = SysRegs::EMPTY;
-    core.simd.leave_normal(&core.policy, &mut parked);
+    core.simd.save_normal(&core.policy, &mut parked);
     assert_eq!(core.simd.saved, Saved::Z);
 
     let mut core = self::core(SpmcMode::SEl2);
@@ -116,7 +116,7 @@ fn a_hint_from_before_the_first_use_is_forgotten() {
     core.simd.call(0xc401_006f);
     core.traps(World::Normal, SVE);
     let mut parked = SysRegs::EMPTY;
-    core.simd.leave_normal(&core.policy, &mut parked);
+    core.simd.save_normal(&core.policy, &mut parked);
     assert_eq!(core.simd.saved, Saved::Z);
 }
 

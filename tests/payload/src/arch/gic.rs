@@ -114,6 +114,24 @@ pub fn is_pending(number: usize, intid: u32) -> bool {
     read(redistributor(number) + SGI + 0x200) & (1 << intid) != 0
 }
 
+/// Whether SGI or PPI `intid` of core `number` is active, as this world sees it.
+pub fn is_active(number: usize, intid: u32) -> bool {
+    read(redistributor(number) + SGI + 0x300) & (1 << intid) != 0
+}
+
+/// Makes SGI or PPI `intid` of core `number` inactive.
+pub fn deactivate(number: usize, intid: u32) {
+    write(redistributor(number) + SGI + 0x380, 1 << intid);
+}
+
+/// Enables SGI or PPI `intid` of core `number` for the normal world, at a lower priority than
+/// [`enable`] gives.
+pub fn enable_low(number: usize, intid: u32) {
+    let sgi = redistributor(number) + SGI;
+    set_priority(sgi, intid, 0xe0);
+    write(sgi + 0x100, 1 << intid);
+}
+
 /// GICR_IGROUPR0 of core `number` (zero in the normal world).
 pub fn group_register(number: usize) -> u32 {
     read(redistributor(number) + SGI + 0x80)

@@ -35,6 +35,7 @@ static AREAS: &[&[Case]] = &[
     poison::CASES,
     poison::vectors::CASES,
     poison::features::CASES,
+    poison::power::CASES,
     lifecycle::trusty::CASES,
     lifecycle::xen::CASES,
     lifecycle::hafnium::CASES,

@@ -17,6 +17,7 @@ pub mod bank;
 pub mod closed;
 pub mod critical;
 pub mod features;
+pub mod power;
 pub mod registers;
 pub mod vector_regs;
 pub mod vectors;

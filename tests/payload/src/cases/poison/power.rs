@@ -1,0 +1,260 @@
+//! What a core's power-down leaves of both worlds: of the SPMC everything after a suspend, of the normal
+//! world nothing after a suspend or CPU_OFF.
+//!
+//! The list of what a reset sets was written from the architecture, not from BL31's code.
+
+use super::vector_regs as v;
+use crate::arch::exceptions::attempt;
+use crate::arch::{MAX_CORES, cpu, gic};
+use crate::cases::psci::suspend::suspend_and_wake;
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::text::Text;
+use crate::framework::{config, cores, ffa};
+use crate::{ensure_eq, fail, mrs, msr};
+use core::cell::UnsafeCell;
+use core::fmt::Write;
+
+pub const CASES: &[Case] = &[
+    Case::new("poison/suspend-secure", suspend_secure)
+        .secure(secure_side)
+        .needs(Needs::CORES.union(Needs::JANUS)),
+    Case::new("poison/reset-off", reset_off)
+        .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
+    Case::new("poison/reset-suspend", reset_suspend)
+        .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
+];
+
+// In x3 of a direct request.
+/// Fill.
+const FILL: u64 = 0x4001;
+/// Check, and put back.
+const CHECK: u64 = 0x4002;
+
+fn ask(what: u64) -> Outcome {
+    let call = ffa::request(
+        ffa::DIRECT_REQ | ffa::SMC64,
+        &[ffa::route(0, ffa::SPMC), 0, what],
+    );
+    ensure_eq!(
+        crate::arch::smc::call(call).function(),
+        ffa::DIRECT_RESP | ffa::SMC64,
+        "answer of the SPMC"
+    );
+    Ok(())
+}
+
+/// The SPMC's vector state and its controls are as it left them when the core has suspended, whether the
+/// normal world uses vectors or not.
+fn suspend_secure() -> Outcome {
+    for normal_too in [false, true] {
+        for core in cores::others() {
+            if normal_too {
+                cores::on(core, |core| {
+                    v::open(3);
+                    v::fill(core as u64);
+                    Ok(())
+                })?;
+            }
+            cores::on(core, |_| ask(FILL))?;
+            suspend_and_wake(core)?;
+            cores::on(core, |_| ask(CHECK))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether EL3 keeps the SPMC's FP state for it.
+fn kept_by_el3(s: &Secure) -> bool {
+    !s.sel2 || config::spmc_has("switch-all")
+}
+
+fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ | ffa::SMC64 {
+        return None;
+    }
+    let seed = 0x700 + s.core as u64;
+    match message.x(3) {
+        FILL => {
+            v::open(1);
+            if kept_by_el3(s) {
+                v::fill(seed);
+            }
+        }
+        CHECK => {
+            if s.sel2 {
+                let has = v::has();
+                if has.sve {
+                    s.expect_eq(mrs!("S3_4_C1_C2_0"), 1, "ZCR_EL2 after a suspend");
+                }
+                if has.sme {
+                    s.expect_eq(
+                        mrs!("S3_4_C1_C2_6") & 0xf,
+                        1,
+                        "SMCR_EL2.LEN after a suspend",
+                    );
+                }
+            }
+            if kept_by_el3(s)
+                && let Err(wrong) = v::check(seed, 16)
+            {
+                s.fail(format_args!("after a suspend: {wrong}"));
+            }
+            if s.sel2 {
+                v::trap_sve();
+            }
+        }
+        _ => return None,
+    }
+    Some(ffa::response(message, &[]))
+}
+
+/// A register that a reset sets: what is written into it before, and what must be there of it after.
+struct Reset {
+    name: &'static str,
+    read: fn() -> u64,
+    spoil: fn(),
+    /// Bits that the reset sets, and their values.
+    bits: u64,
+    value: u64,
+    /// A suspend leaves it alone: its interrupt may have ended the suspend.
+    timer: bool,
+}
+
+macro_rules! resets {
+    ($($name:ident $read:literal, $write:literal = $spoil:expr => $bits:expr, $value:expr $(, $timer:ident)?;)+) => {
+        &[$(Reset {
+            name: stringify!($name),
+            read: || mrs!($read),
+            spoil: || msr!($write, $spoil),
+            bits: $bits,
+            value: $value,
+            timer: resets!(@ $($timer)?),
+        }),+]
+    };
+    (@) => { false };
+    (@ timer) => { true };
+}
+
+const ALL: u64 = u64::MAX;
+/// The counters of QEMU's CPUs: that of cycles, and four of events.
+const COUNTERS: u64 = 1 << 31 | 0xf;
+
+/// What a reset of a core sets, of what neither EL1's nor EL2's bank holds.
+const RESETS: &[Reset] = resets! {
+    // Timers: off. Masked, so that they do not interrupt before.
+    CNTP_CTL_EL0 "S3_3_C14_C2_1", "S3_3_C14_C2_1" = 3 => 1, 0, timer;
+    CNTV_CTL_EL0 "S3_3_C14_C3_1", "S3_3_C14_C3_1" = 3 => 1, 0, timer;
+    CNTHP_CTL_EL2 "S3_4_C14_C2_1", "S3_4_C14_C2_1" = 3 => 1, 0, timer;
+    CNTHV_CTL_EL2 "S3_4_C14_C3_1", "S3_4_C14_C3_1" = 3 => 1, 0, timer;
+    // Performance monitors: nothing counts, nothing interrupts, EL0 has no access.
+    PMCR_EL0 "S3_3_C9_C12_0", "S3_3_C9_C12_0" = 1 | 1 << 4 => 1 | 1 << 4, 0;
+    PMCNTENSET_EL0 "S3_3_C9_C12_1", "S3_3_C9_C12_1" = COUNTERS => ALL, 0;
+    PMINTENSET_EL1 "S3_0_C9_C14_1", "S3_0_C9_C14_1" = COUNTERS => ALL, 0;
+    PMOVSSET_EL0 "S3_3_C9_C14_3", "S3_3_C9_C14_3" = COUNTERS => ALL, 0;
+    PMUSERENR_EL0 "S3_3_C9_C14_0", "S3_3_C9_C14_0" = 0xf => 0xf, 0;
+    // Debug: the OS lock is locked, and nothing is armed.
+    OSLSR_EL1 "S2_0_C1_C1_4", "S2_0_C1_C0_4" = 0 => 2, 2;
+    DBGBCR0_EL1 "S2_0_C0_C0_5", "S2_0_C0_C0_5" = 0x1e7 => 1, 0;
+    DBGBCR1_EL1 "S2_0_C0_C1_5", "S2_0_C0_C1_5" = 0x1e7 => 1, 0;
+    DBGWCR0_EL1 "S2_0_C0_C0_7", "S2_0_C0_C0_7" = 0x1ff7 => 1, 0;
+    MDSCR_EL1 "S2_0_C0_C2_2", "S2_0_C0_C2_2" = 1 << 15 => 1 << 15 | 1, 0;
+    // The GIC's CPU interface: EOImode, no group of preemption, no active priority.
+    ICC_CTLR_EL1 "S3_0_C12_C12_4", "S3_0_C12_C12_4" = 2 => 3, 0;
+    ICC_AP1R0_EL1 "S3_0_C12_C9_0", "S3_0_C12_C9_0" = mrs!("S3_0_C12_C9_0") => ALL, 0;
+    // Profiling, trace, branch records, memory partitioning: where there are any.
+    PMBLIMITR_EL1 "S3_0_C9_C10_0", "S3_0_C9_C10_0" = 1 => 1, 0;
+    TRBLIMITR_EL1 "S3_0_C9_C11_0", "S3_0_C9_C11_0" = 1 => 1, 0;
+    BRBCR_EL1 "S2_1_C9_C0_0", "S2_1_C9_C0_0" = 3 => 3, 0;
+    MPAM1_EL1 "S3_0_C10_C5_0", "S3_0_C10_C5_0" = 0x1_0001 => 0xffff_ffff, 0;
+    MPAM2_EL2 "S3_4_C10_C5_0", "S3_4_C10_C5_0" = 0x1_0001 => 0xffff_ffff, 0;
+};
+
+/// Which of [`RESETS`] could be spoiled, by core.
+struct Spoiled(UnsafeCell<[[bool; RESETS.len()]; MAX_CORES]>);
+
+// SAFETY: a core uses its own element only.
+unsafe impl Sync for Spoiled {}
+
+static SPOILED: Spoiled = Spoiled(UnsafeCell::new([[false; RESETS.len()]; MAX_CORES]));
+
+/// SGI that is acknowledged and not ended.
+const SGI: u32 = 5;
+
+/// Leaves all of it other than a reset sets it.
+fn spoil(core: usize) {
+    crate::daif!(set "0xf");
+    // An active interrupt, with its priority: a low one, so that what wakes the core gets through.
+    gic::enable_low(core, SGI);
+    gic::send_sgi(core, SGI);
+    crate::arch::timer::wait_until(1, || gic::is_pending(core, SGI));
+    gic::acknowledge();
+    // SAFETY: see `Spoiled`.
+    let spoiled = unsafe { &mut (*SPOILED.0.get())[cpu::number()] };
+    for (reset, spoiled) in RESETS.iter().zip(spoiled) {
+        let mut there = 0;
+        *spoiled = attempt(|| {
+            (reset.spoil)();
+            there = (reset.read)();
+        }) && there & reset.bits != reset.value;
+    }
+}
+
+/// Names what is not as after a reset.
+fn check(suspended: bool) -> Outcome {
+    // SAFETY: see `Spoiled`.
+    let spoiled = unsafe { &(*SPOILED.0.get())[cpu::number()] };
+    let mut wrong = Text::new();
+    let mut tried = 0;
+    for (reset, spoiled) in RESETS.iter().zip(spoiled) {
+        if !spoiled || suspended && reset.timer {
+            continue;
+        }
+        tried += 1;
+        let now = (reset.read)() & reset.bits;
+        if now != reset.value {
+            // Writing to a `Text` never fails.
+            let _ = write!(wrong, "{} is {now:#x}; ", reset.name);
+        }
+    }
+    let active = gic::is_active(cpu::number(), SGI);
+    gic::deactivate(cpu::number(), SGI);
+    if !wrong.is_empty() {
+        fail!("not as after a reset: {wrong}");
+    }
+    if active && !suspended {
+        fail!("an SGI that was active is active after a reset");
+    }
+    if tried < 10 {
+        fail!("only {tried} registers could be spoiled");
+    }
+    Ok(())
+}
+
+/// CPU_OFF and CPU_ON.
+fn reset_off() -> Outcome {
+    for core in cores::others() {
+        cores::on(core, |core| {
+            spoil(core);
+            Ok(())
+        })?;
+        cores::turn_off(core)?;
+        cores::turn_on(core)?;
+        cores::on(core, |_| check(false))?;
+    }
+    Ok(())
+}
+
+/// A power-down suspend.
+fn reset_suspend() -> Outcome {
+    for core in cores::others() {
+        cores::on(core, |core| {
+            spoil(core);
+            Ok(())
+        })?;
+        suspend_and_wake(core)?;
+        cores::on(core, |_| check(true))?;
+    }
+    Ok(())
+}
