@@ -8,8 +8,10 @@ mod decode;
 mod file;
 mod filter;
 mod flow;
+mod html;
 mod json;
 mod lines;
+mod mermaid;
 pub mod record;
 mod replay;
 mod show;
@@ -46,6 +48,12 @@ pub struct TraceArgs {
     /// Feed the recorded calls to the dispatcher's library instead, and list where BL31 did something else.
     #[arg(long, group = "what")]
     check: bool,
+    /// Write a page with the sequence diagram, to be opened in a browser, instead.
+    #[arg(long, group = "what", value_name = "OUT")]
+    html: Option<PathBuf>,
+    /// Write the first steps as a Mermaid diagram instead, for a bug report.
+    #[arg(long, group = "what")]
+    mermaid: bool,
     /// With --check and --errors: the SPMC manifest (.dts or .dtb), where the trace does not have it.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -61,15 +69,35 @@ pub fn run(args: &TraceArgs) -> Result<bool> {
         return check(&trace, args);
     }
     let flow = Flow::of(&trace);
-    let reasons = if args.filter.errors {
-        Replay::of(&trace, args.manifest.as_deref())?.reasons
+    let reasons = if args.filter.errors || args.html.is_some() {
+        Replay::of(&trace, args.manifest.as_deref()).map(|replay| replay.reasons)
     } else {
-        HashMap::new()
+        Ok(HashMap::new())
     };
+    let reasons = reasons.unwrap_or_else(|why| {
+        ui::say(format!("without reasons: {why:#}"));
+        HashMap::new()
+    });
     let reason = |event| reasons.get(&event).cloned();
+    if let Some(to) = &args.html {
+        let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+        let page = html::page(&trace, &flow, &args.filter, &name, reason);
+        std::fs::write(to, page).with_context(|| format!("cannot write {}", to.display()))?;
+        ui::say(format!("open {} in a browser", to.display()));
+        say_how_it_ends(&trace);
+        return Ok(true);
+    }
     let out = &mut BufWriter::new(io::stdout().lock());
     let written = if args.stats {
         write!(out, "{}", Stats::of(&trace, &flow, &args.filter))
+    } else if args.mermaid {
+        let (diagram, left) = mermaid::diagram(&trace, &flow, &args.filter);
+        if left > 0 {
+            ui::say(format!(
+                "{left} further steps were left out: --core, --call and so on choose some"
+            ));
+        }
+        write!(out, "{diagram}")
     } else if args.json {
         json::write(out, &trace, &flow, &args.filter, reason)
     } else {

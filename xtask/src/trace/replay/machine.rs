@@ -395,17 +395,11 @@ impl Machine {
         let library = &core.regs[to as usize];
         let other: Vec<usize> = (0..18).filter(|&n| library[n] != exit.regs[n]).collect();
         if let Some(&first) = other.first() {
-            let names: Vec<String> = other.iter().map(|n| format!("x{n}")).collect();
             let what = format!("{} gets another {}", name(to), ranges(&other));
             let example = format!(
-                "{}: x{first} is {:#x}, with Janus {:#x}",
-                names.len(),
-                exit.regs[first],
-                library[first]
+                "x{first} is {:#x}, with Janus {:#x}",
+                exit.regs[first], library[first]
             );
-            let example = example
-                .split_once(": ")
-                .map_or(example.clone(), |(_, rest)| rest.to_owned());
             self.differs(core, number, exit, &what, example);
         }
     }
@@ -458,10 +452,11 @@ impl Machine {
     }
 }
 
-/// Register numbers as `x1, x8-x17`.
+/// Register numbers as `x1-x3, x8-x17`. Which of x8 to x17 differ depends on what they happen to hold.
 fn ranges(numbers: &[usize]) -> String {
     let mut text = String::new();
-    let mut rest = numbers;
+    let extended = numbers.iter().position(|n| *n >= 8);
+    let mut rest = &numbers[..extended.unwrap_or(numbers.len())];
     while let Some((&first, _)) = rest.split_first() {
         let run = rest
             .iter()
@@ -476,6 +471,13 @@ fn ranges(numbers: &[usize]) -> String {
             _ => text.push_str(&format!("x{first}-x{}", first + run - 1)),
         }
         rest = &rest[run..];
+    }
+    if extended.is_some() {
+        text.push_str(if text.is_empty() {
+            "x8-x17"
+        } else {
+            ", x8-x17"
+        });
     }
     text
 }
