@@ -195,11 +195,13 @@ fn properties(machine: &Machine) -> String {
 }
 
 /// Libraries and modules of a private unpacking.
-fn environment(qemu: &mut Command, root: &Path) {
+pub fn environment(qemu: &mut Command, root: &Path) {
     let triplets = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let libraries = triplets
-        .iter()
-        .flat_map(|t| [root.join("usr/lib").join(t), root.join("lib").join(t)]);
+    let libraries = triplets.iter().flat_map(|t| {
+        let usr = root.join("usr/lib").join(t);
+        // Some libraries need private ones beside them.
+        [usr.join("pulseaudio"), usr, root.join("lib").join(t)]
+    });
     let mut path: Vec<PathBuf> = libraries.filter(|dir| dir.is_dir()).collect();
     if let Some(modules) = path
         .iter()

@@ -11,6 +11,7 @@ mod host;
 pub mod payload;
 mod rebuild;
 mod stacks;
+mod trace;
 
 use crate::cli::{BuildArgs, Plat, Runtime};
 use anyhow::{Result, bail};
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 /// What is tested.
 #[derive(Args, Clone, Default)]
 pub struct TestArgs {
-    /// A part (host, qemu, stacks) and a filter on the names of cases (`poison`, `boot/no-bl32`);
+    /// A part (host, qemu, stacks, trace) and a filter on the names of cases (`poison`, `boot/no-bl32`);
     /// both may be left out.
     #[arg(value_name = "PART|FILTER", num_args = 0..=2)]
     what: Vec<String>,
@@ -59,6 +60,7 @@ enum Part {
     Host,
     Qemu,
     Stacks,
+    Trace,
 }
 
 /// What the tests need to know.
@@ -145,6 +147,9 @@ pub fn run(args: &TestArgs) -> Result<bool> {
         tally.add(rebuild::run(&context));
         tally.add(boots::run(&context)?);
     }
+    if parts.contains(&Part::Trace) {
+        tally.add(trace::run(&context));
+    }
     if parts.contains(&Part::Stacks) {
         let all = parts.len() == 1 || !context.filter.is_empty() || args.full;
         tally.add(stacks::run(&context, all)?);
@@ -158,11 +163,12 @@ pub fn run(args: &TestArgs) -> Result<bool> {
 
 /// Parts and filter from the free words.
 fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
-    let all = vec![Part::Host, Part::Qemu, Part::Stacks];
+    let all = vec![Part::Host, Part::Qemu, Part::Stacks, Part::Trace];
     let part = words.first().and_then(|w| match w.as_str() {
         "host" => Some(Part::Host),
         "qemu" => Some(Part::Qemu),
         "stacks" => Some(Part::Stacks),
+        "trace" => Some(Part::Trace),
         _ => None,
     });
     match (part, words) {
@@ -170,7 +176,7 @@ fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
         (None, [filter]) => Ok((all, filter.clone())),
         (Some(part), [_]) => Ok((vec![part], String::new())),
         (Some(part), [_, filter]) => Ok((vec![part], filter.clone())),
-        _ => bail!("`test` takes a part (host, qemu, stacks) and then a filter"),
+        _ => bail!("`test` takes a part (host, qemu, stacks, trace) and then a filter"),
     }
 }
 
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn words() {
         let parse = |w: &[&str]| parse(&w.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
-        assert_eq!(parse(&[]).unwrap().0.len(), 3);
+        assert_eq!(parse(&[]).unwrap().0.len(), 4);
         assert!(parse(&["qemu", "poison"]).unwrap() == (vec![Part::Qemu], "poison".to_owned()));
         assert!(parse(&["poison"]).unwrap().1 == "poison");
         assert!(parse(&["poison", "qemu"]).is_err());

@@ -5,6 +5,7 @@
 //! dispatcher's library. What comes out is [`lines`], [`stats`] or [`json`].
 
 mod decode;
+mod example;
 mod file;
 mod filter;
 mod flow;
@@ -24,12 +25,12 @@ use clap::Args;
 use file::Trace;
 use filter::Filter;
 use flow::Flow;
-use janus_trace_format::Ending;
+use janus_trace_format::{Ending, Header, Record};
 use replay::Replay;
 use stats::Stats;
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is shown.
 #[derive(Args)]
@@ -127,6 +128,64 @@ fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
         findings.len()
     ));
     Ok(findings.is_empty())
+}
+
+/// The page of a trace made up for tests, with so many events.
+///
+/// # Errors
+/// None.
+pub fn example_page(events: usize) -> Result<String> {
+    let trace = Trace::of(Header::default(), example::events(events));
+    let flow = Flow::of(&trace);
+    let reason = |event| (event % 7 == 0).then(|| "a rule".to_owned());
+    Ok(html::page(
+        &trace,
+        &flow,
+        &Filter::default(),
+        "example",
+        reason,
+    ))
+}
+
+/// The bytes of such a trace.
+pub fn example_file(events: usize) -> Vec<u8> {
+    let mut bytes = Header::default().to_bytes();
+    for event in example::events(events) {
+        Record::Event(event).write(&mut bytes);
+    }
+    Record::End(events as u64).write(&mut bytes);
+    bytes
+}
+
+/// How many lines a trace makes, and how the file ends.
+///
+/// # Errors
+/// As [`run`].
+pub fn count_lines(file: &Path) -> Result<(usize, String)> {
+    let trace = Trace::open(file)?;
+    let mut out = Lines(0);
+    lines::print(
+        &mut out,
+        &trace,
+        &Flow::of(&trace),
+        &Filter::default(),
+        |_| None,
+    )?;
+    Ok((out.0, trace.ending.to_string()))
+}
+
+/// Counts the lines that are written to it.
+struct Lines(usize);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.iter().filter(|byte| **byte == b'\n').count();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn say_how_it_ends(trace: &Trace) {

@@ -1,0 +1,121 @@
+//! The trace: its page in a browser, a large file, the examples of docs/debugging.md, and the image against
+//! the dispatcher's library.
+
+use super::{Context, Tally};
+use crate::{apt, paths, proc, qemu, trace, ui};
+use anyhow::{Context as _, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What drives the page as a person does, with the browser's own events, and writes down what it saw.
+const DRIVER: &str = include_str!("trace_page.js");
+
+/// Events of the large trace.
+const MANY: usize = 200_000;
+
+/// Runs what is asked for.
+///
+/// # Errors
+/// None: what fails is counted.
+pub fn run(context: &Context) -> Tally {
+    let mut tally = Tally::default();
+    let mut case = |name: &str, test: &dyn Fn() -> Result<()>| {
+        if context.wants(name) {
+            let step = ui::step(name.to_owned());
+            let result = test();
+            if result.is_ok() {
+                step.done();
+            }
+            tally.case(name, result);
+        }
+    };
+    case("trace/page", &page);
+    case("trace/large", &large);
+    tally
+}
+
+/// The page with many events, in a headless Chromium: scrolled, zoomed, filtered, searched, clicked.
+fn page() -> Result<()> {
+    let dir = paths::out().join("test/trace-page");
+    std::fs::create_dir_all(&dir)?;
+    let page = trace::example_page(MANY)?;
+    ensure!(
+        !page.contains("://"),
+        "the page names something outside of itself"
+    );
+    let driver = format!("<script>{DRIVER}</script></body>");
+    let file = dir.join("page.html");
+    std::fs::write(&file, page.replacen("</body>", &driver, 1))?;
+    let dom = browse(&file, &dir)?;
+    let result = dom
+        .split_once("<pre id=\"result\">")
+        .and_then(|(_, rest)| rest.split_once("</pre>"))
+        .context("the page's script did not come to its end")?
+        .0;
+    let failed: Vec<&str> = result
+        .lines()
+        .filter(|line| !line.starts_with("ok "))
+        .collect();
+    ensure!(
+        failed.is_empty() && result.lines().count() >= 9,
+        "in the page:\n{result}"
+    );
+    Ok(())
+}
+
+/// A million events are shown to the last one, and those of a file that was cut off up to there.
+fn large() -> Result<()> {
+    const EVENTS: usize = 1_000_000;
+    let dir = paths::out().join("test");
+    std::fs::create_dir_all(&dir)?;
+    let file = dir.join("large.trace");
+    let mut bytes = trace::example_file(EVENTS);
+    std::fs::write(&file, &bytes)?;
+    let (lines, ending) = trace::count_lines(&file)?;
+    ensure!(
+        lines > EVENTS / 3 && ending == "complete",
+        "{lines} lines, {ending}"
+    );
+    bytes.truncate(bytes.len() - 9);
+    std::fs::write(&file, &bytes)?;
+    let (cut_lines, ending) = trace::count_lines(&file)?;
+    std::fs::remove_file(&file)?;
+    ensure!(
+        lines - cut_lines <= 2 && ending.contains("cut off"),
+        "{cut_lines} of {lines} lines, {ending}"
+    );
+    Ok(())
+}
+
+/// Opens a page in Debian's Chromium and returns its document as it is in the end.
+fn browse(page: &Path, dir: &Path) -> Result<String> {
+    let mut chromium = chromium()?;
+    chromium
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
+        .args([
+            "--window-size=1400,900",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", dir.join("profile").display()))
+        .arg(format!("file://{}", page.display()))
+        .env("HOME", dir);
+    proc::output(&mut chromium)
+}
+
+fn chromium() -> Result<Command> {
+    if let Some(program) = proc::find("chromium") {
+        return Ok(Command::new(program));
+    }
+    let root: PathBuf = apt::host(apt::OWN, "chromium")?;
+    let mut command = Command::new(root.join("usr/lib/chromium/chromium"));
+    qemu::environment(&mut command, &root);
+    command.env("FONTCONFIG_PATH", root.join("etc/fonts"));
+    Ok(command)
+}
