@@ -16,10 +16,11 @@ use crate::hw::shared_ram::SharedRam;
 use crate::hw::{cpu, entry, gic, pen};
 use crate::messages::{error, info};
 use crate::normal_entry;
-use crate::power::PSCI;
+use crate::power::{self, PSCI};
 use crate::system::{self, System};
 use crate::{run, services, spmc_image, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
+use janus_psci::From;
 use janus_spmd::{Spmd, World};
 
 /// The boot core in Rust, called by entry.S with BL2's x0.
@@ -37,6 +38,8 @@ pub extern "C-unwind" fn cold_main(parameters: u64, index: usize) -> ! {
 #[inline(never)]
 fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     console::init();
+    cpu::set_counter_frequency();
+    Plat::protect_memory();
     info!("Janus {} on {}", env!("CARGO_PKG_VERSION"), Plat::NAME);
 
     let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
@@ -78,7 +81,7 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     });
     PSCI.init(index, cpu::counter());
     pen::init();
-    entry::release_held_cores();
+    entry::open();
     bl33.entry
 }
 
@@ -88,14 +91,32 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     // SAFETY: `index` is this core's. If it ran before, it parked, and left Rust for good and its
     // former reference with it.
     let core = unsafe { core_data::take(index) };
-    let Some(entry) = services::arrive(core) else {
-        gic::listen_for_wake(core.system.sri());
-        entry::park(core)
+    cpu::set_counter_frequency();
+    let Some(arrival) = PSCI.arrive(index) else {
+        power::stay_off(core)
     };
-    if let Err(why) = gic::init_core(core.system.sri()) {
+    let entry = normal_entry::normal_entry(core.system, arrival.entry, arrival.context);
+    let system = match arrival.from {
+        From::Off => {
+            power::wake(index);
+            if let Err(why) = gic::init_core(core.system.sri()) {
+                error!("core {index}: interrupts: {why}");
+            }
+            start(core, false, &entry)
+        }
+        From::Suspend => false,
+        From::SystemSuspend => true,
+    };
+    power::wake(index);
+    if let Err(why) = gic::restore_core(index) {
         error!("core {index}: interrupts: {why}");
     }
-    start(core, false, &entry)
+    if system {
+        Plat::protect_memory();
+    }
+    power::restore(core);
+    services::come_back(core, &entry, system);
+    run::run(core, World::Normal)
 }
 
 /// Boots the SPMC on this core and then, for good, runs the normal world from `entry`.

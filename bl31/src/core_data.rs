@@ -6,10 +6,12 @@
 //!
 //! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
 
+use crate::context::secure_only::SecureOnly;
 use crate::context::{Live, SysRegs};
 use crate::crash_record::CrashRecord;
 use crate::flow::SpmcEvent;
 use crate::hw::{layout, shared, vectors};
+use crate::power;
 use crate::sri;
 use crate::system::{self, System};
 use crate::topology::MAX_CORES;
@@ -43,6 +45,8 @@ pub struct CoreData {
     pub event: SpmcEvent,
     /// The vector and matrix registers, as far as they are switched.
     pub live: Live,
+    /// What only the secure world has, while this core has no power. None where it always has.
+    pub secure_only: [SecureOnly; power::SAVED],
     /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
     pub crash: CrashRecord,
 }
@@ -68,6 +72,7 @@ impl CoreData {
             (&raw mut (*core).index).write(index);
             (&raw mut (*core).live).write(Live::new(vectors));
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
+            (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; power::SAVED]);
             (&raw mut (*core).event).write(SpmcEvent::Ready);
             slot.assume_init_mut()
         }

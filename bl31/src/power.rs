@@ -1,11 +1,13 @@
 //! What PSCI's logic needs of this image: the platform behind it, and the hardware's part.
 
-use crate::hw::{cpu, shared};
+use crate::core_data::CoreData;
+use crate::hw::{cpu, entry, gic, pen, shared};
+use crate::system::System;
 use crate::topology::{self, MAX_CORES};
 use core::ops::Range;
-use janus_plat::{Plat, Platform as _};
-use janus_psci::platform::check;
-use janus_psci::{Platform, PowerTable, Psci, Suspend};
+use janus_plat::{NoPower, Plat, Platform as _, PowerDown};
+use janus_psci::platform::{LEVELS, check};
+use janus_psci::{Composite, Kind, Platform, PowerTable, Psci, Suspend};
 
 shared! {
     /// PSCI's state of all cores.
@@ -46,21 +48,115 @@ impl Platform for Power {
     }
 }
 
-// No platform has anything to do for the levels above a core: the hooks below are empty.
+/// Whether cores lose their power when they are off.
+const OFF_LOST: bool = matches!(Plat::CPU_OFF, PowerDown::Lost);
+/// Whether they do in a power-down state.
+const SUSPEND_LOST: bool = matches!(Plat::CPU_SUSPEND, PowerDown::Lost);
 
-/// A core sleeps no more ([`Psci::wake`]).
-#[inline(never)]
-pub fn wake(core: usize) {
-    PSCI.wake(core, cpu::counter(), |_| {});
+/// How many cores' worth of memory a core needs for what it loses then.
+pub const SAVED: usize = SUSPEND_LOST as usize;
+
+/// Whether `level` of the power domain tree, or one above it, goes into a power-down state, or comes out
+/// of one, with `composite`.
+fn loses(composite: &Composite, level: usize) -> bool {
+    (level..LEVELS).any(|at| Plat::POWER.kind(at, composite.depths[at]) == Kind::PowerDown)
 }
 
-/// A core goes to sleep as decided ([`Psci::suspend`]).
+/// A core sleeps no more ([`Psci::wake`]). A distributor that slept is there before the platform goes on.
+#[inline(never)]
+pub fn wake(core: usize) {
+    PSCI.wake(core, cpu::counter(), |from| {
+        if SUSPEND_LOST && loses(from, Plat::GIC_POWER.distributor) {
+            gic::restore_distributor();
+        }
+        Plat::woke(core, from);
+    });
+}
+
+/// A core goes to sleep as decided ([`Psci::suspend`]). Returns what sleeps.
 ///
 /// # Errors
 ///
 /// What the caller of PSCI gets.
 #[inline(never)]
-pub fn sleep(core: usize, suspend: &Suspend) -> Result<(), i64> {
-    PSCI.suspend(core, suspend, cpu::counter(), |_| {})
-        .map(|_| ())
+pub fn sleep(core: usize, suspend: &Suspend) -> Result<Composite, i64> {
+    PSCI.suspend(core, suspend, cpu::counter(), |target| {
+        if SUSPEND_LOST && loses(target, Plat::GIC_POWER.distributor) {
+            gic::save_distributor();
+        }
+        Plat::going_to_sleep(core, target);
+    })
+}
+
+/// Core `target`, which CPU_ON claimed, comes.
+///
+/// # Errors
+///
+/// The platform cannot turn it on.
+pub fn turn_on(system: &System, target: usize) -> Result<(), NoPower> {
+    // A frozen core has kept its power.
+    if OFF_LOST && !pen::holds(target) {
+        return Plat::power_on(target);
+    }
+    pen::release(system, target);
+    Ok(())
+}
+
+/// This core is off until CPU_ON. If `freeze`, it keeps its power whatever the platform takes from others.
+pub fn turn_off(core: &mut CoreData, freeze: bool) -> ! {
+    let lost = OFF_LOST && !freeze;
+    if lost {
+        gic::sleep();
+    } else {
+        gic::listen_for_wake(core.system.sri());
+    }
+    let index = core.index;
+    let target = PSCI.going_off(index, cpu::counter(), |target| {
+        Plat::going_off(index, target)
+    });
+    if lost {
+        entry::power_down_with(core, &target, || PSCI.off(index))
+    }
+    if OFF_LOST {
+        pen::hold(index);
+    }
+    PSCI.off(index);
+    entry::park(core)
+}
+
+/// This core has come and nobody wants it: it is off as before.
+pub fn stay_off(core: &mut CoreData) -> ! {
+    if OFF_LOST {
+        gic::sleep();
+        let all = Composite::default();
+        entry::power_down_with(core, &all, || {})
+    }
+    gic::listen_for_wake(core.system.sri());
+    entry::park(core)
+}
+
+/// This core goes into the power-down states `target`. Returns where it keeps its power, when an interrupt
+/// waits for it; else it comes back through the warm entry. The normal world is current, the secure world
+/// parked.
+pub fn power_down(core: &mut CoreData, target: &Composite) {
+    if !SUSPEND_LOST {
+        cpu::wait_for_interrupt();
+        return;
+    }
+    let policy = &core.system.policy;
+    policy.park_secure(&mut core.live, &mut core.parked);
+    for saved in &mut core.secure_only {
+        saved.save(policy.features(), core.secure.el3.scr_el3);
+    }
+    gic::save_core(core.index, loses(target, Plat::GIC_POWER.redistributor));
+    entry::power_down_with(core, target, || {})
+}
+
+/// Puts back what [`power_down`] kept of the secure world. The core's GIC works again.
+pub fn restore(core: &mut CoreData) {
+    let policy = &core.system.policy;
+    policy.unpark_secure(&mut core.live, &core.normal.el3, &mut core.parked);
+    for saved in &core.secure_only {
+        saved.load(policy.features(), core.secure.el3.scr_el3);
+    }
 }

@@ -13,8 +13,10 @@
 pub mod greeter;
 mod platform;
 
-pub use janus_psci::{PowerTable, Reset};
-pub use platform::{MemoryMap, Platform, SocId, Stop};
+pub use janus_psci::{Composite, PowerTable, Reset};
+pub use platform::{
+    GicPower, MemoryMap, NoPower, Platform, PowerDown, SocId, Stop, wait_for_interrupt,
+};
 
 /// The platforms: for each its cargo feature, its folder and its type. All of them are compiled, so that
 /// tools can ask them; one is the image's.

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 use janus_drivers::gic;
-use janus_psci::{PowerTable, Reset};
+use janus_psci::{Composite, PowerTable, Reset};
 use janus_spmd::LogicalPartition;
 
 /// The parts of the address space that EL3 uses; physical addresses, page-aligned.
@@ -46,6 +46,50 @@ pub struct SocId {
     pub revision: u32,
 }
 
+/// What a core that goes down loses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerDown {
+    /// Nothing: going down *returns*. bl31 waits in WFI: where the core called, until an interrupt comes;
+    /// or, if it is off, in bl31's own pen, until CPU_ON sends it a Group 0 SGI.
+    Kept,
+    /// All: going down *does not return*. bl31 saves what both worlds and EL3 itself still need, cleans
+    /// the caches and calls [`Platform::power_down`]; the core comes back through the warm entry
+    /// ([`Platform::set_warm_entry`]) and bl31 restores it.
+    Lost,
+}
+
+/// The lowest level of the power domain tree whose power-down takes the state of a part of the GIC with it.
+/// A level that no state names, as [`GicPower::KEPT`] has it: never.
+#[derive(Clone, Copy, Debug)]
+pub struct GicPower {
+    /// The redistributor's: a core's private interrupts.
+    pub redistributor: usize,
+    /// The distributor's: the shared interrupts.
+    pub distributor: usize,
+}
+
+impl GicPower {
+    /// The GIC keeps its state whatever sleeps.
+    pub const KEPT: Self = Self {
+        redistributor: usize::MAX,
+        distributor: usize::MAX,
+    };
+}
+
+/// The power controller does not know or does not obey: PSCI's INTERNAL_FAILURE for the caller of CPU_ON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPower;
+
+/// The environment of a hook is one of two:
+///
+/// * *usual*: MMU and caches on, on the stack of the core that calls. What [`Platform::MEMORY`] names is
+///   mapped. Messages may be written.
+/// * *bare*: MMU and data cache off, on the stack of the core that calls, at its physical address. All
+///   memory is Device memory: no unaligned access, no atomic read-modify-write, nothing that another core
+///   has in its cache. Statics are at their usual addresses. Nothing may be logged and nothing may panic.
+///
+/// Interrupts are masked in all of them; none may wait for another core without a bound.
+#[doc(alias = "porting")]
 /// A platform. Implementations are stateless: what they keep is in the hardware.
 pub trait Platform {
     /// The name for the boot line.
@@ -84,13 +128,97 @@ pub trait Platform {
     /// [`Platform::MAX_CORES`]; None for an MPIDR that no core of this platform can have.
     fn core_index(mpidr: u64) -> Option<usize>;
 
-    /// Makes every core that boot firmware holds branch to the physical address `entry` at EL3, with
-    /// its MMU off. Once, on the boot core. A platform whose cores have no power yet does nothing.
+    /// Makes cores that come on or back, those that boot firmware holds now included, branch to the
+    /// physical address `entry` at EL3, with their MMU off. Once, on the boot core, when bl31 is ready
+    /// for them. Usual environment.
     ///
     /// `clean(address, bytes)` cleans the data cache to the point of coherency and ends with a DSB:
-    /// held cores run uncached.
-    fn release_held_cores(entry: usize, clean: fn(usize, usize));
+    /// cores that start run uncached.
+    fn set_warm_entry(entry: usize, clean: fn(usize, usize));
+
+    /// What a core that is off has lost.
+    const CPU_OFF: PowerDown = PowerDown::Kept;
+
+    /// What a core has lost that comes back from a power-down state.
+    const CPU_SUSPEND: PowerDown = PowerDown::Kept;
+
+    /// What the GIC has lost then.
+    const GIC_POWER: GicPower = GicPower::KEPT;
+
+    /// Gives core `index`, which is off, its power, so that it comes to the warm entry. On the core that
+    /// called CPU_ON; usual environment. Only where [`Platform::CPU_OFF`] is [`PowerDown::Lost`].
+    ///
+    /// The core may still be on its last instructions: wait, with a bound, until it really is off, for
+    /// its stack is used again.
+    ///
+    /// # Errors
+    ///
+    /// [`NoPower`]: the core stays off, and the caller of CPU_ON is told.
+    fn power_on(index: usize) -> Result<(), NoPower> {
+        let _ = index;
+        Err(NoPower)
+    }
+
+    /// Core `index`, which calls this, turns off; `target` says which domains above it do so too, for it is
+    /// the last of them. Prepare the power controller, wake-up sources included. Usual environment, after
+    /// the SPMC agreed and the core's interrupts stopped; no other core goes to sleep, off or wakes up
+    /// meanwhile.
+    fn going_off(index: usize, target: &Composite) {
+        let _ = (index, target);
+    }
+
+    /// Core `index`, which calls this, goes into the states `target`, standby states included. As
+    /// [`Platform::going_off`] otherwise.
+    fn going_to_sleep(index: usize, target: &Composite) {
+        let _ = (index, target);
+    }
+
+    /// Core `index`, which calls this, has come on or woke up, and the domains of `from` with it: it is the
+    /// first of them. Also undoes what [`Platform::going_to_sleep`] prepared, where the core did not go
+    /// down after all. Usual environment; no other core goes to sleep, off or wakes up meanwhile. The GIC is
+    /// restored before, the worlds' registers are not.
+    fn woke(index: usize, from: &Composite) {
+        let _ = (index, from);
+    }
+
+    /// Takes the power of core `index`, which calls this as its last act: `target` are the states that it
+    /// and its domains go into. Bare environment; its caches are clean: its own, and with a domain's
+    /// power-down all up to memory. Here the cluster leaves the interconnect.
+    ///
+    /// Where this returns, the power-down did not happen: the core goes to the warm entry as if it had,
+    /// and nothing is lost.
+    fn power_down(index: usize, target: &Composite) {
+        let _ = (index, target);
+        wait_for_interrupt();
+    }
+
+    /// Whether there is something for [`Platform::reset`] to do.
+    const HAS_RESET: bool = false;
+
+    /// The first thing that each core does that comes on or back, and the boot core at its cold boot:
+    /// errata and set-up by MIDR_EL1, and its cluster joins the interconnect. Bare environment. May come
+    /// again without a reset in between ([`Platform::power_down`] returned).
+    fn reset() {}
+
+    /// The system counter's frequency in Hz, which each core is told when it comes on or back. None: what
+    /// is in CNTFRQ_EL0 then is right.
+    fn counter_frequency() -> Option<u64> {
+        None
+    }
+
+    /// Sets up again what keeps the worlds' memory apart (a TZC), at the cold boot and after the whole
+    /// system slept in a power-down state. Usual environment.
+    fn protect_memory() {}
 
     /// Turns the system off or resets it. Returns if the hardware does not obey.
     fn stop(how: Stop);
+}
+
+/// Waits in WFI, once.
+pub fn wait_for_interrupt() {
+    #[cfg(target_os = "none")]
+    // SAFETY: waits for the memory accesses before it and for an event; changes nothing.
+    unsafe {
+        core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags));
+    }
 }

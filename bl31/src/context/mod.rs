@@ -20,6 +20,7 @@ pub mod features;
 pub mod live;
 pub mod policy;
 pub mod registers;
+pub mod secure_only;
 pub mod simd;
 pub mod sysreg;
 #[cfg(test)]

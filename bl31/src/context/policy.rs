@@ -178,6 +178,26 @@ impl Policy {
         live.simd.come_back(self.mode, &mut first);
     }
 
+    /// Moves what of the secure world's is still in the CPU to memory: its vector state. For a core that is
+    /// about to lose its power. The normal world is current, and what it has in the CPU is of no use any
+    /// more.
+    #[inline(never)]
+    pub fn park_secure(&self, live: &mut Live, parked: &mut SysRegs) {
+        Self::open_all();
+        live.simd.park_secure(self, parked);
+    }
+
+    /// Puts back what [`Policy::park_secure`] moved, on a core that has lost everything. Before
+    /// [`Policy::come_back`].
+    #[inline(never)]
+    pub fn unpark_secure(&self, live: &mut Live, normal: &El3Regs, parked: &mut SysRegs) {
+        Self::open_all();
+        Self::write_el3(normal);
+        let mut first = SysRegs::EMPTY;
+        self.reset(&mut first);
+        live.simd.unpark_secure(self, &mut first, parked);
+    }
+
     /// Has nothing trapped from EL3 itself.
     fn open_all() {
         // SAFETY: for the set-up, EL3 itself must not be trapped; nothing is.

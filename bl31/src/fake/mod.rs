@@ -103,6 +103,9 @@ pub mod cpu {
         62_500_000
     }
 
+    /// Nothing to tell.
+    pub fn set_counter_frequency() {}
+
     /// Whether an interrupt waits.
     pub fn interrupt_pending() -> bool {
         machine().interrupt_pending
@@ -132,14 +135,21 @@ pub mod entry {
 
     use super::{End, Event, end, machine};
     use crate::core_data::CoreData;
+    use janus_plat::Composite;
 
     /// All held cores are now ours.
-    pub fn release_held_cores() {
+    pub fn open() {
         machine().happens(Event::HeldCoresReleased);
     }
 
     /// The core waits for its next start.
     pub fn park(core: &mut CoreData) -> ! {
+        end(End::Parked(core.index))
+    }
+
+    /// The core loses its power.
+    pub fn power_down_with(core: &mut CoreData, _: &Composite, last: impl FnOnce()) -> ! {
+        last();
         end(End::Parked(core.index))
     }
 }
@@ -182,6 +192,27 @@ pub mod gic {
     pub fn init_core(_: Option<&Sri>) -> Result<(), Fault> {
         result()
     }
+
+    /// Stops interrupts to this core.
+    pub fn sleep() {}
+
+    /// Keeps this core's interrupts.
+    pub fn save_core(_: usize, _: bool) {}
+
+    /// Sets this core's interrupts up again.
+    ///
+    /// # Errors
+    ///
+    /// [`super::Machine::gic_fault`].
+    pub fn restore_core(_: usize) -> Result<(), Fault> {
+        result()
+    }
+
+    /// Keeps the distributor.
+    pub fn save_distributor() {}
+
+    /// Puts it back.
+    pub fn restore_distributor() {}
 
     /// Gives the schedule receiver interrupt to the normal world.
     ///
@@ -265,6 +296,14 @@ pub mod pen {
 
     use super::{Event, machine};
     use crate::system::System;
+
+    /// Core `index` waits here.
+    pub fn hold(_: usize) {}
+
+    /// Nobody does by CPU_FREEZE alone.
+    pub fn holds(_: usize) -> bool {
+        false
+    }
 
     /// Lets core `index` out.
     pub fn release(_: &System, index: usize) {

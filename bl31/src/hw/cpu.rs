@@ -5,6 +5,7 @@ use aarch64_cpu::asm;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ESR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
 };
+use janus_plat::{Plat, Platform};
 
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
 const PFR0_EL2: u64 = 0xf << 8;
@@ -41,6 +42,17 @@ pub fn counter() -> u64 {
 /// The system counter's frequency, in Hz.
 pub fn counter_frequency() -> u64 {
     CNTFRQ_EL0.get()
+}
+
+/// Tells this core the system counter's frequency, where its reset does not.
+pub fn set_counter_frequency() {
+    if let Some(frequency) = Plat::counter_frequency() {
+        // SAFETY: a register that only tells software; no code at EL3 depends on it.
+        unsafe {
+            core::arch::asm!("msr cntfrq_el0, {}", in(reg) frequency,
+                options(nomem, nostack, preserves_flags));
+        }
+    }
 }
 
 /// Whether an interrupt or SError waits for this core (ISR_EL1), whatever masks it.

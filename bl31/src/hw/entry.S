@@ -44,6 +44,9 @@ cold_entry:
     mov     x29, #0
     mov     x30, #0
     bl      build_page_tables
+    .if {has_reset}
+    bl      platform_reset
+    .endif
 
     bl      enable_mmu
     mov     x0, x20
@@ -70,12 +73,18 @@ warm_entry:
     mov     x21, #0
 1:  ldr     x3, [x2], #8
     cmp     x3, x1
-    b.eq    enter_rust
+    b.eq    3f
     add     x21, x21, #1
     cmp     x21, #{max_cores}
     b.lo    1b
 2:  wfi                                 // a core beyond those that the image has room for
     b       2b
+3:
+    .if {has_reset}
+    bl      bare_stack
+    bl      platform_reset
+    .endif
+    b       enter_rust
 
 // x21 = index; MMU and D-cache off. Sleeps until PSCI CPU_ON opens this core's slot; pen.rs says what
 // ends the WFI.
@@ -144,3 +153,90 @@ park_core:
     bl      el3_prepare
     dsb     sy
     b       wait_in_pen
+
+    .if {has_reset} || {loses_power}
+// x21 = index of this core: its stack at its physical address, for Rust without MMU. Clobbers x0 and x1.
+bare_stack:
+    ldr     x0, ={boot_stack}
+    mov     x1, #{stack_size}
+    madd    x0, x21, x1, x0
+    add     x0, x0, x1
+    mov     sp, x0
+    mov     x29, #0
+    ret
+    .endif
+
+    .if {loses_power}
+// Turns this core's MMU and D-cache off, cleans its caches and has the platform take its power. x0 = index,
+// x1 = the states that it goes into, x2 = whether a domain above it goes down too. Never returns.
+    .global power_down_core
+power_down_core:
+    mov     x21, x0
+    mov     x22, x1
+    mov     x23, x2
+    bl      el3_prepare
+    dsb     sy
+    // The stack is used once more, past the caches: no line of it may stay there.
+    bl      bare_stack
+    mrs     x2, ctr_el0
+    ubfx    x2, x2, #16, #4
+    mov     x3, #4
+    lsl     x2, x3, x2
+    mov     x1, sp
+    sub     x0, x1, #{stack_size}
+1:  dc      civac, x0
+    add     x0, x0, x2
+    cmp     x0, x1
+    b.lo    1b
+    dsb     sy
+    // To the point of unification of the inner shareable domain what is the core's own; with its cluster
+    // all up to memory (CLIDR_EL1.LoUIS, LoC).
+    mrs     x1, clidr_el1
+    ubfx    x3, x1, #21, #3
+    ubfx    x4, x1, #24, #3
+    cmp     x23, #0
+    csel    x3, x3, x4, eq
+    mov     x10, #0                     // level, from 0
+2:  cmp     x10, x3
+    b.hs    5f
+    add     x5, x10, x10, lsl #1        // 3 bits of CLIDR_EL1 a level: 2 and up have data
+    lsr     x5, x1, x5
+    and     x5, x5, #7
+    cmp     x5, #2
+    b.lo    4f
+    lsl     x6, x10, #1
+    msr     csselr_el1, x6
+    isb
+    mrs     x7, id_aa64mmfr2_el1        // CCIDX: the format of CCSIDR_EL1
+    ubfx    x7, x7, #20, #4
+    mrs     x5, ccsidr_el1
+    and     x8, x5, #7
+    add     x8, x8, #4                  // log2 of the line's size
+    ubfx    x9, x5, #3, #10
+    ubfx    x11, x5, #13, #15
+    cbz     x7, 6f
+    ubfx    x9, x5, #3, #21
+    ubfx    x11, x5, #32, #24
+6:  clz     w12, w9                     // where the way stands
+    cbnz    w9, 7f
+    mov     w12, #0
+7:  mov     x13, x11                    // each set
+8:  lsl     x14, x9, x12
+    lsl     x15, x13, x8
+    orr     x14, x14, x15
+    orr     x14, x14, x6
+    dc      cisw, x14
+    subs    x13, x13, #1
+    b.hs    8b
+    subs    x9, x9, #1                  // each way
+    b.hs    7b
+    dsb     sy
+4:  add     x10, x10, #1
+    b       2b
+5:  dsb     sy
+    isb
+    mov     x0, x21
+    mov     x1, x22
+    bl      power_down_now
+    b       warm_entry
+    .endif

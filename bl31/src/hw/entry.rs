@@ -1,11 +1,11 @@
 //! The way into Rust: see entry.S for the boot core and the others, [`crate::boot`] for what follows.
 
 use crate::core_data::{CRASH_RECORD, CoreData};
-use crate::hw::layout::STACK_STRIDE;
-use crate::hw::{cache, mmu, pen};
+use crate::hw::layout::{STACK_SIZE, STACK_STRIDE};
+use crate::hw::{cache, layout, mmu, pen};
 use crate::topology::MAX_CORES;
 use core::arch::global_asm;
-use janus_plat::{Plat, Platform};
+use janus_plat::{Composite, Plat, Platform, PowerDown};
 
 global_asm!(
     include_str!("entry.S"),
@@ -20,16 +20,26 @@ global_asm!(
     sctlr_on = const mmu::SCTLR_ON,
     stacks = const Plat::MEMORY.stacks,
     stack_stride = const STACK_STRIDE,
+    stack_size = const STACK_SIZE,
+    boot_stack = sym layout::STACKS,
+    has_reset = const Plat::HAS_RESET as u8,
+    loses_power = const LOSES_POWER as u8,
 );
+
+/// Whether there are cores that lose their power.
+const LOSES_POWER: bool =
+    matches!(Plat::CPU_OFF, PowerDown::Lost) || matches!(Plat::CPU_SUSPEND, PowerDown::Lost);
 
 unsafe extern "C" {
     fn warm_entry();
     fn park_core(index: usize) -> !;
+    fn power_down_core(index: usize, depths: u64, domain: bool) -> !;
 }
 
-/// Has the cores that boot firmware holds come to the warm entry. Once, on the boot core.
-pub fn release_held_cores() {
-    Plat::release_held_cores(warm_entry as *const () as usize, cache::clean_range);
+/// Has cores that come on or back, and those that boot firmware holds, come to the warm entry. Once, on
+/// the boot core.
+pub fn open() {
+    Plat::set_warm_entry(warm_entry as *const () as usize, cache::clean_range);
 }
 
 /// Turns this core's MMU off and lets it wait for its next start. The core's stack and data are
@@ -38,4 +48,30 @@ pub fn park(core: &mut CoreData) -> ! {
     // SAFETY: the code of park_core is mapped at its physical address, so that turning the MMU off
     // changes nothing for it; it uses no memory but the core's slot, and Rust is not returned to.
     unsafe { park_core(core.index) }
+}
+
+/// Cleans this core's caches and has the platform take its power. `last` is its last access to memory that
+/// other cores use.
+pub fn power_down_with(core: &mut CoreData, target: &Composite, last: impl FnOnce()) -> ! {
+    let index = core.index;
+    let domain = target.depths[1..].iter().any(|depth| *depth > 0);
+    let [core, cluster, system] = target.depths;
+    let depths = u64::from_le_bytes([core, cluster, system, 0, 0, 0, 0, 0]);
+    last();
+    // SAFETY: as for park_core; it uses the core's own stack.
+    unsafe { power_down_core(index, depths, domain) }
+}
+
+/// The last that a core without MMU does in Rust. Called by entry.S.
+#[unsafe(no_mangle)]
+extern "C" fn power_down_now(index: usize, depths: u64) {
+    let [core, cluster, system, ..] = depths.to_le_bytes();
+    let depths = [core, cluster, system];
+    Plat::power_down(index, &Composite { depths });
+}
+
+/// The first that a core without MMU does in Rust, where the platform wants it. Called by entry.S.
+#[unsafe(no_mangle)]
+extern "C" fn platform_reset() {
+    Plat::reset();
 }

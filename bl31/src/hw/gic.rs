@@ -4,11 +4,13 @@ use crate::messages::{error, warning};
 use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
-use janus_drivers::gic::{self, Error, Gic, Sgis};
+use janus_drivers::gic::{self, DistributorContext, Error, Gic, RedistributorContext, Sgis};
 pub use janus_drivers::gic::{IntId, Pending};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::{acknowledge_group0, end_group0, pending};
-use janus_plat::{Plat, Platform};
+use janus_plat::{Plat, Platform, PowerDown};
+use janus_psci::platform::LEVELS;
+use spin::mutex::SpinMutex;
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
 // only Gic of the image.
@@ -80,6 +82,96 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
         .init(&GIC, &sgis, sri.is_some())?;
     gic_cpu::init();
     Ok(())
+}
+
+/// How many redistributors and distributors there is room for while they have no power.
+const SAVED_CORES: usize = match Plat::CPU_SUSPEND {
+    PowerDown::Lost if Plat::GIC_POWER.redistributor < LEVELS => Plat::MAX_CORES,
+    _ => 0,
+};
+const SAVED_DISTRIBUTORS: usize = match Plat::CPU_SUSPEND {
+    PowerDown::Lost if Plat::GIC_POWER.distributor < LEVELS => 1,
+    _ => 0,
+};
+
+/// The most SPIs, in units of 32.
+const SPIS: usize = 31;
+
+/// What the GIC loses. None: nothing was saved.
+struct Saved {
+    cores: [SpinMutex<Option<RedistributorContext>>; SAVED_CORES],
+    distributors: [SpinMutex<Option<DistributorContext<SPIS>>>; SAVED_DISTRIBUTORS],
+}
+
+static SAVED: Saved = Saved {
+    cores: [const { SpinMutex::new(None) }; SAVED_CORES],
+    distributors: [const { SpinMutex::new(None) }; SAVED_DISTRIBUTORS],
+};
+
+/// Stops interrupts to this core, which is about to lose its power: from now on they ask the power
+/// controller to wake it.
+pub fn sleep() {
+    gic_cpu::disable();
+    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+        redistributor.sleep();
+    }
+}
+
+/// As [`sleep`], for a core that wants its interrupts back as they are; `all`: its redistributor loses its
+/// state.
+#[inline(never)]
+pub fn save_core(index: usize, all: bool) {
+    if let Some(slot) = SAVED.cores.get(index) {
+        let mut slot = slot.lock();
+        *slot = None;
+        if all && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+            // In place: it is too large for the stack.
+            let context = slot.insert(RedistributorContext::default());
+            if redistributor.save(context).is_err() {
+                *slot = None;
+            }
+        }
+    }
+    sleep();
+}
+
+/// Sets this core's interrupts up again after [`save_core`].
+///
+/// # Errors
+///
+/// What is wrong with the redistributor.
+#[inline(never)]
+pub fn restore_core(index: usize) -> Result<(), Fault> {
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
+    let slot = SAVED.cores.get(index).map(SpinMutex::lock);
+    match slot.as_ref().and_then(|slot| slot.as_ref()) {
+        Some(context) => redistributor.restore(context)?,
+        None => redistributor.wake(),
+    }
+    gic_cpu::init();
+    Ok(())
+}
+
+/// Keeps the distributor. On the last core.
+#[inline(never)]
+pub fn save_distributor() {
+    if let Some(slot) = SAVED.distributors.first() {
+        let mut slot = slot.lock();
+        let context = slot.insert(DistributorContext::default());
+        if GIC.save(context).is_err() {
+            *slot = None;
+        }
+    }
+}
+
+/// Puts back what [`save_distributor`] kept. On the first core.
+pub fn restore_distributor() {
+    if let Some(slot) = SAVED.distributors.first()
+        && let Some(context) = slot.lock().as_ref()
+    {
+        // It was saved from the same distributor, so it fits.
+        let _ = GIC.restore(context);
+    }
 }
 
 /// Gives the schedule receiver interrupt to the normal world of this core, once the SPMC has

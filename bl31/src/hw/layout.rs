@@ -20,10 +20,11 @@ unsafe impl<const SIZE: usize> Sync for Stack<SIZE> {}
 
 /// Every core's stack, in pages of its own.
 #[repr(C, align(4096))]
-struct Stacks([Stack<STACK_SIZE>; Plat::MAX_CORES]);
+pub struct Stacks([Stack<STACK_SIZE>; Plat::MAX_CORES]);
 
+/// See [`Stacks`].
 #[unsafe(link_section = ".noinit.stacks")]
-static STACKS: Stacks =
+pub static STACKS: Stacks =
     Stacks([const { Stack(UnsafeCell::new([0; STACK_SIZE])) }; Plat::MAX_CORES]);
 
 static CRASH_STACK: Stack<CRASH_STACK_SIZE> = Stack(UnsafeCell::new([0; CRASH_STACK_SIZE]));

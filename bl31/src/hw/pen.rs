@@ -32,6 +32,21 @@ static PEN: [Slot; MAX_CORES] = [const {
     }
 }; MAX_CORES];
 
+/// Marks a core that waits here though others have no power while they are off (CPU_FREEZE).
+static HELD: AtomicU64 = AtomicU64::new(0);
+const _: () = assert!(MAX_CORES <= u64::BITS as usize);
+
+/// Core `index`, which calls this, is about to wait here.
+pub fn hold(index: usize) {
+    HELD.fetch_or(1 << index, Ordering::SeqCst);
+}
+
+/// Whether core `index` waits here. It does not any more: who asks lets it out.
+pub fn holds(index: usize) -> bool {
+    let bit = 1 << index;
+    HELD.fetch_and(!bit, Ordering::SeqCst) & bit != 0
+}
+
 /// Lets core `index` out: it goes on at `warm_main`.
 pub fn release(system: &System, index: usize) {
     let Some(slot) = PEN.get(index) else { return };

@@ -20,7 +20,7 @@ mod standard;
 mod trng;
 
 pub use ffa::{report_death, secure_interrupt};
-pub use psci::arrive;
+pub use psci::come_back;
 
 /// Functions of the Arm Architecture service (SMCCC section 6): owning entity 0.
 const ARCH: u32 = 0x8000_0000;

@@ -9,12 +9,13 @@ use super::service::{NOT_SUPPORTED, Service, answer};
 use crate::boot_params::EntryPoint;
 use crate::core_data::CoreData;
 use crate::flow::{Flow, SpmcEvent};
+use crate::hw::cpu;
 use crate::hw::power::stop_system;
-use crate::hw::{cpu, entry, gic, pen};
 use crate::messages::warning;
+use crate::normal_entry;
 use crate::power::{self, PSCI};
-use crate::{normal_entry, run, sri};
-use janus_plat::Stop;
+use crate::{run, sri};
+use janus_plat::{NoPower, Stop};
 use janus_psci::{Decision, Kind, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
@@ -41,10 +42,13 @@ impl Service for Psci {
 fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Flow {
     let x0 = match decision {
         Decision::Return(x0) => x0,
-        Decision::TurnOn { core: target, .. } => {
-            pen::release(core.system, target);
-            0
-        }
+        Decision::TurnOn { core: target, .. } => match power::turn_on(core.system, target) {
+            Ok(()) => 0,
+            Err(NoPower) => {
+                warning!("core {target}: the platform cannot turn it on");
+                PSCI.turn_on_failed(target)
+            }
+        },
         Decision::TurnOff(turn_off) => self::turn_off(core, &turn_off),
         Decision::Suspend(suspend) => match self::suspend(core, &suspend, arguments) {
             Some(x0) => x0,
@@ -104,8 +108,7 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
     }
 }
 
-/// CPU_OFF and CPU_FREEZE, which are one here: a parked core keeps its redistributor awake. Returns what
-/// the caller gets if the core stays on.
+/// CPU_OFF and CPU_FREEZE. Returns what the caller gets if the core stays on.
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     if ask_spmc(core, power_request(turn_off.function, [0; 3])).is_err() {
         return DENIED.into();
@@ -118,10 +121,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     }
     core.spmd.turn_off();
     sri::hand_over(&mut core.sri, core.system.spmc.as_ref(), core.index);
-    gic::listen_for_wake(core.system.sri());
-    PSCI.going_off(core.index, cpu::counter(), |_| {});
-    PSCI.off(core.index);
-    entry::park(core)
+    power::turn_off(core, turn_off.freeze)
 }
 
 /// CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns what the caller gets; None after a
@@ -141,34 +141,36 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     if ask_spmc(core, power_request(suspend.function, arguments)).is_err() {
         return Some(DENIED.into());
     }
-    let warm_boot = Request::WarmBoot(if suspend.system {
-        WarmBoot::SuspendToRam
-    } else {
-        WarmBoot::LowPower
-    });
-    if let Err(error) = power::sleep(core.index, suspend) {
-        let _ = ask_spmc(core, warm_boot);
-        return Some(error);
-    }
-    // These platforms keep a core's state in a power-down state: EL3's own and, by the rules, the
-    // SPMC's survive. The normal world's is gone by its own wish.
-    cpu::wait_for_interrupt();
-    power::wake(core.index);
-    let _ = ask_spmc(core, warm_boot);
+    // The core sleeps for the normal world: with its interrupt state, and what is due to it delivered.
     run::switch(core, World::Normal);
+    let target = match power::sleep(core.index, suspend) {
+        Ok(target) => target,
+        Err(error) => {
+            let _ = ask_spmc(core, warm_boot(suspend.system));
+            return Some(error);
+        }
+    };
+    // Where power is really lost, this is the end here: `come_back` is called from the warm entry.
+    power::power_down(core, &target);
+    power::wake(core.index);
     let entry = normal_entry::normal_entry(core.system, suspend.entry, suspend.context);
-    normal_entry::come_back(core, &entry);
-    PSCI.started(core.index);
+    come_back(core, &entry, suspend.system);
     None
 }
 
-/// Where the normal world starts on a core that has just come on; None if nobody wants the core.
-pub fn arrive(core: &CoreData) -> Option<EntryPoint> {
-    let arrival = PSCI.arrive(core.index)?;
-    power::wake(core.index);
-    Some(normal_entry::normal_entry(
-        core.system,
-        arrival.entry,
-        arrival.context,
-    ))
+fn warm_boot(system: bool) -> Request {
+    Request::WarmBoot(if system {
+        WarmBoot::SuspendToRam
+    } else {
+        WarmBoot::LowPower
+    })
+}
+
+/// Ends a power-down state of this core, whose GIC works again: both worlds' registers, the SPMC's warm
+/// boot message. The normal world then goes on at `entry`.
+pub fn come_back(core: &mut CoreData, entry: &EntryPoint, system: bool) {
+    normal_entry::come_back(core, entry);
+    let _ = ask_spmc(core, warm_boot(system));
+    run::switch(core, World::Normal);
+    PSCI.started(core.index);
 }

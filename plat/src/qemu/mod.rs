@@ -3,12 +3,17 @@
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
 use crate::{MemoryMap, Platform, PowerTable, SocId, Stop};
+#[cfg(feature = "lossy")]
+use crate::{Composite, GicPower, PowerDown};
 use core::ops::Range;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_drivers::hold_pen;
 use janus_drivers::pl061::Pl061;
 use janus_psci::platform::PowerState;
 use janus_spmd::LogicalPartition;
+
+#[cfg(feature = "lossy")]
+mod lossy;
 
 /// QEMU virt. See the module's documentation.
 pub struct Qemu;
@@ -107,6 +112,19 @@ impl Platform for Qemu {
         ..PowerTable::NONE
     };
 
+    // QEMU's cores never lose their power. The feature `lossy` makes as if they did.
+    #[cfg(feature = "lossy")]
+    const CPU_SUSPEND: PowerDown = PowerDown::Lost;
+    #[cfg(feature = "lossy")]
+    const GIC_POWER: GicPower = GicPower {
+        redistributor: 0,
+        distributor: 2,
+    };
+    #[cfg(feature = "lossy")]
+    fn power_down(_: usize, target: &Composite) {
+        lossy::power_down(&Self::GIC, target);
+    }
+
     fn domain(index: usize, level: usize) -> usize {
         if level == 1 { index / CLUSTER } else { 0 }
     }
@@ -120,7 +138,7 @@ impl Platform for Qemu {
         (index < Self::MAX_CORES && Self::mpidr(index) == mpidr).then_some(index)
     }
 
-    fn release_held_cores(entry: usize, clean: fn(usize, usize)) {
+    fn set_warm_entry(entry: usize, clean: fn(usize, usize)) {
         // SAFETY: the page is secure RAM that EL3 maps as data, and only BL1's held cores look at
         // it; the caller gives an entry point for them.
         unsafe { hold_pen::open(HOLD_BASE, HOLD_SLOTS, entry as u64, clean) }

@@ -20,7 +20,8 @@ struct Boot {
     cpu: &'static str,
     /// Cores.
     smp: u32,
-    /// Lines for the payloads beside the usual ones, such as `ffa=1.0`: cases may belong to one.
+    /// Lines for the payloads beside the usual ones, such as `ffa=1.0`: cases may belong to one. `image=NAME`
+    /// is a cargo feature of the image under test.
     config: &'static [&'static str],
     /// Only the cases whose name contains this; empty: all.
     only: &'static str,
@@ -56,6 +57,9 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, QEMU of this release, FF-A", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "ffa/", qemu: Which::OwnRelease },
     Boot { name: "S-EL2, EL3 logical partition", spmc_el: 2, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
     Boot { name: "S-EL1, EL3 logical partition", spmc_el: 1, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
+    Boot { name: "S-EL2, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lossy"], only: "psci/", qemu: Which::Recent },
+    Boot { name: "S-EL1, cores lose power", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lossy"], only: "psci/", qemu: Which::Recent },
+    Boot { name: "S-EL2, all switched, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all", "image=lossy"], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL2, resets", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL1, resets", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sme=off", spmc_el: 2, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -234,6 +238,12 @@ impl Boot {
         }
         if self.config.contains(&"spmc=greeter") && bench.context.args.bl31 == Runtime::Janus {
             images.bl31 = bl31::with_feature(&bench.context.build(), "greeter")?;
+        }
+        if let Some(feature) = self.config.iter().find_map(|l| l.strip_prefix("image=")) {
+            if bench.context.args.bl31 != Runtime::Janus {
+                return Ok(Tally::default());
+            }
+            images.bl31 = bl31::with_feature(&bench.context.build(), feature)?;
         }
         let machine = bench.machine(self.name, &options, &images, filter, self.config)?;
         let machine = Machine {

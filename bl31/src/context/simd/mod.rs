@@ -300,6 +300,59 @@ impl Simd {
         }
     }
 
+    /// Moves what is the secure world's to memory. The normal world is current and its vector state of no
+    /// use any more; CPTR_EL3 traps nothing.
+    pub(super) fn park_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
+        if policy.mode().el1() && self.opened & opened::NORMAL_FP == 0 {
+            self.secure.save(self.features);
+            // SAFETY: 32 Q registers fit; FP is not trapped.
+            unsafe { vectors::save_q(self.secure_q()) };
+        }
+        // Lengths that the secure world alone can reach are in the CPU.
+        Self::swap_lengths(self.secure_alone(), policy, parked);
+    }
+
+    /// Puts back what [`Simd::park_secure`] moved, into a CPU that has lost everything. `first` has the
+    /// first values of the registers that control vector lengths. CPTR_EL3 must trap nothing.
+    pub(super) fn unpark_secure(
+        &mut self,
+        policy: &Policy,
+        first: &mut SysRegs,
+        parked: &mut SysRegs,
+    ) {
+        let features = self.features;
+        // SAFETY: the registers are the CPU's, and nothing traps them.
+        unsafe {
+            if features.has(Feature::SVE) {
+                Self::swap_sve(features, first);
+            }
+            if features.has(Feature::SME) {
+                Self::swap_sme(features, first);
+            }
+        }
+        self.clear();
+        Self::swap_lengths(self.secure_alone(), policy, parked);
+        if policy.mode().el1() && self.opened & opened::NORMAL_FP == 0 {
+            self.secure.load(features);
+            // SAFETY: 32 Q registers were saved there. EL3 uses no vector register.
+            unsafe { vectors::load_q(self.secure_q()) };
+        }
+    }
+
+    /// What the secure world opened and the normal world did not, as if both had.
+    fn secure_alone(&self) -> u8 {
+        let mut both = 0;
+        for (secure, pair) in [
+            (opened::SECURE_SVE, opened::BOTH_SVE),
+            (opened::SECURE_SME, opened::BOTH_SME),
+        ] {
+            if self.opened & pair == secure {
+                both |= pair;
+            }
+        }
+        both
+    }
+
     /// Clears the vector registers. CPTR_EL3 must trap nothing.
     fn clear(&mut self) {
         let features = self.features;

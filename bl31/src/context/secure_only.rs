@@ -1,0 +1,129 @@
+//! What only the secure world has on a core: registers that no switch exchanges, because the normal world has
+//! none or others of that name. They leave the CPU only when the core loses its power.
+//!
+//! EL3 reaches them as the secure world's SCR_EL3 lets it: the banked ones of the GIC by SCR_EL3.NS, those of
+//! S-EL2 by SCR_EL3.EEL2.
+
+use super::el3::scr;
+use super::sysreg::{SCR_EL3, isb, sysregs};
+use super::{Feature, Features};
+
+sysregs! {
+    /// The secure translation table of the partitions.
+    VSTTBR_EL2 = "S3_4_C2_C6_0": read write;
+    /// Its control.
+    VSTCR_EL2 = "S3_4_C2_C6_2": read write;
+    /// The timer of S-EL2.
+    CNTHPS_CVAL_EL2 = "S3_4_C14_C5_2": read write;
+    /// Its control.
+    CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": read write;
+    /// The virtual timer of S-EL2.
+    CNTHVS_CVAL_EL2 = "S3_4_C14_C4_2": read write;
+    /// Its control.
+    CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": read write;
+    /// The timer of S-EL1.
+    CNTPS_CVAL_EL1 = "S3_7_C14_C2_2": read write;
+    /// Its control.
+    CNTPS_CTL_EL1 = "S3_7_C14_C2_1": read write;
+    /// Debug of AArch32 at secure EL0.
+    SDER32_EL3 = "S3_6_C1_C1_1": read write;
+    /// The CPU interface's secure Group 1: how interrupts end.
+    ICC_CTLR_EL1 = "S3_0_C12_C12_4": read write;
+    /// Where its priorities are split.
+    ICC_BPR1_EL1 = "S3_0_C12_C12_3": read write;
+    /// Whether it is enabled.
+    ICC_IGRPEN1_EL1 = "S3_0_C12_C12_7": read write;
+    /// Its active priorities.
+    ICC_AP1R0_EL1 = "S3_0_C12_C9_0": read write;
+    /// Those of Group 0, which is EL3's.
+    ICC_AP0R0_EL1 = "S3_0_C12_C8_4": read write;
+}
+
+/// The registers' values while the core has no power.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecureOnly {
+    s_el2: [u64; 4],
+    s_el2_virtual_timer: [u64; 2],
+    timer: [u64; 2],
+    sder32: u64,
+    gic: [u64; 5],
+}
+
+impl SecureOnly {
+    /// None kept.
+    pub const EMPTY: Self = Self {
+        s_el2: [0; 4],
+        s_el2_virtual_timer: [0; 2],
+        timer: [0; 2],
+        sder32: 0,
+        gic: [0; 5],
+    };
+
+    /// Keeps them. `scr_el3` is the secure world's.
+    pub fn save(&mut self, features: Features, scr_el3: u64) {
+        with_scr(scr_el3, || {
+            if scr_el3 & scr::EEL2 != 0 {
+                self.s_el2 = [
+                    VSTTBR_EL2::read(),
+                    VSTCR_EL2::read(),
+                    CNTHPS_CVAL_EL2::read(),
+                    CNTHPS_CTL_EL2::read(),
+                ];
+                if features.has(Feature::VHE) {
+                    self.s_el2_virtual_timer = [CNTHVS_CVAL_EL2::read(), CNTHVS_CTL_EL2::read()];
+                }
+            }
+            self.timer = [CNTPS_CVAL_EL1::read(), CNTPS_CTL_EL1::read()];
+            if features.has(Feature::AA32_EL1) {
+                self.sder32 = SDER32_EL3::read();
+            }
+            self.gic = [
+                ICC_CTLR_EL1::read(),
+                ICC_BPR1_EL1::read(),
+                ICC_IGRPEN1_EL1::read(),
+                ICC_AP1R0_EL1::read(),
+                ICC_AP0R0_EL1::read(),
+            ];
+        });
+    }
+
+    /// Puts them back, on a core that is set up anew. `scr_el3` is the secure world's.
+    pub fn load(&self, features: Features, scr_el3: u64) {
+        with_scr(scr_el3, || {
+            if scr_el3 & scr::EEL2 != 0 {
+                let [vsttbr, vstcr, cval, ctl] = self.s_el2;
+                VSTTBR_EL2::write(vsttbr);
+                VSTCR_EL2::write(vstcr);
+                CNTHPS_CVAL_EL2::write(cval);
+                CNTHPS_CTL_EL2::write(ctl);
+                if features.has(Feature::VHE) {
+                    CNTHVS_CVAL_EL2::write(self.s_el2_virtual_timer[0]);
+                    CNTHVS_CTL_EL2::write(self.s_el2_virtual_timer[1]);
+                }
+            }
+            CNTPS_CVAL_EL1::write(self.timer[0]);
+            CNTPS_CTL_EL1::write(self.timer[1]);
+            if features.has(Feature::AA32_EL1) {
+                SDER32_EL3::write(self.sder32);
+            }
+            let [ctlr, bpr1, igrpen1, ap1r0, ap0r0] = self.gic;
+            ICC_CTLR_EL1::write(ctlr);
+            ICC_BPR1_EL1::write(bpr1);
+            ICC_AP1R0_EL1::write(ap1r0);
+            ICC_AP0R0_EL1::write(ap0r0);
+            ICC_IGRPEN1_EL1::write(igrpen1);
+        });
+    }
+}
+
+/// Runs `f` with this SCR_EL3.
+fn with_scr(scr_el3: u64, f: impl FnOnce()) {
+    let before = SCR_EL3::read();
+    // SAFETY: a world's value, which traps and routes nothing of EL3's own, and then what was there.
+    unsafe { SCR_EL3::write(scr_el3) };
+    isb();
+    f();
+    // SAFETY: as above.
+    unsafe { SCR_EL3::write(before) };
+    isb();
+}
