@@ -6,7 +6,9 @@
 
 use super::el3::scr;
 use super::sysreg::{SCR_EL3, isb, sysregs};
+use super::timers::{CNTHPS_CTL_EL2, CNTHVS_CTL_EL2, CNTPS_CTL_EL1};
 use super::{Feature, Features};
+use crate::cpu_ext::gic::{ICC_AP0R0_EL1, ICC_AP1R0_EL1, ICC_BPR1_EL1, ICC_CTLR_EL1};
 
 sysregs! {
     /// The secure translation table of the partitions.
@@ -15,28 +17,14 @@ sysregs! {
     VSTCR_EL2 = "S3_4_C2_C6_2": read write;
     /// The timer of S-EL2.
     CNTHPS_CVAL_EL2 = "S3_4_C14_C5_2": read write;
-    /// Its control.
-    CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": read write;
     /// The virtual timer of S-EL2.
     CNTHVS_CVAL_EL2 = "S3_4_C14_C4_2": read write;
-    /// Its control.
-    CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": read write;
     /// The timer of S-EL1.
     CNTPS_CVAL_EL1 = "S3_7_C14_C2_2": read write;
-    /// Its control.
-    CNTPS_CTL_EL1 = "S3_7_C14_C2_1": read write;
     /// Debug of AArch32 at secure EL0.
-    SDER32_EL3 = "S3_6_C1_C1_1": read write;
-    /// The CPU interface's secure Group 1: how interrupts end.
-    ICC_CTLR_EL1 = "S3_0_C12_C12_4": read write;
-    /// Where its priorities are split.
-    ICC_BPR1_EL1 = "S3_0_C12_C12_3": read write;
+    SDER32_EL3 = "S3_6_C1_C1_1": read unsafe write;
     /// Whether it is enabled.
     ICC_IGRPEN1_EL1 = "S3_0_C12_C12_7": read write;
-    /// Its active priorities.
-    ICC_AP1R0_EL1 = "S3_0_C12_C9_0": read write;
-    /// Those of Group 0, which is EL3's.
-    ICC_AP0R0_EL1 = "S3_0_C12_C8_4": read write;
 }
 
 /// The registers' values while the core has no power.
@@ -104,7 +92,8 @@ impl SecureOnly {
             CNTPS_CVAL_EL1::write(self.timer[0]);
             CNTPS_CTL_EL1::write(self.timer[1]);
             if features.has(Feature::AA32_EL1) {
-                SDER32_EL3::write(self.sder32);
+                // SAFETY: it lets secure EL0 of AArch32 be debugged, as the secure world had it.
+                unsafe { SDER32_EL3::write(self.sder32) };
             }
             let [ctlr, bpr1, igrpen1, ap1r0, ap0r0] = self.gic;
             ICC_CTLR_EL1::write(ctlr);

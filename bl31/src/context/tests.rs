@@ -546,6 +546,7 @@ fn system_registers_have_names() {
         cpu_ext::spe::SYSREGS,
         cpu_ext::sve::SYSREGS,
         cpu_ext::trace::SYSREGS,
+        super::secure_only::SYSREGS,
         super::timers::SYSREGS,
     ];
     let (mut names, mut encodings) = (HashSet::new(), HashSet::new());

@@ -81,9 +81,9 @@ sysregs! {
     CNTV_CTL_EL0 = "CNTV_CTL_EL0": write;
     CNTHP_CTL_EL2 = "CNTHP_CTL_EL2": write;
     CNTHV_CTL_EL2 = "S3_4_C14_C3_1": write;
-    CNTPS_CTL_EL1 = "CNTPS_CTL_EL1": write;
-    CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": write;
-    CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": write;
+    CNTPS_CTL_EL1 = "CNTPS_CTL_EL1": read write;
+    CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": read write;
+    CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": read write;
 }
 
 /// Stops the normal world's timers.

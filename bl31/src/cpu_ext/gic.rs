@@ -24,7 +24,7 @@ sysregs! {
     ICC_RPR_EL1 = "S3_0_C12_C11_3": read;
     ICC_EOIR1_EL1 = "S3_0_C12_C12_1": write;
     ICC_BPR1_EL1 = "S3_0_C12_C12_3": read write;
-    ICC_AP0R0_EL1 = "S3_0_C12_C8_4": write;
+    ICC_AP0R0_EL1 = "S3_0_C12_C8_4": read write;
     ICC_AP0R1_EL1 = "S3_0_C12_C8_5": write;
     ICC_AP0R2_EL1 = "S3_0_C12_C8_6": write;
     ICC_AP0R3_EL1 = "S3_0_C12_C8_7": write;
