@@ -73,19 +73,23 @@ pub fn wake(core: usize) {
     });
 }
 
+/// What goes to sleep, where that matters to more than the platform.
+pub type Target = [Composite; SAVED];
+
 /// A core goes to sleep as decided ([`Psci::suspend`]). Returns what sleeps.
 ///
 /// # Errors
 ///
 /// What the caller of PSCI gets.
 #[inline(never)]
-pub fn sleep(core: usize, suspend: &Suspend) -> Result<Composite, i64> {
-    PSCI.suspend(core, suspend, cpu::counter(), |target| {
+pub fn sleep(core: usize, suspend: &Suspend) -> Result<Target, i64> {
+    let target = PSCI.suspend(core, suspend, cpu::counter(), |target| {
         if SUSPEND_LOST && loses(target, Plat::GIC_POWER.distributor) {
             gic::save_distributor();
         }
         Plat::going_to_sleep(core, target);
-    })
+    });
+    target.map(|target| [target; SAVED])
 }
 
 /// Core `target`, which CPU_ON claimed, comes.
@@ -138,11 +142,11 @@ pub fn stay_off(core: &mut CoreData) -> ! {
 /// This core goes into the power-down states `target`. Returns where it keeps its power, when an interrupt
 /// waits for it; else it comes back through the warm entry. The normal world is current, the secure world
 /// parked.
-pub fn power_down(core: &mut CoreData, target: &Composite) {
-    if !SUSPEND_LOST {
+pub fn power_down(core: &mut CoreData, target: &Target) {
+    let Some(target) = target.first() else {
         cpu::wait_for_interrupt();
         return;
-    }
+    };
     let policy = &core.system.policy;
     policy.park_secure(&mut core.live, &mut core.parked);
     for saved in &mut core.secure_only {
