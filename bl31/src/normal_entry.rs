@@ -48,6 +48,7 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
         &mut normal.el3,
         &mut secure.el3,
         &mut core.parked,
+        starts_at_el1(entry),
     );
     if lacks != Features::NONE {
         warning!(
@@ -63,8 +64,13 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
 /// one.
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint) {
     let policy = &core.system.policy;
-    policy.come_back(&mut core.live, &core.normal.el3);
+    policy.come_back(&mut core.live, &core.normal.el3, starts_at_el1(entry));
     begin(core, entry);
+}
+
+/// Whether the normal world starts at EL1: then nobody sets EL2 up, if the CPU has it.
+fn starts_at_el1(entry: &EntryPoint) -> bool {
+    spsr::el(u64::from(entry.spsr)) == 1
 }
 
 /// Makes the normal world current, at `entry`. Its system registers are in the CPU.

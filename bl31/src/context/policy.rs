@@ -113,12 +113,22 @@ impl Policy {
         cpu_ext::first(self.features, sys);
     }
 
+    /// The same for the normal world. `el1`: it starts at EL1, and nobody sets EL2 up.
+    pub(super) fn reset_normal(&self, sys: &mut SysRegs, el1: bool) {
+        self.reset(sys);
+        if el1 && self.features.has(Feature::EL2) {
+            cpu_ext::unused_el2(self.features, sys);
+        }
+    }
+
     /// Sets up this core for the first instruction of the normal world: EL3's registers, and in the CPU
     /// what [`Policy::reset`] says. On every core when it comes on.
     ///
     /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: only
     /// traps are open that `live` knows of. The secure world's registers stay in `parked`, but for
     /// those of vector lengths.
+    ///
+    /// `el1`: the normal world starts at EL1, and nobody sets EL2 up.
     ///
     /// Returns what the boot core has and this core lacks: here the worlds have to do without, and it
     /// is not switched. What only this core has stays trapped.
@@ -131,6 +141,7 @@ impl Policy {
         normal: &mut El3Regs,
         secure: &mut El3Regs,
         parked: &mut SysRegs,
+        el1: bool,
     ) -> Features {
         let mut mine = Features::from_id(&IdRegs::read());
         Self::open_all();
@@ -150,7 +161,7 @@ impl Policy {
         timers::stop_normal(here.features);
         cpu_ext::init(here.features);
         let mut first = SysRegs::EMPTY;
-        here.reset(&mut first);
+        here.reset_normal(&mut first, el1);
         here.replace_all(&mut first);
         Simd::init_lengths(here.features, &mut first, parked);
         live.start(here.features, self.mode);
@@ -161,9 +172,9 @@ impl Policy {
     /// which are in the CPU, become what [`Policy::reset`] says, and what EL3 owns of the extensions is
     /// set up anew. What is the secure world's is left alone: its registers in `live` and in memory, what
     /// it has opened, its EL3 registers. `normal` are the normal world's EL3 registers; they stay, and so
-    /// what it has opened stays open.
+    /// what it has opened stays open. `el1` as in [`Policy::init_el3`].
     #[inline(never)]
-    pub fn come_back(&self, live: &mut Live, normal: &El3Regs) {
+    pub fn come_back(&self, live: &mut Live, normal: &El3Regs, el1: bool) {
         let mut mine = Features::from_id(&IdRegs::read());
         Self::open_all();
         // The same core, the same lengths: only what EL3 has to set for them counts.
@@ -172,7 +183,7 @@ impl Policy {
         Self::write_el3(normal);
         cpu_ext::init(here.features);
         let mut first = SysRegs::EMPTY;
-        here.reset(&mut first);
+        here.reset_normal(&mut first, el1);
         // Vector lengths are not among what is replaced: `first` still has them.
         here.replace_all(&mut first);
         live.simd.come_back(self.mode, &mut first);

@@ -396,6 +396,36 @@ fn compatible_with_what_works_today() {
     assert_eq!(secure, 0x0400_0f30 | el3::scr::EEL2);
 }
 
+/// Under an EL2 that nobody set up, EL1 is not trapped. The bits that trap when they are clear, from the
+/// architecture.
+#[test]
+fn an_unused_el2_traps_nothing() {
+    let features = Features::from_id(&everything());
+    let policy = Policy::new(features, SpmcMode::SEl1);
+    let mut first = SysRegs::EMPTY;
+    policy.reset_normal(&mut first, true);
+    let el2 = &first.el2;
+    for (name, value, bits) in [
+        ("HCR_EL2: APK, API, EnSCXT, ATA, RW", el2.el2.hcr_el2, 1 << 40 | 1 << 41 | 1 << 53 | 1 << 56 | 1 << 31),
+        ("HCRX_EL2: EnAS0, EnALS, EnASR, MSCEn, TCR2En, SCTLR2En, D128En", el2.HCX.hcrx_el2, 0x2_c807),
+        ("HCRX_EL2: GCSEn, EnFPM, SRMASKEn", el2.HCX.hcrx_el2, 1 << 22 | 1 << 23 | 1 << 26),
+        ("HFGRTR_EL2", el2.FGT.hfgrtr_el2, 0xfff4 << 48),
+        ("HFGWTR_EL2", el2.FGT.hfgwtr_el2, 0xfff4 << 48),
+        ("HFGITR_EL2", el2.FGT.hfgitr_el2, 0x1f << 55),
+        ("HDFGRTR_EL2", el2.FGT.hdfgrtr_el2, 0xf << 59),
+        ("MDCR_EL2: E2PB, E2TB", el2.el2.mdcr_el2, 3 << 12 | 3 << 24),
+        ("CNTHCTL_EL2: EL1PCTEN, EL1PCEN", el2.el2.cnthctl_el2, 3),
+    ] {
+        assert_eq!(value & bits, bits, "{name}: {value:#x}");
+    }
+    // TSM, TZ, TFP, TTA, TAM and TCPAC of CPTR_EL2 trap when they are set.
+    assert_eq!(el2.el2.cptr_el2 & (0x1500 | 1 << 20 | 3 << 30), 0);
+    // A hypervisor that does not know an extension leaves it closed to its guests.
+    let mut first = SysRegs::EMPTY;
+    policy.reset_normal(&mut first, false);
+    assert_eq!(first.el2.HCX.hcrx_el2, 0);
+}
+
 /// The made-up extension of the tests: one file and one line are enough to have it everywhere.
 #[test]
 fn one_file_and_one_line_make_an_extension() {

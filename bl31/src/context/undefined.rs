@@ -154,6 +154,20 @@ pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
     new
 }
 
+/// SPSR_EL1 of an exception from a PE with this SPSR to AArch64 EL1: a nested hypervisor, which runs at EL1
+/// and believes itself at EL2, is told so (FEAT_NV, FEAT_NV2).
+pub fn spsr_at_el1(old: u64, hcr: u64) -> u64 {
+    const NV: u64 = 1 << 42;
+    const NV1: u64 = 1 << 43;
+    const NV2: u64 = 1 << 45;
+    const ALL: u64 = NV | NV1 | NV2;
+    let nested = matches!(hcr & ALL, NV | ALL);
+    match old & (spsr::AARCH32 | 0xc) {
+        4 if nested => old & !0xc | 8,
+        _ => old,
+    }
+}
+
 /// Makes the world whose registers are in the CPU take an UNDEFINED exception at the instruction in
 /// ELR_EL3 when it goes on. `gpr` are its x0 to x30.
 pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
@@ -200,7 +214,7 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
             gcscr: if gcs { GCSCR_EL1::read() } else { 0 },
         };
         ELR_EL1::write(elr);
-        SPSR_EL1::write(old);
+        SPSR_EL1::write(spsr_at_el1(old, hcr));
         ESR_EL1::write(ESR_UNKNOWN);
         let pc = VBAR_EL1::read().wrapping_add(vector_offset(old, 1));
         (pc, new_pstate(features, old, 1, controls))
@@ -235,6 +249,24 @@ mod tests {
             (0x01b, 0, 1),
         ] {
             assert_eq!(target_el(spsr, hcr), target, "{spsr:#x}");
+        }
+    }
+
+    #[test]
+    fn a_nested_hypervisor_is_told_that_it_was_at_el2() {
+        let (nv, nv1, nv2) = (1 << 42, 1 << 43, 1 << 45);
+        for (old, hcr, told) in [
+            (0x3c5, 0, 0x3c5),
+            (0x3c5, nv, 0x3c9),
+            (0x3c4, nv, 0x3c8),
+            (0x3c5, nv | nv1, 0x3c5),
+            (0x3c5, nv | nv2, 0x3c5),
+            (0x3c5, nv | nv1 | nv2, 0x3c9),
+            (0x3c5, nv1, 0x3c5),
+            (0x000, nv, 0x000), // from EL0
+            (0x013, nv, 0x013), // from AArch32
+        ] {
+            assert_eq!(spsr_at_el1(old, hcr), told, "{old:#x} {hcr:#x}");
         }
     }
 

@@ -19,4 +19,6 @@ extension! {
         scxtnum_el0 = "S3_3_C13_C0_7",
     }
     el2: Csv2El2 { scxtnum_el2 = "S3_4_C13_C0_7" }
+    // HCR_EL2.EnSCXT.
+    first: |sys| sys.el2.el2.hcr_el2 |= 1 << 53;
 }

@@ -17,4 +17,6 @@ extension! {
     pub D128 = "D128";
     present: |id| field(id.mmfr3, 32) != 0;
     opens: [D128EN];
+    // HCRX_EL2.D128En.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 17;
 }

@@ -18,6 +18,12 @@ const TDCC: Control = Control::trap(Mdcr, 1 << 27);
 /// In HFGRTR_EL2 and HFGWTR_EL2, the bits that trap when clear: nTPIDR2_EL0, nSMPRI_EL1 and
 /// nACCDATA_EL1.
 const HFGXTR_N: u64 = 3 << 54 | 1 << 50;
+/// All of them: nGCS_EL0 to nAMAIR2_EL1 besides.
+const HFGXTR_N_ALL: u64 = 0xfff << 52 | 1 << 50;
+/// In HFGITR_EL2: nGCSPUSHM_EL1, nGCSSTR_EL1 and nGCSEPP.
+const HFGITR_N_GCS: u64 = 7 << 57;
+/// In HDFGRTR_EL2 and HDFGWTR_EL2: nPMSNEVFR_EL1.
+const HDFGXTR_N_SPE: u64 = 1 << 62;
 /// In HFGITR_EL2: nBRBINJ and nBRBIALL.
 const HFGITR_N_BRBE: u64 = 3 << 55;
 /// In HDFGRTR_EL2 and HDFGWTR_EL2: nBRBIDR (read only), nBRBCTL and nBRBDATA.
@@ -46,6 +52,13 @@ extension! {
         hfgitr_el2: HFGITR_N_BRBE,
         hdfgrtr_el2: HDFGXTR_N_BRBE,
         hdfgwtr_el2: HDFGXTR_N_BRBE,
+    };
+    unused_el2: |sys| {
+        sys.el2.FGT.hfgrtr_el2 |= HFGXTR_N_ALL;
+        sys.el2.FGT.hfgwtr_el2 |= HFGXTR_N_ALL;
+        sys.el2.FGT.hfgitr_el2 |= HFGITR_N_GCS;
+        sys.el2.FGT.hdfgrtr_el2 |= HDFGXTR_N_SPE;
+        sys.el2.FGT.hdfgwtr_el2 |= HDFGXTR_N_SPE;
     };
 }
 

@@ -19,4 +19,6 @@ extension! {
     pub FPMR = "FPMR";
     present: |id| field(id.pfr2, 32) != 0;
     opens: [ENFPM];
+    // HCRX_EL2.EnFPM.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 23;
 }

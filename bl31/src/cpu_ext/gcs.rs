@@ -30,4 +30,6 @@ extension! {
         gcscr_el2 = "S3_4_C2_C5_0",
         gcspr_el2 = "S3_4_C2_C5_1",
     }
+    // HCRX_EL2.GCSEn.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 22;
 }

@@ -1,4 +1,4 @@
-//! FEAT_LS64_ACCDATA: ST64BV0, whose lowest word is ACCDATA_EL1.
+//! FEAT_LS64 and FEAT_LS64_ACCDATA: accelerator loads and stores; ST64BV0, whose lowest word is ACCDATA_EL1.
 
 use crate::context::{
     el3::{Control, Register::Scr},
@@ -17,4 +17,15 @@ extension! {
     opens: [ENAS0, ADEN];
     found: rarely;
     el1: Accdata { accdata_el1 = "S3_0_C13_C0_5" }
+    // HCRX_EL2.EnAS0.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 0;
+}
+
+extension! {
+    /// ID_AA64ISAR1_EL1.LS64: LD64B and ST64B, and from 2 ST64BV. EL3 has no control over them.
+    pub LS64 = "";
+    present: |id| field(id.isar1, 60) != 0;
+    opens: [];
+    // HCRX_EL2.EnALS and EnASR.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 1 | 1 << 2;
 }

@@ -44,6 +44,10 @@ pub trait Extension {
     /// Sets the values that a world first starts with, where zero would not do.
     fn first(_: &mut SysRegs) {}
 
+    /// Adds what EL2's registers need where nobody runs at EL2: EL1 may use what it could use on a CPU
+    /// without EL2.
+    fn unused_el2(_: &mut SysRegs) {}
+
     /// Sets up what EL3 owns of it, on each core when it comes on. CPTR_EL3 traps nothing then.
     fn init() {}
 }
@@ -63,6 +67,7 @@ pub trait Extension {
 ///     [el1: Group { … }]            where the SPMC runs at S-EL1
 ///     [el2: Group { … }]            where it runs at S-EL2
 ///     [first: |sys| …;]             first values other than zero
+///     [unused_el2: |sys| …;]        first values besides, where nobody runs at EL2
 ///     [init: { … }]                 what EL3 sets up on each core
 /// }
 /// ```
@@ -78,6 +83,7 @@ macro_rules! extension {
         $(el1: $El1:ident { $($el1:tt)+ })?
         $(el2: $El2:ident { $($el2:tt)+ })?
         $(first: |$sys:ident| $first:expr;)?
+        $(unused_el2: |$unused_sys:ident| $unused:expr;)?
         $(init: $init:block)?
     ) => {
         $(#[$doc])*
@@ -115,6 +121,11 @@ macro_rules! extension {
             $(#[inline(always)]
             fn first($sys: &mut $crate::context::SysRegs) {
                 $first;
+            })?
+
+            $(#[inline(always)]
+            fn unused_el2($unused_sys: &mut $crate::context::SysRegs) {
+                $unused;
             })?
 
             $(#[inline(always)]
@@ -163,7 +174,7 @@ macro_rules! every_extension {
             the: THE;
             aie: AIE;
             pfar: PFAR;
-            ls64: LS64_ACCDATA;
+            ls64: LS64_ACCDATA, LS64;
             step2: STEP2;
             mpam: MPAM, MPAM_EL2;
             fpmr: FPMR;
@@ -243,6 +254,13 @@ macro_rules! make {
         pub fn first(features: Features, sys: &mut SysRegs) {
             $($(if features.has(Feature::$EXTENSION) {
                 $module::$EXTENSION::first(sys);
+            })+)*
+        }
+
+        /// Adds what EL2's registers need where nobody runs at EL2.
+        pub fn unused_el2(features: Features, sys: &mut SysRegs) {
+            $($(if features.has(Feature::$EXTENSION) {
+                $module::$EXTENSION::unused_el2(sys);
             })+)*
         }
 

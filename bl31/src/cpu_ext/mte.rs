@@ -22,4 +22,6 @@ extension! {
         gcr_el1 = "S3_0_C1_C0_6",
     }
     el2: MteEl2 { tfsr_el2 = "S3_4_C5_C6_0" }
+    // HCR_EL2.ATA.
+    first: |sys| sys.el2.el2.hcr_el2 |= 1 << 56;
 }

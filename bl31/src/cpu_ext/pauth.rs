@@ -31,4 +31,6 @@ extension! {
         apgakeylo_el1 = "S3_0_C2_C3_0",
         apgakeyhi_el1 = "S3_0_C2_C3_1",
     }
+    // HCR_EL2.APK and API: EL1 may use them under an EL2 that nobody set up.
+    first: |sys| sys.el2.el2.hcr_el2 |= 1 << 40 | 1 << 41;
 }

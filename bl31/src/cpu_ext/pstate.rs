@@ -18,6 +18,8 @@ extension! {
     pub MOPS = "MOPS";
     present: |id| field(id.isar2, 16) != 0;
     opens: [];
+    // HCRX_EL2.MSCEn.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 11;
 }
 
 extension! {

@@ -16,4 +16,6 @@ extension! {
     found: rarely;
     el1: Sctlr2El1 { sctlr2_el1 = "S3_0_C1_C0_3" }
     el2: Sctlr2El2 { sctlr2_el2 = "S3_4_C1_C0_3" }
+    // HCRX_EL2.SCTLR2En.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 15;
 }

@@ -25,6 +25,8 @@ extension! {
     pub SPE = "SPE";
     present: |id| field(id.dfr0, 32) != 0;
     opens: [NSPB, ENPMS];
+    // MDCR_EL2.E2PB = 3: EL1 owns the buffer.
+    unused_el2: |sys| sys.el2.el2.mdcr_el2 |= 3 << 12;
     init: {
         PMBLIMITR_EL1::write(0);
         PMSCR_EL1::write(0);

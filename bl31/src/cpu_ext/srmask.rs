@@ -15,4 +15,6 @@ extension! {
     pub SRMASK = "SRMASK";
     present: |id| field(id.mmfr4, 40) != 0;
     opens: [SRMASKEN];
+    // HCRX_EL2.SRMASKEn.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 26;
 }

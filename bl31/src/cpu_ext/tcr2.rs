@@ -16,4 +16,6 @@ extension! {
     found: rarely;
     el1: Tcr2El1 { tcr2_el1 = "S3_0_C2_C0_3" }
     el2: Tcr2El2 { tcr2_el2 = "S3_4_C2_C0_3" }
+    // HCRX_EL2.TCR2En.
+    unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 14;
 }

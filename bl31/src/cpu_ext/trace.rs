@@ -36,5 +36,7 @@ extension! {
     pub TRBE = "TRBE";
     present: |id| field(id.dfr0, 44) != 0;
     opens: [NSTB];
+    // MDCR_EL2.E2TB = 3: EL1 owns the buffer.
+    unused_el2: |sys| sys.el2.el2.mdcr_el2 |= 3 << 24;
     init: { TRBLIMITR_EL1::write(0) }
 }

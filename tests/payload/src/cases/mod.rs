@@ -36,6 +36,7 @@ static AREAS: &[&[Case]] = &[
     poison::vectors::CASES,
     poison::features::CASES,
     poison::power::CASES,
+    poison::cycles::CASES,
     lifecycle::trusty::CASES,
     lifecycle::xen::CASES,
     lifecycle::hafnium::CASES,

@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 pub mod bank;
 pub mod closed;
 pub mod critical;
+pub mod cycles;
 pub mod features;
 pub mod power;
 pub mod registers;
