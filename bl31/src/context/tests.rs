@@ -273,10 +273,10 @@ fn everything() -> IdRegs {
 #[test]
 fn every_extension_is_found_by_its_own_field() {
     let all = Features::from_id(&everything());
-    // The mode decides this one.
+    // The mode decides the one; the other is the opposite of one.
     for extension in EXTENSIONS
         .iter()
-        .filter(|e| e.feature != Feature::SPSR_AA32)
+        .filter(|e| ![Feature::SPSR_AA32, Feature::RAS_NO_RECORDS].contains(&e.feature))
     {
         assert!(
             all.has(extension.feature),
@@ -396,6 +396,61 @@ fn compatible_with_what_works_today() {
     assert_eq!(secure, 0x0400_0f30 | el3::scr::EEL2);
 }
 
+/// SMCCC_ARCH_FEATURE_AVAILABILITY against what EL3's registers do: a bit that it sets is one that is set
+/// where the bit enables, and clear where it traps, once what opens on first use has been used.
+#[test]
+fn what_is_told_as_available_works() {
+    use el3::Register;
+    // The bits that trap when they are set, from the architecture; all others enable.
+    let traps = [
+        (Register::Scr, 1 << 15 | 1 << 40), // TERR, TRNDR
+        (Register::Cptr, 1 << 10 | 1 << 20 | 1 << 30 | 1 << 31), // TFP, TTA, TAM, TCPAC
+        (
+            Register::Mdcr,
+            1 << 6 | 1 << 9 | 1 << 10 | 1 << 19 | 1 << 27,
+        ), // TPM, TDA, TDOSA, TTRF, TDCC
+        (Register::Mpam3, 1_u64 << 62),     // TRAPLOWER
+    ];
+    let mut told_bits = 0;
+    for (erridr, mode, world) in [0, 1].into_iter().flat_map(|erridr| {
+        let modes = [SpmcMode::SEl1, SpmcMode::SEl2, SpmcMode::All].into_iter();
+        modes.flat_map(move |mode| {
+            [World::Normal, World::Secure].map(move |world| (erridr, mode, world))
+        })
+    }) {
+        let id = IdRegs {
+            erridr,
+            ..everything()
+        };
+        let features = Features::from_id(&id);
+        let policy = Policy::new(features, mode);
+        let mut el3 = policy.el3_regs(world);
+        for (_, scr) in cpu_ext::ON_FIRST_USE {
+            el3.scr_el3 |= scr;
+        }
+        el3.cptr_el3 &= !el3::cptr::TFP;
+        if world == World::Normal || mode.el2() {
+            el3.cptr_el3 |= el3::cptr::EZ | el3::cptr::ESM;
+        }
+        for (register, traps) in traps {
+            let value = match register {
+                Register::Scr => el3.scr_el3,
+                Register::Cptr => el3.cptr_el3,
+                Register::Mdcr => el3.mdcr_el3,
+                Register::Mpam3 => el3.mpam3_el3,
+            };
+            let told = el3::available(register, features, mode.el2(), world);
+            let lie = told & traps & value | told & !traps & !value;
+            assert_eq!(
+                lie, 0,
+                "{register:?} of {world:?}: {told:#x} told, it is {value:#x}"
+            );
+            told_bits += told.count_ones();
+        }
+    }
+    assert!(told_bits > 200);
+}
+
 /// Under an EL2 that nobody set up, EL1 is not trapped. The bits that trap when they are clear, from the
 /// architecture.
 #[test]
@@ -406,9 +461,21 @@ fn an_unused_el2_traps_nothing() {
     policy.reset_normal(&mut first, true);
     let el2 = &first.el2;
     for (name, value, bits) in [
-        ("HCR_EL2: APK, API, EnSCXT, ATA, RW", el2.el2.hcr_el2, 1 << 40 | 1 << 41 | 1 << 53 | 1 << 56 | 1 << 31),
-        ("HCRX_EL2: EnAS0, EnALS, EnASR, MSCEn, TCR2En, SCTLR2En, D128En", el2.HCX.hcrx_el2, 0x2_c807),
-        ("HCRX_EL2: GCSEn, EnFPM, SRMASKEn", el2.HCX.hcrx_el2, 1 << 22 | 1 << 23 | 1 << 26),
+        (
+            "HCR_EL2: APK, API, EnSCXT, ATA, RW",
+            el2.el2.hcr_el2,
+            1 << 40 | 1 << 41 | 1 << 53 | 1 << 56 | 1 << 31,
+        ),
+        (
+            "HCRX_EL2: EnAS0, EnALS, EnASR, MSCEn, TCR2En, SCTLR2En, D128En",
+            el2.HCX.hcrx_el2,
+            0x2_c807,
+        ),
+        (
+            "HCRX_EL2: GCSEn, EnFPM, SRMASKEn",
+            el2.HCX.hcrx_el2,
+            1 << 22 | 1 << 23 | 1 << 26,
+        ),
         ("HFGRTR_EL2", el2.FGT.hfgrtr_el2, 0xfff4 << 48),
         ("HFGWTR_EL2", el2.FGT.hfgwtr_el2, 0xfff4 << 48),
         ("HFGITR_EL2", el2.FGT.hfgitr_el2, 0x1f << 55),

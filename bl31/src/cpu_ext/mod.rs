@@ -151,7 +151,7 @@ macro_rules! every_extension {
         $crate::cpu_ext::and_made_up! {
             $with $arguments
             sel2: EL2, SEL2;
-            ras: RAS, RAS_RECORDS, IESB;
+            ras: RAS, RAS_RECORDS, RAS_NO_RECORDS, IESB;
             pauth: PAUTH;
             sme: TPIDR2, SME, SME2, SME_FA64;
             aarch32: AA32_EL1, SPSR_AA32;

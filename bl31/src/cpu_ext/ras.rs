@@ -2,7 +2,8 @@
 //! ESB deferred is in DISR_EL1, a virtual SError in VDISR_EL2 and VSESR_EL2.
 //!
 //! Error records are the system's, not a world's; only which one is selected is switched. Fault
-//! injection (SCR_EL3.FIEN) stays trapped.
+//! injection (SCR_EL3.FIEN) stays trapped wherever there is a record to inject a fault into: one world's
+//! fault would be taken by the other.
 
 use crate::context::{
     el3::{Control, Register::Scr},
@@ -12,9 +13,8 @@ use crate::context::{
 
 /// SCR_EL3.TERR: error record registers.
 const TERR: Control = Control::trap(Scr, 1 << 15);
-/// SCR_EL3.FIEN: fault injection. Janus keeps it closed, and says with TF-A's BL31 (without its
-/// FAULT_INJECTION_SUPPORT) that it comes with RAS: TF-A's tests take another answer for an error.
-const FIEN: Control = Control::trap(Scr, 1 << 21);
+/// SCR_EL3.FIEN: fault injection.
+const FIEN: Control = Control::enable(Scr, 1 << 21);
 
 /// SCTLR_EL3.IESB.
 const SCTLR_IESB: u64 = 1 << 21;
@@ -28,7 +28,7 @@ extension! {
     /// ID_AA64PFR0_EL1.RAS. A deferred SError is also the one that an ESB of EL2 finds.
     pub RAS = "RAS";
     present: |id| field(id.pfr0, 28) != 0;
-    opens: [TERR, FIEN];
+    opens: [TERR];
     common: Disr { disr_el1 = "S3_0_C12_C1_1" }
     el2: RasEl2 {
         vdisr_el2 = "S3_4_C12_C1_1",
@@ -43,6 +43,14 @@ extension! {
     opens: [];
     found: rarely;
     el1: RasRecords { errselr_el1 = "S3_0_C5_C3_1" }
+}
+
+extension! {
+    /// There are none: the registers of fault injection are what the CPU makes of them, and TF-A's tests,
+    /// which want to be told of FIEN wherever there is FEAT_RAS, are told the truth.
+    pub RAS_NO_RECORDS = "";
+    present: |id| field(id.pfr0, 28) != 0 && id.erridr & 0xffff == 0;
+    opens: [FIEN];
 }
 
 extension! {

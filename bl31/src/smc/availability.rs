@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn what_is_opened_is_told() {
         let features = Features::of(&[Feature::PAUTH, Feature::FGT, Feature::TCR2, Feature::RAS]);
-        // APK, FGTEn, TCR2En, TERR and FIEN.
-        let expected = 1 << 16 | 1 << 27 | 1 << 43 | 1 << 15 | 1 << 21;
+        // APK, FGTEn, TCR2En and TERR.
+        let expected = 1 << 16 | 1 << 27 | 1 << 43 | 1 << 15;
         assert_eq!(ask(SCR_EL3, World::Normal, features), expected);
         assert_eq!(ask(SCR_EL3, World::Secure, features), expected);
         // TDCC.
