@@ -76,7 +76,8 @@ impl<const CORES: usize> Tree<CORES> {
 
     /// What `peer` asks for at `level`: an off core as deep as the platform goes.
     fn asks(&self, peer: usize, level: usize) -> u8 {
-        self.request.get(peer).map_or(0, |request| request[level])
+        let request = self.request.get(peer).and_then(|r| r.get(level));
+        request.copied().unwrap_or(0)
     }
 
     /// Lets `core` sleep as `suspend` says, and finds what the domains above do.
@@ -236,7 +237,8 @@ impl<const CORES: usize> Tree<CORES> {
         if peers.all(|peer| self.asks(peer, level) == OFF) {
             return Some(Kind::PowerDown);
         }
-        match self.sleep.get(first).map_or(0, |node| node[level].depth) {
+        let sleep = self.sleep.get(first).and_then(|node| node.get(level));
+        match sleep.map_or(0, |sleep| sleep.depth) {
             0 => None,
             depth => Some(kind::<P>(level, depth)),
         }

@@ -3,7 +3,9 @@
 //! Janus' linked image is held against what BL2 and the lower exception levels rely on: where it
 //! is entered, where its bytes may end, and that it leaves the FP and SIMD registers alone.
 
+use crate::call_graph::Graph;
 use crate::cli::{BuildArgs, Plat, Runtime};
+use crate::no_panic;
 use crate::stack_depth::{self, Stacks};
 use crate::tfa::Built;
 use crate::toolchain::{self, Kind};
@@ -61,7 +63,7 @@ pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
 /// Checks the linked image and flattens it to `name`.
 fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
-    check(&bytes).with_context(|| format!("{} cannot be used", elf.display()))?;
+    check(&bytes, args.debug).with_context(|| format!("{} cannot be used", elf.display()))?;
     image::flatten(
         &elf,
         &paths::out().join(format!(
@@ -83,8 +85,8 @@ pub fn elf(args: &BuildArgs) -> Result<PathBuf> {
     build(args, args.plat.feature())
 }
 
-/// Checks the linked image.
-fn check(elf: &[u8]) -> Result<()> {
+/// Checks the linked image; `debug`: one with assertions, which may panic.
+fn check(elf: &[u8], debug: bool) -> Result<()> {
     let file = object::File::parse(elf)?;
     let [entry, loaded_limit, limit] = PLACE.map(|name| address_of(&file, name));
     let (entry, loaded_limit, limit) = (entry?, loaded_limit?, limit?);
@@ -113,7 +115,11 @@ fn check(elf: &[u8]) -> Result<()> {
             end - limit
         );
     }
-    stack_depth::check(&file, STACKS)?;
+    let graph = Graph::read(&file)?;
+    stack_depth::check(&graph, STACKS)?;
+    if !debug {
+        no_panic::check(&graph)?;
+    }
     let uses = simd_uses(&file)?;
     if let Some((address, word, function)) = uses.first() {
         bail!(

@@ -15,10 +15,10 @@ pub fn clean_range(address: usize, bytes: usize) {
     unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
     let line = 4 << (ctr >> 16 & 0xf);
     let mut at = address & !(line - 1);
-    while at < address + bytes {
+    while at < address.wrapping_add(bytes) {
         // SAFETY: cleaning and invalidating a line changes no memory as this core sees it.
         unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
-        at += line;
+        at = at.wrapping_add(line);
     }
     barrier::dsb(barrier::SY);
 }

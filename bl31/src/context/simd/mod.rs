@@ -125,7 +125,7 @@ impl Simd {
     /// The memory that a core with vectors of `length` bytes needs. At least 16, even without SVE: FP.
     pub const fn room(length: u16) -> usize {
         let length = length as usize;
-        Q_SIZE + 32 * length + 2 * length + (length / 8).next_multiple_of(16)
+        Q_SIZE + 32 * length + 2 * length + length.div_ceil(128) * 16
     }
 
     /// A core that never was on. `memory` is aligned to 16 bytes and has [`Simd::room`] for FP.
