@@ -3,13 +3,14 @@
 use crate::boot_params::Image;
 use crate::context::{Policy, SpmcMode};
 use crate::hw::shared_ram;
-use crate::messages::info;
+use crate::messages::{info, warning};
 use crate::services::partitions;
+use crate::spsr;
 use crate::system::{Spmc, Sri};
 use core::fmt;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
-use janus_spmd::manifest::{Manifest, ManifestError};
+use janus_spmd::manifest::{Known, Manifest, ManifestError, Reason};
 use janus_spmd::{SpmcConfig, Spmd};
 
 /// Makes sense of BL32's record and the SPMC manifest.
@@ -28,7 +29,17 @@ pub fn find(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
         return Err(NoSpmc::Place(image.range));
     }
 
-    let sel2 = manifest.at_sel2(Policy::cpu_has_sel2())?;
+    for oddity in manifest.warnings() {
+        warning!("the SPMC manifest: {oddity}");
+    }
+    let known = Known {
+        cpu_has_sel2: Policy::cpu_has_sel2(),
+        // TF-A's BL2 leaves it to EL3: zero.
+        bl2_level: Some(bl32.entry.spsr)
+            .filter(|spsr| *spsr != 0)
+            .map(|spsr| spsr::el(spsr.into())),
+    };
+    let (sel2, reason) = manifest.at_sel2(known)?;
     let mode = match (manifest.switch_all, sel2) {
         (true, true) => SpmcMode::All,
         (false, true) => SpmcMode::SEl2,
@@ -36,11 +47,13 @@ pub fn find(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
         (_, false) => SpmcMode::SEl1,
     };
     let (id, version) = (manifest.id, manifest.version);
-    info!(
-        "SPMC {id:#x}, FF-A {version}, at {:#x}, S-EL{}",
-        image.entry,
-        1 + u8::from(sel2)
-    );
+    let (entry, level) = (image.entry, 1 + u8::from(sel2));
+    if reason == Reason::Nothing {
+        info!("SPMC {id:#x}, FF-A {version}, at {entry:#x}, S-EL{level}");
+        warning!("S-EL{level} is a guess: {reason}");
+    } else {
+        info!("SPMC {id:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
+    }
     let spmd = Spmd::with_spmc(SpmcConfig {
         id,
         version,

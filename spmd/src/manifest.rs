@@ -41,6 +41,78 @@ pub struct Manifest {
     pub sri: u32,
     /// `janus,doorbell-sgi`: the Group 0 SGI by which the SPMC asks EL3 to send it.
     pub doorbell: Option<u32>,
+    /// For [`Manifest::warnings`].
+    pub oddities: Oddities,
+}
+
+/// What a manifest has that is taken all the same.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Oddities {
+    /// Properties, by their index.
+    forms: u16,
+    no_state: bool,
+}
+
+/// What the manifest should say otherwise. TF-A's C BL31 takes it, and so does Janus.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Warning {
+    /// The property should have so many 32-bit cells.
+    Cells(&'static str, u8),
+    /// There is no `exec_state`: taken as AArch64.
+    NoExecutionState,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Cells(name, 1) => write!(f, "`{name}` should be one cell: {name} = <VALUE>"),
+            Self::Cells(name, cells) => write!(
+                f,
+                "`{name}` should be {cells} cells: {name} = <HIGH LOW>, such as <0x0 0xe100000>"
+            ),
+            Self::NoExecutionState => {
+                f.write_str("no `exec_state`, taken as AArch64: add exec_state = <0>")
+            }
+        }
+    }
+}
+
+/// What else tells at which level the SPMC runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Known {
+    /// The CPU has S-EL2.
+    pub cpu_has_sel2: bool,
+    /// The exception level in BL2's entry point of the SPMC, where that names one.
+    pub bl2_level: Option<u8>,
+}
+
+/// What decided the SPMC's exception level.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// `janus,spmc-el`.
+    Property,
+    /// The CPU has no S-EL2.
+    Cpu,
+    /// The `hypervisor` node.
+    Hypervisor,
+    /// BL2's entry point.
+    Bl2,
+    /// Nothing: S-EL1, for want of better.
+    Nothing,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Property => "janus,spmc-el",
+            Self::Cpu => "the CPU has no S-EL2",
+            Self::Hypervisor => "its manifest has a `hypervisor` node",
+            Self::Bl2 => "BL2 says so",
+            Self::Nothing => {
+                "nothing says at which level it runs: set janus,spmc-el = <1> or <2> in its manifest"
+            }
+        })
+    }
 }
 
 /// Where the SPMC is.
@@ -167,7 +239,14 @@ impl Manifest {
         }
         let mut attribute = tree.attribute.ok_or(ManifestError::NoAttributeNode)?;
         let (id, major) = (attribute.required(SPMC_ID), attribute.required(MAJ_VER));
-        let (minor, state) = (attribute.required(MIN_VER), attribute.required(EXEC_STATE));
+        let minor = attribute.required(MIN_VER);
+        let state = match attribute.values[EXEC_STATE] {
+            Some(_) => attribute.cell(EXEC_STATE).unwrap_or(0),
+            None => {
+                attribute.odd |= 1 << EXEC_STATE;
+                0
+            }
+        };
         let load_address = attribute.address(LOAD_ADDRESS);
         let entry = attribute.address(ENTRYPOINT);
         let size = attribute.cell(BINARY_SIZE);
@@ -206,7 +285,25 @@ impl Manifest {
             switch_all: attribute.values[SWITCH_ALL].is_some(),
             sri,
             doorbell,
+            oddities: Oddities {
+                forms: attribute.odd,
+                no_state: attribute.values[EXEC_STATE].is_none(),
+            },
         })
+    }
+
+    /// What was taken though it should be written otherwise.
+    pub fn warnings(&self) -> impl Iterator<Item = Warning> {
+        let Oddities { forms, no_state } = self.oddities;
+        NAMES
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| forms >> index & 1 != 0)
+            .map(move |(index, &name)| match index {
+                EXEC_STATE if no_state => Warning::NoExecutionState,
+                LOAD_ADDRESS | ENTRYPOINT => Warning::Cells(name, 2),
+                _ => Warning::Cells(name, 1),
+            })
     }
 
     /// Where the SPMC is, with BL2's record of the BL32 image (`base`, `size` in bytes, `entry`) for
@@ -229,16 +326,19 @@ impl Manifest {
         Ok(Image { range, entry })
     }
 
-    /// Whether the SPMC runs at S-EL2, on a CPU that has it or not: as `janus,spmc-el` says, else
-    /// where the manifest has a `hypervisor` node and the CPU has S-EL2.
+    /// Whether the SPMC runs at S-EL2, and what decided it: `janus,spmc-el`, else what the CPU cannot do,
+    /// else the `hypervisor` node, else what BL2 says.
     ///
     /// # Errors
     /// [`ManifestError::NoSecureEl2`].
-    pub fn at_sel2(&self, cpu_has_sel2: bool) -> Result<bool, ManifestError> {
-        match self.exception_level {
-            Some(2) if !cpu_has_sel2 => Err(ManifestError::NoSecureEl2),
-            Some(level) => Ok(level == 2),
-            None => Ok(self.hypervisor && cpu_has_sel2),
+    pub fn at_sel2(&self, known: Known) -> Result<(bool, Reason), ManifestError> {
+        match (self.exception_level, known.bl2_level) {
+            (Some(2), _) if !known.cpu_has_sel2 => Err(ManifestError::NoSecureEl2),
+            (Some(level), _) => Ok((level == 2, Reason::Property)),
+            _ if !known.cpu_has_sel2 => Ok((false, Reason::Cpu)),
+            _ if self.hypervisor => Ok((true, Reason::Hypervisor)),
+            (None, Some(level @ 1..=2)) => Ok((level == 2, Reason::Bl2)),
+            _ => Ok((false, Reason::Nothing)),
         }
     }
 }
@@ -343,12 +443,15 @@ struct Attributes<'a> {
     values: [Option<&'a [u8]>; NAMES.len()],
     /// The first fault that a look at them found; what it was found with read as absent or zero.
     fault: Option<ManifestError>,
+    /// Those that are taken though their form is not the right one: a bit for each.
+    odd: u16,
 }
 
 impl<'a> Attributes<'a> {
     const NONE: Self = Self {
         values: [None; NAMES.len()],
         fault: None,
+        odd: 0,
     };
 
     fn set(&mut self, name: &[u8], value: &'a [u8]) {
@@ -359,25 +462,45 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// A number of `BYTES` bytes.
-    fn bytes<const BYTES: usize>(&mut self, index: usize) -> Option<[u8; BYTES]> {
+    /// The big-endian number of `CELLS` cells that a property holds.
+    ///
+    /// TF-A's C BL31 reads the first cells of a longer property, and does without an address of one
+    /// cell. So manifests exist that have these, and they are taken, with a warning.
+    #[inline(never)]
+    fn number(&mut self, index: usize, cells: u8) -> Option<u64> {
         let value = self.values[index]?;
-        let bytes = value.try_into().ok();
-        if bytes.is_none() {
-            let fault = ManifestError::WrongSize(NAMES[index], (BYTES / 4) as u8);
+        let (words, rest) = value.as_chunks::<4>();
+        let word = |at: usize| words.get(at).copied().map_or(0, u32::from_be_bytes);
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        let own = index >= SPMC_EL;
+        let number = match (words.len(), cells) {
+            _ if !rest.is_empty() => None,
+            (1, 1) => return Some(word(0).into()),
+            (2, 2) => return Some(pair(word(0), word(1))),
+            // What is Janus' own has one form.
+            _ if own => None,
+            (1, 2) => Some(word(0).into()),
+            // A size of two cells is a number of 64 bits, or C's first cell where that makes no sense.
+            (2, 1) if index == BINARY_SIZE && word(0) == 0 => Some(word(1).into()),
+            (2.., 1) => Some(word(0).into()),
+            (3.., 2) => Some(pair(word(0), word(1))),
+            _ => None,
+        };
+        if number.is_some() {
+            self.odd |= 1 << index;
+        } else {
+            let fault = ManifestError::WrongSize(NAMES[index], cells);
             self.fault.get_or_insert(fault);
         }
-        bytes
+        number
     }
 
-    #[inline(never)]
     fn cell(&mut self, index: usize) -> Option<u32> {
-        self.bytes(index).map(u32::from_be_bytes)
+        self.number(index, 1).map(|number| number as u32)
     }
 
-    #[inline(never)]
     fn address(&mut self, index: usize) -> Option<u64> {
-        self.bytes(index).map(u64::from_be_bytes)
+        self.number(index, 2)
     }
 
     fn required(&mut self, index: usize) -> u32 {
