@@ -35,6 +35,7 @@ pub mod spsr;
 pub mod sri;
 pub mod system;
 pub mod topology;
+pub mod transfer_list;
 pub mod traps;
 pub mod world;
 

@@ -34,6 +34,8 @@ const PLACE: [&str; 3] = ["platform_image", "platform_loaded_end", "platform_end
 pub fn code(plat: Plat) -> Range<u64> {
     match plat {
         Plat::Qemu => 0x0e09_0000..0x0e10_0000,
+        // From TF-A 2.14 on it may end later.
+        Plat::Fvp => 0x0400_3000..0x0406_0000,
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Plat {
     /// QEMU's `virt` machine.
     #[default]
     Qemu,
+    /// Arm's Base FVP, RevC and older, and the Foundation FVP; here on a QEMU with a board of ours.
+    Fvp,
 }
 
 impl Plat {
@@ -50,6 +52,29 @@ impl Plat {
     pub fn feature(self) -> &'static str {
         match self {
             Plat::Qemu => "qemu",
+            Plat::Fvp => "fvp",
+        }
+    }
+
+    /// Its name on the command line, and TF-A's.
+    pub fn name(self) -> &'static str {
+        self.feature()
+    }
+
+    /// Memory of a machine in MiB, where nobody asks for another size. The FVP's is more than fits below
+    /// 4 GiB.
+    pub fn memory(self) -> u32 {
+        match self {
+            Plat::Qemu => 1024,
+            Plat::Fvp => 4096,
+        }
+    }
+
+    /// Where BL2 puts the SPMC of the tests.
+    pub fn spmc(self) -> u64 {
+        match self {
+            Plat::Qemu => 0x0e10_0000,
+            Plat::Fvp => 0x0600_0000,
         }
     }
 }

@@ -1,9 +1,11 @@
-//! A running machine and its two consoles.
+//! A running machine and its consoles.
 //!
-//! UART0 (EL3 and the normal world) is QEMU's standard input and output, UART1 (the SPMC) a socket
-//! that QEMU connects to. Both are written to a log and can be echoed; what waits for text gives up
-//! when the machine says nothing for a while or takes too long as a whole.
+//! The first UART (the normal world's, on QEMU virt EL3's too) is QEMU's standard input and output, each
+//! other one (the SPMC's, on the FVP EL3's before it) a socket that QEMU connects to. All are written to a
+//! log and can be echoed; what waits for text gives up when the machine says nothing for a while or takes
+//! too long as a whole.
 
+use crate::cli::Plat;
 use crate::qemu::{Machine, Qemu};
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
@@ -11,17 +13,57 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Which console.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Uart {
-    /// EL3 and the normal world.
+    /// The normal world, and EL3 where it has none of its own.
     Normal,
     /// The SPMC.
     Secure,
+    /// EL3.
+    El3,
+}
+
+impl Uart {
+    /// What its lines begin with in a log.
+    fn mark(self) -> &'static str {
+        match self {
+            Uart::Normal => "",
+            Uart::Secure => "S| ",
+            Uart::El3 => "3| ",
+        }
+    }
+
+    /// The machine's UARTs after the first one, in their order.
+    fn others(plat: Plat) -> &'static [Uart] {
+        match plat {
+            Plat::Qemu => &[Uart::Secure],
+            Plat::Fvp => &[Uart::El3, Uart::Secure],
+        }
+    }
+}
+
+/// Gives QEMU a socket for each UART after the first one; the listeners are ours.
+fn sockets(command: &mut Command, plat: Plat, dir: &Path) -> Result<Vec<(Uart, UnixListener)>> {
+    let mut listeners = Vec::new();
+    for (index, uart) in Uart::others(plat).iter().enumerate() {
+        let path = dir.join(format!("uart{}", index + 1));
+        let listener = UnixListener::bind(&path)?;
+        command
+            .arg("-chardev")
+            .arg(format!(
+                "socket,id=uart{},path={}",
+                index + 1,
+                path.display()
+            ))
+            .args(["-serial", &format!("chardev:uart{}", index + 1)]);
+        listeners.push((*uart, listener));
+    }
+    Ok(listeners)
 }
 
 /// What comes from a machine.
@@ -62,16 +104,17 @@ pub struct Running {
     limits: Limits,
     start: Instant,
     last: Instant,
-    /// Everything UART0 said.
+    /// Everything the normal world's UART said.
     pub normal: String,
-    /// Everything UART1 said.
+    /// Everything the SPMC's UART said.
     pub secure: String,
+    el3: String,
     lines: VecDeque<(Uart, String)>,
-    partial: [String; 2],
+    partial: [String; 3],
     /// Text that means that waiting for anything else is in vain.
     pub fatal: &'static [&'static str],
-    /// How far [`Running::expect`] has read in `normal` and `secure`.
-    seen: [usize; 2],
+    /// How far [`Running::expect`] has read in `normal`, `secure` and `el3`.
+    seen: [usize; 3],
     ended: bool,
     _socket: tempfile::TempDir,
 }
@@ -89,14 +132,9 @@ pub fn start(
 ) -> Result<Running> {
     // A socket's path is limited to 108 bytes, so it is not put below target/.
     let socket = tempfile::Builder::new().prefix("janus-").tempdir()?;
-    let path = socket.path().join("uart1");
-    let listener = UnixListener::bind(&path)?;
     let mut command = qemu.command(machine);
     command.args(["-monitor", "none", "-serial", "stdio"]);
-    command
-        .arg("-chardev")
-        .arg(format!("socket,id=secure,path={}", path.display()))
-        .args(["-serial", "chardev:secure"]);
+    let listeners = sockets(&mut command, machine.plat, socket.path())?;
     if let Some(dir) = log.parent() {
         std::fs::create_dir_all(dir)?;
     }
@@ -115,11 +153,14 @@ pub fn start(
         pump(stdout, Uart::Normal, &normal);
         let _ = normal.send(Event::End);
     });
-    std::thread::spawn(move || {
-        if let Ok((stream, _)) = listener.accept() {
-            pump(stream, Uart::Secure, &sender);
-        }
-    });
+    for (uart, listener) in listeners {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            if let Ok((stream, _)) = listener.accept() {
+                pump(stream, uart, &sender);
+            }
+        });
+    }
     Ok(Running {
         stdin: child.stdin.take(),
         child,
@@ -132,10 +173,11 @@ pub fn start(
         last: Instant::now(),
         normal: String::new(),
         secure: String::new(),
+        el3: String::new(),
         lines: VecDeque::new(),
         partial: Default::default(),
         fatal: &[],
-        seen: [0; 2],
+        seen: [0; 3],
         ended: false,
         _socket: socket,
     })
@@ -164,14 +206,14 @@ impl Running {
         match self.events.recv_timeout(idle.min(total)) {
             Ok(Event::Bytes(uart, bytes)) => self.add(uart, &bytes),
             Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => {
-                // The other console may still have something on its way.
+                // The other consoles may still have something on their way.
                 while let Ok(event) = self.events.recv_timeout(Duration::from_millis(200)) {
                     if let Event::Bytes(uart, bytes) = event {
                         self.add(uart, &bytes);
                     }
                 }
-                for (index, uart) in [(0, Uart::Normal), (1, Uart::Secure)] {
-                    let rest = std::mem::take(&mut self.partial[index]);
+                for uart in [Uart::Normal, Uart::Secure, Uart::El3] {
+                    let rest = std::mem::take(&mut self.partial[uart as usize]);
                     if !rest.is_empty() {
                         self.line(uart, rest);
                     }
@@ -200,6 +242,7 @@ impl Running {
         match uart {
             Uart::Normal => self.normal.push_str(&text),
             Uart::Secure => self.secure.push_str(&text),
+            Uart::El3 => self.el3.push_str(&text),
         }
         let mut pieces = text.split('\n');
         self.partial[index].push_str(pieces.next().unwrap_or_default());
@@ -210,7 +253,7 @@ impl Running {
     }
 
     fn line(&mut self, uart: Uart, line: String) {
-        let mark = if uart == Uart::Secure { "S| " } else { "" };
+        let mark = uart.mark();
         let _ = writeln!(self.log, "{mark}{line}");
         if self.echo {
             let _ = writeln!(std::io::stdout(), "{mark}{line}");
@@ -233,21 +276,24 @@ impl Running {
         }
     }
 
-    /// Waits until a console says `text`, whole line or not, after what was expected of it before.
+    /// Waits until a console, or EL3's own, says `text`, whole line or not, after what was expected of it
+    /// before.
     ///
     /// # Errors
     /// The machine hangs or ends without it.
     pub fn expect(&mut self, uart: Uart, text: &str) -> Result<()> {
         loop {
-            let all = if uart == Uart::Normal {
-                &self.normal
-            } else {
-                &self.secure
-            };
-            let from = self.seen[uart as usize];
-            if let Some(at) = all[from..].find(text) {
-                self.seen[uart as usize] = from + at + text.len();
-                return Ok(());
+            for uart in [uart, Uart::El3] {
+                let all = match uart {
+                    Uart::Normal => &self.normal,
+                    Uart::Secure => &self.secure,
+                    Uart::El3 => &self.el3,
+                };
+                let from = self.seen[uart as usize];
+                if let Some(at) = all[from..].find(text) {
+                    self.seen[uart as usize] = from + at + text.len();
+                    return Ok(());
+                }
             }
             let all = &self.normal;
             if let Some(what) = self.fatal.iter().find(|what| all.contains(*what)) {
@@ -303,51 +349,52 @@ impl Drop for Running {
     }
 }
 
-/// Runs a machine with UART0 on this terminal. `true` if QEMU's exit status is 0.
+/// Runs a machine with its first UART on this terminal. `true` if QEMU's exit status is 0.
 ///
 /// # Errors
 /// QEMU does not start.
-pub fn interactive(qemu: &Qemu, machine: &Machine, secure_log: &Path) -> Result<bool> {
+pub fn interactive(qemu: &Qemu, machine: &Machine, log: &Path) -> Result<bool> {
     let socket = tempfile::Builder::new().prefix("janus-").tempdir()?;
-    let path = socket.path().join("uart1");
-    let listener = UnixListener::bind(&path)?;
     let mut command = qemu.command(machine);
     command.args(["-serial", "mon:stdio"]);
-    command
-        .arg("-chardev")
-        .arg(format!("socket,id=secure,path={}", path.display()))
-        .args(["-serial", "chardev:secure"]);
-    if let Some(dir) = secure_log.parent() {
+    let listeners = sockets(&mut command, machine.plat, socket.path())?;
+    if let Some(dir) = log.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    let mut log = File::create(secure_log)?;
-    std::thread::spawn(move || {
-        let Ok((mut stream, _)) = listener.accept() else {
-            return;
-        };
-        let (mut line, mut byte) = (Vec::new(), [0; 256]);
-        while let Ok(n @ 1..) = stream.read(&mut byte) {
-            for b in &byte[..n] {
-                match b {
-                    b'\n' => {
-                        line.push(b'\n');
-                        let _ = log.write_all(&line);
-                        // QEMU has the terminal in raw mode: a line begins where we say so.
-                        let mut out = b"\rS| ".to_vec();
-                        out.extend(&line);
-                        out.push(b'\r');
-                        let _ = std::io::stdout().lock().write_all(&out);
-                        let _ = std::io::stdout().flush();
-                        line.clear();
-                    }
-                    b'\r' => {}
-                    b => line.push(*b),
-                }
+    let log = File::create(log)?;
+    for (uart, listener) in listeners {
+        let log = log.try_clone()?;
+        std::thread::spawn(move || {
+            if let Ok((stream, _)) = listener.accept() {
+                show_lines(uart, stream, log);
             }
-        }
-    });
+        });
+    }
     Ok(command
         .status()
         .with_context(|| format!("cannot start {:?}", command.get_program()))?
         .success())
+}
+
+/// Puts what a UART says on the terminal and into the log, whole lines with a mark.
+fn show_lines(uart: Uart, mut from: impl Read, mut log: File) {
+    let (mut line, mut bytes) = (Vec::new(), [0; 256]);
+    while let Ok(n @ 1..) = from.read(&mut bytes) {
+        for byte in &bytes[..n] {
+            match byte {
+                b'\n' => {
+                    line.push(b'\n');
+                    let marked = [uart.mark().as_bytes(), &line].concat();
+                    let _ = log.write_all(&marked);
+                    // QEMU has the terminal in raw mode: a line begins where we say so.
+                    let out = [b"\r", &marked[..], b"\r"].concat();
+                    let _ = std::io::stdout().lock().write_all(&out);
+                    let _ = std::io::stdout().flush();
+                    line.clear();
+                }
+                b'\r' => {}
+                byte => line.push(*byte),
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
-//! Packs the images of a system into what QEMU's flash holds: BL1, and the FIP behind it.
+//! Packs the images of a system into what the machine's flash holds: BL1, and the FIP behind it (QEMU
+//! virt) or in a second flash (FVP).
 
+use crate::cli::Plat;
 use crate::{paths, proc, tfa};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -8,8 +10,10 @@ use std::process::Command;
 
 /// Where BL1 looks for the FIP in the flash.
 const FIP_OFFSET: usize = 0x4_0000;
-/// The size of QEMU virt's first flash bank.
+/// The size of a flash, on both machines.
 const FLASH_SIZE: usize = 64 << 20;
+/// The file of the FVP's first flash, beside that of the FIP's.
+pub const BL1: &str = "bl1-flash.bin";
 
 /// What goes into a FIP beside BL2. What is missing is left out.
 #[derive(Default, Clone)]
@@ -39,7 +43,8 @@ pub fn pack(built: &tfa::Built, images: &Images, dir: &Path) -> Result<PathBuf> 
     let fip = dir.join("fip.bin");
     let mut tool = Command::new(&built.fiptool);
     tool.arg("create").arg("--tb-fw").arg(&built.bl2);
-    let mut put = |option: &str, file: &Path| -> Result<()> {
+    let mut packed = Vec::new();
+    let mut put = |option: &'static str, file: &Path| -> Result<()> {
         if !file.is_file() {
             bail!(
                 "{} is not there, it was to go into the FIP as {option}",
@@ -47,14 +52,18 @@ pub fn pack(built: &tfa::Built, images: &Images, dir: &Path) -> Result<PathBuf> 
             );
         }
         tool.arg(option).arg(file);
+        packed.push(option);
         Ok(())
     };
     put("--soc-fw", &images.bl31)?;
     if let Some(file) = &images.bl32 {
         put("--tos-fw", file)?;
     }
-    for (index, file) in images.bl32_extra.iter().enumerate() {
-        put(&format!("--tos-fw-extra{}", index + 1), file)?;
+    for (option, file) in ["--tos-fw-extra1", "--tos-fw-extra2"]
+        .into_iter()
+        .zip(&images.bl32_extra)
+    {
+        put(option, file)?;
     }
     if let Some(file) = &images.manifest {
         put("--tos-fw-config", &device_tree(file, dir)?)?;
@@ -65,20 +74,33 @@ pub fn pack(built: &tfa::Built, images: &Images, dir: &Path) -> Result<PathBuf> 
     if let Some(file) = &images.bl33 {
         put("--nt-fw", file)?;
     }
+    for (option, file) in &built.configs {
+        if !packed.contains(option) {
+            tool.arg(option).arg(file);
+        }
+    }
     for (uuid, file) in &images.partitions {
         tool.arg("--blob")
             .arg(format!("uuid={uuid},file={}", file.display()));
     }
     tool.arg(&fip);
     proc::logged(&mut tool, &dir.join("fiptool.log"))?;
-    flash(&built.bl1, &fip, dir)
+    flash(built, &fip, dir)
 }
 
-/// Puts BL1 and a FIP together as the flash has them.
+/// Writes what the flash holds to `flash.bin` in `dir` and returns its path; on the FVP, BL1's flash is
+/// beside it, as [`BL1`].
 ///
 /// # Errors
 /// They do not fit: the message has the sizes.
-pub fn flash(bl1: &Path, fip: &Path, dir: &Path) -> Result<PathBuf> {
+pub fn flash(built: &tfa::Built, fip: &Path, dir: &Path) -> Result<PathBuf> {
+    let bl1 = &built.bl1;
+    let flash = dir.join("flash.bin");
+    if built.plat == Plat::Fvp {
+        fill(bl1, &dir.join(BL1))?;
+        fill(fip, &flash)?;
+        return Ok(flash);
+    }
     let mut bytes = fs::read(bl1).with_context(|| format!("cannot read {}", bl1.display()))?;
     if bytes.len() > FIP_OFFSET {
         bail!(
@@ -95,9 +117,27 @@ pub fn flash(bl1: &Path, fip: &Path, dir: &Path) -> Result<PathBuf> {
             bytes.len() - FLASH_SIZE
         );
     }
-    let flash = dir.join("flash.bin");
     fs::write(&flash, bytes).with_context(|| format!("cannot write {}", flash.display()))?;
     Ok(flash)
+}
+
+/// Writes `from` to the beginning of a flash of its own.
+fn fill(from: &Path, to: &Path) -> Result<()> {
+    let size = fs::copy(from, to)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    if size > FLASH_SIZE as u64 {
+        bail!(
+            "{} has {size} bytes, {} too many for the flash",
+            from.display(),
+            size - FLASH_SIZE as u64
+        );
+    }
+    // QEMU wants the whole flash; the file has a hole for what is not used.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(to)?
+        .set_len(FLASH_SIZE as u64)
+        .with_context(|| format!("cannot write {}", to.display()))
 }
 
 /// Compiles a `.dts`; any other file is taken as it is.

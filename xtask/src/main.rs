@@ -12,6 +12,7 @@ mod call_graph;
 mod cli;
 mod console;
 mod fip;
+mod fvp_machine;
 mod image;
 mod no_panic;
 mod packages;

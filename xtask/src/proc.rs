@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,6 +28,39 @@ pub fn logged(command: &mut Command, log: &Path) -> Result<()> {
         .stderr(err)
         .status()
         .with_context(|| format!("cannot start `{name}`"))?;
+    if !status.success() {
+        bail!(
+            "`{name}` failed ({status}).\nlog: {}\n{}",
+            log.display(),
+            tail(log)
+        );
+    }
+    Ok(())
+}
+
+/// As [`logged`], and shows each line of its standard output to `seen`.
+///
+/// # Errors
+/// As [`logged`].
+pub fn logged_with(command: &mut Command, log: &Path, seen: impl Fn(&str)) -> Result<()> {
+    let name = shown(command);
+    if let Some(dir) = log.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    let mut out = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(out.try_clone()?)
+        .spawn()
+        .with_context(|| format!("cannot start `{name}`"))?;
+    let lines = child.stdout.take().context("its output is a pipe")?;
+    for line in BufReader::new(lines).lines() {
+        let line = line?;
+        writeln!(out, "{line}")?;
+        seen(&line);
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!(
             "`{name}` failed ({status}).\nlog: {}\n{}",

@@ -1,6 +1,7 @@
-//! QEMU's `virt` machine: which QEMU, and with which arguments.
+//! The machine under test: which QEMU, and with which arguments.
 
-use crate::{apt, proc, ui};
+use crate::cli::Plat;
+use crate::{apt, fip, fvp_machine, proc, ui};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +9,10 @@ use std::process::Command;
 /// Older ones lack the S-EL2 timers.
 const WANTED: (u32, u32) = (10, 0);
 
-/// Both worlds, EL2 in both, and a GICv3.
+/// QEMU's own machine: both worlds, EL2 in both, and a GICv3.
 const VIRT: &str = "virt,secure=on,virtualization=on,gic-version=3";
+/// Our board for the FVP (tests/fvp-machine).
+const FVP: &str = "fvp-base";
 
 /// A QEMU and what it needs to start.
 #[derive(Clone, Debug)]
@@ -24,7 +27,9 @@ pub struct Qemu {
 /// The machine to start.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// BL1 and FIP.
+    /// The platform that it is a machine of.
+    pub plat: Plat,
+    /// What [`crate::fip::pack`] made of BL1 and the FIP.
     pub flash: PathBuf,
     /// CPU model with its properties.
     pub cpu: String,
@@ -50,13 +55,14 @@ pub struct Machine {
 
 impl Machine {
     /// A machine as the tests use it.
-    pub fn new(flash: PathBuf) -> Machine {
+    pub fn new(plat: Plat, flash: PathBuf) -> Machine {
         Machine {
+            plat,
             flash,
             cpu: "max".into(),
             properties: None,
             smp: 4,
-            memory: 1024,
+            memory: plat.memory(),
             dtb: None,
             loaded: Vec::new(),
             icount: false,
@@ -68,11 +74,12 @@ impl Machine {
 }
 
 impl Qemu {
-    /// The QEMU to use: the user's, the system's if it is recent enough, else a private one.
+    /// The QEMU to use for a platform: the user's; for QEMU virt the system's if it is recent enough,
+    /// else a private one; for the FVP the one with our board.
     ///
     /// # Errors
     /// None can be had: the message says what to do.
-    pub fn find(user: Option<&Path>) -> Result<Qemu> {
+    pub fn find(plat: Plat, user: Option<&Path>) -> Result<Qemu> {
         if let Some(program) = user {
             let version = version(program, None).with_context(|| {
                 format!(
@@ -82,6 +89,15 @@ impl Qemu {
             })?;
             return Ok(Qemu {
                 program: program.to_owned(),
+                root: None,
+                version,
+            });
+        }
+        if plat == Plat::Fvp {
+            let program = fvp_machine::program()?;
+            let version = version(&program, None)?;
+            return Ok(Qemu {
+                program,
                 root: None,
                 version,
             });
@@ -165,7 +181,20 @@ impl Qemu {
         if !machine.reboots {
             qemu.arg("-no-reboot");
         }
-        qemu.arg("-bios").arg(&machine.flash);
+        match machine.plat {
+            Plat::Qemu => {
+                qemu.arg("-bios").arg(&machine.flash);
+            }
+            Plat::Fvp => {
+                let bl1 = machine.flash.with_file_name(fip::BL1);
+                for (unit, file) in [&bl1, &machine.flash].into_iter().enumerate() {
+                    qemu.arg("-drive").arg(format!(
+                        "if=pflash,unit={unit},format=raw,readonly=on,file={}",
+                        file.display()
+                    ));
+                }
+            }
+        }
         if let Some(dtb) = &machine.dtb {
             qemu.arg("-dtb").arg(dtb);
         }
@@ -186,11 +215,15 @@ impl Qemu {
     }
 }
 
-/// The machine, with what was asked for beyond [`VIRT`].
+/// The machine, with what was asked for beyond the usual.
 fn properties(machine: &Machine) -> String {
+    let usual = match machine.plat {
+        Plat::Qemu => VIRT,
+        Plat::Fvp => FVP,
+    };
     match &machine.properties {
-        Some(more) => format!("{VIRT},{more}"),
-        None => VIRT.to_owned(),
+        Some(more) => format!("{usual},{more}"),
+        None => usual.to_owned(),
     }
 }
 

@@ -88,7 +88,7 @@ pub fn run(args: &RunArgs) -> Result<bool> {
 /// Packages a system and describes the machine that it runs on.
 fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
     let (flash, prepared) = package(&args.fip, mode)?;
-    let qemu = Qemu::find(args.qemu.as_deref())?;
+    let qemu = Qemu::find(args.fip.build.plat, args.qemu.as_deref())?;
     qemu::announce(&qemu);
     let mut machine = Machine {
         cpu: args.cpu.clone(),
@@ -98,7 +98,7 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
         loaded: prepared.loaded.clone(),
         gdb: args.gdb,
         reboots: prepared.reboots,
-        ..Machine::new(flash)
+        ..Machine::new(args.fip.build.plat, flash)
     };
     if let Some(chosen) = &prepared.chosen {
         let dtb = paths::out().join("run/machine.dtb");

@@ -74,3 +74,32 @@ pub fn entry(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathB
     fs::write(dir.join(STAMP), "")?;
     Ok(dir)
 }
+
+/// A short name for these texts: equal texts, equal names.
+pub fn digest(texts: &[&str]) -> String {
+    // FNV-1a, each text with its length before it.
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for text in texts {
+        for byte in (text.len() as u64)
+            .to_le_bytes()
+            .iter()
+            .chain(text.as_bytes())
+        {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest;
+
+    #[test]
+    fn digests_tell_texts_apart() {
+        assert_eq!(digest(&["a", "b"]), digest(&["a", "b"]));
+        for other in [&["ab"][..], &["a", "c"], &["b", "a"], &["a", "b", ""]] {
+            assert_ne!(digest(&["a", "b"]), digest(other));
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! its options changed, so every option set has a build directory of its own; a fixed time stamp
 //! makes the images reproducible.
 
+use crate::cli::Plat;
 use crate::{apt, packages, paths, proc, store, ui};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub enum Dispatcher {
 /// What decides TF-A's images.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {
+    /// The platform.
+    pub plat: Plat,
     /// Which dispatcher, and the level of its SPMC.
     pub dispatcher: Dispatcher,
     /// BL32 has OP-TEE's header and arguments.
@@ -41,6 +44,8 @@ pub struct Options {
 
 /// The images that a build leaves, and where they were built.
 pub struct Built {
+    /// The platform that they are for.
+    pub plat: Plat,
     /// BL1, at the start of the flash.
     pub bl1: PathBuf,
     /// BL2, in the FIP.
@@ -51,13 +56,32 @@ pub struct Built {
     pub bl31_elf: PathBuf,
     /// Packs FIPs.
     pub fiptool: PathBuf,
+    /// The device trees of the firmware's own that BL2 wants beside it, each with fiptool's option.
+    pub configs: Vec<(&'static str, PathBuf)>,
 }
+
+/// The device trees that the FVP's BL2 reads: where things go, and what the hardware is. Its cores are
+/// described with the MT bit in MPIDR_EL1, as RevC has them.
+const FVP_CONFIGS: &[(&str, &str)] = &[
+    ("--fw-config", "fvp_fw_config.dtb"),
+    ("--tb-fw-config", "fvp_tb_fw_config.dtb"),
+    ("--soc-fw-config", "fvp_soc_fw_config.dtb"),
+    ("--nt-fw-config", "fvp_nt_fw_config.dtb"),
+    ("--hw-config", "fvp-base-gicv3-psci-1t.dtb"),
+];
+/// The last of them by its name in TF-A's make.
+const FVP_HW_CONFIG: &str = "FVP_DT_PREFIX=fvp-base-gicv3-psci-1t";
 
 impl Options {
     /// The arguments of TF-A's make for this option set.
     fn make_args(&self, layout: &Path) -> Vec<String> {
         let mut args: Vec<String> = Vec::new();
         let mut put = |a: &str| args.push(a.to_owned());
+        put(&format!("PLAT={}", self.plat.name()));
+        match self.plat {
+            Plat::Qemu => put("QEMU_USE_GIC_DRIVER=QEMU_GICV3"),
+            Plat::Fvp => put(FVP_HW_CONFIG),
+        }
         match self.dispatcher {
             Dispatcher::SpmdEl1 => {
                 put("SPD=spmd");
@@ -93,6 +117,9 @@ impl Options {
             Dispatcher::None => "no-spmc",
         }
         .to_owned();
+        if self.plat != Plat::Qemu {
+            name = format!("{}-{name}", self.plat.name());
+        }
         if self.optee {
             name += "-optee";
         }
@@ -114,9 +141,13 @@ pub fn build(options: &Options, tree: Option<&Path>) -> Result<Built> {
     match tree {
         Some(tree) => {
             let tree = std::path::absolute(tree)?;
-            if !tree.join("plat/qemu").is_dir() {
+            let plat = match options.plat {
+                Plat::Qemu => "plat/qemu",
+                Plat::Fvp => "plat/arm/board/fvp",
+            };
+            if !tree.join(plat).is_dir() {
                 bail!(
-                    "{} is not a TF-A source tree (no plat/qemu in it): give --tfa the top of one",
+                    "{} is not a TF-A source tree (no {plat} in it): give --tfa the top of one",
                     tree.display()
                 );
             }
@@ -169,6 +200,9 @@ fn make(options: &Options, source: &Path, base: &Path, what: &str) -> Result<()>
     let step = ui::step(what);
     let mut command = command(options, source, base);
     command.args(["bl1", "bl2", "fiptool"]);
+    if options.plat == Plat::Fvp {
+        command.arg("dtbs");
+    }
     if matches!(
         options.dispatcher,
         Dispatcher::SpmdEl1 | Dispatcher::SpmdEl2
@@ -184,9 +218,8 @@ fn command(options: &Options, source: &Path, base: &Path) -> Command {
     let mut make = Command::new("make");
     make.arg("-C")
         .arg(source)
-        .args(["-j2", "PLAT=qemu", "CROSS_COMPILE=aarch64-linux-gnu-"]);
+        .args(["-j2", "CROSS_COMPILE=aarch64-linux-gnu-"]);
     make.args([
-        "QEMU_USE_GIC_DRIVER=QEMU_GICV3",
         "BUILD_STRING=janus",
         "BUILD_MESSAGE_TIMESTAMP=\"reproducible\"",
     ]);
@@ -208,7 +241,7 @@ fn command(options: &Options, source: &Path, base: &Path) -> Command {
 }
 
 fn images(base: &Path, options: &Options) -> PathBuf {
-    base.join("qemu")
+    base.join(options.plat.name())
         .join(if options.debug { "debug" } else { "release" })
 }
 
@@ -222,12 +255,21 @@ fn built(source: &Path, base: &Path, options: &Options) -> Result<Built> {
     .into_iter()
     .find(|p| p.is_file())
     .context("TF-A's build left no fiptool")?;
+    let configs = match options.plat {
+        Plat::Qemu => Vec::new(),
+        Plat::Fvp => FVP_CONFIGS
+            .iter()
+            .map(|(option, file)| (*option, dir.join("fdts").join(file)))
+            .collect(),
+    };
     Ok(Built {
+        plat: options.plat,
         bl1: dir.join("bl1.bin"),
         bl2: dir.join("bl2.bin"),
         bl31: dir.join("bl31.bin"),
         bl31_elf: dir.join("bl31/bl31.elf"),
         fiptool,
+        configs,
     })
 }
 

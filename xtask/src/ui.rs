@@ -5,8 +5,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// After this long without a terminal's spinner, a line says that work goes on.
@@ -18,6 +18,7 @@ pub struct Step {
     start: Instant,
     spinner: Option<ProgressBar>,
     over: Arc<AtomicBool>,
+    note: Arc<Mutex<String>>,
 }
 
 /// Begins a piece of work.
@@ -25,6 +26,7 @@ pub fn step(what: impl Into<String>) -> Step {
     let what = what.into();
     let start = Instant::now();
     let over = Arc::new(AtomicBool::new(false));
+    let note = Arc::new(Mutex::new(String::new()));
     let spinner = if std::io::stderr().is_terminal() {
         let bar = ProgressBar::new_spinner()
             .with_style(
@@ -35,14 +37,15 @@ pub fn step(what: impl Into<String>) -> Step {
         bar.enable_steady_tick(Duration::from_millis(120));
         Some(bar)
     } else {
-        let (what, over) = (what.clone(), over.clone());
+        let (what, over, note) = (what.clone(), over.clone(), note.clone());
         std::thread::spawn(move || {
             let mut last = Instant::now();
             while !over.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(200));
                 if last.elapsed() >= STILL && !over.load(Ordering::Relaxed) {
                     last = Instant::now();
-                    eprintln!("  ... {what} ({} s)", start.elapsed().as_secs());
+                    let note = note.lock().unwrap_or_else(PoisonError::into_inner);
+                    eprintln!("  ... {what}{note} ({} s)", start.elapsed().as_secs());
                 }
             }
         });
@@ -53,14 +56,18 @@ pub fn step(what: impl Into<String>) -> Step {
         start,
         spinner,
         over,
+        note,
     }
 }
 
 impl Step {
     /// Says how far it is.
     pub fn note(&self, how_far: &str) {
-        if let Some(bar) = &self.spinner {
-            bar.set_message(format!("{}: {how_far}", self.what));
+        match &self.spinner {
+            Some(bar) => bar.set_message(format!("{}: {how_far}", self.what)),
+            None => {
+                *self.note.lock().unwrap_or_else(PoisonError::into_inner) = format!(": {how_far}");
+            }
         }
     }
 

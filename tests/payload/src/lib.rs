@@ -17,3 +17,4 @@
 pub mod arch;
 pub mod cases;
 pub mod framework;
+pub mod machine;

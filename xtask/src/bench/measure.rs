@@ -1,6 +1,6 @@
 //! Builds payload, plugin and FIP, runs them, and reads what the plugin counted.
 
-use crate::cli::{BuildArgs, Runtime};
+use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::console::{self, Limits};
 use crate::fip::{self, Images};
 use crate::qemu::{self, Machine, Qemu};
@@ -141,7 +141,7 @@ impl Bench {
     /// One of them cannot be had.
     pub fn prepare(qemu: Option<&Path>) -> Result<Bench> {
         tfa::ensure_tools()?;
-        let qemu = Qemu::find(qemu)?;
+        let qemu = Qemu::find(Plat::Qemu, qemu)?;
         qemu::announce(&qemu);
         let (normal, spmc) = (payload("bench-normal")?, payload("bench-spmc")?);
         Ok(Bench {
@@ -229,7 +229,7 @@ impl Bench {
             smp,
             loaded,
             extra,
-            ..Machine::new(system.flash.clone())
+            ..Machine::new(Plat::Qemu, system.flash.clone())
         };
         let log = system.dir.join(format!("{text}.log"));
         let what = |problem: &str, tail: &str| {

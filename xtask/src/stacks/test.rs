@@ -1,27 +1,34 @@
 //! Stack `test`: this repository's own SPMC and hypervisor.
 
 use super::{LIMITS, Prepared, sees};
-use crate::cli::FipArgs;
+use crate::cli::{FipArgs, Plat};
 use crate::fip::Images;
 use crate::tfa::{Dispatcher, Options};
 use crate::toolchain::{self, Kind};
 use crate::{image, paths};
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::path::PathBuf;
 
 /// Where the hypervisor looks for the text that says what to do.
-pub const CONFIG: u64 = 0x4800_0000;
+pub fn config_address(plat: Plat) -> u64 {
+    match plat {
+        Plat::Qemu => 0x4800_0000,
+        Plat::Fvp => 0x9000_0000,
+    }
+}
 
 /// The SPMC at S-EL2 unless `--spmc-el` says otherwise.
 pub fn prepare(args: &FipArgs) -> Result<Prepared> {
+    let plat = args.build.plat;
     let el2 = args.spmc_el.unwrap_or(2) == 2;
     let spmc = match args.bl32 {
         Some(_) => None,
-        None => Some(payload("spmc")?),
+        None => Some(payload(plat, "spmc")?),
     };
     let hypervisor = match args.bl33 {
         Some(_) => None,
-        None => Some(payload("hypervisor")?),
+        None => Some(payload(plat, "hypervisor")?),
     };
     let config = paths::out().join("run/config.txt");
     std::fs::create_dir_all(paths::out().join("run"))?;
@@ -36,18 +43,19 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
     };
     Ok(Prepared {
         tfa: Options {
+            plat,
             dispatcher,
             ..Options::default()
         },
         images: Images {
             bl32: spmc,
-            manifest: Some(manifest(el2)),
+            manifest: Some(manifest(plat, usual_manifest(el2))?),
             tb_fw_config: el2.then(|| paths::fiptool_cfg("no-partitions.dts")),
             bl33: hypervisor,
             ..Images::default()
         },
-        loaded: vec![(config, CONFIG)],
-        memory: 1024,
+        loaded: vec![(config, config_address(plat))],
+        memory: plat.memory(),
         script: vec![sees("@done "), sees(" passed, 0 failed")],
         chosen: None,
         reboots: false,
@@ -63,17 +71,52 @@ pub fn config_text(mode: &str, filter: &str, bl31: &str, rounds: u32, more: &[&s
     format!("mode={mode}\nfilter={filter}\nbl31={bl31}\nrounds={rounds}\n{more}\0").into_bytes()
 }
 
-/// The manifest of the test SPMC at S-EL2 or S-EL1.
-pub fn manifest(el2: bool) -> PathBuf {
-    paths::fiptool_cfg(if el2 {
+/// The name of the manifest of the test SPMC at S-EL2 or S-EL1.
+pub fn usual_manifest(el2: bool) -> &'static str {
+    if el2 {
         "test-spmc-el2.dts"
     } else {
         "test-spmc-el1.dts"
-    })
+    }
+}
+
+/// The manifest with this name in `fiptool-cfg/`, where the test SPMC is put on this platform.
+///
+/// # Errors
+/// The file does not have QEMU virt's address, which is to be replaced, or cannot be read or written.
+pub fn manifest(plat: Plat, name: &str) -> Result<PathBuf> {
+    let file = paths::fiptool_cfg(name);
+    if plat == Plat::Qemu {
+        return Ok(file);
+    }
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let address = |plat: Plat| format!("{:#010x}", plat.spmc());
+    ensure!(
+        text.contains(&address(Plat::Qemu)),
+        "{} does not have the address {}",
+        file.display(),
+        address(Plat::Qemu)
+    );
+    let dir = paths::out().join("manifest").join(plat.name());
+    fs::create_dir_all(&dir)?;
+    let to = dir.join(name);
+    fs::write(&to, text.replace(&address(Plat::Qemu), &address(plat)))
+        .with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(to)
 }
 
 /// Builds one of the test payloads as a raw image.
-pub fn payload(bin: &str) -> Result<PathBuf> {
-    let elf = toolchain::build(Kind::Payload, "janus-test-payload", bin, "", false)?;
-    image::flatten(&elf, &paths::out().join(format!("{bin}.bin")))
+pub fn payload(plat: Plat, bin: &str) -> Result<PathBuf> {
+    let elf = toolchain::build(
+        Kind::Payload,
+        "janus-test-payload",
+        bin,
+        plat.feature(),
+        false,
+    )?;
+    image::flatten(
+        &elf,
+        &paths::out().join(format!("{bin}-{}.bin", plat.name())),
+    )
 }

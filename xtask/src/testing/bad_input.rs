@@ -3,6 +3,7 @@
 
 use super::boots::Bench;
 use super::{Tally, payload};
+use crate::cli::Plat;
 use crate::console::{self, Limits, Uart};
 use crate::fip::{self, Images};
 use crate::qemu::Machine;
@@ -71,13 +72,14 @@ impl Bad {
         let dir = paths::out().join("test").join(self.name.replace('/', "_"));
         std::fs::create_dir_all(&dir)?;
         let options = Options {
+            plat: bench.plat,
             dispatcher: self.dispatcher,
             ..Options::default()
         };
         let images = Images {
             bl31: bench.bl31(&options)?,
             bl32: (self.dispatcher != Dispatcher::None).then(|| bench.spmc.clone()),
-            manifest: self.manifest.write(&dir)?,
+            manifest: self.manifest.write(bench.plat, &dir)?,
             bl33: Some(bench.hypervisor.clone()),
             ..Images::default()
         };
@@ -105,7 +107,7 @@ impl Bad {
 }
 
 impl Manifest {
-    fn write(&self, dir: &Path) -> Result<Option<PathBuf>> {
+    fn write(&self, plat: Plat, dir: &Path) -> Result<Option<PathBuf>> {
         Ok(match self {
             Manifest::None => None,
             Manifest::Raw(bytes) => {
@@ -114,7 +116,7 @@ impl Manifest {
                 Some(file)
             }
             Manifest::Edited(from, to) => {
-                let usual = test::manifest(false);
+                let usual = test::manifest(plat, test::usual_manifest(false))?;
                 let text = std::fs::read_to_string(&usual)?;
                 ensure!(
                     text.contains(from),
@@ -139,6 +141,7 @@ fn no_bl33(bench: &Bench) -> Result<()> {
     let dir = paths::out().join("test/boot_no-bl33");
     std::fs::create_dir_all(&dir)?;
     let options = Options {
+        plat: bench.plat,
         dispatcher: Dispatcher::None,
         ..Options::default()
     };
@@ -149,7 +152,7 @@ fn no_bl33(bench: &Bench) -> Result<()> {
         bl33: Some(bench.hypervisor.clone()),
         ..Images::default()
     };
-    let machine = Machine::new(fip::pack(&built, &images, &dir)?);
+    let machine = Machine::new(options.plat, fip::pack(&built, &images, &dir)?);
     stops(bench, NO_BL33, &machine, "BL33")
 }
 

@@ -1,7 +1,7 @@
 //! The boots in which the payloads' cases run: one line of data each.
 
-use super::{Context, Tally, bad_input, crash, drop_in, payload};
-use crate::cli::Runtime;
+use super::{Context, Tally, bad_input, crash, drop_in, fvp_machine, payload};
+use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fip::{self, Images};
 use crate::qemu::{Machine, Qemu};
 use crate::stacks::test;
@@ -38,6 +38,27 @@ enum Which {
     Gicv4,
     /// That of this machine's own release: 7.2 on Debian 12.
     OwnRelease,
+    /// Ours with the FVP's board, and these properties of it.
+    Fvp(&'static str),
+}
+
+impl Which {
+    /// The platform of the machine.
+    fn plat(self) -> Plat {
+        match self {
+            Which::Recent | Which::Gicv4 | Which::OwnRelease => Plat::Qemu,
+            Which::Fvp(_) => Plat::Fvp,
+        }
+    }
+
+    /// What the machine has beyond the usual.
+    fn properties(self) -> Option<String> {
+        match self {
+            Which::Recent | Which::OwnRelease | Which::Fvp("") => None,
+            Which::Gicv4 => Some("gic-version=4".into()),
+            Which::Fvp(properties) => Some(properties.into()),
+        }
+    }
 }
 
 /// Every boot. To add one, add a line.
@@ -89,6 +110,12 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, cortex-a72", spmc_el: 1, cpu: "cortex-a72", smp: 4, config: &[], only: "smccc/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2 on cortex-a57, which has none", spmc_el: 2, cpu: "cortex-a57", smp: 4, config: &["spmc=sel2-only"], only: "noffa/", qemu: Which::Recent },
+    Boot { name: "FVP, S-EL2, 4 cores", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL1, 4 cores", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL2, 1 core", spmc_el: 2, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL1, 1 core", spmc_el: 1, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL2, 8 cores", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
 ];
 
 /// Areas whose cases only make sense in boots that are made for them; the payloads know it, too.
@@ -109,6 +136,8 @@ const MANIFESTS: &[(&str, &str)] = &[
 pub struct Bench<'a> {
     /// What is tested.
     pub context: &'a Context,
+    /// The platform of these machines.
+    pub plat: Plat,
     /// The test SPMC.
     pub spmc: PathBuf,
     /// The test hypervisor.
@@ -117,13 +146,35 @@ pub struct Bench<'a> {
     pub qemu: Qemu,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// Builds or finds what the boots on a platform share.
+    ///
+    /// # Errors
+    /// It cannot be built or downloaded.
+    pub fn new(context: &'a Context, plat: Plat) -> Result<Self> {
+        Ok(Bench {
+            context,
+            plat,
+            spmc: test::payload(plat, "spmc")?,
+            hypervisor: test::payload(plat, "hypervisor")?,
+            qemu: Qemu::find(plat, context.args.qemu.as_deref())?,
+        })
+    }
+
     /// The BL31 under test, for a TF-A option set.
     ///
     /// # Errors
     /// It does not build.
     pub fn bl31(&self, options: &Options) -> Result<PathBuf> {
-        bl31::image(&self.context.build(), || tfa::build(options, None))
+        bl31::image(&self.build(), || tfa::build(options, None))
+    }
+
+    /// How the BL31 under test is built.
+    fn build(&self) -> BuildArgs {
+        BuildArgs {
+            plat: self.plat,
+            ..self.context.build()
+        }
     }
 
     /// The usual images, with the SPMC at `spmc_el`.
@@ -138,13 +189,14 @@ impl Bench<'_> {
             Dispatcher::SpmdEl1
         };
         let options = Options {
+            plat: self.plat,
             dispatcher,
             ..Options::default()
         };
         let images = Images {
             bl31: self.bl31(&options)?,
             bl32: Some(self.spmc.clone()),
-            manifest: Some(test::manifest(el2)),
+            manifest: Some(test::manifest(self.plat, test::usual_manifest(el2))?),
             tb_fw_config: el2.then(|| paths::fiptool_cfg("no-partitions.dts")),
             bl33: Some(self.hypervisor.clone()),
             ..Images::default()
@@ -174,8 +226,8 @@ impl Bench<'_> {
             test::config_text("test", filter, args.bl31.name(), args.rounds, config),
         )?;
         Ok(Machine {
-            loaded: vec![(text, test::CONFIG)],
-            ..Machine::new(flash)
+            loaded: vec![(text, test::config_address(self.plat))],
+            ..Machine::new(options.plat, flash)
         })
     }
 }
@@ -186,26 +238,42 @@ impl Bench<'_> {
 /// Something that all boots need cannot be built or downloaded.
 pub fn run(context: &Context) -> Result<Tally> {
     tfa::ensure_tools()?;
-    let bench = Bench {
-        context,
-        spmc: test::payload("spmc")?,
-        hypervisor: test::payload("hypervisor")?,
-        qemu: Qemu::find(context.args.qemu.as_deref())?,
+    let mut tally = Tally::default();
+    for plat in [Plat::Qemu, Plat::Fvp] {
+        // Janus for the FVP is being made: without being asked, nothing waits for it.
+        let unfinished = plat == Plat::Fvp && context.args.bl31 == Runtime::Janus;
+        if context
+            .args
+            .plat
+            .map_or(!unfinished, |wanted| wanted == plat)
+        {
+            tally.add(run_on(context, plat)?);
+        }
+    }
+    if context.args.boot.is_none() && context.args.plat != Some(Plat::Qemu) {
+        tally.add(fvp_machine::run(context)?);
+    }
+    Ok(tally)
+}
+
+fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
+    let asked = |boot: &&Boot| {
+        let name = context.args.boot.as_ref();
+        boot.qemu.plat() == plat && name.is_none_or(|name| boot.name.contains(name.as_str()))
     };
     let mut tally = Tally::default();
-    for boot in BOOTS.iter().filter(|b| {
-        context
-            .args
-            .boot
-            .as_ref()
-            .is_none_or(|name| b.name.contains(name.as_str()))
-    }) {
+    let others = context.args.boot.is_none() && context.args.bl31 == Runtime::Janus;
+    if !BOOTS.iter().any(|boot| asked(&boot)) && !others {
+        return Ok(tally);
+    }
+    let bench = Bench::new(context, plat)?;
+    for boot in BOOTS.iter().filter(asked) {
         tally.add(
             boot.run(&bench)
                 .with_context(|| format!("in the boot `{}`", boot.name))?,
         );
     }
-    if context.args.boot.is_none() && context.args.bl31 == Runtime::Janus {
+    if others && plat == Plat::Qemu {
         tally.add(bad_input::run(&bench)?);
         tally.add(crash::run(&bench));
         tally.add(drop_in::run(&bench)?);
@@ -219,7 +287,7 @@ impl Boot {
             return Ok(Tally::default());
         };
         let qemu = match self.qemu {
-            Which::Recent | Which::Gicv4 => bench.qemu.clone(),
+            Which::Recent | Which::Gicv4 | Which::Fvp(_) => bench.qemu.clone(),
             Which::OwnRelease => match Qemu::own_release() {
                 Ok(qemu) => qemu,
                 Err(error) => {
@@ -235,11 +303,11 @@ impl Boot {
         for line in self.config {
             // An oddity of the SPMC that its manifest has to say, too.
             if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
-                images.manifest = Some(paths::fiptool_cfg(manifest));
+                images.manifest = Some(test::manifest(bench.plat, manifest)?);
             }
         }
         if self.config.contains(&"spmc=greeter") && bench.context.args.bl31 == Runtime::Janus {
-            images.bl31 = bl31::with_feature(&bench.context.build(), "greeter")?;
+            images.bl31 = bl31::with_feature(&bench.build(), "greeter")?;
         }
         if let Some(feature) = self.config.iter().find_map(|l| l.strip_prefix("image=")) {
             if bench.context.args.bl31 != Runtime::Janus {
@@ -253,7 +321,7 @@ impl Boot {
             smp: self.smp,
             // One core has no use for the host's other cores, and its time does not depend on their load.
             icount: self.smp == 1,
-            properties: (self.qemu == Which::Gicv4).then(|| "gic-version=4".into()),
+            properties: self.qemu.properties(),
             reboots: self.only == "reset/",
             ..machine
         };

@@ -3,6 +3,7 @@
 
 use super::boots::Bench;
 use super::{Tally, payload};
+use crate::cli::Plat;
 use crate::qemu::Machine;
 use crate::stacks::test;
 use crate::tfa::{self, Dispatcher, Options};
@@ -25,6 +26,7 @@ pub fn run(bench: &Bench) -> Result<Tally> {
 
 fn drop_in(bench: &Bench) -> Result<()> {
     let options = Options {
+        plat: bench.plat,
         dispatcher: Dispatcher::SpmdEl1,
         ..Options::default()
     };
@@ -37,15 +39,22 @@ fn drop_in(bench: &Bench) -> Result<()> {
         format!("BL31={}", bench.bl31(&options)?.display()),
         format!("BL32={}", bench.spmc.display()),
         format!("BL33={}", bench.hypervisor.display()),
-        format!("QEMU_TOS_FW_CONFIG_DTS={}", test::manifest(false).display()),
+        format!(
+            "{}={}",
+            match bench.plat {
+                Plat::Qemu => "QEMU_TOS_FW_CONFIG_DTS",
+                Plat::Fvp => "ARM_SPMC_MANIFEST_DTS",
+            },
+            test::manifest(bench.plat, test::usual_manifest(false))?.display()
+        ),
     ];
     let packed = tfa::make_fip(&options, &base, &extra)?;
-    let flash = fip::flash(&tfa::build(&options, None)?.bl1, &packed, &base)?;
+    let flash = fip::flash(&tfa::build(&options, None)?, &packed, &base)?;
     let text = base.join("config.txt");
     std::fs::write(&text, test::config_text("test", "boot/", "janus", 1, &[]))?;
     let machine = Machine {
-        loaded: vec![(text, test::CONFIG)],
-        ..Machine::new(flash)
+        loaded: vec![(text, test::config_address(bench.plat))],
+        ..Machine::new(options.plat, flash)
     };
     let report = payload::run(NAME, &bench.qemu, &machine)?;
     ensure!(report.failed.is_empty(), "cases failed, see above");

@@ -7,6 +7,7 @@ mod bad_input;
 mod boots;
 mod crash;
 mod drop_in;
+mod fvp_machine;
 mod host;
 pub mod payload;
 mod rebuild;
@@ -25,9 +26,9 @@ pub struct TestArgs {
     /// both may be left out.
     #[arg(value_name = "PART|FILTER", num_args = 0..=2)]
     what: Vec<String>,
-    /// The platform.
-    #[arg(long, value_enum, default_value_t)]
-    plat: Plat,
+    /// The platform; without it, all.
+    #[arg(long, value_enum)]
+    plat: Option<Plat>,
     /// Optimised for size (the default).
     #[arg(long, conflicts_with = "debug")]
     release: bool,
@@ -80,7 +81,7 @@ impl Context {
     /// The BL31 under test.
     pub fn build(&self) -> BuildArgs {
         BuildArgs {
-            plat: self.args.plat,
+            plat: self.args.plat.unwrap_or_default(),
             debug: self.args.debug,
             bl31: self.args.bl31,
             ..BuildArgs::default()

@@ -33,7 +33,11 @@ fn twice(context: &Context) -> Result<()> {
     let image = toolchain::log("janus-bl31", "bl31");
     let builds: [Build; 7] = [
         ("image", &|| bl31::elf(&args).map(drop), image.clone()),
-        ("SPMC", &|| test::payload("spmc").map(drop), payload("spmc")),
+        (
+            "SPMC",
+            &|| test::payload(args.plat, "spmc").map(drop),
+            payload("spmc"),
+        ),
         (
             "image with the feature greeter",
             &|| bl31::with_feature(&args, "greeter").map(drop),
@@ -41,7 +45,7 @@ fn twice(context: &Context) -> Result<()> {
         ),
         (
             "hypervisor",
-            &|| test::payload("hypervisor").map(drop),
+            &|| test::payload(args.plat, "hypervisor").map(drop),
             payload("hypervisor"),
         ),
         (

@@ -1,9 +1,10 @@
 //! Which core this is, at which exception level, and how it waits.
 //!
-//! Cores are numbered as QEMU virt with a GICv3 numbers them: 16 to a cluster,
-//! so number = Aff1 * 16 + Aff0.
+//! Cores are numbered cluster by cluster. Where MPIDR_EL1.MT is set, Aff0 is a thread and the core's
+//! number in its cluster is Aff1.
 
 use super::MAX_CORES;
+use crate::machine;
 use crate::mrs;
 
 /// This core's number, below [`MAX_CORES`].
@@ -11,14 +12,25 @@ pub fn number() -> usize {
     number_of(mrs!("mpidr_el1"))
 }
 
+/// How far the affinity fields of a core are shifted for the threads.
+fn thread_shift() -> u32 {
+    const MT: u64 = 1 << 24;
+    if mrs!("mpidr_el1") & MT != 0 { 8 } else { 0 }
+}
+
 /// The number of the core with this affinity (an MPIDR or PSCI target).
 pub fn number_of(mpidr: u64) -> usize {
-    (((mpidr >> 8) & 0xff) * 16 + (mpidr & 0xff)) as usize % MAX_CORES
+    let core = (mpidr & 0xff_ffff) >> thread_shift();
+    (((core >> 8 & 0xff) << machine::HERE.cluster_shift) + (core & 0xff)) as usize % MAX_CORES
 }
 
 /// The affinity of core `number`, as PSCI takes it.
-pub const fn mpidr_of(number: usize) -> u64 {
-    (((number / 16) << 8) | (number % 16)) as u64
+pub fn mpidr_of(number: usize) -> u64 {
+    let (cluster, core) = (
+        number >> machine::HERE.cluster_shift,
+        number & ((1 << machine::HERE.cluster_shift) - 1),
+    );
+    ((cluster << 8 | core) as u64) << thread_shift()
 }
 
 /// The exception level the payload runs at: 1 or 2.

@@ -6,11 +6,12 @@
 //! kept as they arrived ([`BootState`]) for the `boot/*` cases.
 //!
 //! The memory map is flat and the same at EL1 and EL2 (AP\[1\] is clear, which
-//! EL2 ignores): devices below 0x0e00_0000, memory of the image's world above,
-//! non-secure memory from 1 GiB to 3 GiB. It is on before any Rust code runs,
+//! EL2 ignores): devices and secure memory in the first GiB, non-secure memory
+//! above, where [`machine`] says. It is on before any Rust code runs,
 //! because atomics and unaligned accesses need normal memory.
 
 use super::{MAX_CORES, cpu};
+use crate::machine;
 use core::cell::UnsafeCell;
 
 /// Bytes of stack of a core.
@@ -148,9 +149,11 @@ payload_secondary_entry:
     mov     x20, #1
 
 2:  mrs     x9, mpidr_el1
-    and     x10, x9, #0xff
+    tbz     x9, #24, 7f                     // MT: Aff0 is a thread
+    lsr     x9, x9, #8
+7:  and     x10, x9, #0xff
     ubfx    x11, x9, #8, #8
-    add     x19, x10, x11, lsl #4           // x19: number of this core
+    add     x19, x10, x11, lsl #{cluster}   // x19: number of this core
 
     adrp    x9, PAYLOAD_BOOT_STATE
     add     x9, x9, :lo12:PAYLOAD_BOOT_STATE
@@ -246,20 +249,41 @@ suspended_sp:
     .balign 4096
 payload_tables:
     .quad   payload_tables_level2 + 3
-    .quad   0x40000000 + 0x725
-    .quad   0x80000000 + 0x725
-    .fill   509, 8, 0
-    // Level 2, blocks of 2 MiB: 0 to 0x0e00_0000 devices (never executed), then memory.
+    .quad   {second_gib}
+    .quad   {third_gib}
+    .quad   {fourth_gib}
+    .fill   508, 8, 0
+    // Level 2, blocks of 2 MiB: devices (never executed), then memory, then devices again.
 payload_tables_level2:
     .set    address, 0
-    .rept   0x0e000000 >> 21
+    .rept   {ram} >> 21
     .quad   address + 0x60000000000401
     .set    address, address + 0x200000
     .endr
-    .rept   0x02000000 >> 21
+    .rept   ({ram_end} - {ram}) >> 21
     .quad   address + 0x705
     .set    address, address + 0x200000
     .endr
-    .fill   512 - (0x10000000 >> 21), 8, 0
-"#
+    .rept   ({devices_end} - {ram_end}) >> 21
+    .quad   address + 0x60000000000401
+    .set    address, address + 0x200000
+    .endr
+    .fill   512 - ({devices_end} >> 21), 8, 0
+"#,
+    cluster = const machine::HERE.cluster_shift,
+    second_gib = const normal_gib(1),
+    third_gib = const normal_gib(2),
+    fourth_gib = const normal_gib(3),
+    ram = const machine::HERE.secure_ram,
+    ram_end = const machine::HERE.secure_ram_end,
+    devices_end = const machine::HERE.devices_end,
 );
+
+/// The descriptor of a block of 1 GiB of non-secure memory, or none.
+const fn normal_gib(number: usize) -> usize {
+    if machine::HERE.normal_ram[number - 1] {
+        (number << 30) + 0x725
+    } else {
+        0
+    }
+}

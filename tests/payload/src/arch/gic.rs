@@ -6,10 +6,9 @@
 //! under test.
 
 use super::{MAX_CORES, cpu};
+use crate::machine::HERE;
 use crate::{mrs, msr};
 
-const GICD: usize = 0x0800_0000;
-const GICR: usize = 0x080a_0000;
 const FRAME: usize = 0x2_0000;
 /// Offset of the SGI and PPI registers in a redistributor.
 const SGI: usize = 0x1_0000;
@@ -29,7 +28,7 @@ fn write(address: usize, value: u32) {
 
 /// The redistributors' addresses and the affinities of their cores.
 fn redistributors() -> impl Iterator<Item = (usize, u64)> {
-    let mut next = Some(GICR);
+    let mut next = Some(HERE.gicr);
     core::iter::from_fn(move || {
         let frame = next?;
         // GICR_TYPER: Last, and VLPIS, with which a redistributor has twice the frames (GICv4).
@@ -67,7 +66,7 @@ pub fn init_cpu_interface() {
 
 /// Enables Group 1 interrupts of the normal world in the distributor.
 pub fn init_distributor_non_secure() {
-    write(GICD, (1 << 4) | 0b10); // ARE_NS, EnableGrp1A
+    write(HERE.gicd, (1 << 4) | 0b10); // ARE_NS, EnableGrp1A
 }
 
 /// Makes SGI or PPI `intid` of core `number` a Secure Group 1 interrupt and enables it. Secure
@@ -92,26 +91,52 @@ pub fn enable_group0(number: usize, intid: u32) {
     write(sgi + 0x100, bit);
 }
 
-/// Enables SGI or PPI `intid` of core `number` for the normal world (priority 0x80 of its view).
+/// The registers that have `intid`'s bit in a row from 0x80 on: those of core `number` for an SGI or
+/// PPI, the distributor's for an SPI. The word's offset, and the bit.
+fn bank(number: usize, intid: u32) -> (usize, usize, u32) {
+    let base = if intid < 32 {
+        redistributor(number) + SGI
+    } else {
+        HERE.gicd
+    };
+    (base, intid as usize / 32 * 4, 1 << (intid % 32))
+}
+
+/// Enables `intid` of core `number` for the normal world (priority 0x80 of its view); a shared one is
+/// sent to that core from then on.
 pub fn enable(number: usize, intid: u32) {
-    let sgi = redistributor(number) + SGI;
-    set_priority(sgi, intid, 0x80);
-    write(sgi + 0x100, 1 << intid);
+    let (base, word, bit) = bank(number, intid);
+    if intid >= 32 {
+        let route = HERE.gicd + 0x6000 + intid as usize * 8; // GICD_IROUTER
+        write(route, cpu::mpidr_of(number) as u32);
+        write(route + 4, 0);
+    }
+    set_priority(base, intid, 0x80);
+    write(base + 0x100 + word, bit); // ISENABLER
 }
 
-/// Disables SGI or PPI `intid` of core `number`.
+/// Disables `intid` (of core `number`).
 pub fn disable(number: usize, intid: u32) {
-    write(redistributor(number) + SGI + 0x180, 1 << intid);
+    let (base, word, bit) = bank(number, intid);
+    write(base + 0x180 + word, bit);
 }
 
-/// Whether SGI or PPI `intid` of core `number` is enabled, as this world sees it.
+/// Whether `intid` (of core `number`) is enabled, as this world sees it.
 pub fn is_enabled(number: usize, intid: u32) -> bool {
-    read(redistributor(number) + SGI + 0x100) & (1 << intid) != 0
+    let (base, word, bit) = bank(number, intid);
+    read(base + 0x100 + word) & bit != 0
 }
 
-/// Whether SGI or PPI `intid` of core `number` is pending, as this world sees it.
+/// Whether `intid` (of core `number`) is pending, as this world sees it.
 pub fn is_pending(number: usize, intid: u32) -> bool {
-    read(redistributor(number) + SGI + 0x200) & (1 << intid) != 0
+    let (base, word, bit) = bank(number, intid);
+    read(base + 0x200 + word) & bit != 0
+}
+
+/// Makes `intid` (of core `number`) pending, or no longer so.
+pub fn set_pending(number: usize, intid: u32, pending: bool) {
+    let (base, word, bit) = bank(number, intid);
+    write(base + if pending { 0x200 } else { 0x280 } + word, bit);
 }
 
 /// Whether SGI or PPI `intid` of core `number` is active, as this world sees it.
@@ -143,8 +168,8 @@ pub fn priority(number: usize, intid: u32) -> u8 {
     (read(sgi + 0x400 + (intid as usize & !3)) >> ((intid & 3) * 8)) as u8
 }
 
-fn set_priority(sgi: usize, intid: u32, priority: u8) {
-    let address = sgi + 0x400 + (intid as usize & !3);
+fn set_priority(base: usize, intid: u32, priority: u8) {
+    let address = base + 0x400 + (intid as usize & !3);
     let shift = (intid & 3) * 8;
     write(
         address,
@@ -164,7 +189,8 @@ pub fn end(intid: u32) {
 
 fn sgi_target(number: usize, intid: u32) -> u64 {
     let mpidr = cpu::mpidr_of(number);
-    ((mpidr >> 8 & 0xff) << 16) | (u64::from(intid) << 24) | (1 << (mpidr & 0xf))
+    let (aff2, aff1, aff0) = (mpidr >> 16 & 0xff, mpidr >> 8 & 0xff, mpidr & 0xf);
+    aff2 << 32 | aff1 << 16 | u64::from(intid) << 24 | 1 << aff0
 }
 
 /// Sends Group 1 SGI `intid` of this world to core `number`.

@@ -1,6 +1,7 @@
 //! Generic timer: time stamps, and the secure physical timer of the SPMC's level.
 
 use super::cpu;
+use crate::machine::{HERE, WakeUp};
 use crate::{mrs, msr};
 
 /// INTID of the secure physical timer of S-EL1 (CNTPS) and of S-EL2 (CNTHPS).
@@ -73,3 +74,35 @@ pub fn stop_el2() {
 
 /// INTID of the EL2 physical timer.
 pub const EL2_INTID: u32 = 26;
+
+/// The interrupt of the timer that ends a suspend in which this core has no power.
+pub fn wake_up_intid() -> u32 {
+    match HERE.wake_up {
+        WakeUp::OwnTimer => EL2_INTID,
+        WakeUp::Frame { intid, .. } => intid,
+    }
+}
+
+/// Starts that timer. Where it is a frame, all cores share it.
+pub fn start_wake_up(microseconds: u64) {
+    match HERE.wake_up {
+        WakeUp::OwnTimer => start_el2(microseconds),
+        WakeUp::Frame { base, .. } => {
+            write(base + 0x28, ticks(microseconds) as u32); // CNTP_TVAL
+            write(base + 0x2c, 1); // CNTP_CTL
+        }
+    }
+}
+
+/// Stops that timer.
+pub fn stop_wake_up() {
+    match HERE.wake_up {
+        WakeUp::OwnTimer => stop_el2(),
+        WakeUp::Frame { base, .. } => write(base + 0x2c, 0),
+    }
+}
+
+fn write(address: usize, value: u32) {
+    // SAFETY: called with the addresses of a timer frame's registers, mapped as device memory.
+    unsafe { (address as *mut u32).write_volatile(value) }
+}

@@ -1,4 +1,4 @@
-//! The run's configuration: `key=value` lines that QEMU's loader put into
+//! The run's configuration: `key=value` lines that the loader put into
 //! non-secure memory. Both images read it.
 //!
 //! | key | meaning | default |
@@ -10,17 +10,16 @@
 //! | `ffa` | FF-A version the hypervisor asks for: `1.0` to `1.3` | 1.2 |
 //! | `spmc` | comma-separated oddities of the SPMC, see [`crate::framework::spmc`] | none |
 
+use crate::machine;
 use core::ffi::CStr;
 
-/// Where the text is.
-const ADDRESS: usize = 0x4800_0000;
 /// Most bytes of it.
 const SIZE: usize = 0x1000;
 
 /// The text, or nothing if there is none.
 fn text() -> &'static str {
     // SAFETY: this memory is mapped, nobody else's, and not written after reset.
-    let bytes = unsafe { core::slice::from_raw_parts(ADDRESS as *const u8, SIZE) };
+    let bytes = unsafe { core::slice::from_raw_parts(machine::HERE.config as *const u8, SIZE) };
     let text = CStr::from_bytes_until_nul(bytes)
         .ok()
         .and_then(|c| c.to_str().ok());

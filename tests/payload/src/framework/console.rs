@@ -7,11 +7,6 @@ use core::fmt::{self, Write};
 use core::ptr::NonNull;
 use spin::Mutex;
 
-/// UART of the normal world (and of EL3).
-pub const UART0: usize = 0x0900_0000;
-/// UART of the secure world.
-pub const UART1: usize = 0x0904_0000;
-
 struct Console(Option<Uart<'static>>);
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console(None));
@@ -37,7 +32,7 @@ fn put(uart: &mut Uart, byte: u8) {
     uart.write_word(byte);
 }
 
-/// Takes the PL011 at `base` ([`UART0`] or [`UART1`]) as this image's console.
+/// Takes the PL011 at `base` as this image's console.
 pub fn init(base: usize) {
     let registers = NonNull::new(base as *mut PL011Registers).expect("a UART's address");
     // SAFETY: the UARTs are mapped as device memory for ever, and this image uses one of them only
@@ -48,7 +43,7 @@ pub fn init(base: usize) {
         parity: Parity::None,
         stop_bits: StopBits::One,
     };
-    // QEMU's PL011 has a 24 MHz clock; these figures are always accepted.
+    // The PL011 has a 24 MHz clock; these figures are always accepted.
     let _ = uart.enable(line, 115_200, 24_000_000);
     CONSOLE.lock().0 = Some(uart);
 }

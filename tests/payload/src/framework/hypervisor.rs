@@ -6,7 +6,7 @@ use super::case::{Case, Needs, Outcome, Why};
 use super::text::Text;
 use super::{config, console, control, cores, demo, ffa, psci, spmc};
 use crate::arch::{cpu, gic, timer};
-use crate::{cases, println};
+use crate::{cases, machine, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 static PASSED: AtomicU32 = AtomicU32::new(0);
@@ -21,7 +21,7 @@ static SPMC_EL: AtomicU32 = AtomicU32::new(0);
 
 /// Entered on the boot core.
 pub fn main() -> ! {
-    console::init(console::UART0);
+    console::init(machine::HERE.uart_normal);
     let mode = config::get("mode", "demo");
     if mode == "list" {
         for case in cases::all() {

@@ -1,4 +1,4 @@
-//! Interrupts of the normal world: a handler per SGI or PPI, and counts.
+//! Interrupts of the normal world: a handler per interrupt, and counts.
 //!
 //! The SPMC takes no interrupt as an exception: it runs with them masked and
 //! looks when EL3 or a case tells it to.
@@ -9,11 +9,14 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 /// A handler; runs between acknowledge and end of the interrupt.
 pub type Handler = fn(core: usize, intid: u32);
 
-static HANDLERS: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
-static COUNTS: [[AtomicU32; 32]; MAX_CORES] =
-    [const { [const { AtomicU32::new(0) }; 32] }; MAX_CORES];
+/// INTIDs below this can have a handler.
+const INTIDS: usize = 64;
 
-/// Installs `handler` for SGI or PPI `intid` on all cores.
+static HANDLERS: [AtomicUsize; INTIDS] = [const { AtomicUsize::new(0) }; INTIDS];
+static COUNTS: [[AtomicU32; INTIDS]; MAX_CORES] =
+    [const { [const { AtomicU32::new(0) }; INTIDS] }; MAX_CORES];
+
+/// Installs `handler` for `intid` on all cores.
 pub fn install(intid: u32, handler: Handler) {
     HANDLERS[intid as usize].store(handler as usize, SeqCst);
 }

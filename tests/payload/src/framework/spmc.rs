@@ -17,7 +17,7 @@ use super::regs::Regs;
 use super::text::Text;
 use super::{config, console, control, ffa, psci};
 use crate::arch::{MAX_CORES, cpu, entry, gic, smc, timer};
-use crate::{cases, println};
+use crate::{cases, machine, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// The FF-A version the SPMC speaks: 1.2, or an oddity's.
@@ -103,7 +103,7 @@ pub fn secondary_ep_answer() -> u32 {
 pub fn main(core: usize) -> ! {
     let first = CORES.fetch_or(1 << core, SeqCst) == 0;
     if first {
-        console::init(console::UART1);
+        console::init(machine::HERE.uart_secure);
         FIRST.store(core as u32, SeqCst);
     }
     gic::init_cpu_interface();

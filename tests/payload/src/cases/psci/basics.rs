@@ -6,6 +6,7 @@ use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::psci::{self, error};
 use crate::framework::{config, cores, ffa};
+use crate::machine;
 
 pub const CASES: &[Case] = &[
     Case::new("psci/version", version).needs(Needs::NO_FFA),
@@ -81,17 +82,11 @@ fn affinity_info() -> Outcome {
         );
     }
     let me = cpu::mpidr_of(cores::boot_core());
-    let reserved = [me | 1 << 24, me | 1 << 63]
+    let reserved = [me | 1 << 24, me | 1 << 63, me | 1 << 32]
         .map(|mpidr| (mpidr, 0))
         .into_iter();
-    let wrong = [
-        (0xff, 0),
-        (0x1_0000, 0),
-        (me | 1 << 32, 0),
-        (me, 4),
-        (me, 0xffff_ffff),
-    ];
-    // The C BL31 ignores reserved bits of an MPIDR.
+    let wrong = [(0xff, 0), (0x7f_0000, 0), (me, 4), (me, 0xffff_ffff)];
+    // The C BL31 ignores reserved bits of an MPIDR, and on some platforms Aff3.
     for (mpidr, level) in wrong
         .into_iter()
         .chain(reserved.filter(|_| config::is_janus()))
@@ -117,11 +112,12 @@ fn cpu_on_bad() -> Outcome {
             "CPU_ON of core {n}, which is on"
         );
     }
-    let reserved = Some(cpu::mpidr_of(other) | 1 << 63).filter(|_| config::is_janus());
-    for mpidr in [0xff, 0x1_0000, cpu::mpidr_of(other) | 1 << 32, u64::MAX]
-        .into_iter()
-        .chain(reserved)
-    {
+    let reserved = [
+        cpu::mpidr_of(other) | 1 << 63,
+        cpu::mpidr_of(other) | 1 << 32,
+    ];
+    let reserved = reserved.into_iter().filter(|_| config::is_janus());
+    for mpidr in [0xff, 0x7f_0000, u64::MAX].into_iter().chain(reserved) {
         ensure_eq!(
             on(mpidr, good),
             error::INVALID_PARAMETERS,
@@ -132,13 +128,11 @@ fn cpu_on_bad() -> Outcome {
         return Ok(()); // The C BL31 starts a core anywhere.
     }
     cores::turn_off(other)?;
-    for address in [
-        0,
-        0x0e10_0000,
-        0x0e09_0000,
-        0x0900_0000,
-        0xffff_ffff_ffff_f000,
-    ] {
+    for address in machine::HERE
+        .not_normal
+        .into_iter()
+        .chain([0, 0xffff_ffff_ffff_f000])
+    {
         ensure_eq!(
             on(cpu::mpidr_of(other), address),
             error::INVALID_ADDRESS,

@@ -80,7 +80,7 @@ fn churn() -> Outcome {
                 );
                 let wrong = psci::call(
                     psci::PSCI_CPU_ON_64,
-                    &[cpu::mpidr_of(target) | 1 << 16, 0x6000_0000, 0],
+                    &[0x7f_0000, entry::secondary_entry(), 0],
                 );
                 ensure_eq!(
                     wrong,

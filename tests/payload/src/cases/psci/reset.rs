@@ -7,7 +7,7 @@ use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
 use crate::framework::{config, cores, ffa, psci};
-use crate::{ensure, ensure_eq};
+use crate::{ensure, ensure_eq, machine};
 
 pub const CASES: &[Case] = &[Case::new("reset/system-reset", system_reset)
     .secure(note_message)
@@ -17,9 +17,9 @@ pub const CASES: &[Case] = &[Case::new("reset/system-reset", system_reset)
 const SVE_HINT: u32 = 1 << 16;
 
 /// Where the progress is kept: memory of the normal world that nothing is loaded to.
-const PROGRESS: *mut u64 = 0x4900_0000 as *mut u64;
+const PROGRESS: *mut u64 = machine::HERE.scratch as *mut u64;
 /// Where the SPMC keeps w3 of the last power message, which it gets during a case.
-const MESSAGE: *mut u64 = 0x4900_0008 as *mut u64;
+const MESSAGE: *mut u64 = (machine::HERE.scratch + 8) as *mut u64;
 /// The first reset has been asked for.
 const RESET: u64 = 0x7265_7365_7400_0001;
 /// The second one has.

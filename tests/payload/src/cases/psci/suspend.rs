@@ -8,7 +8,7 @@ use crate::framework::psci::{self, error};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
 use crate::framework::{cores, ffa, irq};
-use crate::{ensure, ensure_eq, skip};
+use crate::{ensure, ensure_eq, machine, skip};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
@@ -89,8 +89,22 @@ fn disarm(core: usize) {
     gic::disable(core, timer::EL2_INTID);
 }
 
-/// Standby of this core, with the state ID that TF-A gives it here.
-const STANDBY: u64 = 0x1;
+/// Arms the timer that wakes `core` when it has no power; else as [`arm`].
+fn arm_wake_up(core: usize, microseconds: u64) {
+    crate::daif!(set "0x7");
+    irq::install(timer::wake_up_intid(), |_, _| timer::stop_wake_up());
+    gic::enable(core, timer::wake_up_intid());
+    timer::start_wake_up(microseconds);
+}
+
+fn disarm_wake_up(core: usize) {
+    timer::stop_wake_up();
+    crate::daif!(clear "0x7");
+    gic::disable(core, timer::wake_up_intid());
+}
+
+/// Standby of this core.
+const STANDBY: u64 = machine::HERE.standby as u64;
 
 /// An interrupt that comes later ends standby.
 pub fn standby() -> Outcome {
@@ -134,12 +148,13 @@ fn pending() -> Outcome {
     })
 }
 
-/// Power-down of this core: the state ID that TF-A gives it here, in the format in use.
+/// Power-down of this core, in the format in use.
 fn power_down_state() -> u32 {
+    let state = machine::HERE.core_off;
     if features(psci::PSCI_CPU_SUSPEND_64) & 2 != 0 {
-        1 << 30 | 2
+        machine::extended(state)
     } else {
-        1 << 16 | 2
+        state
     }
 }
 
@@ -147,9 +162,11 @@ fn power_down_state() -> u32 {
 pub fn suspend_and_wake(core: usize) -> Outcome {
     for early in 1..=20 {
         // Late enough that it does not come before the core sleeps, on a slow machine too.
-        let back = cores::suspend(core, power_down_state(), |n| arm(n, 50_000 * times()))?;
+        let back = cores::suspend(core, power_down_state(), |n| {
+            arm_wake_up(n, 50_000 * times())
+        })?;
         cores::on(core, |n| {
-            disarm(n);
+            disarm_wake_up(n);
             Ok(())
         })?;
         if back == cores::CONTEXT | core as u64 {
@@ -312,7 +329,7 @@ fn bad() -> Outcome {
         let status = psci::call(psci::PSCI_CPU_SUSPEND_64, &[state, good, 0]);
         ensure_eq!(status, error::INVALID_PARAMETERS, "CPU_SUSPEND({state:#x})");
     }
-    for address in [0, 0x0e10_0000, 0x0900_0000, !0xfff] {
+    for address in machine::HERE.not_normal.into_iter().chain([0, !0xfff]) {
         let status = psci::call(
             psci::PSCI_CPU_SUSPEND_64,
             &[u64::from(power_down_state()), address, 0],
@@ -354,10 +371,10 @@ fn system_suspend() -> Outcome {
     let (me, context) = (cores::boot_core(), cores::CONTEXT | 0x5e);
     for round in 1..=20 {
         let before = count()?;
-        arm(me, 50_000 * round);
+        arm_wake_up(me, 50_000 * round);
         let back = entry::suspend(psci::PSCI_SYSTEM_SUSPEND_64, context);
-        let woken = gic::is_pending(me, timer::EL2_INTID);
-        disarm(me);
+        let woken = gic::is_pending(me, timer::wake_up_intid());
+        disarm_wake_up(me);
         cores::init_interrupts();
         if back == u64::from(error::SUCCESS as u32) {
             // The timer was faster than the suspend: later next time.
@@ -433,7 +450,7 @@ fn secure_caller_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         psci::PSCI_SYSTEM_SUSPEND_64,
         psci::PSCI_AFFINITY_INFO_64,
     ] {
-        let got = ffa::call(id, &[0, 0x0e10_0000, 0]);
+        let got = ffa::call(id, &[0, entry::image().start, 0]);
         s.expect_eq(
             u64::from(got.function()),
             u64::from(u32::MAX),

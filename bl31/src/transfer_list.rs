@@ -1,0 +1,520 @@
+//! Arm's Firmware Handoff (DEN0135): transfer lists, read with suspicion and written for the next stage.
+//!
+//! A transfer list is a header and entries, each with a tag. Boot firmware says by a value in x1 that
+//! x3 is the address of one. Everything in it is checked when it is read ([`TransferList::read`]):
+//! signature, version, sizes, checksum, alignment, and that each entry lies in the list; what is
+//! wrong is a [`Fault`] that the boot reports.
+//!
+//! Pure: a list is a slice of bytes and the address that they are at.
+
+use core::fmt;
+
+/// The header's first word.
+const SIGNATURE: u32 = 0x4a0f_b10b;
+/// x1 of a hand-over in AArch64: version 1 of the registers' convention, and the signature.
+pub const X1: u64 = 1 << 32 | SIGNATURE as u64;
+/// Bytes of the header, as version 1 has it. Later versions may have a longer one.
+pub const HEADER: usize = 24;
+/// Bytes of an entry's header. It may be longer.
+const ENTRY_HEADER: usize = 8;
+/// What entries' addresses, and the list's own, are multiples of.
+const GRANULE: usize = 8;
+/// The version that is written, and the oldest that is read.
+const VERSION: u8 = 1;
+/// Bit 0 of the flags: the checksum is in use.
+const HAS_CHECKSUM: u32 = 1;
+/// The largest list that is believed: more is a mistake of whoever made it.
+pub const MAX_SIZE: usize = 1 << 20;
+/// The largest alignment that is believed, as a power of two.
+const MAX_ALIGNMENT: u8 = 16;
+
+/// An entry's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag(pub u32);
+
+impl Tag {
+    /// Nothing: a gap.
+    pub const EMPTY: Tag = Tag(0);
+    /// The device tree of the hardware.
+    pub const DEVICE_TREE: Tag = Tag(1);
+    /// The SPMC's manifest.
+    pub const SPMC_MANIFEST: Tag = Tag(0x101);
+    /// Where an image is entered (AArch64).
+    pub const ENTRY_POINT: Tag = Tag(0x102);
+
+    /// Whether the normal world may have it: the tags of the standard are for everybody, from 0x100 on
+    /// they are firmware's own business.
+    const fn is_for_normal_world(self) -> bool {
+        self.0 != Self::EMPTY.0 && self.0 < 0x100
+    }
+}
+
+/// Why a list cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not begin with the signature but with this word.
+    Signature(u32),
+    /// It has this version.
+    Version(u8),
+    /// Its address is no multiple of 8, or its alignment is beyond belief.
+    Alignment,
+    /// A size in its header contradicts another one, or the memory that it lies in.
+    Size(u32),
+    /// Its bytes sum up to this, not to zero.
+    Checksum(u8),
+    /// The entry at this offset does not fit into the list.
+    Entry(usize),
+    /// The memory for a new list is too small.
+    Full,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signature(word) => write!(f, "its signature is {word:#x}"),
+            Self::Version(version) => write!(f, "its version is {version}"),
+            Self::Alignment => f.write_str("its alignment is wrong"),
+            Self::Size(size) => write!(f, "its size {size:#x} does not fit"),
+            Self::Checksum(sum) => write!(f, "its checksum is wrong by {sum:#x}"),
+            Self::Entry(offset) => write!(f, "its entry at {offset:#x} does not fit into it"),
+            Self::Full => f.write_str("its copy does not fit"),
+        }
+    }
+}
+
+/// A list that has been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct TransferList<'a> {
+    /// Exactly the used bytes.
+    bytes: &'a [u8],
+    at: u64,
+}
+
+/// An entry of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// What it is.
+    pub tag: Tag,
+    /// Its data,
+    pub data: &'a [u8],
+    /// and their address.
+    pub at: u64,
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+fn sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+}
+
+impl<'a> TransferList<'a> {
+    /// Reads the list that begins with these bytes, which are at the address `at` and may go on after it.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Fault`] found. Nothing of a faulty list is used.
+    pub fn read(bytes: &'a [u8], at: u64) -> Result<Self, Fault> {
+        let header: &[u8; HEADER] = bytes.first_chunk().ok_or(Fault::Size(bytes.len() as u32))?;
+        let field = |offset| word(header, offset).unwrap_or_default();
+        if field(0) != SIGNATURE {
+            return Err(Fault::Signature(field(0)));
+        }
+        let [_, version, header_size, alignment] = field(4).to_le_bytes();
+        if version < VERSION {
+            return Err(Fault::Version(version));
+        }
+        if !at.is_multiple_of(GRANULE as u64) || alignment > MAX_ALIGNMENT {
+            return Err(Fault::Alignment);
+        }
+        let (used, most, flags) = (field(8), field(12), field(16));
+        let fits = usize::from(header_size) >= HEADER
+            && used >= u32::from(header_size)
+            && most >= used
+            && used as usize <= MAX_SIZE;
+        let bytes = bytes.get(..used as usize).filter(|_| fits);
+        let bytes = bytes.ok_or(Fault::Size(used))?;
+        let sum = sum(bytes);
+        if flags & HAS_CHECKSUM != 0 && sum != 0 {
+            return Err(Fault::Checksum(sum));
+        }
+        let list = Self { bytes, at };
+        let mut offset = list.first();
+        while offset < bytes.len() {
+            (_, offset) = list.entry(offset).ok_or(Fault::Entry(offset))?;
+        }
+        Ok(list)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> u64 {
+        self.at
+    }
+
+    /// The offset of the first entry.
+    fn first(&self) -> usize {
+        let header_size = self.bytes.get(6).copied().unwrap_or_default();
+        usize::from(header_size).next_multiple_of(GRANULE)
+    }
+
+    /// The entry at an offset, and the offset of the next one.
+    fn entry(&self, offset: usize) -> Option<(Entry<'a>, usize)> {
+        let first = word(self.bytes, offset)?;
+        let size = word(self.bytes, offset.checked_add(4)?)? as usize;
+        let header_size = (first >> 24) as usize;
+        if header_size < ENTRY_HEADER {
+            return None;
+        }
+        let start = offset.checked_add(header_size)?;
+        let end = start.checked_add(size)?;
+        let entry = Entry {
+            tag: Tag(first & 0xff_ffff),
+            data: self.bytes.get(start..end)?,
+            at: self.at.checked_add(start as u64)?,
+        };
+        Some((entry, end.checked_next_multiple_of(GRANULE)?))
+    }
+
+    /// Its entries, in their order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
+        let list = *self;
+        let mut offset = list.first();
+        core::iter::from_fn(move || {
+            let (entry, next) = list.entry(offset)?;
+            offset = next;
+            Some(entry)
+        })
+    }
+
+    /// Its first entry with this tag.
+    pub fn find(&self, tag: Tag) -> Option<Entry<'a>> {
+        self.entries().find(|entry| entry.tag == tag)
+    }
+
+    /// The largest alignment of its entries' data.
+    fn alignment(&self) -> usize {
+        let alignment = self.bytes.get(7).copied().unwrap_or_default();
+        (1 << alignment.min(MAX_ALIGNMENT)).max(GRANULE)
+    }
+
+    /// Writes a list of what the normal world may have of this one to `to`, which is memory at the address
+    /// `at`. Returns the address of its device tree, 0 if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Full`]: it does not fit. [`Fault::Alignment`]: `at` is no multiple of 8.
+    pub fn write_for_normal_world(&self, to: &mut [u8], at: u64) -> Result<u64, Fault> {
+        let mut list = Writer::new(to, at)?;
+        let mut device_tree = 0;
+        for entry in self.entries() {
+            if !entry.tag.is_for_normal_world() {
+                continue;
+            }
+            // As aligned as it is now, as far as the list says that it matters.
+            let aligned = 1 << entry.at.trailing_zeros().min(u32::from(MAX_ALIGNMENT));
+            let address = list.add(entry.tag, entry.data, self.alignment().min(aligned))?;
+            if entry.tag == Tag::DEVICE_TREE && device_tree == 0 {
+                device_tree = address;
+            }
+        }
+        list.end();
+        Ok(device_tree)
+    }
+}
+
+/// A list that is being written.
+struct Writer<'a> {
+    to: &'a mut [u8],
+    at: u64,
+    used: usize,
+    alignment: usize,
+}
+
+impl<'a> Writer<'a> {
+    fn new(to: &'a mut [u8], at: u64) -> Result<Self, Fault> {
+        if !at.is_multiple_of(GRANULE as u64) {
+            return Err(Fault::Alignment);
+        }
+        let in_memory = at.checked_add(2 * MAX_SIZE as u64).is_some();
+        if to.len() < HEADER || to.len() > MAX_SIZE || !in_memory {
+            return Err(Fault::Full);
+        }
+        Ok(Self {
+            to,
+            at,
+            used: HEADER,
+            alignment: GRANULE,
+        })
+    }
+
+    /// Adds an entry whose data are aligned to `alignment`, a power of two from 8 on; returns their
+    /// address.
+    fn add(&mut self, tag: Tag, data: &[u8], alignment: usize) -> Result<u64, Fault> {
+        let here = self.at.wrapping_add((self.used + ENTRY_HEADER) as u64);
+        let gap = (here.next_multiple_of(alignment as u64) - here) as usize;
+        if gap > 0 {
+            // Multiples of 8 both: an empty entry fits. It takes its own header, too.
+            self.put(Tag::EMPTY, gap - ENTRY_HEADER, None)?;
+        }
+        let start = self.put(tag, data.len(), Some(data))?;
+        self.alignment = self.alignment.max(alignment);
+        Ok(self.at + start as u64)
+    }
+
+    fn put(&mut self, tag: Tag, size: usize, data: Option<&[u8]>) -> Result<usize, Fault> {
+        let start = self.used + ENTRY_HEADER;
+        let end = start.checked_add(size).ok_or(Fault::Full)?;
+        let next = end.next_multiple_of(GRANULE);
+        let entry = self.to.get_mut(self.used..next).ok_or(Fault::Full)?;
+        entry.fill(0);
+        let (header, rest) = entry.split_at_mut(ENTRY_HEADER);
+        header[..4].copy_from_slice(&(tag.0 | (ENTRY_HEADER as u32) << 24).to_le_bytes());
+        header[4..].copy_from_slice(&(size as u32).to_le_bytes());
+        if let Some(data) = data {
+            rest[..size].copy_from_slice(data);
+        }
+        self.used = next;
+        Ok(start)
+    }
+
+    /// Writes the header.
+    fn end(self) {
+        let most = self.to.len() as u32;
+        let Some(list) = self.to.get_mut(..self.used) else {
+            return;
+        };
+        let alignment = self.alignment.trailing_zeros() as u8;
+        let (header, _) = list.split_at_mut(HEADER);
+        header.fill(0);
+        header[..4].copy_from_slice(&SIGNATURE.to_le_bytes());
+        header[5..8].copy_from_slice(&[VERSION, HEADER as u8, alignment]);
+        header[8..12].copy_from_slice(&(self.used as u32).to_le_bytes());
+        header[12..16].copy_from_slice(&most.to_le_bytes());
+        header[16..20].copy_from_slice(&HAS_CHECKSUM.to_le_bytes());
+        list[4] = 0u8.wrapping_sub(sum(list));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    const AT: u64 = 0x0400_1000;
+
+    /// A list with these entries, as boot firmware would write it.
+    fn list(entries: &[(Tag, &[u8], usize)]) -> Vec<u8> {
+        let mut bytes = std::vec![0xa5; 0x1000];
+        let mut writer = Writer::new(&mut bytes, AT).unwrap();
+        for (tag, data, alignment) in entries {
+            writer.add(*tag, data, *alignment).unwrap();
+        }
+        writer.end();
+        bytes
+    }
+
+    fn usual() -> Vec<u8> {
+        list(&[
+            (Tag::DEVICE_TREE, b"a device tree", 8),
+            (Tag::SPMC_MANIFEST, b"the manifest", 8),
+            (Tag(3), b"well aligned", 256),
+            (Tag::ENTRY_POINT, &[1; 88], 8),
+        ])
+    }
+
+    /// Writes a byte and puts the checksum right again.
+    fn set(bytes: &mut [u8], at: usize, value: u8) {
+        bytes[at] = value;
+        let used = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
+        bytes[4] = 0;
+        let used = used.min(bytes.len());
+        bytes[4] = 0u8.wrapping_sub(sum(&bytes[..used]));
+    }
+
+    #[test]
+    fn a_good_list_is_read_whole() {
+        let bytes = usual();
+        let list = TransferList::read(&bytes, AT).unwrap();
+        let tags: Vec<u32> = list.entries().map(|e| e.tag.0).collect();
+        assert_eq!(tags, [1, 0x101, 0, 3, 0x102]);
+        let manifest = list.find(Tag::SPMC_MANIFEST).unwrap();
+        assert_eq!(manifest.data, b"the manifest");
+        let offset = (manifest.at - AT) as usize;
+        assert_eq!(&bytes[offset..offset + 12], b"the manifest");
+        assert_eq!(list.find(Tag(3)).unwrap().at % 256, 0);
+        assert!(list.find(Tag(0x103)).is_none());
+    }
+
+    /// The bytes of a list as the specification has it, written by hand.
+    #[test]
+    fn the_layout_is_the_specifications() {
+        let mut bytes = std::vec![
+            0x0b, 0xb1, 0x0f, 0x4a, // signature
+            0, 1, 24, 3, // checksum, version, header size, alignment
+            40, 0, 0, 0, // used
+            64, 0, 0, 0, // most
+            1, 0, 0, 0, // flags
+            0, 0, 0, 0, // reserved
+            0x01, 0x01, 0x00, 8, // tag 0x101, header size
+            3, 0, 0, 0, // size
+            b'x', b'y', b'z', 0, 0, 0, 0, 0,
+        ];
+        bytes[4] = 0u8.wrapping_sub(sum(&bytes));
+        let list = TransferList::read(&bytes, AT).unwrap();
+        let entry = Entry {
+            tag: Tag::SPMC_MANIFEST,
+            data: b"xyz",
+            at: AT + 32,
+        };
+        assert_eq!(list.entries().collect::<Vec<_>>(), [entry]);
+    }
+
+    #[test]
+    fn each_field_is_checked() {
+        let read = |at: usize, value: u8| {
+            let mut bytes = usual();
+            set(&mut bytes, at, value);
+            TransferList::read(&bytes, AT).map(|_| ())
+        };
+        assert_eq!(read(0, 0x0c), Err(Fault::Signature(0x4a0f_b10c)));
+        assert_eq!(read(5, 0), Err(Fault::Version(0)));
+        assert_eq!(read(5, 2), Ok(()));
+        assert!(matches!(read(6, 23), Err(Fault::Size(_))));
+        assert_eq!(read(7, 17), Err(Fault::Alignment));
+        // Used: less than the header, more than there is, more than the most.
+        assert!(matches!(read(9, 0x20), Err(Fault::Size(_))));
+        assert!(matches!(read(11, 0x80), Err(Fault::Size(_))));
+        assert!(matches!(read(13, 0), Err(Fault::Size(_))));
+        // The first entry's header is too short, its data too long.
+        assert_eq!(read(27, 7), Err(Fault::Entry(24)));
+        assert_eq!(read(29, 0x20), Err(Fault::Entry(24)));
+        assert_eq!(read(31, 0xff), Err(Fault::Entry(24)));
+        assert_eq!(
+            TransferList::read(&usual(), AT + 4).map(|_| ()),
+            Err(Fault::Alignment)
+        );
+        assert!(matches!(
+            TransferList::read(&[0; 10], AT),
+            Err(Fault::Size(10))
+        ));
+    }
+
+    #[test]
+    fn the_checksum_counts_only_if_it_is_in_use() {
+        let mut bytes = usual();
+        bytes[40] ^= 4;
+        assert!(matches!(
+            TransferList::read(&bytes, AT),
+            Err(Fault::Checksum(_))
+        ));
+        bytes[16] = 0;
+        assert!(TransferList::read(&bytes, AT).is_ok());
+    }
+
+    #[test]
+    fn the_normal_world_gets_what_is_for_it() {
+        let bytes = usual();
+        let list = TransferList::read(&bytes, AT).unwrap();
+        // At another alignment, so that the gaps are others.
+        let at = 0x87ff_b008;
+        let mut to = std::vec![0xa5; 0x1000];
+        let device_tree = list.write_for_normal_world(&mut to, at).unwrap();
+        let copy = TransferList::read(&to, at).unwrap();
+        let wanted = [Tag::DEVICE_TREE, Tag(3)];
+        let entries: Vec<_> = copy.entries().filter(|e| e.tag != Tag::EMPTY).collect();
+        assert_eq!(entries.iter().map(|e| e.tag).collect::<Vec<_>>(), wanted);
+        for (entry, tag) in entries.iter().zip(wanted) {
+            assert_eq!(entry.data, list.find(tag).unwrap().data);
+        }
+        assert_eq!(entries[0].at, device_tree);
+        assert_eq!(entries[1].at % 256, 0);
+        // Nothing of the secure world's is behind it either.
+        let used = copy.bytes.len();
+        assert!(to[used..].iter().all(|byte| *byte == 0xa5));
+        let mut small = [0; 64];
+        assert_eq!(
+            list.write_for_normal_world(&mut small, at),
+            Err(Fault::Full)
+        );
+    }
+
+    /// Goes through all that a list has.
+    fn walk(bytes: &[u8], at: u64) -> Option<usize> {
+        let list = TransferList::read(bytes, at).ok()?;
+        let mut total = 0;
+        for entry in list.entries() {
+            assert!(entry.at >= at + HEADER as u64);
+            assert!(entry.at + entry.data.len() as u64 <= at + bytes.len() as u64);
+            total += ENTRY_HEADER + entry.data.len();
+        }
+        assert!(total <= bytes.len());
+        let mut to = [0; 512];
+        if let Ok(device_tree) = list.write_for_normal_world(&mut to, 0x8000_0000) {
+            let copy = TransferList::read(&to, 0x8000_0000).unwrap();
+            assert_eq!(copy.find(Tag::DEVICE_TREE).map_or(0, |e| e.at), device_tree);
+            let mut tags = copy
+                .entries()
+                .map(|e| e.tag)
+                .filter(|tag| *tag != Tag::EMPTY);
+            assert!(tags.all(Tag::is_for_normal_world));
+        }
+        Some(total)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// Any bytes behind a header that makes one look: an answer, and no byte outside of the list.
+        #[test]
+        fn any_bytes(mut bytes in proptest::collection::vec(any::<u8>(), 0..512), at: u64) {
+            walk(&bytes, at & !7 & (u64::MAX >> 1));
+            if bytes.len() >= HEADER {
+                bytes[..4].copy_from_slice(&SIGNATURE.to_le_bytes());
+                bytes[5] = 1;
+                bytes[7] &= 15;
+                bytes[10..12].fill(0);
+                bytes[14] = 1;
+                let fix = bytes[6];
+                set(&mut bytes, 6, fix);
+                walk(&bytes, at & !7 & (u64::MAX >> 1));
+            }
+        }
+
+        /// A good list with a few bytes changed, the checksum put right.
+        #[test]
+        fn any_change(changes in proptest::collection::vec((0..512usize, any::<u8>()), 1..6)) {
+            let mut bytes = usual();
+            for (at, value) in changes {
+                set(&mut bytes, at, value);
+            }
+            walk(&bytes, AT);
+        }
+
+        /// Whatever is written is read again, wherever it lies.
+        #[test]
+        fn what_is_written_is_read(
+            entries in proptest::collection::vec(
+                (1u32..0x200, proptest::collection::vec(any::<u8>(), 0..100), 3u32..9), 0..8),
+            at in 0u64..1 << 40,
+        ) {
+            let at = at & !7;
+            let mut bytes = [0; 0x1000];
+            let mut writer = Writer::new(&mut bytes, at).unwrap();
+            for (tag, data, alignment) in &entries {
+                writer.add(Tag(*tag), data, 1 << alignment).unwrap();
+            }
+            writer.end();
+            let list = TransferList::read(&bytes, at).unwrap();
+            let read: Vec<_> = list.entries().filter(|e| e.tag != Tag::EMPTY).collect();
+            prop_assert_eq!(read.len(), entries.len());
+            for (read, (tag, data, alignment)) in read.iter().zip(&entries) {
+                prop_assert_eq!(read.tag, Tag(*tag));
+                prop_assert_eq!(read.data, &data[..]);
+                prop_assert_eq!(read.at % (1 << alignment), 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The machine: what no register tells the payloads.
+//!
+//! The cargo feature of a platform's name chooses. No case and nothing else in this crate knows an
+//! address of a machine. (Where the two images are linked, build.rs says.)
+
+/// What differs from machine to machine.
+pub struct Machine {
+    /// The PL011 of the normal world.
+    pub uart_normal: usize,
+    /// The PL011 of the secure world.
+    pub uart_secure: usize,
+    /// The GIC's distributor.
+    pub gicd: usize,
+    /// Its first redistributor.
+    pub gicr: usize,
+    /// Memory of the normal world: where the configuration's text is put.
+    pub config: usize,
+    /// Memory of the normal world that outlives a reset, and to which nothing is loaded.
+    pub scratch: usize,
+    /// As many cores are in a cluster, as a shift.
+    pub cluster_shift: usize,
+    /// In the first GiB of the memory map: where the devices end and memory begins,
+    pub secure_ram: usize,
+    /// where that ends and devices begin again,
+    pub secure_ram_end: usize,
+    /// and where these end. Whole blocks of 2 MiB.
+    pub devices_end: usize,
+    /// The three GiB above the first: whether each is memory of the normal world.
+    pub normal_ram: [bool; 3],
+    /// Addresses at which the normal world cannot be entered: the SPMC, EL3, a device.
+    pub not_normal: [u64; 3],
+    /// The timer that ends a suspend in which the core has no power.
+    pub wake_up: WakeUp,
+    /// CPU_SUSPEND's power state for standby of the core, in the original format ([`extended`] is the
+    /// other one).
+    pub standby: u32,
+    /// The same for power-down of the core.
+    pub core_off: u32,
+    /// The same for power-down of the core and its cluster.
+    pub cluster_off: u32,
+}
+
+/// A timer whose interrupt reaches the GIC while the core that it is for has no power.
+pub enum WakeUp {
+    /// The core's own, on a machine where a core that is off keeps its timers.
+    OwnTimer,
+    /// A frame of the memory-mapped generic timer, with a shared interrupt.
+    Frame {
+        /// Its address.
+        base: usize,
+        /// Its physical timer's interrupt.
+        intid: u32,
+    },
+}
+
+/// A power state in the extended format: the type moves, the rest is the platform's state ID.
+pub const fn extended(state: u32) -> u32 {
+    (state & 1 << 16) << 14 | state & 0xffff
+}
+
+#[cfg(not(any(feature = "qemu", feature = "fvp")))]
+compile_error!("choose the machine by a feature: --features qemu, or fvp");
+#[cfg(all(feature = "qemu", feature = "fvp"))]
+compile_error!("choose one machine: the features qemu and fvp exclude each other");
+
+/// QEMU's `virt`.
+#[cfg(feature = "qemu")]
+pub const HERE: Machine = Machine {
+    uart_normal: 0x0900_0000,
+    uart_secure: 0x0904_0000,
+    gicd: 0x0800_0000,
+    gicr: 0x080a_0000,
+    config: 0x4800_0000,
+    scratch: 0x4900_0000,
+    cluster_shift: 4,
+    secure_ram: 0x0e00_0000,
+    secure_ram_end: 0x1000_0000,
+    devices_end: 0x1000_0000,
+    normal_ram: [true, true, false],
+    not_normal: [0x0e10_0000, 0x0e09_0000, 0x0900_0000],
+    wake_up: WakeUp::OwnTimer,
+    standby: 0x1,
+    core_off: 0x1_0002,
+    cluster_off: 0x101_0022,
+};
+
+/// Arm's Base FVP, and our board for it.
+#[cfg(feature = "fvp")]
+pub const HERE: Machine = Machine {
+    // UART0 is BL1's and BL2's too, UART1 the EL3 runtime's.
+    uart_normal: 0x1c09_0000,
+    uart_secure: 0x1c0b_0000,
+    gicd: 0x2f00_0000,
+    gicr: 0x2f10_0000,
+    config: 0x9000_0000,
+    scratch: 0x9100_0000,
+    cluster_shift: 2,
+    secure_ram: 0x0600_0000,
+    secure_ram_end: 0x0800_0000,
+    devices_end: 0x4000_0000,
+    normal_ram: [false, true, true],
+    not_normal: [0x0600_0000, 0x0400_3000, 0x1c09_0000],
+    wake_up: WakeUp::Frame {
+        base: 0x2a83_0000,
+        intid: 58,
+    },
+    standby: 0x0,
+    core_off: 0x1_0000,
+    cluster_off: 0x101_0000,
+};
