@@ -13,6 +13,7 @@ mod cli;
 mod console;
 mod fip;
 mod fvp_machine;
+mod growth;
 mod image;
 mod no_panic;
 mod packages;

@@ -9,8 +9,10 @@
 //! Vector registers are not in it. Janus keeps them in a region that the platform gives, as long as
 //! the CPU's vectors are; the C BL31 does not keep them.
 
+use crate::bench;
 use crate::bl31;
 use crate::cli::{BuildArgs, Runtime};
+use crate::growth;
 use crate::tfa::{self, Dispatcher};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -18,7 +20,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The number of cores to compare for.
 const CORES: u64 = 8;
@@ -81,6 +83,9 @@ pub struct Image {
     /// Code and constants of each crate, as far as symbols tell: what is inlined counts where it
     /// is inlined. Empty for the C BL31.
     crates: BTreeMap<String, u64>,
+    /// Bytes of each function, to say later which have grown. Empty for the C BL31.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    functions: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -100,8 +105,29 @@ pub fn run(args: &SizeArgs) -> Result<bool> {
         println!("{}", serde_json::to_string_pretty(&sizes)?);
     } else {
         print(&sizes);
+        let lines = bench::grown_functions()?;
+        if !lines.is_empty() {
+            println!("\nJanus, functions that have grown beyond docs/bench.json");
+            lines.iter().for_each(|line| println!("{line}"));
+        }
     }
     Ok(true)
+}
+
+/// The ELF file of the image that [`measure`] measures.
+///
+/// # Errors
+/// It does not build.
+pub fn janus_elf() -> Result<PathBuf> {
+    bl31::elf(&build_args())
+}
+
+fn build_args() -> BuildArgs {
+    BuildArgs {
+        bl31: Runtime::Janus,
+        release: true,
+        ..BuildArgs::default()
+    }
 }
 
 /// Builds both and measures them.
@@ -115,11 +141,7 @@ pub fn measure() -> Result<Sizes> {
         ..tfa::Options::default()
     };
     let built = tfa::build(&options, None)?;
-    let build = BuildArgs {
-        bl31: Runtime::Janus,
-        release: true,
-        ..BuildArgs::default()
-    };
+    let build = build_args();
     let janus = bl31::image(&build, || tfa::build(&options, None))?;
     Ok(Sizes {
         janus: image(&bl31::elf(&build)?, &janus)?,
@@ -146,7 +168,11 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
         ram_of_8_cores: 0,
         sections: Vec::new(),
         crates: crates(&file),
+        functions: BTreeMap::new(),
     };
+    if !image.crates.is_empty() {
+        image.functions = growth::functions(&file);
+    }
     let (mut low, mut high) = (u64::MAX, 0);
     for section in file.sections() {
         if section.address() == 0 || section.size() == 0 {

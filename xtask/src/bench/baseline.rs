@@ -2,9 +2,10 @@
 
 use super::Row;
 use crate::size::{self, Sizes};
-use crate::{paths, ui};
+use crate::{growth, paths, ui};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ struct SavedSizes {
 struct SavedSize {
     image: u64,
     ram_of_8_cores: u64,
+    #[serde(default)]
+    functions: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -70,15 +73,7 @@ pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
 /// # Errors
 /// There is no base line, or BL31 does not build.
 pub fn check(rows: &[Row]) -> Result<bool> {
-    let file = path();
-    let text = fs::read_to_string(&file).with_context(|| {
-        format!(
-            "no base line {}: `cargo xtask bench --save` makes it",
-            file.display()
-        )
-    })?;
-    let saved: Saved =
-        serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+    let saved = saved()?;
     let measured: Vec<_> = rows
         .iter()
         .map(|row| (row.name.as_str(), row.spmc, row.janus))
@@ -86,12 +81,16 @@ pub fn check(rows: &[Row]) -> Result<bool> {
     let mut worse = compare(&saved, &measured);
     if let Some(SavedSizes { janus: before }) = &saved.size {
         let Sizes { janus: now, .. } = size::measure()?;
-        worse.extend(grown("image", before.image, now.image));
-        worse.extend(grown(
+        let mut larger = Vec::from_iter(grown("image", before.image, now.image));
+        larger.extend(grown(
             "RAM with room for 8 cores",
             before.ram_of_8_cores,
             now.ram_of_8_cores,
         ));
+        if !larger.is_empty() {
+            larger.extend(growth::report(&before.functions, &size::janus_elf()?)?);
+        }
+        worse.extend(larger);
     }
     for line in &worse {
         println!("{line}");
@@ -102,6 +101,30 @@ pub fn check(rows: &[Row]) -> Result<bool> {
         );
     }
     Ok(worse.is_empty())
+}
+
+fn saved() -> Result<Saved> {
+    let file = path();
+    let text = fs::read_to_string(&file).with_context(|| {
+        format!(
+            "no base line {}: `cargo xtask bench --save` makes it",
+            file.display()
+        )
+    })?;
+    serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))
+}
+
+/// A line for each function of the image that is larger than in the base line.
+///
+/// # Errors
+/// There is no base line, or the image does not build.
+pub fn grown_functions() -> Result<Vec<String>> {
+    match saved()?.size {
+        Some(SavedSizes { janus }) if !janus.functions.is_empty() => {
+            growth::report(&janus.functions, &size::janus_elf()?)
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// What is wrong with the measured rows (name, SPMC's level, instructions), a line each.
@@ -132,9 +155,7 @@ fn too_many(now: u64, before: u64) -> bool {
 
 /// A line if what takes `now` bytes has grown too much.
 fn grown(what: &str, before: u64, now: u64) -> Option<String> {
-    too_many(now, before).then(|| {
-        format!("{what}: {now} bytes, {before} in docs/bench.json (`cargo xtask size` shows where)")
-    })
+    too_many(now, before).then(|| format!("{what}: {now} bytes, {before} in docs/bench.json"))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod table;
 
 use crate::cli::Runtime;
 use anyhow::{Context, Result, bail};
+pub use baseline::grown_functions;
 use clap::Args;
 use measure::{Bench, Counts, Level, Part};
 use serde::Serialize;
