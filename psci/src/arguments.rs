@@ -1,5 +1,6 @@
 //! Arguments: what a register value may be.
 
+use crate::decision::Composite;
 use crate::platform::{Platform, PowerState};
 use core::ops::Range;
 use janus_arm::AFFINITY_MASK;
@@ -27,12 +28,28 @@ pub(crate) fn entry<P: Platform>(platform: &P, address: u64) -> Result<u64, Erro
     }
 }
 
-/// A `power_state`.
+/// StateID\[15:12\]: "core is last in power level", in the format of DEN0022's recommended encoding that
+/// has it.
+const LAST_IN_LEVEL: u32 = 0xf << 12;
+
+/// A `power_state`, in either format of the recommended StateID: as the platform lists it, or with the
+/// highest level that is to sleep in [`LAST_IN_LEVEL`].
 pub(crate) fn power_state<P: Platform>(value: u32) -> Result<&'static PowerState, Error> {
-    P::POWER
-        .states
-        .iter()
-        .find(|state| state.value == value)
+    let find = |value| {
+        P::POWER
+            .states
+            .iter()
+            .find(|state: &&PowerState| state.value == value)
+    };
+    find(value)
+        .or_else(|| {
+            let state = find(value & !LAST_IN_LEVEL)?;
+            let highest = Composite {
+                depths: state.depths,
+            }
+            .level();
+            (value >> 12 & 0xf == highest as u32).then_some(state)
+        })
         .ok_or(Error::InvalidParameters)
 }
 

@@ -624,3 +624,28 @@ fn the_function_count_is_what_psci_features_admits() {
         .filter(|&function| returns(&psci, 0, PSCI_FEATURES, [function, 0, 0]) >= 0);
     assert_eq!(psci.function_count() as usize, admitted.count());
 }
+
+/// DEN0022's recommended StateID has a field that says in which level the core is the last: a caller that
+/// fills it in means the same state, and one that claims another level is refused.
+#[test]
+fn both_formats_of_the_state_id() {
+    let psci = booted();
+    for (state, level) in [
+        (CORE_DOWN, 0),
+        (CLUSTER_RETENTION, 1),
+        (CLUSTER_DOWN, 1),
+        (SYSTEM_DOWN, 2),
+    ] {
+        let without = suspend(&psci, 0, state);
+        for claimed in 1..16 {
+            let value = u64::from(state | claimed << 12);
+            let call = psci.call(0, PSCI_CPU_SUSPEND_64, [value, ENTRY, 42]);
+            let expected = if claimed == level {
+                Decision::Suspend(without)
+            } else {
+                Decision::Return(INVALID_PARAMETERS)
+            };
+            assert_eq!(call, expected, "{value:#x}");
+        }
+    }
+}
