@@ -358,7 +358,10 @@ fn trim(page: &[u8]) -> Result<&[u8], ManifestError> {
     }
 }
 
-/// The properties of the `attribute` node that mean something here.
+/// The properties of the `attribute` node that mean something here, for tools that look for others.
+pub const PROPERTIES: &[&str] = &NAMES;
+
+/// The same, by the numbers below.
 const NAMES: [&str; 11] = [
     "spmc_id",
     "maj_ver",

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{bench, run, size, testing, trace};
+use crate::{bench, manifest, run, size, testing, trace};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ enum Sub {
     Fip(FipArgs),
     /// Boot a system on QEMU; on a terminal, its console is yours (Ctrl-A X ends it).
     Run(RunArgs),
+    /// Show what Janus makes of a manifest, or what is wrong with it.
+    Manifest(manifest::ManifestArgs),
     /// Run the tests.
     Test(testing::TestArgs),
     /// Show a trace of EL3: who called what, and what came back.
@@ -193,6 +195,7 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
         Sub::Run(args) => run::run(&args),
         Sub::Test(args) => testing::run(&args),
         Sub::Bench(args) => bench::run(&args),
+        Sub::Manifest(args) => manifest::run(&args),
         Sub::Trace(args) => trace::run(&args),
         Sub::Size(args) => size::run(&args),
         Sub::Clean(args) => run::clean(args.all),

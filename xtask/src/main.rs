@@ -16,6 +16,7 @@ mod fvp_machine;
 mod growth;
 mod image;
 mod no_panic;
+mod manifest;
 mod packages;
 mod partitions;
 mod paths;

@@ -227,6 +227,29 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
     })
 }
 
+/// What BL2 does with a partition that has this manifest.
+///
+/// # Errors
+/// It lacks what BL2 needs, or would be loaded where it cannot.
+pub fn describe(manifest: &[u8]) -> Result<String> {
+    let facts = facts(manifest)?;
+    ensure!(
+        SECURE_DRAM.contains(&facts.load_address),
+        "`load-address` is {:#x}: partitions go into secure memory, {:#x} to {:#x}",
+        facts.load_address,
+        SECURE_DRAM.start,
+        SECURE_DRAM.end
+    );
+    let entry = match facts.entry_offset {
+        Some(offset) => format!("{:#x}", facts.load_address + offset),
+        None => "as the package says".to_owned(),
+    };
+    let (uuid, load) = (facts.uuid, facts.load_address);
+    Ok(format!(
+        "secure partition {uuid}\npackage     {load:#x}, by BL2\nentry       {entry}\n"
+    ))
+}
+
 /// A manifest's UUID as FIP and TB_FW_CONFIG have it: each cell's bytes from the lowest on, as the
 /// UUID stands in registers (DEN0077A, table of partition properties).
 fn uuid_text(cells: &[u32]) -> String {

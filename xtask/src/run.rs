@@ -1,12 +1,12 @@
 //! `build`, `fip`, `run`, `clean`.
 
-use crate::cli::{BuildArgs, FipArgs, RunArgs};
+use crate::cli::{BuildArgs, FipArgs, RunArgs, Runtime};
 use crate::console::{self, Limits};
 use crate::qemu::{self, Machine, Qemu};
 use crate::stacks::{self, Mode, Prepared};
 use crate::toolchain::Kind;
 use crate::trace::record;
-use crate::{bl31, fip, paths, proc, tfa, ui};
+use crate::{bl31, fip, manifest, paths, proc, tfa, ui};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -50,6 +50,11 @@ pub fn fip(args: &FipArgs) -> Result<bool> {
 pub fn package(args: &FipArgs, mode: Mode) -> Result<(PathBuf, Prepared)> {
     tfa::ensure_tools()?;
     let mut prepared = stacks::prepare(args, mode)?;
+    if let Some(file) = &prepared.images.manifest
+        && args.build.bl31 == Runtime::Janus
+    {
+        manifest::require(file)?;
+    }
     let built = tfa::build(&prepared.tfa, args.build.tfa.as_deref())?;
     prepared.images.bl31 = bl31::image(&args.build, || {
         tfa::build(&prepared.tfa, args.build.tfa.as_deref())
