@@ -13,6 +13,7 @@ pub mod payload;
 mod rebuild;
 mod stacks;
 mod trace;
+mod trace_examples;
 
 use crate::cli::{BuildArgs, Plat, Runtime};
 use anyhow::{Result, bail};

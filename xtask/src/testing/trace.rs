@@ -1,9 +1,14 @@
 //! The trace: its page in a browser, a large file, the examples of docs/debugging.md, and the image against
 //! the dispatcher's library.
 
+use super::boots::Bench;
+use super::trace_examples::{EXAMPLES, Example};
 use super::{Context, Tally};
-use crate::{apt, paths, proc, qemu, trace, ui};
-use anyhow::{Context as _, Result, ensure};
+use crate::cli::{BuildArgs, RunArgs, Runtime};
+use crate::qemu::{self, Qemu};
+use crate::stacks::{Mode, Stack, test};
+use crate::{apt, paths, proc, run, tfa, trace, ui};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,7 +36,72 @@ pub fn run(context: &Context) -> Tally {
     };
     case("trace/page", &page);
     case("trace/large", &large);
+    if EXAMPLES
+        .iter()
+        .any(|example| context.wants(&name_of(example)))
+    {
+        match bench(context) {
+            Err(error) => case("trace/examples", &|| bail!("{error:#}")),
+            Ok(bench) => {
+                for example in EXAMPLES {
+                    case(&name_of(example), &|| example.check(&bench));
+                }
+            }
+        }
+    }
+    // They need Debian's packages and take a minute each: like the other stacks, by name or in the long run.
+    if context.args.full || context.filter.contains("check") {
+        case("trace/check/janus", &|| conforms(context, Runtime::Janus));
+        case("trace/check/c", &|| conforms(context, Runtime::C));
+    }
     tally
+}
+
+/// Where TF-A's C BL31 is known to differ from the dispatcher's library, as docs/debugging.md lists it.
+const KNOWN: &[&str] = &[
+    "NS FFA_VERSION: SPMC gets another x8-x17",
+    "NS SYSTEM_OFF: the SPMC is not told, Janus tells it",
+];
+
+/// OP-TEE and Linux over a BL31, recorded and replayed: nothing but the known differences.
+fn conforms(context: &Context, runtime: Runtime) -> Result<()> {
+    let known = if runtime == Runtime::C { KNOWN } else { &[] };
+    let file = paths::out().join(format!("test/optee-linux-{}.trace", runtime.name()));
+    let mut args = RunArgs {
+        qemu: context.args.qemu.clone(),
+        smp: 4,
+        cpu: "max".into(),
+        trace: Some(Some(file.clone())),
+        ..RunArgs::default()
+    };
+    args.fip.stack = Stack::OpteeLinux;
+    args.fip.build = BuildArgs {
+        bl31: runtime,
+        ..context.build()
+    };
+    run::check(&args, Mode::Demo, false)?;
+    let mut others = trace::differences(&file)?;
+    others.retain(|kind| !known.contains(&kind.as_str()));
+    ensure!(
+        others.is_empty(),
+        "differences that are not known: {others:#?}"
+    );
+    Ok(())
+}
+
+fn name_of(example: &Example) -> String {
+    format!("trace/example/{}", example.name)
+}
+
+/// What the examples are run with.
+fn bench(context: &Context) -> Result<Bench<'_>> {
+    tfa::ensure_tools()?;
+    Ok(Bench {
+        context,
+        spmc: test::payload("spmc")?,
+        hypervisor: test::payload("hypervisor")?,
+        qemu: Qemu::find(context.args.qemu.as_deref())?,
+    })
 }
 
 /// The page with many events, in a headless Chromium: scrolled, zoomed, filtered, searched, clicked.

@@ -157,6 +157,39 @@ pub fn example_file(events: usize) -> Vec<u8> {
     bytes
 }
 
+/// The lines of a trace, as they are printed.
+///
+/// # Errors
+/// As [`run`].
+pub fn text(file: &Path) -> Result<Vec<String>> {
+    let trace = Trace::open(file)?;
+    let mut out = Vec::new();
+    lines::print(
+        &mut out,
+        &trace,
+        &Flow::of(&trace),
+        &Filter::default(),
+        |_| None,
+    )?;
+    Ok(String::from_utf8_lossy(&out)
+        .lines()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Where the recorded BL31 differs from the dispatcher's library, in words; empty if it does not.
+///
+/// # Errors
+/// As [`run`].
+pub fn differences(file: &Path) -> Result<Vec<String>> {
+    let replay = Replay::of(&Trace::open(file)?, None)?;
+    Ok(replay
+        .findings
+        .kinds()
+        .map(|(kind, _)| kind.to_owned())
+        .collect())
+}
+
 /// How many lines a trace makes, and how the file ends.
 ///
 /// # Errors

@@ -10,6 +10,9 @@
 //! | `v1.0`, `v1.1`, `v1.3` | speaks this FF-A version, which its manifest must say too |
 //! | `greeter` | has a partition that BL31's example of an EL3 logical partition greets |
 //! | `stuck` | makes the same wrong call for ever once it is told of SYSTEM_OFF |
+//! | `needs-el2` | says and does nothing unless it is entered at S-EL2 |
+//! | `retry` | answers every direct request with RETRY |
+//! | `deaf` | never comes back from an interrupt |
 //! | `switch-all` | its manifest has `janus,switch-all`: uses EL1 and FP state also at S-EL2 |
 
 use super::case::Case;
@@ -101,6 +104,9 @@ pub fn secondary_ep_answer() -> u32 {
 
 /// Entered on each core once per power-on.
 pub fn main(core: usize) -> ! {
+    while config::spmc_has("needs-el2") && cpu::el() != 2 {
+        core::hint::spin_loop();
+    }
     let first = CORES.fetch_or(1 << core, SeqCst) == 0;
     if first {
         console::init(machine::HERE.uart_secure);
@@ -212,8 +218,12 @@ pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
     }
     match message.function() & !ffa::SMC64 {
         ffa::DIRECT_REQ if message.x(2) & ffa::FRAMEWORK != 0 => framework(message),
+        ffa::DIRECT_REQ | ffa::DIRECT_REQ2 if config::spmc_has("retry") => ffa::error(ffa::RETRY),
         ffa::DIRECT_REQ | ffa::DIRECT_REQ2 => echo(message),
         ffa::INTERRUPT => {
+            while config::spmc_has("deaf") {
+                core::hint::spin_loop();
+            }
             interrupt(secure);
             ffa::request(ffa::NORMAL_WORLD_RESUME, &[])
         }

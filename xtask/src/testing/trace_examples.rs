@@ -1,0 +1,158 @@
+//! The examples of docs/debugging.md, made by the test payloads and held against what stands there.
+//!
+//! In the document an example is a block ` ```trace NAME `. Each of its lines has to be in the trace, in
+//! this order; times are left out there, and `…` stands for anything.
+
+use super::boots::Bench;
+use crate::cli::RunArgs;
+use crate::console::{self, Limits};
+use crate::paths;
+use crate::qemu::Machine;
+use crate::stacks::test;
+use crate::trace::{self, record};
+use anyhow::{Context as _, Result, ensure};
+use std::path::PathBuf;
+
+/// A system that stops, and how it is made.
+pub struct Example {
+    /// Its name in the document.
+    pub name: &'static str,
+    /// The level that the manifest gives the SPMC.
+    spmc_el: u8,
+    /// The SPMC's oddities.
+    oddities: &'static str,
+}
+
+/// All of them. What stands last in the trace of a silent machine was there when it fell silent.
+pub const EXAMPLES: &[Example] = &[
+    Example {
+        name: "wrong-level",
+        spmc_el: 1,
+        oddities: "needs-el2",
+    },
+    Example {
+        name: "secondary-refused",
+        spmc_el: 2,
+        oddities: "boot-error-1",
+    },
+    Example {
+        name: "retry",
+        spmc_el: 2,
+        oddities: "retry",
+    },
+    Example {
+        name: "no-sri",
+        spmc_el: 2,
+        oddities: "",
+    },
+    Example {
+        name: "interrupt-not-ended",
+        spmc_el: 2,
+        oddities: "deaf",
+    },
+];
+
+/// A machine that does not get on is given so long, in seconds: it has recorded what there is.
+const LIMITS: Limits = Limits::secs(20, 120);
+
+impl Example {
+    /// Runs it and holds the trace against the document.
+    ///
+    /// # Errors
+    /// It cannot be run, or the document shows something else.
+    pub fn check(&self, bench: &Bench) -> Result<()> {
+        let document = std::fs::read_to_string(paths::root().join("docs/debugging.md"))?;
+        let wanted = block(&document, self.name)
+            .with_context(|| format!("docs/debugging.md has no block `trace {}`", self.name))?;
+        let trace = self.run(bench)?;
+        let differences = trace::differences(&trace)?;
+        ensure!(
+            differences.is_empty(),
+            "the image does not do what its library says: {differences:?}"
+        );
+        let lines = trace::text(&trace)?;
+        let mut rest = lines.iter();
+        for line in wanted {
+            ensure!(
+                rest.any(|seen| matches(line, seen)),
+                "docs/debugging.md: `{line}` is not in the trace {}, or not in this order; it ends with\n{}",
+                trace.display(),
+                lines[lines.len().saturating_sub(12)..].join("\n")
+            );
+        }
+        Ok(())
+    }
+
+    fn run(&self, bench: &Bench) -> Result<PathBuf> {
+        let name = format!("trace-{}", self.name);
+        let (options, images) = bench.images(self.spmc_el)?;
+        let oddities = format!("spmc={}", self.oddities);
+        let machine = bench.machine(&name, &options, &images, "", &[&oddities])?;
+        let text = test::config_text(
+            "demo",
+            "",
+            bench.context.build().bl31.name(),
+            1,
+            &[&oddities],
+        );
+        std::fs::write(&machine.loaded[0].0, text)?;
+        let mut machine = Machine { smp: 2, ..machine };
+        let file = paths::out().join("test").join(&name).join("run.trace");
+        record::start(Some(&file), &RunArgs::default(), &images, &mut machine)?;
+        let log = file.with_extension("log");
+        let mut running = console::start(&bench.qemu, &machine, &log, false, LIMITS)?;
+        // Most of them hang: that is what they are for.
+        let _ = running.finish();
+        Ok(file)
+    }
+}
+
+/// The lines of a block of the document.
+fn block<'a>(document: &'a str, name: &str) -> Option<Vec<&'a str>> {
+    let mut lines = document.lines();
+    lines.find(|line| *line == format!("```trace {name}"))?;
+    Some(lines.take_while(|line| *line != "```").collect())
+}
+
+/// Whether a line of the trace is the document's: without its time, `…` standing for anything.
+fn matches(wanted: &str, seen: &str) -> bool {
+    let seen = seen
+        .trim_start()
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .trim_start();
+    let mut parts = wanted.trim_end().split('…');
+    let Some(mut rest) = parts.next().and_then(|first| seen.strip_prefix(first)) else {
+        return false;
+    };
+    let mut open = false;
+    for part in parts {
+        open = part.is_empty();
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    open || rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_document() {
+        let seen = "  162165678  core 0    EL3 → SPMC  starts at S-EL2 pc=0xe100000 x0=0xe002000  ⇒ FFA_MSG_WAIT";
+        assert!(matches("core 0    EL3 → SPMC  starts at S-EL2 …", seen));
+        assert!(matches(
+            "core 0    EL3 → SPMC  starts … pc=0xe100000 …  ⇒ FFA_MSG_WAIT",
+            seen
+        ));
+        assert!(!matches("core 0    EL3 → SPMC  starts at S-EL1 …", seen));
+        assert!(!matches("core 0    EL3 → SPMC  starts at S-EL2", seen));
+        assert_eq!(
+            block("a\n```trace x\none\ntwo\n```\n", "x"),
+            Some(vec!["one", "two"])
+        );
+        assert_eq!(block("a\n", "x"), None);
+    }
+}
