@@ -4,7 +4,7 @@
 use super::boots::Bench;
 use super::trace_examples::{EXAMPLES, Example};
 use super::{Context, Tally};
-use crate::cli::{BuildArgs, RunArgs, Runtime};
+use crate::cli::{BuildArgs, Plat, RunArgs, Runtime};
 use crate::qemu::{self, Qemu};
 use crate::stacks::{Mode, Stack, test};
 use crate::{apt, paths, proc, run, tfa, trace, ui};
@@ -98,9 +98,10 @@ fn bench(context: &Context) -> Result<Bench<'_>> {
     tfa::ensure_tools()?;
     Ok(Bench {
         context,
-        spmc: test::payload("spmc")?,
-        hypervisor: test::payload("hypervisor")?,
-        qemu: Qemu::find(context.args.qemu.as_deref())?,
+        plat: Plat::Qemu,
+        spmc: test::payload(Plat::Qemu, "spmc")?,
+        hypervisor: test::payload(Plat::Qemu, "hypervisor")?,
+        qemu: Qemu::find(Plat::Qemu, context.args.qemu.as_deref())?,
     })
 }
 

@@ -10,9 +10,6 @@ use janus_trace_format::Header;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where BL2 puts BL32 on QEMU's virt machine, unless the manifest says otherwise.
-const BL32_BASE: u64 = 0x0e10_0000;
-
 /// Has `machine` write a trace to `file`; without a name to one below target/.
 ///
 /// # Errors
@@ -67,7 +64,7 @@ fn header(args: &RunArgs, images: &Images, machine: &Machine) -> Result<Header> 
     header.add("cpu", &machine.cpu);
     header.add("smp", machine.smp);
     if let Some(bl32) = &images.bl32 {
-        header.add("spmc-base", format!("{BL32_BASE:#x}"));
+        header.add("spmc-base", format!("{:#x}", args.fip.build.plat.spmc()));
         header.add("spmc-size", fs::metadata(bl32)?.len());
     }
     if let Some(manifest) = &images.manifest {
