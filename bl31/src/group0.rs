@@ -4,9 +4,10 @@ use crate::core_data::CoreData;
 use crate::hw::gic::{self, IntId};
 use crate::hw::shared;
 use crate::messages::error;
+use crate::services::OnCore;
 use crate::sri;
 use core::sync::atomic::{AtomicU32, Ordering};
-use janus_plat::{Plat, Platform};
+use janus_plat::{Next, Plat, Platform};
 use janus_spmd::World;
 
 /// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
@@ -19,22 +20,26 @@ shared! {
 }
 
 /// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
-pub fn handle(core: &mut CoreData) {
+///
+/// `spmc_waits`: it is the SPMC that asked for this, and its call is not yet answered.
+pub fn handle(core: &mut CoreData, spmc_waits: bool) -> Next {
     let Some(id) = gic::acknowledge_group0() else {
-        return;
+        return Next::Resume;
     };
+    let mut next = Next::Resume;
     let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
     let handler = Plat::GROUP0
         .iter()
-        .find(|(intid, _)| *intid == u32::from(id));
+        .find(|handler| handler.intid == u32::from(id));
     if doorbell == Some(id.into()) {
         request_sri(core);
-    } else if let Some((_, handle)) = handler {
-        handle();
+    } else if let Some(handler) = handler {
+        next = (handler.handle)(&mut OnCore::new(core, spmc_waits));
     } else {
         unclaimed(id);
     }
     gic::end_group0(id);
+    next
 }
 
 /// A Group 0 interrupt without a handler: counted, reported once, and turned off if it does not go

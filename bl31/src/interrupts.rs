@@ -9,15 +9,16 @@ use crate::flow::Flow;
 use crate::group0;
 use crate::hw::gic::{self, Pending};
 use crate::services;
+use janus_plat::Next;
 use janus_spmd::World;
 
 /// Handles the interrupt that brought the core to EL3 while `world` ran.
 pub fn handle(core: &mut CoreData, world: World) -> Flow {
     match (gic::pending(), world) {
-        (Pending::Group0(_), _) => {
-            group0::handle(core);
-            Flow::Run(world)
-        }
+        (Pending::Group0(_), _) => match (group0::handle(core, world == World::Secure), world) {
+            (Next::Spmc, World::Normal) => services::secure_interrupt(core),
+            _ => Flow::Run(world),
+        },
         (Pending::SecureGroup1, World::Normal) => services::secure_interrupt(core),
         _ => Flow::Run(world),
     }

@@ -15,14 +15,15 @@ mod platform;
 
 pub use janus_psci::{Composite, PowerTable, Reset};
 pub use platform::{
-    GicPower, MemoryMap, NoPower, Platform, PowerDown, SocId, Stop, wait_for_interrupt,
+    El3, GicHints, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform, PowerDown, Service,
+    SocId, Stop, Unfit, wait_for_interrupt,
 };
 
 /// The platforms: for each its cargo feature, its folder and its type. All of them are compiled, so that
 /// tools can ask them; one is the image's.
 macro_rules! platforms {
-    ($($feature:literal => $module:ident::$Platform:ident;)+) => {
-        $(pub mod $module;)+
+    ($($feature:literal => $($path:literal)? $module:ident::$Platform:ident;)+) => {
+        $($(#[path = $path])? pub mod $module;)+
         platforms!(@select [] $($feature => $module::$Platform;)+);
     };
     (@select [$($before:literal)*] $feature:literal => $module:ident::$Platform:ident; $($rest:tt)*) => {
@@ -44,4 +45,6 @@ macro_rules! platforms {
 
 platforms! {
     "qemu" => qemu::Qemu;
+    // No platform of the product: docs/porting.md.
+    "example-board" => "../examples/board/mod.rs" board::Board;
 }

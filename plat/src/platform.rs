@@ -1,9 +1,9 @@
 //! What a platform tells the rest of Janus.
 
 use core::ops::Range;
-use janus_drivers::gic;
+use janus_drivers::{console::Console, gic};
 use janus_psci::{Composite, PowerTable, Reset};
-use janus_spmd::LogicalPartition;
+use janus_spmd::{LogicalPartition, Messenger, World};
 
 /// The parts of the address space that EL3 uses; physical addresses, page-aligned.
 pub struct MemoryMap {
@@ -44,6 +44,81 @@ pub struct SocId {
     pub version: u32,
     /// The SoC's revision; bit 31 is zero.
     pub revision: u32,
+}
+
+/// What EL3 does on the core that serves a call or an interrupt: for [`Service`] and [`Group0`]. Besides
+/// what is here it asks partitions and the SPMC ([`Messenger::ask`]), which runs them on this core until they
+/// have answered; while the SPMC waits for EL3 that is refused.
+pub trait El3: Messenger {
+    /// The core's number.
+    fn index(&self) -> usize;
+
+    /// x0 to x30 of `world` on this core.
+    fn registers(&mut self, world: World) -> &mut [u64; 31];
+
+    /// ELR_EL3 and SPSR_EL3 of the normal world: where it goes on when it runs next.
+    fn normal_state(&mut self) -> (u64, u64);
+
+    /// Has the normal world go on somewhere else.
+    ///
+    /// # Errors
+    ///
+    /// EL3 cannot return to that: another memory than the normal world's, no level of its own.
+    fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit>;
+}
+
+/// EL3 cannot return to what [`El3::set_normal_state`] was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit;
+
+/// A Group 0 interrupt of the platform's own.
+pub struct Group0 {
+    /// Its INTID; its configuration stands in the platform's table of secure interrupts.
+    pub intid: u32,
+    /// Called on the core that took it; usual environment. EL3 has acknowledged it and ends it afterwards.
+    /// A level-sensitive one must be quiet when this returns.
+    pub handle: fn(&mut dyn El3) -> Next,
+}
+
+/// What runs after a Group 0 interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The world that was interrupted, the normal world perhaps somewhere else
+    /// ([`El3::set_normal_state`]).
+    Resume,
+    /// The SPMC, as if a secure interrupt had come: with FFA_INTERRUPT. Where it was the SPMC that was
+    /// interrupted, the same as [`Next::Resume`].
+    Spmc,
+}
+
+/// Who owns a range of SMCs of a platform's (SMCCC, table of owning entities).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// SiP service calls, 0x82 and 0xC2.
+    Sip = 2,
+    /// OEM service calls, 0x83 and 0xC3.
+    Oem = 3,
+    /// Vendor specific EL3 monitor calls, 0x87 and 0xC7.
+    VendorEl3 = 7,
+}
+
+/// SMCs of the platform's own.
+pub trait Service: Sync {
+    /// Handles the fast call in x0 to x17 of `from`'s registers. `function` is w0 without the SVE hint (bit
+    /// 16); the upper halves of an SMC32 call's registers are not cleared. The answer is written to x0 and
+    /// up; what it leaves alone, the caller keeps. False: there is no such function, for this world, and
+    /// bl31 answers NOT_SUPPORTED.
+    ///
+    /// On the core that called; usual environment.
+    fn call(&self, el3: &mut dyn El3, from: World, function: u32) -> bool;
+}
+
+/// What a user of this platform can do about a GIC that cannot be used; ends the message.
+pub struct GicHints {
+    /// It is neither a GICv3 nor a GICv4.
+    pub version: &'static str,
+    /// It has one security state.
+    pub security: &'static str,
 }
 
 /// What a core that goes down loses.
@@ -102,8 +177,8 @@ pub trait Platform {
     const SECURE_RAM: Range<u64>;
     /// Physical addresses at which the normal world may be entered (PSCI entry points).
     const NORMAL_RAM: &'static [Range<u64>];
-    /// The PL011 of the EL3 console.
-    const CONSOLE: usize;
+    /// Where EL3's messages go: any UART, or [`janus_drivers::console::NoConsole`].
+    type Console: Console;
     /// The interrupt controller and the platform's secure interrupts.
     const GIC: gic::Config;
 
@@ -113,8 +188,18 @@ pub trait Platform {
     /// Which SoC this is; None where it has no such number, as a virtual machine.
     const SOC_ID: Option<SocId>;
 
-    /// The handlers of the platform's own Group 0 interrupts, by INTID. EL3 acknowledges and ends.
-    const GROUP0: &'static [(u32, fn())];
+    /// The handlers of the platform's own Group 0 interrupts.
+    const GROUP0: &'static [Group0] = &[];
+
+    /// The platform's own SMCs, by their owner. Without a service an owner's calls are NOT_SUPPORTED.
+    const SERVICES: &'static [(Owner, &'static dyn Service)] = &[];
+
+    /// What helps when the GIC cannot be used, for the console; empty: nothing more than what is said.
+    const GIC_HINTS: GicHints = GicHints {
+        version: "",
+        security: "",
+    };
+
     /// What PSCI can do here.
     const POWER: PowerTable;
 

@@ -1,55 +1,42 @@
-//! The EL3 console: a PL011 behind `log`.
+//! The EL3 console: the platform's device behind `log`.
 //!
 //! Lines of EL3's own start with its name and their level. What an SPMC prints by FFA_CONSOLE_LOG
 //! comes through [`spmc_line`], one line at a time with a mark of its own, so that it can forge
 //! nothing.
 
-use arm_pl011_uart::{PL011Registers, Uart};
 use core::fmt::{self, Write};
-use core::ptr::{NonNull, with_exposed_provenance_mut};
+use janus_drivers::console::Console as _;
 use janus_plat::{Plat, Platform};
 use log::{LevelFilter, Log, Metadata, Record};
-use safe_mmio::UniqueMmioPointer;
 use spin::mutex::SpinMutex;
 
 /// The console's hardware. Writing waits for room in the FIFO.
 struct Console;
 
+type Device = <Plat as Platform>::Console;
+
 impl Console {
-    fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
-        let Some(registers) = NonNull::new(with_exposed_provenance_mut(Plat::CONSOLE)) else {
-            return Err(fmt::Error);
-        };
-        // SAFETY: the platform's console is a PL011, mapped as a device. Two users at once (a crash
-        // report does not wait for the lock) mix their bytes; each register access is whole.
-        let registers: UniqueMmioPointer<'_, PL011Registers> =
-            unsafe { UniqueMmioPointer::new(registers) };
-        let mut uart = Uart::new(registers);
+    fn write_bytes(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' {
-                put(&mut uart, b'\r');
+                Device::put(b'\r');
             }
-            put(&mut uart, byte);
+            Device::put(byte);
         }
-        Ok(())
     }
 }
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.write_bytes(text.as_bytes())
+        self.write_bytes(text.as_bytes());
+        Ok(())
     }
 
     // EL3 writes ASCII.
     fn write_char(&mut self, character: char) -> fmt::Result {
-        self.write_bytes(&[u8::try_from(character).unwrap_or(b'?')])
+        self.write_bytes(&[u8::try_from(character).unwrap_or(b'?')]);
+        Ok(())
     }
-}
-
-/// Waits for room in the FIFO and writes a byte.
-fn put(uart: &mut Uart<'_>, byte: u8) {
-    while uart.is_tx_fifo_full() {}
-    uart.write_word(byte);
 }
 
 static CONSOLE: SpinMutex<Console> = SpinMutex::new(Console);
@@ -74,8 +61,9 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Sends `log`'s records to the console. Boot firmware has set the UART up already.
+/// Sends `log`'s records to the console.
 pub fn init() {
+    Device::init();
     if log::set_logger(&Logger).is_ok() {
         log::set_max_level(if cfg!(debug_assertions) {
             LevelFilter::Debug

@@ -31,11 +31,13 @@ impl fmt::Display for Fault {
             Error::Version(version) => {
                 write!(
                     f,
-                    "GICv{version} is not supported, use GICv3 (QEMU: gic-version=3)"
+                    "GICv{version} is not supported, use GICv3{}",
+                    Plat::GIC_HINTS.version
                 )
             }
             Error::OneSecurityState => {
-                f.write_str("the GIC has one security state (QEMU: needs secure=on)")
+                let hint = Plat::GIC_HINTS.security;
+                write!(f, "the GIC has one security state{hint}")
             }
             Error::NoRedistributor(mpidr) => {
                 write!(

@@ -90,7 +90,7 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             Flow::Run(World::Secure)
         }
         Work::Group0Interrupt => {
-            group0::handle(core);
+            group0::handle(core, true);
             Flow::Run(World::Secure)
         }
         Work::Aborted => {

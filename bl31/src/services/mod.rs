@@ -14,12 +14,14 @@ mod arch;
 mod errata;
 mod ffa;
 pub mod partitions;
+mod platform;
 mod psci;
 pub mod service;
 mod standard;
 mod trng;
 
 pub use ffa::{report_death, secure_interrupt};
+pub use platform::OnCore;
 pub use psci::come_back;
 
 /// Functions of the Arm Architecture service (SMCCC section 6): owning entity 0.
@@ -40,7 +42,7 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
     } else if number <= 0xffff {
         seldom(core, from, function & !SVE_HINT)
     } else {
-        unknown(core, from)
+        platform::call(core, from, function)
     }
 }
 

@@ -3,13 +3,11 @@
 //! To a partition a request is a function call. Here it becomes what it is: a request of the
 //! dispatcher, and the secure world running until it has answered.
 
-use super::ffa::report_death;
+use super::OnCore;
 use crate::core_data::CoreData;
-use crate::flow::SpmcEvent;
 use crate::messages::error;
-use crate::run;
 use janus_plat::{Plat, Platform};
-use janus_spmd::{Answer, LogicalPartition, Messenger, NotAvailable, Regs, Request};
+use janus_spmd::LogicalPartition;
 
 /// The platform's partitions; none if there is something wrong with them, which is reported.
 pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
@@ -29,25 +27,6 @@ pub fn start(core: &mut CoreData) {
     }
     let spmc = core.system.spmd.spmc();
     for partition in spmc.map_or(&[][..], |spmc| spmc.partitions) {
-        partition.start(&mut Asking(core));
-    }
-}
-
-/// A core on which a partition asks.
-struct Asking<'a>(&'a mut CoreData);
-
-impl Messenger for Asking<'_> {
-    fn ask(&mut self, request: Request) -> Result<Regs, NotAvailable> {
-        let core = &mut *self.0;
-        core.system
-            .spmd
-            .request(&mut core.spmd, request, core.secure.args())?;
-        match run::run_spmc(core) {
-            SpmcEvent::Answered(Answer::Message) => Ok(*core.secure.args()),
-            _ => {
-                report_death(core);
-                Err(NotAvailable::NoSpmc)
-            }
-        }
+        partition.start(&mut OnCore::new(core, false));
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{MemoryMap, Platform, PowerTable, SocId, Stop};
+use crate::{GicHints, MemoryMap, Platform, PowerTable, SocId, Stop};
 #[cfg(feature = "lossy")]
 use crate::{Composite, GicPower, PowerDown};
 use core::ops::Range;
+use janus_drivers::console::Pl011;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_drivers::hold_pen;
 use janus_drivers::pl061::Pl061;
@@ -83,7 +84,7 @@ impl Platform for Qemu {
     const SECURE_RAM: Range<u64> = 0x0e10_0000..0x0f00_0000;
     // The machine may have RAM up to the end of its 40-bit space; devices end below it.
     const NORMAL_RAM: &'static [Range<u64>] = &[0x4000_0000..0x100_0000_0000];
-    const CONSOLE: usize = 0x0900_0000;
+    type Console = Pl011<0x0900_0000>;
     const GIC: gic::Config = gic::Config {
         gicd: 0x0800_0000,
         gicr: &[0x080a_0000],
@@ -96,7 +97,10 @@ impl Platform for Qemu {
     #[cfg(not(feature = "greeter"))]
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
 
-    const GROUP0: &'static [(u32, fn())] = &[];
+    const GIC_HINTS: GicHints = GicHints {
+        version: " (QEMU: gic-version=3)",
+        security: " (QEMU: needs secure=on)",
+    };
     const POWER: PowerTable = PowerTable {
         states: STATES,
         default_suspend: Some([1, 0, 0]),

@@ -1,0 +1,335 @@
+//! A made-up board, to read beside docs/porting.md and to start a platform from. CI builds an image for it; no
+//! such board exists.
+//!
+//! Two clusters of two Cortex-A72, a power controller that really takes their power, an interconnect that a
+//! cluster has to join, a firewall for memory, an NS16550, and a button whose interrupt is EL3's.
+
+use crate::{
+    Composite, El3, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform, PowerDown,
+    PowerTable, Service, SocId, Stop, wait_for_interrupt,
+};
+use core::ops::Range;
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
+use janus_drivers::console::Console;
+use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
+use janus_psci::PowerState;
+use janus_spmd::{LogicalPartition, World};
+
+/// The board.
+pub struct Board;
+
+const CLUSTERS: usize = 2;
+const CORES_PER_CLUSTER: usize = 2;
+
+/// The UART.
+const UART: usize = 0x1000_0000;
+/// The power controller: a block of registers for each core.
+const POWER: usize = 0x1001_0000;
+/// The interconnect: a register for each cluster.
+const INTERCONNECT: usize = 0x1002_0000;
+/// The firewall in front of DRAM.
+const FIREWALL: usize = 0x1003_0000;
+/// Reset and power of the whole board.
+const SYSTEM: usize = 0x1004_0000;
+/// The button's SPI.
+const BUTTON: u32 = 40;
+
+/// How often a device is asked before it counts as broken.
+const PATIENCE: u32 = 1_000_000;
+
+fn read(address: usize) -> u32 {
+    // SAFETY: called with the addresses of the board's device registers, which EL3 maps as devices.
+    unsafe { with_exposed_provenance::<u32>(address).read_volatile() }
+}
+
+fn write(address: usize, value: u32) {
+    // SAFETY: as in `read`; what a write does is said where it is.
+    unsafe { with_exposed_provenance_mut::<u32>(address).write_volatile(value) }
+}
+
+/// Waits, not for ever, until the bits of `mask` in a register are `wanted`.
+fn wait_for(address: usize, mask: u32, wanted: u32) -> bool {
+    (0..PATIENCE).any(|_| read(address) & mask == wanted)
+}
+
+/// Registers of the power controller for one core.
+mod power {
+    /// Write 1: on. Write 2: off at the next WFI. Write 4: its cluster off with it. Write 8: no more off.
+    pub const COMMAND: usize = 0;
+    /// Bit 0: it has power.
+    pub const STATUS: usize = 4;
+    /// Where it starts.
+    pub const START: usize = 8;
+    /// Write 1: an interrupt gives it its power back.
+    pub const WAKE: usize = 12;
+}
+
+fn power_register(core: usize, register: usize) -> usize {
+    POWER + core * 16 + register
+}
+
+/// The NS16550: registers of 4 bytes, set up by boot firmware.
+pub struct Ns16550;
+
+impl Console for Ns16550 {
+    fn put(byte: u8) {
+        // LSR, bit 5: the transmitter takes a byte.
+        if wait_for(UART + 5 * 4, 1 << 5, 1 << 5) {
+            write(UART, byte.into());
+        }
+    }
+}
+
+/// The board's own calls.
+struct BoardCalls;
+
+/// SiP call count, SMC32.
+const CALL_COUNT: u32 = 0x8200_ff00;
+/// Reads the state of the lamp.
+const LAMP: u32 = 0x8200_0001;
+
+impl Service for BoardCalls {
+    fn call(&self, el3: &mut dyn El3, from: World, function: u32) -> bool {
+        let answer = match (function, from) {
+            (CALL_COUNT, _) => 1,
+            (LAMP, World::Normal) => read(SYSTEM + 8).into(),
+            _ => return false,
+        };
+        el3.registers(from)[0] = answer;
+        true
+    }
+}
+
+/// The button was pressed: the SPMC is told.
+fn button(_: &mut dyn El3) -> Next {
+    // Quiet it; it is a level.
+    write(SYSTEM + 12, 1);
+    Next::Spmc
+}
+
+impl Platform for Board {
+    const NAME: &'static str = "the example board";
+    const MAX_CORES: usize = CLUSTERS * CORES_PER_CLUSTER;
+    const MEMORY: MemoryMap = MemoryMap {
+        image: 0x0400_0000..0x0404_0000,
+        loaded_end: 0x0404_0000,
+        vectors: 0x0404_0000..0x0404_8000,
+        shared: 0x0404_8000..0x0405_0000,
+        devices: &[0x1000_0000..0x1001_0000, 0x1001_0000..0x1005_0000, 0x2f00_0000..0x2f20_0000],
+        stacks: 0x0420_0000,
+    };
+    const SECURE_RAM: Range<u64> = 0x0600_0000..0x0800_0000;
+    const NORMAL_RAM: &'static [Range<u64>] = &[0x8000_0000..0x1_0000_0000];
+    type Console = Ns16550;
+    const GIC: gic::Config = gic::Config {
+        gicd: 0x2f00_0000,
+        gicr: &[0x2f10_0000],
+        secure: &[SecureInterrupt {
+            intid: BUTTON,
+            group: SecureGroup::Group0,
+            priority: 0,
+            trigger: Trigger::Level,
+            target: Target::Any,
+        }],
+    };
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+    const SOC_ID: Option<SocId> = Some(SocId {
+        version: 0x043b_0001,
+        revision: 0,
+    });
+    const GROUP0: &'static [Group0] = &[Group0 {
+        intid: BUTTON,
+        handle: button,
+    }];
+    const SERVICES: &'static [(Owner, &'static dyn Service)] = &[(Owner::Sip, &BoardCalls)];
+
+    const POWER: PowerTable = PowerTable {
+        states: &[
+            PowerState {
+                value: 0x1,
+                depths: [1, 0, 0],
+            },
+            PowerState {
+                value: 0x1_0002,
+                depths: [2, 0, 0],
+            },
+            PowerState {
+                value: 0x101_0022,
+                depths: [2, 2, 0],
+            },
+        ],
+        system_suspend: Some([2, 2, 2]),
+        os_initiated: true,
+        // 1: the board's own, a reset into its boot menu.
+        resets: &[0, 0x8000_0001],
+        ..PowerTable::NONE
+    };
+    const CPU_OFF: PowerDown = PowerDown::Lost;
+    const CPU_SUSPEND: PowerDown = PowerDown::Lost;
+    const GIC_POWER: GicPower = GicPower {
+        redistributor: 2,
+        distributor: 2,
+    };
+
+    fn domain(index: usize, level: usize) -> usize {
+        if level == 1 {
+            index / CORES_PER_CLUSTER
+        } else {
+            0
+        }
+    }
+
+    fn mpidr(index: usize) -> u64 {
+        (index / CORES_PER_CLUSTER << 8 | index % CORES_PER_CLUSTER) as u64
+    }
+
+    fn core_index(mpidr: u64) -> Option<usize> {
+        let index = (mpidr >> 8 & 0xff) as usize * CORES_PER_CLUSTER + (mpidr & 0xff) as usize;
+        (index < Self::MAX_CORES && Self::mpidr(index) == mpidr).then_some(index)
+    }
+
+    fn set_warm_entry(entry: usize, _: fn(usize, usize)) {
+        for core in 0..Self::MAX_CORES {
+            // The address is below 4 GiB.
+            write(power_register(core, power::START), entry as u32);
+        }
+    }
+
+    fn power_on(index: usize) -> Result<(), NoPower> {
+        // It may still be on its way off.
+        if !wait_for(power_register(index, power::STATUS), 1, 0) {
+            return Err(NoPower);
+        }
+        write(power_register(index, power::COMMAND), 1);
+        Ok(())
+    }
+
+    fn going_off(index: usize, target: &Composite) {
+        write(power_register(index, power::WAKE), 0);
+        write(
+            power_register(index, power::COMMAND),
+            2 | (target.depths[1] > 0) as u32 * 4,
+        );
+    }
+
+    fn going_to_sleep(index: usize, target: &Composite) {
+        // Depth 1 of the core is a standby state: it keeps its power.
+        if target.depths[0] == 2 {
+            write(power_register(index, power::WAKE), 1);
+            write(
+                power_register(index, power::COMMAND),
+                2 | (target.depths[1] > 0) as u32 * 4,
+            );
+        }
+    }
+
+    fn woke(index: usize, _: &Composite) {
+        write(power_register(index, power::COMMAND), 8);
+    }
+
+    fn power_down(index: usize, target: &Composite) {
+        // Out of the cluster's coherency first (Cortex-A72 TRM: CPUECTLR_EL1.SMPEN), then the cluster out
+        // of the interconnect's.
+        a72::smp(false);
+        if target.depths[1] > 0 {
+            join(index, false);
+        }
+        for _ in 0..PATIENCE {
+            wait_for_interrupt();
+        }
+    }
+
+    const HAS_RESET: bool = true;
+
+    fn reset() {
+        if a72::is_this() {
+            a72::smp(true);
+        }
+        join(a72::cluster() * CORES_PER_CLUSTER, true);
+    }
+
+    fn counter_frequency() -> Option<u64> {
+        Some(50_000_000)
+    }
+
+    fn protect_memory() {
+        // The last 16 MiB below 4 GiB are the secure world's.
+        write(FIREWALL, 0xff00_0000);
+    }
+
+    fn stop(how: Stop) {
+        match how {
+            Stop::Off { .. } => write(SYSTEM, 1),
+            Stop::Reset(reset) if reset.kind == Some(0x8000_0001) => {
+                write(SYSTEM + 4, reset.cookie as u32);
+                write(SYSTEM, 3);
+            }
+            Stop::Reset(_) => write(SYSTEM, 2),
+        }
+    }
+}
+
+/// The cluster of this core joins or leaves the interconnect's coherency.
+fn join(core: usize, join: bool) {
+    let register = INTERCONNECT + core / CORES_PER_CLUSTER * 0x1000;
+    write(register, if join { 3 } else { 0 });
+    // It says when it has done so.
+    wait_for(register + 4, 1, 0);
+}
+
+/// Cortex-A72.
+mod a72 {
+    /// Whether this core is one: MIDR_EL1's implementer and part number.
+    pub fn is_this() -> bool {
+        midr() & 0xff00_fff0 == 0x4100_d080
+    }
+
+    #[cfg(target_os = "none")]
+    fn midr() -> u64 {
+        let midr: u64;
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mrs {}, midr_el1", out(reg) midr, options(nomem, nostack)) };
+        midr
+    }
+
+    /// The number of this core's cluster.
+    #[cfg(target_os = "none")]
+    pub fn cluster() -> usize {
+        let mpidr: u64;
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
+        (mpidr >> 8 & 0xff) as usize
+    }
+
+    /// Sets CPUECTLR_EL1.SMPEN: whether this core takes part in its cluster's coherency.
+    #[cfg(target_os = "none")]
+    pub fn smp(on: bool) {
+        // SAFETY: only with the data cache off and clean, as the hooks that call this have it.
+        unsafe {
+            core::arch::asm!(
+                "mrs {old}, S3_1_C15_C2_1",
+                "bic {old}, {old}, #64",
+                "orr {old}, {old}, {bit}",
+                "msr S3_1_C15_C2_1, {old}",
+                "isb",
+                "dsb sy",
+                old = out(reg) _,
+                bit = in(reg) (on as u64) << 6,
+                options(nostack),
+            );
+        }
+    }
+
+    #[cfg(not(target_os = "none"))]
+    fn midr() -> u64 {
+        0
+    }
+
+    #[cfg(not(target_os = "none"))]
+    pub fn cluster() -> usize {
+        0
+    }
+
+    #[cfg(not(target_os = "none"))]
+    pub fn smp(_: bool) {}
+}
