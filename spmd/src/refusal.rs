@@ -248,7 +248,9 @@ impl Spmd {
         } else {
             Why::Sender(sender)
         };
-        let not_an_answer = Some((Denied, Why::NotAnAnswer(state)));
+        // The SPMC dies of the last one: no refusal.
+        let not_an_answer =
+            (!core.dies_of_next_wrong_call()).then_some((Denied, Why::NotAnAnswer(state)));
         match core.state {
             State::Running | State::AskedSri => match rule {
                 FromSecure::Resume => Some((Denied, Why::NoInterrupt)),

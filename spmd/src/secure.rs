@@ -5,7 +5,7 @@ use crate::call::{Call, ErrorCode, Regs, SPMD_ID, set, set_error, set_success};
 use crate::direct::{may_answer, may_respond, refusal_of_request};
 use crate::dispatch::{SpmcConfig, Spmd, pass};
 use crate::requests::Pending;
-use crate::state::{Core, Death, State, WRONG_CALLS};
+use crate::state::{Core, Death, State};
 use crate::table::{FromSecure, Rules};
 use crate::version::NOT_SUPPORTED;
 
@@ -122,12 +122,11 @@ impl Spmd {
     /// EL3 waits for one particular call, and this is another one. DENIED, until it
     /// has made too many of them.
     fn wrong_call(&self, core: &mut Core, caller: &mut Regs, normal: &mut Regs) -> Action {
-        core.wrong_calls = core.wrong_calls.saturating_add(1);
-        if core.wrong_calls < WRONG_CALLS {
-            refuse(caller, ErrorCode::Denied)
-        } else {
-            self.die(core, Death::WrongCalls, normal)
+        if core.dies_of_next_wrong_call() {
+            return self.die(core, Death::WrongCalls, normal);
         }
+        core.wrong_calls = core.wrong_calls.saturating_add(1);
+        refuse(caller, ErrorCode::Denied)
     }
 
     /// The secure world did something that EL3 cannot let it go on after (an exception that nobody

@@ -198,6 +198,11 @@ impl Core {
         self.path = Path::new(self.state, pair);
     }
 
+    /// Whether the next call that EL3 does not wait for is one too many: the SPMC dies of it.
+    pub(crate) fn dies_of_next_wrong_call(&self) -> bool {
+        self.wrong_calls.saturating_add(1) >= WRONG_CALLS
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.state, State::Running)
     }

@@ -742,12 +742,21 @@ mod failures {
             let mut machine = wait();
             let (state, normal) = (machine.core.state(), machine.normal);
             let wrong = [RESP_32, w1, 0, 0];
+            let refusal = |machine: &mut Machine| {
+                machine.secure[..4].copy_from_slice(&wrong);
+                let refusal = machine
+                    .spmd
+                    .refusal(&machine.core, World::Secure, &machine.secure);
+                refusal.map(|refusal| refusal.code as i32)
+            };
             for _ in 1..WRONG_CALLS {
+                assert_eq!(refusal(&mut machine), Some(-6));
                 assert_eq!(machine.secure_says(&wrong), Action::Return);
                 assert_error(&machine.secure, -6);
                 assert_eq!(machine.secure_says(&[id(0x69, false)]), Action::Return);
                 assert_eq!((machine.core.state(), machine.core.death()), (state, None));
             }
+            assert_eq!(refusal(&mut machine), None, "the last one is no refusal");
             assert_eq!(machine.secure_says(&wrong), dies, "{state:?}");
             assert_eq!(machine.core.state(), StateName::Dead);
             assert_eq!(machine.core.death(), Some(Death::WrongCalls));
