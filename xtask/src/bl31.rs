@@ -46,10 +46,12 @@ pub fn code(plat: Plat) -> Range<u64> {
 /// # Errors
 /// It does not build, or its image breaks a rule.
 pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<PathBuf> {
-    if args.bl31 == Runtime::C {
-        return Ok(tfa()?.bl31);
+    match args.bl31 {
+        Runtime::C => Ok(tfa()?.bl31),
+        Runtime::File(file) => Ok(file.to_owned()),
+        Runtime::Janus if args.features.is_empty() => flat(args, elf(args)?, "bl31"),
+        Runtime::Janus => with_feature(args, &args.features.join(",")),
     }
-    flat(args, elf(args)?, "bl31")
 }
 
 /// Builds Janus' BL31 with a cargo feature of tests beside its platform's, as a flat image.
@@ -59,7 +61,7 @@ pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<Pa
 pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
     let features = format!("{},{feature}", args.plat.feature());
     let elf = build(args, &features)?;
-    flat(args, elf, &format!("bl31-{feature}"))
+    flat(args, elf, &format!("bl31-{}", feature.replace(',', "-")))
 }
 
 /// Checks the linked image and flattens it to `name`.

@@ -1,9 +1,12 @@
 //! The command line.
 
-use crate::{bench, manifest, run, size, testing, trace};
+use crate::{bench, doctor, manifest, run, size, testing, trace};
 use anyhow::Result;
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use regex::Regex;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Builds, packages, runs and tests Janus.
 ///
@@ -24,7 +27,8 @@ enum Sub {
     /// Package a FIP, and the flash contents with TF-A's BL1 in front of it.
     Fip(FipArgs),
     /// Boot a system on QEMU; on a terminal, its console is yours (Ctrl-A X ends it).
-    Run(RunArgs),
+    #[command(after_help = crate::verdict::HELP)]
+    Run(Box<RunArgs>),
     /// Show what Janus makes of a manifest, or what is wrong with it.
     Manifest(manifest::ManifestArgs),
     /// Run the tests.
@@ -33,6 +37,8 @@ enum Sub {
     Trace(trace::TraceArgs),
     /// Measure.
     Bench(bench::BenchArgs),
+    /// Say what of all that Janus' tools use is installed, cached and to be had, with versions.
+    Doctor(doctor::DoctorArgs),
     /// Show the image's size by section and crate, against the C BL31's.
     Size(size::SizeArgs),
     /// Remove what was built.
@@ -82,22 +88,87 @@ impl Plat {
 }
 
 /// Whose BL31.
-#[derive(Clone, Copy, ValueEnum, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Runtime {
     /// Janus.
     #[default]
     Janus,
     /// TF-A's, as the reference.
     C,
+    /// A ready image of the user's. (A command line lives as long as the program.)
+    File(&'static Path),
 }
 
 impl Runtime {
-    /// Its name on the command line and for the payloads.
+    /// Its name on the command line, and in names of files.
     pub fn name(self) -> &'static str {
         match self {
             Runtime::Janus => "janus",
             Runtime::C => "c",
+            Runtime::File(_) => "file",
         }
+    }
+
+    /// One of the two by name, or a file.
+    fn parse(text: &str) -> Result<Runtime, String> {
+        if let Ok(known) = <Runtime as ValueEnum>::from_str(text, false) {
+            return Ok(known);
+        }
+        let path = std::path::absolute(text).map_err(|e| e.to_string())?;
+        if !path.is_file() {
+            return Err("neither `janus` nor `c`, and there is no file of this name".to_owned());
+        }
+        Ok(Runtime::File(Box::leak(path.into_boxed_path())))
+    }
+}
+
+impl ValueEnum for Runtime {
+    fn value_variants<'a>() -> &'a [Runtime] {
+        &[Runtime::Janus, Runtime::C]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Runtime::Janus => Some(PossibleValue::new("janus").help("Janus")),
+            Runtime::C => Some(PossibleValue::new("c").help("TF-A's, as the reference")),
+            Runtime::File(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An address as a person writes it: hexadecimal with `0x`, `_` anywhere.
+fn address(text: &str) -> Result<u64, String> {
+    let plain = text.replace('_', "");
+    match plain.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => plain.parse(),
+    }
+    .map_err(|_| format!("`{text}` is no address, such as 0x60000000"))
+}
+
+/// `FILE@ADDRESS`.
+fn load(text: &str) -> Result<(PathBuf, u64), String> {
+    let (file, at) = text
+        .rsplit_once('@')
+        .ok_or("write it as FILE@ADDRESS, such as data.bin@0x48000000")?;
+    let file = std::path::absolute(file).map_err(|e| e.to_string())?;
+    if !file.is_file() {
+        return Err(format!("{} is not there", file.display()));
+    }
+    Ok((file, address(at)?))
+}
+
+/// `NAME=VALUE`.
+fn assignment(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err("write it as NAME=VALUE, such as LOG_LEVEL=40".to_owned()),
     }
 }
 
@@ -113,9 +184,15 @@ pub struct BuildArgs {
     /// With debug assertions and debug messages.
     #[arg(long)]
     pub debug: bool,
-    /// Whose BL31.
-    #[arg(long, value_enum, default_value_t, value_name = "WHOSE")]
+    /// Whose BL31: `janus`, `c` (TF-A's, with the features that Janus has), or a ready image.
+    #[arg(long, default_value_t, value_name = "janus|c|FILE", value_parser = Runtime::parse)]
     pub bl31: Runtime,
+    /// A feature of Janus' image beside the platform, such as `greeter`; more after a comma, or again.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub features: Vec<String>,
+    /// A setting for TF-A's make, such as LOG_LEVEL=40, for its own tree and for --tfa; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub tfa_arg: Vec<String>,
     /// A TF-A source tree of your own for BL1, BL2 and fiptool, instead of Debian's.
     #[arg(long, value_name = "DIR")]
     pub tfa: Option<PathBuf>,
@@ -136,15 +213,31 @@ pub struct FipArgs {
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
     /// A secure partition for the SPMC, more than one of them one after another: a package made by
-    /// TF-A's tools, or an image and its manifest (.dts or .dtb) that are packaged here.
-    #[arg(long, value_name = "PACKAGE|IMAGE:MANIFEST", requires = "bl32")]
+    /// TF-A's tools, an image and its manifest (.dts or .dtb) that are packaged here, or the layout
+    /// file (.json) that TF-A's SP_LAYOUT_FILE is.
+    #[arg(long, value_name = "PACKAGE|IMAGE:MANIFEST|LAYOUT", requires = "bl32")]
     pub sp: Vec<String>,
-    /// An image of your own for the normal world, linked at 0x60000000.
+    /// An image of your own for the normal world, linked at 0x60000000 or at --bl33-at.
     #[arg(long, value_name = "FILE")]
     pub bl33: Option<PathBuf>,
-    /// The exception level of the SPMC; without it, what the stack has by default.
+    /// Where the image of --bl33 is linked; it finds the device tree's address in x0.
+    #[arg(long, value_name = "ADDRESS", requires = "bl33", value_parser = address)]
+    pub bl33_at: Option<u64>,
+    /// A Linux kernel (its flat `Image`) in the place of the normal world or of the stack's own;
+    /// x0 is the device tree.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bl33", "bl33_at"])]
+    pub kernel: Option<PathBuf>,
+    /// The exception level of the SPMC; without it, what the stack has by default. With a manifest of
+    /// your own it overrules what that says.
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub spmc_el: Option<u8>,
+}
+
+impl FipArgs {
+    /// Whether the normal world is the user's: what it says, and whether it ends, is not known.
+    pub fn own_software(&self) -> bool {
+        self.bl33.is_some() || self.kernel.is_some()
+    }
 }
 
 /// What is run.
@@ -167,6 +260,34 @@ pub struct RunArgs {
     /// Memory of the machine in MiB; without it, what the stack needs.
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
+    /// Further arguments of QEMU, words parted by spaces: `--qemu-arg '-icount shift=3'`; may be repeated.
+    #[arg(long, value_name = "ARG…", allow_hyphen_values = true)]
+    pub qemu_arg: Vec<String>,
+    /// A file that is put into memory before the start; may be repeated.
+    #[arg(long, value_name = "FILE@ADDRESS", value_parser = load)]
+    pub load: Vec<(PathBuf, u64)>,
+    /// The device tree (.dts or .dtb) in the place of QEMU's own, at 0x40000000.
+    #[arg(long, value_name = "FILE")]
+    pub dtb: Option<PathBuf>,
+    /// The kernel's initramfs, put at 0x68000000.
+    #[arg(long, value_name = "FILE")]
+    pub initrd: Option<PathBuf>,
+    /// More for the kernel's command line.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub append: Option<String>,
+    /// The run succeeds when a console has said this (a regular expression, matched line by line); if
+    /// repeated, when each was said, in any order. It ends then.
+    #[arg(long, value_name = "REGEX")]
+    pub until: Vec<Regex>,
+    /// The run fails, and ends, when a console says this (a regular expression); may be repeated.
+    #[arg(long, value_name = "REGEX")]
+    pub fail: Vec<Regex>,
+    /// End the run after so many seconds; without it 900, or what the stack needs.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// End the run when nothing was said for so many seconds; without it 180, or what the stack needs.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    pub idle: Option<u64>,
     /// Wait for a debugger on TCP port 1234 before the first instruction.
     #[arg(long)]
     pub gdb: bool,
@@ -197,7 +318,91 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
         Sub::Bench(args) => bench::run(&args),
         Sub::Manifest(args) => manifest::run(&args),
         Sub::Trace(args) => trace::run(&args),
+        Sub::Doctor(args) => doctor::run(&args),
         Sub::Size(args) => size::run(&args),
         Sub::Clean(args) => run::clean(args.all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_args(words: &[&str]) -> Result<RunArgs, String> {
+        let all = ["xtask", "run"].iter().chain(words);
+        match Cli::try_parse_from(all).map_err(|e| e.to_string())?.command {
+            Sub::Run(args) => Ok(*args),
+            _ => Err("another command".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_machine_of_ones_own() {
+        let this = file!().rsplit_once('/').map_or("", |(_, name)| name);
+        let file = format!("{}/src/{this}", env!("CARGO_MANIFEST_DIR"));
+        let at = format!("{file}@0x4800_0000");
+        let args = run_args(&[
+            "--qemu-arg",
+            "-icount shift=3,sleep=off",
+            "--qemu-arg",
+            "-rtc",
+            "--load",
+            &at,
+            "--tfa-arg",
+            "LOG_LEVEL=40",
+            "--bl31",
+            &file,
+            "--until",
+            "a+",
+            "--until",
+            "b",
+            "--fail",
+            "^FAIL",
+            "--timeout",
+            "20",
+            "--idle",
+            "5",
+            "--features",
+            "greeter,other",
+        ])
+        .expect("understood");
+        assert_eq!(args.qemu_arg, ["-icount shift=3,sleep=off", "-rtc"]);
+        assert_eq!(args.load, [(PathBuf::from(&file), 0x4800_0000)]);
+        assert_eq!(args.fip.build.tfa_arg, ["LOG_LEVEL=40"]);
+        assert_eq!(args.fip.build.features, ["greeter", "other"]);
+        assert!(matches!(args.fip.build.bl31, Runtime::File(f) if f == Path::new(&file)));
+        assert_eq!((args.until.len(), args.fail.len()), (2, 1));
+        assert_eq!((args.timeout, args.idle), (Some(20), Some(5)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_to_write() {
+        for (words, says) in [
+            (&["--bl31", "no-such-file"][..], "neither `janus` nor `c`"),
+            (&["--load", "nowhere"], "FILE@ADDRESS"),
+            (&["--load", "nowhere@0"], "is not there"),
+            (&["--bl33", "x", "--bl33-at", "here"], "no address"),
+            (&["--bl33-at", "0x60000000"], "--bl33"),
+            (&["--tfa-arg", "j8"], "NAME=VALUE"),
+            (&["--until", "("], "unclosed group"),
+            (&["--kernel", "x", "--bl33", "y"], "cannot be used with"),
+        ] {
+            let error = run_args(words).err().expect("refused");
+            assert!(error.contains(says), "{words:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_help_says_what_ends_a_run() {
+        let error = run_args(&["--help"]).err().expect("the help");
+        for text in [
+            "PANIC",
+            "this core stops here",
+            "--until",
+            "--idle",
+            "nothing within",
+        ] {
+            assert!(error.contains(text), "no `{text}` in {error}");
+        }
     }
 }

@@ -73,6 +73,9 @@ enum Event {
     End,
 }
 
+/// Says of a line whether it is one of a kind.
+pub type Matcher = Box<dyn Fn(&str) -> bool>;
+
 /// How long a machine may be silent, and how long it may run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -111,8 +114,11 @@ pub struct Running {
     el3: String,
     lines: VecDeque<(Uart, String)>,
     partial: [String; 3],
-    /// Text that means that waiting for anything else is in vain.
-    pub fatal: &'static [&'static str],
+    /// Whether a line means that waiting for anything else is in vain.
+    pub fatal: Option<Matcher>,
+    fatal_line: Option<String>,
+    /// How long the machine may take to its first word.
+    pub first_word: Option<Duration>,
     /// How far [`Running::expect`] has read in `normal`, `secure` and `el3`.
     seen: [usize; 3],
     ended: bool,
@@ -176,7 +182,9 @@ pub fn start(
         el3: String::new(),
         lines: VecDeque::new(),
         partial: Default::default(),
-        fatal: &[],
+        fatal: None,
+        fatal_line: None,
+        first_word: None,
         seen: [0; 3],
         ended: false,
         _socket: socket,
@@ -193,6 +201,22 @@ fn pump(mut from: impl Read, uart: Uart, to: &Sender<Event>) {
 }
 
 impl Running {
+    /// Whether nothing at all was said so far.
+    pub fn silent(&self) -> bool {
+        self.normal.is_empty() && self.secure.is_empty() && self.el3.is_empty()
+    }
+
+    /// Takes in what still comes in the same burst: it says why.
+    pub fn burst(&mut self) {
+        let until = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < until {
+            match self.events.recv_timeout(Duration::from_millis(500)) {
+                Ok(Event::Bytes(uart, bytes)) => self.add(uart, &bytes),
+                _ => break,
+            }
+        }
+    }
+
     /// Takes in what the machine said. `false`: it has ended.
     ///
     /// # Errors
@@ -203,7 +227,11 @@ impl Running {
         }
         let idle = self.limits.idle.saturating_sub(self.last.elapsed());
         let total = self.limits.total.saturating_sub(self.start.elapsed());
-        match self.events.recv_timeout(idle.min(total)) {
+        let first = match self.first_word {
+            Some(limit) if self.silent() => limit.saturating_sub(self.start.elapsed()),
+            _ => Duration::MAX,
+        };
+        match self.events.recv_timeout(idle.min(total).min(first)) {
             Ok(Event::Bytes(uart, bytes)) => self.add(uart, &bytes),
             Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => {
                 // The other consoles may still have something on their way.
@@ -223,11 +251,17 @@ impl Running {
             }
             Err(RecvTimeoutError::Timeout) => {
                 let _ = self.child.kill();
+                if first < idle.min(total) {
+                    bail!(
+                        "BL1 said nothing in {} s: TF-A's BL1 stops in silence on a CPU model that it does not know (--cpu), or without secure RAM",
+                        self.start.elapsed().as_secs()
+                    );
+                }
                 if total <= idle {
                     bail!("still running after {} s", self.limits.total.as_secs());
                 }
                 bail!(
-                    "hangs: nothing on the consoles for {} s",
+                    "nothing on the consoles for {} s",
                     self.limits.idle.as_secs()
                 );
             }
@@ -295,16 +329,13 @@ impl Running {
                     return Ok(());
                 }
             }
-            let all = &self.normal;
-            if let Some(what) = self.fatal.iter().find(|what| all.contains(*what)) {
-                // What follows says why; it comes in a burst.
-                let until = Instant::now() + Duration::from_secs(3);
-                while Instant::now() < until {
-                    match self.events.recv_timeout(Duration::from_millis(500)) {
-                        Ok(Event::Bytes(uart, bytes)) => self.add(uart, &bytes),
-                        _ => break,
-                    }
+            while let Some((_, line)) = self.lines.pop_front() {
+                if self.fatal.as_ref().is_some_and(|fatal| fatal(&line)) {
+                    self.fatal_line.get_or_insert(line);
                 }
+            }
+            if let Some(what) = self.fatal_line.clone() {
+                self.burst();
                 bail!("the console says `{what}` while waiting for `{text}`");
             }
             match self.take_in() {

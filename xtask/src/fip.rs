@@ -140,10 +140,11 @@ fn fill(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Compiles a `.dts`; any other file is taken as it is.
+/// Compiles a `.dts`, through the C preprocessor where it has directives; any other file is taken as it
+/// is.
 ///
 /// # Errors
-/// The compiler rejects the source.
+/// The preprocessor or the compiler rejects the source.
 pub fn device_tree(file: &Path, dir: &Path) -> Result<PathBuf> {
     if file.extension().is_none_or(|e| e != "dts") {
         return Ok(file.to_owned());
@@ -152,12 +153,45 @@ pub fn device_tree(file: &Path, dir: &Path) -> Result<PathBuf> {
         .file_stem()
         .context("a device tree source needs a name")?;
     let dtb = dir.join(name).with_extension("dtb");
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let home = file.parent().filter(|p| !p.as_os_str().is_empty());
+    let home = home.unwrap_or(Path::new("."));
+    let mut source = file.to_owned();
+    if has_directives(&text) {
+        source = dir.join(name).with_extension("preprocessed.dts");
+        let cross = proc::find("aarch64-linux-gnu-gcc");
+        let mut cpp = Command::new(cross.unwrap_or_else(|| "cc".into()));
+        cpp.args(["-E", "-P", "-nostdinc", "-undef", "-D__DTS__"])
+            .args(["-x", "assembler-with-cpp", "-I"])
+            .arg(home)
+            .arg("-o")
+            .arg(&source)
+            .arg(file);
+        proc::output(&mut cpp)
+            .with_context(|| format!("the C preprocessor rejects {}", file.display()))?;
+    }
     let mut dtc = Command::new("dtc");
-    dtc.args(["-q", "-I", "dts", "-O", "dtb", "-o"])
+    dtc.args(["-q", "-I", "dts", "-O", "dtb", "-i"])
+        .arg(home)
+        .arg("-o")
         .arg(&dtb)
-        .arg(file);
+        .arg(&source);
     proc::output(&mut dtc).with_context(|| format!("{} does not compile", file.display()))?;
     Ok(dtb)
+}
+
+/// Whether a device tree source is meant for the C preprocessor. (A property's name may begin with `#`.)
+fn has_directives(text: &str) -> bool {
+    text.lines().any(|line| {
+        let rest = line.trim_start().strip_prefix('#').map(str::trim_start);
+        let words = ["include", "define", "undef", "if", "ifdef", "ifndef"];
+        rest.is_some_and(|rest| {
+            words
+                .iter()
+                .any(|w| rest.split_whitespace().next() == Some(w))
+        })
+    })
 }
 
 /// Where the images of a system called `name` are put.

@@ -11,6 +11,7 @@ mod bl31;
 mod call_graph;
 mod cli;
 mod console;
+mod doctor;
 mod fip;
 mod fvp_machine;
 mod growth;
@@ -32,6 +33,7 @@ mod tfa;
 mod toolchain;
 mod trace;
 mod ui;
+mod verdict;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -58,7 +58,8 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
     command
 }
 
-fn installed(package: &str) -> bool {
+/// Whether a package is installed.
+pub fn installed(package: &str) -> bool {
     let mut query = Command::new("dpkg-query");
     query.args(["-W", "-f=${db:Status-Status}\n", package]);
     proc::output(&mut query).is_ok_and(|text| text.lines().any(|l| l == "installed"))

@@ -5,13 +5,15 @@
 //! TB_FW_CONFIG: that list is written here, from what the partitions' manifests say of themselves.
 //!
 //! A package has one of two forms: TF-A's (`SPKG`, one page of header, then manifest and image), or a
-//! transfer list of the Firmware Handoff specification. An image and a manifest that are not packaged
-//! yet get the first form.
+//! transfer list of the Firmware Handoff specification, which can hold a HOB list too. An image and a
+//! manifest that are not packaged yet get the first form, unless the second is asked for or needed.
 
-use crate::{fip, paths};
+use crate::{fip, paths, ui};
 use anyhow::{Context, Result, bail, ensure};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node, Property};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::ops::Range;
@@ -32,6 +34,13 @@ const SPKG_VERSION: u32 = 2;
 const TRANSFER_LIST: u32 = 0x4a0f_b10b;
 /// The transfer list entry that holds a partition manifest.
 const TAG_FFA_MANIFEST: u32 = 0x106;
+/// That of a partition's image; an SPMC wants it to be the last.
+const TAG_SP_BINARY: u32 = 0x103;
+/// That of a HOB list.
+const TAG_HOB_LIST: u32 = 3;
+/// Where sptool puts manifest and image when nothing says otherwise.
+const PM_OFFSET: usize = 0x1000;
+const IMAGE_OFFSET: usize = 0x4000;
 
 /// A package, and what BL2 has to know of it.
 pub struct Package {
@@ -45,7 +54,142 @@ pub struct Package {
     size: usize,
 }
 
-/// Reads or makes the packages that were asked for: `PACKAGE`, or `IMAGE:MANIFEST`.
+/// A partition that is to be packaged.
+#[derive(Default, Debug, PartialEq, Eq)]
+struct Wanted {
+    image: PathBuf,
+    manifest: PathBuf,
+    image_offset: Option<usize>,
+    pm_offset: Option<usize>,
+    /// A HOB list, ready made.
+    hob: Option<PathBuf>,
+    /// A transfer list is asked for.
+    transfer_list: bool,
+    /// In the place of the manifest's.
+    uuid: Option<String>,
+    load_address: Option<u64>,
+}
+
+/// A partition in a layout file, as TF-A's build has them.
+#[derive(Deserialize)]
+struct Layout {
+    image: Part,
+    pm: Part,
+    uuid: Option<String>,
+    #[serde(rename = "physical-load-address")]
+    load_address: Option<String>,
+    package: Option<String>,
+    hob_path: Option<PathBuf>,
+    #[serde(flatten)]
+    more: BTreeMap<String, serde_json::Value>,
+}
+
+/// A file, with or without its place in the package.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part {
+    File(PathBuf),
+    At {
+        file: PathBuf,
+        offset: Option<String>,
+    },
+}
+
+impl Part {
+    fn split(self) -> Result<(PathBuf, Option<usize>)> {
+        Ok(match self {
+            Part::File(file) => (file, None),
+            Part::At { file, offset } => {
+                let offset = offset.as_deref().map(number).transpose()?;
+                (file, offset.map(usize::try_from).transpose()?)
+            }
+        })
+    }
+}
+
+/// A number in a file or on a command line: hexadecimal with `0x`.
+fn number(text: &str) -> Result<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+    .with_context(|| format!("`{text}` is no number"))
+}
+
+/// `IMAGE:MANIFEST`, and after another colon `KEY=VALUE` with commas between them.
+fn from_words(asked: &str) -> Result<Option<Wanted>> {
+    let mut words = asked.split(':');
+    let (Some(image), Some(manifest)) = (words.next(), words.next()) else {
+        return Ok(None);
+    };
+    let mut wanted = Wanted {
+        image: image.into(),
+        manifest: manifest.into(),
+        ..Wanted::default()
+    };
+    for setting in words.flat_map(|w| w.split(',')) {
+        match setting.split_once('=') {
+            Some(("image-offset", n)) => wanted.image_offset = Some(number(n)?.try_into()?),
+            Some(("pm-offset", n)) => wanted.pm_offset = Some(number(n)?.try_into()?),
+            Some(("load-address", n)) => wanted.load_address = Some(number(n)?),
+            Some(("uuid", uuid)) => wanted.uuid = Some(uuid.to_owned()),
+            Some(("hob", file)) => wanted.hob = Some(file.into()),
+            Some(("package", kind)) => wanted.transfer_list = is_transfer_list(kind)?,
+            _ => bail!(
+                "`{setting}` is not known: image-offset=, pm-offset=, load-address=, uuid=, hob=, package=sp_pkg or tl_pkg"
+            ),
+        }
+    }
+    Ok(Some(wanted))
+}
+
+fn is_transfer_list(kind: &str) -> Result<bool> {
+    match kind {
+        "sp_pkg" => Ok(false),
+        "tl_pkg" => Ok(true),
+        _ => bail!("no kind of package is called `{kind}`: sp_pkg or tl_pkg"),
+    }
+}
+
+/// The partitions of a layout file; its paths are relative to it.
+fn from_layout(file: &Path) -> Result<Vec<(String, Wanted)>> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let all: BTreeMap<String, Layout> = serde_json::from_str(&text)
+        .context("it is no layout of partitions: each needs an `image` and a `pm`")?;
+    let home = file.parent().unwrap_or(Path::new("."));
+    let mut found = Vec::new();
+    for (name, layout) in all {
+        for key in layout.more.keys() {
+            match key.as_str() {
+                // For signatures, which QEMU's boot has not; for tlc, which pads to it.
+                "owner" | "size" => {}
+                _ => ui::say(format!("{name}: `{key}` of the layout is not carried over")),
+            }
+        }
+        let (image, image_offset) = layout.image.split()?;
+        let (pm, pm_offset) = layout.pm.split()?;
+        let package = layout
+            .package
+            .as_deref()
+            .map(is_transfer_list)
+            .transpose()?;
+        let wanted = Wanted {
+            image: home.join(image),
+            manifest: home.join(pm),
+            image_offset,
+            pm_offset,
+            hob: layout.hob_path.map(|file| home.join(file)),
+            transfer_list: package.unwrap_or(false),
+            uuid: layout.uuid,
+            load_address: layout.load_address.as_deref().map(number).transpose()?,
+        };
+        found.push((name, wanted));
+    }
+    Ok(found)
+}
+
+/// Reads or makes the packages that were asked for: `PACKAGE`, `IMAGE:MANIFEST`, or a layout file.
 ///
 /// # Errors
 /// A file is no package, a manifest lacks what BL2 needs, or the packages do not fit.
@@ -53,13 +197,19 @@ pub fn packages(asked: &[String], dir: &Path) -> Result<Vec<Package>> {
     fs::create_dir_all(dir)?;
     let mut all: Vec<Package> = Vec::new();
     for (index, asked) in asked.iter().enumerate() {
-        let package = match asked.split_once(':') {
-            Some((image, manifest)) => {
-                assemble(Path::new(image), Path::new(manifest), index + 1, dir)
+        let what = || format!("--sp {asked}");
+        if asked.ends_with(".json") {
+            for (name, wanted) in from_layout(Path::new(asked)).with_context(what)? {
+                let package = assemble(&wanted, &name, dir);
+                all.push(package.with_context(|| format!("--sp {asked}: {name}"))?);
             }
+            continue;
+        }
+        let package = match from_words(asked).with_context(what)? {
+            Some(wanted) => assemble(&wanted, &format!("sp{}", index + 1), dir),
             None => read(Path::new(asked)),
         };
-        all.push(package.with_context(|| format!("--sp {asked}"))?);
+        all.push(package.with_context(what)?);
     }
     check(&all)?;
     Ok(all)
@@ -105,51 +255,130 @@ fn read(file: &Path) -> Result<Package> {
     Ok(Package {
         file,
         uuid: facts.uuid,
-        load_address: facts.load_address,
+        load_address: facts.load_address.context(NO_LOAD_ADDRESS)?,
         size: bytes.len(),
     })
 }
 
-/// A package in TF-A's form: the manifest behind the header's page, the image where the manifest
-/// says that the partition is entered.
-fn assemble(image: &Path, manifest: &Path, number: usize, dir: &Path) -> Result<Package> {
-    let code = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
-    let own = dir.join(format!("sp{number}"));
+/// Makes a package.
+fn assemble(wanted: &Wanted, name: &str, dir: &Path) -> Result<Package> {
+    let read =
+        |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let code = read(&wanted.image)?;
+    let own = dir.join(name);
     fs::create_dir_all(&own)?;
-    let dtb = fip::device_tree(manifest, &own)?;
-    let dtb = fs::read(&dtb).with_context(|| format!("cannot read {}", dtb.display()))?;
+    let dtb = read(&fip::device_tree(&wanted.manifest, &own)?)?;
     let facts = facts(&dtb)?;
-    let offset = facts
-        .entry_offset
-        .context("the manifest has no `entrypoint-offset`: it says where in the package the image goes, 0x2000 is usual")?;
-    let offset = usize::try_from(offset)?;
-    ensure!(
-        offset.is_multiple_of(PAGE) && offset >= PAGE + dtb.len(),
-        "`entrypoint-offset` is {offset:#x}: the header has the first page and the manifest {:#x} bytes from {PAGE:#x} on, so give the next page boundary",
-        dtb.len()
-    );
-    let mut bytes = Vec::from(SPKG_MAGIC);
-    for word in [
-        SPKG_VERSION,
-        PAGE as u32,
-        dtb.len() as u32,
-        offset as u32,
-        code.len() as u32,
-    ] {
-        bytes.extend(word.to_le_bytes());
+    let hob = wanted.hob.as_deref().map(read).transpose()?;
+    if facts.wants_hob && hob.is_none() {
+        ui::say(format!(
+            "{name}: its manifest asks for a HOB list in `boot-info`; none is made here: give one with hob=FILE (hob_path in a layout)"
+        ));
     }
-    bytes.resize(PAGE, 0);
-    bytes.extend(dtb);
-    bytes.resize(offset, 0);
-    bytes.extend(code);
-    let file = dir.join(format!("sp{number}.pkg"));
+    let bytes = if wanted.transfer_list || hob.is_some() {
+        transfer_list(&dtb, hob.as_deref(), &code)
+    } else {
+        spkg(wanted, &facts, &dtb, &code)?
+    };
+    let file = dir.join(format!("{name}.pkg"));
     fs::write(&file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    let load_address = wanted.load_address.or(facts.load_address);
     Ok(Package {
         file,
-        uuid: facts.uuid,
-        load_address: facts.load_address,
+        uuid: wanted.uuid.clone().unwrap_or(facts.uuid),
+        load_address: load_address.context(NO_LOAD_ADDRESS)?,
         size: bytes.len(),
     })
+}
+
+/// A package in TF-A's form: header, manifest, and the image where the manifest says that the
+/// partition is entered.
+fn spkg(wanted: &Wanted, facts: &Facts, dtb: &[u8], code: &[u8]) -> Result<Vec<u8>> {
+    let pm = wanted.pm_offset.unwrap_or(PM_OFFSET);
+    let entry = facts.entry_offset.map(usize::try_from).transpose()?;
+    // The entry point may lie behind the image's first page boundary.
+    let by_entry = entry.map(|entry| entry / PAGE * PAGE);
+    let image = wanted.image_offset.or(by_entry).unwrap_or(IMAGE_OFFSET);
+    ensure!(
+        pm.is_multiple_of(PAGE) && image.is_multiple_of(PAGE) && pm >= PAGE,
+        "the manifest goes to {pm:#x} and the image to {image:#x}: both must be pages behind the header's"
+    );
+    let (first, second) = if pm < image {
+        (pm + dtb.len(), image)
+    } else {
+        (image + code.len(), pm)
+    };
+    ensure!(
+        first <= second && image >= PAGE,
+        "the manifest ({:#x} bytes at {pm:#x}) and the image ({:#x} bytes at {image:#x}, by `image-offset` or the manifest's entry point) do not fit: the header has the first page; give the next page boundary behind the manifest",
+        dtb.len(),
+        code.len()
+    );
+    if let Some(entry) = entry
+        && !(image..image + code.len().max(1)).contains(&entry)
+    {
+        ui::say(format!(
+            "the manifest's entry point is {entry:#x} bytes into the package, the image is at {image:#x}..{:#x}",
+            image + code.len()
+        ));
+    }
+    let mut bytes = vec![0; (pm + dtb.len()).max(image + code.len())];
+    bytes[..4].copy_from_slice(SPKG_MAGIC);
+    let header = [
+        SPKG_VERSION,
+        pm as u32,
+        dtb.len() as u32,
+        image as u32,
+        code.len() as u32,
+    ];
+    for (index, word) in (1..).zip(header) {
+        bytes[4 * index..][..4].copy_from_slice(&word.to_le_bytes());
+    }
+    bytes[pm..][..dtb.len()].copy_from_slice(dtb);
+    bytes[image..][..code.len()].copy_from_slice(code);
+    Ok(bytes)
+}
+
+/// A transfer list of manifest, HOB list and image, each at a page boundary. (Firmware Handoff 1.0:
+/// the header has 24 bytes, an entry's 8; entries begin at multiples of 8.)
+fn transfer_list(dtb: &[u8], hob: Option<&[u8]>, code: &[u8]) -> Vec<u8> {
+    const PAGE_SHIFT: u8 = 12;
+    let mut bytes = vec![0; 24];
+    let entries = [
+        (TAG_FFA_MANIFEST, Some(dtb)),
+        (TAG_HOB_LIST, hob),
+        (TAG_SP_BINARY, Some(code)),
+    ];
+    for (tag, data) in entries {
+        let Some(data) = data else { continue };
+        // An empty entry fills up to where this one's header has its data begin on a page.
+        let at = bytes.len();
+        let header = (at + 8).next_multiple_of(PAGE) - 8;
+        if header > at {
+            let empty = if header - at >= 8 {
+                header
+            } else {
+                header + PAGE
+            };
+            bytes.extend((8u32 << 24).to_le_bytes());
+            bytes.extend(((empty - at - 8) as u32).to_le_bytes());
+            bytes.resize(empty, 0);
+        }
+        bytes.extend((8 << 24 | tag).to_le_bytes());
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+    }
+    let size = (bytes.len() as u32).to_le_bytes();
+    bytes[..4].copy_from_slice(&TRANSFER_LIST.to_le_bytes());
+    bytes[5..8].copy_from_slice(&[1, 24, PAGE_SHIFT]);
+    bytes[8..12].copy_from_slice(&size);
+    bytes[12..16].copy_from_slice(&size);
+    // A checksum is there, and the bytes of all add up to 0.
+    bytes[16] = 1;
+    let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    bytes[4] = sum.wrapping_neg();
+    bytes
 }
 
 /// The partition manifest in a package of either form.
@@ -193,9 +422,14 @@ fn manifest_of(package: &[u8]) -> Result<&[u8]> {
 /// What a partition manifest says that BL2 needs.
 struct Facts {
     uuid: String,
-    load_address: u64,
+    load_address: Option<u64>,
+    /// Where it is entered, from the start of the package.
     entry_offset: Option<u64>,
+    /// It asks for a HOB list.
+    wants_hob: bool,
 }
+
+const NO_LOAD_ADDRESS: &str = "its manifest has no `load-address`: BL2 puts the package there";
 
 fn facts(manifest: &[u8]) -> Result<Facts> {
     let tree = Fdt::new(manifest)
@@ -219,11 +453,17 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
     let uuid = cells("uuid")
         .filter(|cells| cells.len() >= 4)
         .context("its manifest has no `uuid` of four cells")?;
+    let load_address = number("load-address");
+    // Older manifests have the entry point's address.
+    let by_address = number("entrypoint")
+        .zip(load_address)
+        .and_then(|(entry, base)| entry.checked_sub(base));
+    let boot_info = root.child("boot-info");
     Ok(Facts {
         uuid: uuid_text(&uuid),
-        load_address: number("load-address")
-            .context("its manifest has no `load-address`: BL2 puts the package there")?,
-        entry_offset: number("entrypoint-offset"),
+        load_address,
+        entry_offset: number("entrypoint-offset").or(by_address),
+        wants_hob: boot_info.is_some_and(|n| n.property("hob_list").is_some()),
     })
 }
 
@@ -361,6 +601,94 @@ mod tests {
         list.extend((dtb.len() as u32).to_le_bytes());
         list.extend(dtb);
         assert_eq!(manifest_of(&list).expect("found"), dtb);
+    }
+
+    #[test]
+    fn the_entry_point_may_be_an_address_or_missing() {
+        let image_at = |manifest: &str, more: &str| {
+            let (dir, asked) = files(manifest);
+            let made = packages(&[format!("{asked}{more}")], dir.path()).expect("packaged");
+            let bytes = fs::read(&made[0].file).expect("the package");
+            let at = bytes
+                .windows(9)
+                .position(|w| w == b"the image")
+                .expect("there");
+            assert_eq!(
+                bytes[16..20],
+                (at as u32).to_le_bytes(),
+                "the header says it"
+            );
+            at
+        };
+        let other = |with: &str| MANIFEST.replace("entrypoint-offset = <0x2000>", with);
+        assert_eq!(image_at(MANIFEST, ""), 0x2000);
+        assert_eq!(image_at(&other("entrypoint = <0xe403000>"), ""), 0x3000);
+        assert_eq!(image_at(&other("entrypoint = <0x0 0xe403000>"), ""), 0x3000);
+        assert_eq!(image_at(&other("entrypoint-offset = <0x2400>"), ""), 0x2000);
+        assert_eq!(image_at(&other("x"), ""), 0x4000);
+        assert_eq!(
+            image_at(MANIFEST, ":image-offset=0x6000,pm-offset=0x2000"),
+            0x6000
+        );
+    }
+
+    #[test]
+    fn a_layout_of_sptool() {
+        let (dir, _) = files(MANIFEST);
+        fs::write(dir.path().join("hob.bin"), b"the hob list").expect("written");
+        let json = dir.path().join("layout.json");
+        let text = r#"{
+            "one": { "image": "image.bin", "pm": "sp.dts", "owner": "SiP" },
+            "two": { "image": { "file": "image.bin", "offset": "0x5000" },
+                     "pm": { "file": "sp.dts", "offset": "0x2000" },
+                     "uuid": "1b1820fe-48f7-4175-8999-d51da00b7c9f",
+                     "physical-load-address": "0xe500000" },
+            "three": { "image": "image.bin", "pm": "sp.dts", "package": "tl_pkg", "size": "0x100000",
+                       "uuid": "2b1820fe-48f7-4175-8999-d51da00b7c9f", "hob_path": "hob.bin",
+                       "physical-load-address": "0xe600000" }
+        }"#;
+        fs::write(&json, text).expect("written");
+        let made = packages(&[json.display().to_string()], dir.path()).expect("packaged");
+        let addresses: Vec<u64> = made.iter().map(|p| p.load_address).collect();
+        assert_eq!(addresses, [0xe40_0000, 0xe60_0000, 0xe50_0000]);
+        assert_eq!(made[2].uuid, "1b1820fe-48f7-4175-8999-d51da00b7c9f");
+        let two = fs::read(&made[2].file).expect("the package");
+        assert_eq!(&two[0x5000..], b"the image");
+        assert_eq!(&two[0x2000..0x2004], [0xd0, 0x0d, 0xfe, 0xed]);
+
+        let list = fs::read(&made[1].file).expect("the package");
+        assert!(
+            list.iter().fold(0u8, |sum, b| sum.wrapping_add(*b)) == 0,
+            "its checksum"
+        );
+        let page = |text: &[u8]| {
+            list.windows(text.len())
+                .position(|w| w == text)
+                .expect("there")
+        };
+        assert_eq!(page(b"the hob list") % PAGE, 0);
+        assert_eq!(page(b"the image") % PAGE, 0);
+        assert!(
+            page(b"the image") > page(b"the hob list"),
+            "the image is last"
+        );
+        assert!(
+            manifest_of(&list)
+                .expect("its manifest")
+                .starts_with(&[0xd0, 0x0d])
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_carried_is_refused() {
+        for (words, says) in [
+            ("a:b:what=1", "not known"),
+            ("a:b:image-offset=here", "no number"),
+            ("a:b:package=zip", "no kind of package"),
+        ] {
+            let error = format!("{:#}", from_words(words).expect_err("refused"));
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

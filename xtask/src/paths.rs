@@ -22,7 +22,7 @@ pub fn target() -> PathBuf {
 
 /// Downloads and builds of other projects: `$JANUS_CACHE`, or `target/cache`.
 pub fn cache() -> PathBuf {
-    match std::env::var_os("JANUS_CACHE") {
+    match setting("JANUS_CACHE") {
         Some(dir) => {
             std::path::absolute(PathBuf::from(dir)).unwrap_or_else(|_| target().join("cache"))
         }
@@ -38,4 +38,20 @@ pub fn out() -> PathBuf {
 /// Files for fiptool: manifests, layouts.
 pub fn fiptool_cfg(name: &str) -> PathBuf {
     root().join("fiptool-cfg").join(name)
+}
+
+/// A setting of the environment.
+pub fn setting(name: &str) -> Option<std::ffi::OsString> {
+    #[cfg(test)]
+    if let Some(value) = SETTINGS.with_borrow(|s| s.get(name).cloned()) {
+        return Some(value.into());
+    }
+    std::env::var_os(name)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What a test has in the place of the environment, which all tests share.
+    pub static SETTINGS: std::cell::RefCell<std::collections::BTreeMap<&'static str, String>> =
+        const { std::cell::RefCell::new(std::collections::BTreeMap::new()) };
 }

@@ -124,6 +124,11 @@ impl Qemu {
         Ok(qemu)
     }
 
+    /// Whether what `--version` prints is of a QEMU that will do.
+    pub fn is_recent(text: &str) -> bool {
+        number(text).is_ok_and(|version| version >= WANTED)
+    }
+
     /// The QEMU of the machine's own release, whatever its version.
     ///
     /// # Errors
@@ -256,7 +261,11 @@ fn version(program: &Path, root: Option<&Path>) -> Result<(u32, u32)> {
     if let Some(root) = root {
         environment(&mut command, root);
     }
-    let text = proc::output(command.arg("--version"))?;
+    number(&proc::output(command.arg("--version"))?)
+}
+
+/// The version in what `--version` prints.
+fn number(text: &str) -> Result<(u32, u32)> {
     let number = text
         .split_whitespace()
         .nth(3)

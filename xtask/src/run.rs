@@ -3,21 +3,16 @@
 use crate::cli::{BuildArgs, FipArgs, RunArgs, Runtime};
 use crate::console::{self, Limits};
 use crate::qemu::{self, Machine, Qemu};
+use crate::stacks::linux::{self, Chosen};
 use crate::stacks::{self, Mode, Prepared};
 use crate::toolchain::Kind;
 use crate::trace::record;
-use crate::{bl31, fip, manifest, paths, proc, tfa, ui};
+use crate::verdict::{self, End, Rules, Watch};
+use crate::{apt, bl31, fip, manifest, paths, proc, tfa, ui};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
 use std::path::PathBuf;
-
-/// A kernel that says this will not come to a good end.
-const FATAL: &[&str] = &[
-    "kernel BUG at",
-    "Internal error: ",
-    "Kernel panic",
-    "detected stalls on CPUs",
-];
+use std::time::Duration;
 
 /// Builds BL31 alone.
 ///
@@ -26,7 +21,12 @@ const FATAL: &[&str] = &[
 pub fn build(args: &BuildArgs) -> Result<bool> {
     let built = || {
         tfa::ensure_tools()?;
-        tfa::build(&tfa::Options::default(), args.tfa.as_deref())
+        let options = tfa::Options {
+            plat: args.plat,
+            more: args.tfa_arg.clone(),
+            ..tfa::Options::default()
+        };
+        tfa::build(&options, args.tfa.as_deref())
     };
     println!("{}", bl31::image(args, built)?.display());
     Ok(true)
@@ -49,11 +49,18 @@ pub fn fip(args: &FipArgs) -> Result<bool> {
 /// Something cannot be built, or does not fit.
 pub fn package(args: &FipArgs, mode: Mode) -> Result<(PathBuf, Prepared)> {
     tfa::ensure_tools()?;
+    apt::used();
     let mut prepared = stacks::prepare(args, mode)?;
     if let Some(file) = &prepared.images.manifest
         && args.build.bl31 == Runtime::Janus
     {
         manifest::require(file)?;
+    }
+    prepared.tfa.more.clone_from(&args.build.tfa_arg);
+    if args.build.bl31 == Runtime::C {
+        // What an SPMC at S-EL2 expects to be there.
+        prepared.tfa.like_janus = prepared.tfa.dispatcher == tfa::Dispatcher::SpmdEl2;
+        tfa::takes_manifest(args.build.tfa.as_deref(), prepared.version)?;
     }
     let built = tfa::build(&prepared.tfa, args.build.tfa.as_deref())?;
     prepared.images.bl31 = bl31::image(&args.build, || {
@@ -70,13 +77,29 @@ pub fn package(args: &FipArgs, mode: Mode) -> Result<(PathBuf, Prepared)> {
 /// Something cannot be built, or QEMU does not start.
 pub fn run(args: &RunArgs) -> Result<bool> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    if !terminal {
+    let judged = !args.until.is_empty()
+        || !args.fail.is_empty()
+        || args.timeout.is_some()
+        || args.idle.is_some();
+    if !terminal || judged {
+        let what = if args.fip.own_software() {
+            "the run"
+        } else {
+            "the demonstration"
+        };
         return match check(args, Mode::Demo, true) {
-            Ok(()) => {
-                ui::say("the demonstration succeeded");
+            Ok(end) => {
+                ui::say(match end {
+                    End::Said(line) => format!("{what} succeeded: `{}`", line.trim()),
+                    End::Off if args.fip.own_software() => {
+                        format!("{what} ended: the machine went off")
+                    }
+                    End::Off => format!("{what} succeeded"),
+                    End::Limit(why) => format!("{what} ended: {why}"),
+                });
                 Ok(true)
             }
-            Err(error) => Err(error.context("the demonstration failed")),
+            Err(error) => Err(error.context(format!("{what} failed"))),
         };
     }
     let (qemu, machine, prepared) = set_up(args, Mode::Interactive)?;
@@ -100,14 +123,33 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
         smp: args.smp,
         memory: args.memory.unwrap_or(prepared.memory),
         properties: args.machine.clone(),
-        loaded: prepared.loaded.clone(),
+        loaded: prepared.loaded.iter().chain(&args.load).cloned().collect(),
+        extra: args
+            .qemu_arg
+            .iter()
+            .flat_map(|words| words.split_whitespace().map(str::to_owned))
+            .collect(),
         gdb: args.gdb,
         reboots: prepared.reboots,
         ..Machine::new(args.fip.build.plat, flash)
     };
+    let mut prepared = prepared;
+    chosen(args, &mut prepared, &mut machine)?;
+    let own = args.dtb.as_deref().map(|file| {
+        let dir = paths::out().join("run");
+        std::fs::create_dir_all(&dir)?;
+        fip::device_tree(file, &dir)
+    });
+    machine.dtb = own.transpose()?;
     if let Some(chosen) = &prepared.chosen {
         let dtb = paths::out().join("run/machine.dtb");
-        qemu.dump_device_tree(&machine, &dtb)?;
+        match machine.dtb.take() {
+            Some(own) => {
+                std::fs::copy(&own, &dtb)
+                    .with_context(|| format!("cannot read {}", own.display()))?;
+            }
+            None => qemu.dump_device_tree(&machine, &dtb)?,
+        }
         chosen.apply(&dtb)?;
         machine.dtb = Some(dtb);
     }
@@ -117,23 +159,64 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
     Ok((qemu, machine, prepared))
 }
 
+/// Puts the user's initramfs and command line into what the kernel is told.
+fn chosen(args: &RunArgs, prepared: &mut Prepared, machine: &mut Machine) -> Result<()> {
+    if args.initrd.is_none() && args.append.is_none() {
+        return Ok(());
+    }
+    let Some(Chosen::Linux { bootargs, initrd }) = &mut prepared.chosen else {
+        bail!(
+            "--initrd and --append are for a kernel: give --kernel FILE, or a stack that has one"
+        );
+    };
+    if let Some(more) = &args.append {
+        *bootargs = format!("{bootargs} {more}").trim().to_owned();
+    }
+    if let Some(own) = &args.initrd {
+        let own = std::path::absolute(own)?;
+        ensure!(own.is_file(), "--initrd: {} is not there", own.display());
+        machine.loaded.retain(|(_, at)| *at != linux::INITRD);
+        machine.loaded.push((own.clone(), linux::INITRD));
+        *initrd = Some(own);
+    }
+    Ok(())
+}
+
 /// Runs a system to its end, with nobody at the console, and judges what it said.
 ///
 /// # Errors
 /// Something cannot be built, or what must be seen was not: the message has the log's last lines.
-pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<()> {
+pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
     let (qemu, machine, prepared) = set_up(args, mode)?;
     let name = format!("{}-{}", args.fip.stack.name(), args.fip.build.bl31.name());
     let log = paths::out().join(format!("log/run-{name}.log"));
-    let limits = if args.gdb {
+    let mut limits = if args.gdb {
         Limits::secs(24 * 3600, 24 * 3600)
     } else {
         prepared.limits
     };
+    if let Some(seconds) = args.timeout {
+        limits.total = Duration::from_secs(seconds);
+        limits.idle = limits.idle.max(limits.total);
+    }
+    if let Some(seconds) = args.idle {
+        limits.idle = Duration::from_secs(seconds);
+    }
+    let rules = Rules {
+        until: args.until.clone(),
+        fail: args.fail.clone(),
+    };
+    let versions = apt::used();
     let step = (!echo).then(|| ui::step(format!("stack {name}, {} cores, {}", args.smp, args.cpu)));
     let mut running = console::start(&qemu, &machine, &log, echo, limits)?;
-    running.fatal = FATAL;
+    running.first_word = (!args.gdb).then_some(verdict::FIRST_WORD);
     let verdict = (|| {
+        if args.fip.own_software() || !rules.until.is_empty() || !rules.fail.is_empty() {
+            return verdict::judge(&mut running, &rules);
+        }
+        let none = Rules::default();
+        let watch = Watch::new(&none)?;
+        running.fatal = Some(watch.stopper());
         for wanted in &prepared.script {
             running.expect(wanted.uart, wanted.wait)?;
             if !wanted.send.is_empty() {
@@ -157,27 +240,29 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<()> {
             .filter(|l| l.starts_with("@fail "))
             .collect();
         ensure!(failed.is_empty(), "{}", failed.join("\n"));
-        Ok(())
+        Ok(End::Off)
     })();
-    if let Err(error) = verdict {
-        if echo {
-            return Err(error.context(format!("log: {}", log.display())));
-        }
-        bail!("{error:#}\nlog: {}\n{}", log.display(), proc::tail(&log));
-    }
+    let end = match verdict {
+        Ok(end) => end,
+        Err(error) if echo => bail!("{error:#}\n  log: {}", log.display()),
+        Err(error) => bail!("{error:#}\nlog: {}\n{}", log.display(), proc::tail(&log)),
+    };
     if let Some(step) = step {
         let seen = running
             .normal
             .lines()
             .filter(|l| l.starts_with("@ok "))
             .count();
-        if seen > 0 {
-            step.done_with(&format!("{seen} checks passed"))
-        } else {
-            step.done()
+        match (seen, versions.as_str()) {
+            (0, "") => step.done(),
+            (0, versions) => step.done_with(&format!("with {versions}")),
+            (seen, "") => step.done_with(&format!("{seen} checks passed")),
+            (seen, versions) => step.done_with(&format!("{seen} checks passed, with {versions}")),
         }
+    } else if !versions.is_empty() {
+        ui::say(format!("with {versions}"));
     }
-    Ok(())
+    Ok(end)
 }
 
 /// Removes what was built; the cache only if `all`.

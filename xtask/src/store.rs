@@ -53,6 +53,17 @@ pub fn any_complete(prefix: &str) -> Option<PathBuf> {
     found.pop()
 }
 
+/// The names of all complete entries.
+pub fn names() -> Vec<String> {
+    let entries = fs::read_dir(paths::cache()).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|e| e.path().join(STAMP).is_file())
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
 /// The directory of the entry `name`, filled by `fill` when it is not there yet.
 ///
 /// # Errors

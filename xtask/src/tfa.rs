@@ -7,11 +7,12 @@
 use crate::cli::Plat;
 use crate::{apt, packages, paths, proc, store, ui};
 use anyhow::{Context, Result, bail};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Versions of Debian's `arm-trusted-firmware` that are known to work, the preferred one first.
-const VERSIONS: &[&str] = &["2.12.1+dfsg-1", "2.12.1+dfsg-1+deb13u1"];
+pub const VERSIONS: &[&str] = &["2.12.1+dfsg-1", "2.12.1+dfsg-1+deb13u1"];
 
 /// The secure payload dispatcher that TF-A is configured for. BL2 hands over accordingly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,7 +41,24 @@ pub struct Options {
     pub preloaded_bl33: Option<u64>,
     /// TF-A's own debug build: messages, assertions.
     pub debug: bool,
+    /// The C BL31 has the optional features that Janus has: what an SPMC at S-EL2 such as Hafnium expects
+    /// of EL3, and the fair comparison.
+    pub like_janus: bool,
+    /// Further settings for make, `NAME=VALUE`.
+    pub more: Vec<String>,
 }
+
+/// What [`Options::like_janus`] switches on; detected at run time where TF-A can.
+const LIKE_JANUS: &[&str] = &[
+    "ENABLE_FEAT_MTE2=2",
+    "ENABLE_SVE_FOR_NS=2",
+    "ENABLE_SVE_FOR_SWD=1",
+    "ENABLE_SME_FOR_NS=2",
+    "ENABLE_SME2_FOR_NS=2",
+    "ENABLE_SME_FOR_SWD=1",
+    "CTX_INCLUDE_PAUTH_REGS=1",
+    "CTX_INCLUDE_AARCH32_REGS=0",
+];
 
 /// The images that a build leaves, and where they were built.
 pub struct Built {
@@ -105,6 +123,11 @@ impl Options {
         if self.debug {
             put("DEBUG=1");
         }
+        if self.like_janus {
+            LIKE_JANUS.iter().for_each(|arg| put(arg));
+        }
+        // The user's come last: make takes the last of two.
+        self.more.iter().for_each(|arg| put(arg));
         args
     }
 
@@ -129,8 +152,65 @@ impl Options {
         if self.debug {
             name += "-debug";
         }
+        if self.like_janus {
+            name += "-like-janus";
+        }
+        if !self.more.is_empty() {
+            let mut hasher = DefaultHasher::new();
+            self.more.hash(&mut hasher);
+            name += &format!("-{:016x}", hasher.finish());
+        }
         name
     }
+}
+
+/// Says that the C BL31 will not take an SPMC of FF-A version `version`, if that is so.
+///
+/// # Errors
+/// It will not: it would leave the SPMC out, and go on without FF-A.
+pub fn takes_manifest(tree: Option<&Path>, version: Option<(u32, u32)>) -> Result<()> {
+    let Some((major, minor)) = version else {
+        return Ok(());
+    };
+    let source = match tree {
+        Some(tree) => tree.to_owned(),
+        None => apt::source(apt::TRIXIE_SOURCE, "arm-trusted-firmware", VERSIONS)?.0,
+    };
+    let header = source.join("include/services/ffa_svc.h");
+    let text = std::fs::read_to_string(&header).unwrap_or_default();
+    let Some(own) = ffa_version(&text) else {
+        ui::say(format!(
+            "{} does not say which FF-A version the C BL31 has; the manifest's is {major}.{minor}",
+            header.display()
+        ));
+        return Ok(());
+    };
+    if major != own.0 || minor > own.1 {
+        bail!(
+            "the manifest says that the SPMC has FF-A {major}.{minor}; this C BL31 knows {}.{} and would leave it out: \
+             change `min_ver` to {} in a copy for the C BL31, or give a later TF-A with --tfa",
+            own.0,
+            own.1,
+            own.1
+        );
+    }
+    Ok(())
+}
+
+/// FF-A's version in TF-A's header.
+fn ffa_version(header: &str) -> Option<(u32, u32)> {
+    let number = |name: &str| {
+        let line = header
+            .lines()
+            .find(|l| l.split_whitespace().nth(1) == Some(name))?;
+        let value = line.split_whitespace().nth(2)?;
+        value
+            .trim_start_matches("U(")
+            .trim_end_matches(')')
+            .parse()
+            .ok()
+    };
+    Some((number("FFA_VERSION_MAJOR")?, number("FFA_VERSION_MINOR")?))
 }
 
 /// Builds, or finds built, TF-A for an option set; in `tree` if the user gave one.
@@ -290,4 +370,32 @@ pub fn ensure_tools() -> Result<()> {
         ],
         "to build TF-A's BL1 and BL2",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_ones_own_come_last_and_have_a_build_of_their_own() {
+        let mut options = Options {
+            dispatcher: Dispatcher::SpmdEl2,
+            like_janus: true,
+            ..Options::default()
+        };
+        let usual = options.name();
+        options.more = vec!["ENABLE_FEAT_MTE2=0".to_owned()];
+        let args = options.make_args(Path::new("layout"));
+        assert_eq!(args.last().map(String::as_str), Some("ENABLE_FEAT_MTE2=0"));
+        assert!(args.iter().any(|a| a == "ENABLE_SME_FOR_SWD=1"));
+        assert_ne!(options.name(), usual);
+    }
+
+    #[test]
+    fn version_of_ffa_in_a_header() {
+        let text = "#define FFA_VERSION_MAJOR\t\tU(1)\n#define FFA_VERSION_MAJOR_SHIFT\t16\n\
+                    #define FFA_VERSION_MINOR\tU(2)\n";
+        assert_eq!(ffa_version(text), Some((1, 2)));
+        assert_eq!(ffa_version(""), None);
+    }
 }

@@ -183,6 +183,19 @@ fn ensure() -> Result<Toolchain> {
     Ok(Toolchain::BuildStd)
 }
 
+/// What there is to build Rust with, for a person.
+pub fn state() -> String {
+    let mut version = Command::new(rustc());
+    version.current_dir(paths::root()).arg("--version");
+    let version = proc::output(&mut version).unwrap_or_else(|_| "no rustc".to_owned());
+    let target = if have_target() {
+        "is installed"
+    } else {
+        "is missing, installed when needed"
+    };
+    format!("{}; {TARGET} {target}", version.trim())
+}
+
 fn have_target() -> bool {
     let mut rustc = Command::new(rustc());
     rustc

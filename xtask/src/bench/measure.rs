@@ -174,7 +174,7 @@ impl Bench {
         let bl31 = bl31::image(&build, || tfa::build(&options, None))?;
         let elf = match runtime {
             Runtime::C => built.bl31_elf.clone(),
-            Runtime::Janus => bl31::elf(&build)?,
+            Runtime::Janus | Runtime::File(_) => bl31::elf(&build)?,
         };
         let images = Images {
             bl31,

@@ -78,7 +78,7 @@ impl BenchArgs {
 
     fn runtimes(&self) -> &'static [Runtime] {
         match self.bl31 {
-            Some(Runtime::Janus) => &[Runtime::Janus],
+            Some(Runtime::Janus | Runtime::File(_)) => &[Runtime::Janus],
             Some(Runtime::C) => &[Runtime::C],
             None => &[Runtime::C, Runtime::Janus],
         }
@@ -190,11 +190,11 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>
                     }
                 };
                 match runtime {
-                    Runtime::Janus => row.janus = Some(counts.el3),
+                    Runtime::Janus | Runtime::File(_) => row.janus = Some(counts.el3),
                     Runtime::C => row.c = Some(counts.el3),
                 }
                 match runtime {
-                    Runtime::Janus => row.janus_counts = Some(counts),
+                    Runtime::Janus | Runtime::File(_) => row.janus_counts = Some(counts),
                     Runtime::C => row.c_counts = Some(counts),
                 }
             }

@@ -12,11 +12,17 @@ use std::process::Command;
 
 /// Kernels of Debian that are known to work, the preferred one first: ABI name and package version.
 /// FF-A is switched on since 7.2.
-const KERNELS: &[(&str, &str)] = &[("7.2.13+deb14-arm64", "7.2.13-1")];
+const KERNELS: &[(&str, &str)] = &[
+    ("7.2.13+deb14-arm64", "7.2.13-1"),
+    ("7.2.12+deb14-arm64", "7.2.12-1"),
+    ("7.2.12+deb13-arm64", "7.2.12-1~bpo13+1"),
+];
+/// The same kernels as versions of their metapackage.
+pub const KERNEL_VERSIONS: &[&str] = &[KERNELS[0].1, KERNELS[1].1, KERNELS[2].1];
 /// Known versions of the static busybox.
-const BUSYBOX: &[&str] = &["1:1.38.0-3+b1"];
+pub const BUSYBOX: &[&str] = &["1:1.38.0-3+b1"];
 /// Packages of OP-TEE's test suite and the versions known to work; for the libraries any will do.
-const XTEST: &[(&str, &[&str])] = &[
+pub const XTEST: &[(&str, &[&str])] = &[
     ("optee-test-qemu", &["4.10.0-1"]),
     ("tee-supplicant", &["4.11.0-1"]),
     ("libteec2", &["4.11.0-1"]),
@@ -41,6 +47,14 @@ pub const KERNEL: u64 = 0x6000_0000;
 /// Where QEMU puts the initramfs.
 pub const INITRD: u64 = 0x6800_0000;
 
+/// The version of the kernel that is here already.
+pub fn cached() -> Option<&'static str> {
+    let mut known = KERNELS.iter();
+    known
+        .find(|(abi, v)| apt::guest_cached(&format!("linux-modules-{abi}"), v))
+        .map(|(_, version)| *version)
+}
+
 /// A kernel with its modules.
 pub struct Kernel {
     /// The flat image.
@@ -55,24 +69,33 @@ pub struct Kernel {
 pub fn kernel() -> Result<Kernel> {
     let cached = KERNELS
         .iter()
-        .find(|(abi, v)| apt::guest_cached(&format!("linux-binary-{abi}"), v));
-    let (abi, known) = match cached {
-        Some((abi, version)) => ((*abi).to_owned(), vec![*version]),
-        None => {
-            // The package's name has the version in it: the metapackage knows which there is now.
-            let current = apt::depends(apt::SID_GUEST, "linux-image-arm64")?;
-            let name = current.iter().find_map(|d| d.strip_prefix("linux-image-"));
-            let name = name.context("linux-image-arm64 depends on no kernel")?;
-            let known = KERNELS
-                .iter()
-                .filter(|(abi, _)| *abi == name)
-                .map(|(_, version)| *version)
-                .collect();
-            (name.to_owned(), known)
+        .find(|(abi, v)| apt::guest_cached(&format!("linux-modules-{abi}"), v));
+    let known = cached.map_or(KERNELS, std::slice::from_ref);
+    let mut known: Vec<(String, Vec<&str>)> = known
+        .iter()
+        .map(|(abi, version)| ((*abi).to_owned(), vec![*version]))
+        .collect();
+    let mut last = None;
+    let mut index = 0;
+    let (abi, binary, modules) = loop {
+        if index == known.len() && index == KERNELS.len() {
+            // The package's name has the version in it: the metapackages know which there is now.
+            for archive in apt::SID_GUEST {
+                let current = apt::depends(*archive, "linux-image-arm64").unwrap_or_default();
+                let name = current.iter().find_map(|d| d.strip_prefix("linux-image-"));
+                known.extend(name.map(|name| (name.to_owned(), Vec::new())));
+            }
+        }
+        let Some((abi, version)) = known.get(index) else {
+            return Err(last.context("no kernel is known")?);
+        };
+        index += 1;
+        let part = |name: &str| apt::guest(apt::SID_GUEST, &format!("{name}-{abi}"), version);
+        match part("linux-binary").and_then(|binary| Ok((binary, part("linux-modules")?))) {
+            Ok((binary, modules)) => break (abi.clone(), binary, modules),
+            Err(error) => last = Some(error),
         }
     };
-    let binary = apt::guest(apt::SID_GUEST, &format!("linux-binary-{abi}"), &known)?;
-    let modules = apt::guest(apt::SID_GUEST, &format!("linux-modules-{abi}"), &known)?;
     let below = format!("usr/lib/modules/{abi}");
     let image = [
         binary.join(&below).join("vmlinuz"),
@@ -283,7 +306,7 @@ pub enum Chosen {
         /// The kernel's command line.
         bootargs: String,
         /// The initramfs, which QEMU puts at [`INITRD`].
-        initrd: PathBuf,
+        initrd: Option<PathBuf>,
     },
     /// For Xen.
     Xen {
@@ -316,8 +339,9 @@ impl Chosen {
         };
         match self {
             Chosen::Linux { bootargs, initrd } => {
-                let end = INITRD + fs::metadata(initrd)?.len();
                 put("s", &["/chosen", "bootargs", bootargs])?;
+                let Some(initrd) = initrd else { return Ok(()) };
+                let end = INITRD + fs::metadata(initrd)?.len();
                 put(
                     "x",
                     &["/chosen", "linux,initrd-start", "0", &format!("{INITRD:x}")],

@@ -4,16 +4,16 @@ pub mod linux;
 pub mod optee;
 mod optee_linux;
 mod optee_pkvm;
-mod optee_uboot;
-mod optee_xen;
+pub mod optee_uboot;
+pub mod optee_xen;
 mod optee_xtest;
 pub mod test;
 
 use crate::cli::FipArgs;
 use crate::console::{Limits, Uart};
 use crate::fip::Images;
-use crate::{partitions, paths, tfa};
-use anyhow::Result;
+use crate::{manifest, partitions, paths, tfa, ui};
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -113,6 +113,8 @@ pub struct Prepared {
     /// Two texts that UART1 must say equally often, the first one more for what is still there at the
     /// end: domain 0.
     pub secure_counts: Option<(&'static str, &'static str)>,
+    /// The FF-A version that the user's manifest names.
+    pub version: Option<(u32, u32)>,
     /// Files, hints and the like that a person should know.
     pub hints: Vec<String>,
 }
@@ -131,18 +133,78 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     };
     for (own, place) in [
         (&args.bl32, &mut prepared.images.bl32),
-        (&args.manifest, &mut prepared.images.manifest),
         (&args.bl33, &mut prepared.images.bl33),
     ] {
         if let Some(file) = own {
             *place = Some(std::path::absolute(file)?);
         }
     }
-    if args.bl33.is_some() {
+    if args.own_software() {
         // What another normal world says, and whether it ends, is not known.
         prepared.script.clear();
+        prepared.secure_counts = None;
+        let config = test::config_address(args.build.plat);
+        prepared.loaded.retain(|(_, at)| *at != config);
+    }
+    if let Some(file) = &args.manifest {
+        let dir = paths::out().join("manifest");
+        let (dtb, facts) = manifest::prepare(file, args.spmc_el, &dir)?;
+        let level = facts.spmc_el.unwrap_or(1);
+        match facts.spmc_el {
+            Some(level) => ui::say(format!("the SPMC manifest has the SPMC at S-EL{level}")),
+            None => ui::say(
+                "nothing in the SPMC manifest says where the SPMC runs, so it is packaged for S-EL1: \
+                 give --spmc-el 2 for S-EL2",
+            ),
+        }
+        if matches!(
+            prepared.tfa.dispatcher,
+            tfa::Dispatcher::SpmdEl1 | tfa::Dispatcher::SpmdEl2
+        ) {
+            prepared.tfa.dispatcher = if level == 2 {
+                tfa::Dispatcher::SpmdEl2
+            } else {
+                tfa::Dispatcher::SpmdEl1
+            };
+        }
+        prepared.images.tb_fw_config =
+            (level == 2).then(|| paths::fiptool_cfg("no-partitions.dts"));
+        prepared.images.manifest = Some(dtb);
+        prepared.version = facts.version;
+    }
+    if args.bl32.is_some() {
+        // OP-TEE's further parts are not those of another SPMC.
+        prepared.images.bl32_extra.clear();
+        prepared.tfa.optee = false;
+    }
+    if let Some(file) = &args.kernel {
+        let file = std::path::absolute(file)?;
+        ensure!(file.is_file(), "--kernel: {} is not there", file.display());
+        prepared.loaded.retain(|(_, at)| *at != linux::KERNEL);
+        prepared.loaded.push((file, linux::KERNEL));
+        prepared.tfa.preloaded_bl33 = Some(linux::KERNEL);
+        prepared.images.bl33 = None;
+        prepared.chosen.get_or_insert(linux::Chosen::Linux {
+            bootargs: "console=ttyAMA0 earlycon".to_owned(),
+            initrd: None,
+        });
+    } else if let (Some(at), Some(file)) = (
+        args.bl33_at,
+        prepared.images.bl33.take_if(|_| args.bl33_at.is_some()),
+    ) {
+        prepared.loaded.push((file, at));
+        prepared.tfa.preloaded_bl33 = Some(at);
+    } else if args.bl33.is_some() {
+        // An image in the FIP, also where the stack's own is a kernel.
+        prepared.tfa.preloaded_bl33 = None;
+        prepared.loaded.clear();
+        prepared.chosen = None;
     }
     if !args.sp.is_empty() {
+        ensure!(
+            prepared.tfa.dispatcher == tfa::Dispatcher::SpmdEl2,
+            "--sp: BL2 loads partitions for an SPMC at S-EL2 only; give --spmc-el 2, or a manifest with a `hypervisor` node"
+        );
         let dir = paths::out().join("partitions");
         let packages = partitions::packages(&args.sp, &dir)?;
         prepared.images.tb_fw_config = Some(partitions::tb_fw_config(&packages, &dir)?);

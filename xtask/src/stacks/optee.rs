@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Versions of Debian's `optee-os` that are known to work, the preferred one first.
-const VERSIONS: &[&str] = &["4.10.0-2"];
+pub const VERSIONS: &[&str] = &["4.10.0-2"];
 
 /// The images of OP-TEE; `virtualization`: for several guests of a hypervisor.
 ///

@@ -81,11 +81,12 @@ pub fn variant(
             bootargs: format!("console=ttyAMA0 earlycon panic=-1 janus={mode} {bootargs}")
                 .trim_end()
                 .to_owned(),
-            initrd,
+            initrd: Some(initrd),
         }),
         reboots: false,
         limits: LIMITS,
         secure_counts: None,
+        version: None,
         hints: vec![],
     })
 }

@@ -9,7 +9,7 @@ use crate::tfa::{Dispatcher, Options};
 use anyhow::{Context, Result, ensure};
 
 /// Known versions of Debian's `u-boot-qemu`.
-const VERSIONS: &[&str] = &["2025.01-3+deb13u1", "2025.01-3"];
+pub const VERSIONS: &[&str] = &["2025.01-3+deb13u1", "2025.01-3.2", "2025.01-3"];
 
 /// To the prompt; without a person, it is asked for its version and for power off.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
@@ -54,6 +54,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         reboots: false,
         limits: LIMITS,
         secure_counts: None,
+        version: None,
         hints: vec![],
     })
 }

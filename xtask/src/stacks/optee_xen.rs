@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Known versions of Debian's `xen` source.
-const VERSIONS: &[&str] = &["4.20.3+127-gc42374a105-0+deb13u1"];
+pub const VERSIONS: &[&str] = &[
+    "4.20.4+63-g7abfd2bce2-0+deb13u1",
+    "4.20.4+39-gf1e1321c87-1",
+    "4.20.3+127-gc42374a105-0+deb13u1",
+];
 /// Where QEMU puts Xen, domain 0's kernel and its initramfs. Memory is 4 GiB from 0x4000_0000.
 const XEN: u64 = 0x6000_0000;
 const KERNEL: u64 = 0x6400_0000;
@@ -114,6 +118,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         reboots: false,
         limits: Limits::secs(300, 3000),
         secure_counts: (mode != Mode::Interactive).then_some(("Added guest", "Removing guest")),
+        version: None,
         hints: vec![],
     })
 }

@@ -26,9 +26,10 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
         Some(_) => None,
         None => Some(payload(plat, "spmc")?),
     };
-    let hypervisor = match args.bl33 {
-        Some(_) => None,
-        None => Some(payload(plat, "hypervisor")?),
+    let hypervisor = if args.own_software() {
+        None
+    } else {
+        Some(payload(plat, "hypervisor")?)
     };
     let config = paths::out().join("run/config.txt");
     std::fs::create_dir_all(paths::out().join("run"))?;
@@ -61,6 +62,7 @@ pub fn prepare(args: &FipArgs) -> Result<Prepared> {
         reboots: false,
         limits: LIMITS,
         secure_counts: None,
+        version: None,
         hints: vec![],
     })
 }

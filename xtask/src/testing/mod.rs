@@ -51,6 +51,9 @@ pub struct TestArgs {
     /// Every stack and xtest's whole suite, which takes half an hour.
     #[arg(long)]
     full: bool,
+    /// A stack that cannot be had today fails; without this it is skipped, unless asked for by name.
+    #[arg(long)]
+    strict: bool,
     /// With `stacks`: run each on the C BL31 too, and print both columns.
     #[arg(long)]
     compare: bool,

@@ -1,0 +1,187 @@
+//! `cargo xtask doctor`: what of all that Janus' tools use is installed, cached and to be had.
+
+use crate::apt::{self, Archive};
+use crate::cli::Plat;
+use crate::stacks::{linux, optee, optee_uboot, optee_xen};
+use crate::{packages, paths, proc, qemu::Qemu, store, tfa, toolchain};
+use anyhow::Result;
+use clap::Args;
+use std::process::Command;
+
+/// What is looked at.
+#[derive(Args, Clone, Default)]
+pub struct DoctorArgs {
+    /// Only what is here: no archive is asked.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Debian packages that builds use.
+const TOOLS: &[&str] = &[
+    "gcc",
+    "make",
+    "gcc-aarch64-linux-gnu",
+    "device-tree-compiler",
+    "dpkg-dev",
+    "libssl-dev",
+    "python3",
+    "python3-pyelftools",
+    "python3-cryptography",
+    "flex",
+    "bison",
+    "xz-utils",
+];
+
+/// What is taken from Debian: the package, its versions, where it is looked for, and who needs it.
+type Wanted = (
+    &'static str,
+    &'static [&'static str],
+    &'static [Archive],
+    &'static str,
+);
+
+const WANTED: &[Wanted] = &[
+    (
+        "arm-trusted-firmware",
+        tfa::VERSIONS,
+        apt::TRIXIE_SOURCE,
+        "everything on QEMU",
+    ),
+    (
+        "optee-os",
+        optee::VERSIONS,
+        apt::SID_SOURCE,
+        "all stacks but `test`",
+    ),
+    ("xen", optee_xen::VERSIONS, apt::TRIXIE_SOURCE, "optee-xen"),
+    (
+        "busybox-static",
+        linux::BUSYBOX,
+        apt::SID_GUEST,
+        "stacks with Linux",
+    ),
+    (
+        "linux-image-arm64",
+        linux::KERNEL_VERSIONS,
+        apt::SID_GUEST,
+        "stacks with Linux",
+    ),
+    (
+        "optee-test-qemu",
+        linux::XTEST[0].1,
+        apt::SID_GUEST,
+        "optee-linux, optee-xtest",
+    ),
+    (
+        "tee-supplicant",
+        linux::XTEST[1].1,
+        apt::SID_GUEST,
+        "optee-linux, optee-xtest",
+    ),
+    (
+        "u-boot-qemu",
+        optee_uboot::VERSIONS,
+        apt::TRIXIE_GUEST,
+        "optee-uboot",
+    ),
+];
+
+/// Prints one screen.
+///
+/// # Errors
+/// None that a machine can cause; what is missing is what this is for.
+pub fn run(args: &DoctorArgs) -> Result<bool> {
+    println!("cache      {}", paths::cache().display());
+    println!("rust       {}", toolchain::state());
+    println!("qemu       {}", qemu());
+    let missing: Vec<&str> = TOOLS
+        .iter()
+        .copied()
+        .filter(|p| !packages::installed(p))
+        .collect();
+    println!(
+        "packages   {}",
+        if missing.is_empty() {
+            "all installed".to_owned()
+        } else {
+            format!("missing, installed when needed: {}", missing.join(" "))
+        }
+    );
+    println!("\n{:<28} {:<12} lists", "archive", "reachable");
+    let mut all: Vec<Archive> = Vec::new();
+    for archive in WANTED.iter().flat_map(|(.., archives, _)| *archives) {
+        if !all.contains(archive) {
+            all.push(*archive);
+        }
+    }
+    for archive in &all {
+        let reached = match args.offline {
+            true => "not asked".to_owned(),
+            false => match archive.refresh() {
+                Ok(()) => "yes".to_owned(),
+                Err(_) => "NO".to_owned(),
+            },
+        };
+        let lists = if archive.has_lists() { "here" } else { "none" };
+        println!(
+            "{:<28} {reached:<12} {lists}",
+            archive.name().trim_start_matches("apt/")
+        );
+    }
+    println!(
+        "\n{:<22} {:<20} {:<42} needed for",
+        "from Debian", "cached", "to be had"
+    );
+    let mut complete = true;
+    for (package, known, archives, whom) in WANTED {
+        let cached = known
+            .iter()
+            .find(|v| apt::cached(package, v))
+            .copied()
+            .or_else(|| {
+                (*package == "linux-image-arm64")
+                    .then(linux::cached)
+                    .flatten()
+            });
+        let offers: Vec<String> = archives
+            .iter()
+            .filter_map(|archive| {
+                let have = archive.listed(package);
+                let version = known
+                    .iter()
+                    .find(|k| have.iter().any(|h| h == *k))
+                    .map(|k| (*k).to_owned())
+                    .or_else(|| Some(format!("{} (untried)", have.first()?)))?;
+                Some(format!("{version} {}", archive.release))
+            })
+            .collect();
+        let offer = match (offers.first(), offers.len()) {
+            (None, _) => "nothing".to_owned(),
+            (Some(first), 1) => first.clone(),
+            (Some(first), n) => format!("{first}, +{}", n - 1),
+        };
+        complete &= cached.is_some() || !offers.is_empty();
+        println!(
+            "{package:<22} {:<20} {offer:<42} {whom}",
+            cached.unwrap_or("-")
+        );
+    }
+    println!("\ncached builds: {}", store::names().join(" "));
+    Ok(complete)
+}
+
+fn qemu() -> String {
+    let own = proc::find("qemu-system-aarch64")
+        .and_then(|program| proc::output(Command::new(program).arg("--version")).ok())
+        .and_then(|text| text.lines().next().map(str::to_owned));
+    let cached = store::any_complete("qemu-system-arm.bookworm-backports-host");
+    match (own, cached) {
+        (Some(own), _) if Qemu::is_recent(&own) => own,
+        (_, Some(dir)) => match Qemu::find(Plat::Qemu, None) {
+            Ok(qemu) => format!("{}.{} in {}", qemu.version.0, qemu.version.1, dir.display()),
+            Err(error) => format!("{error:#}"),
+        },
+        (Some(own), None) => format!("{own} is too old; 10.0 is fetched when needed"),
+        (None, None) => "none here; 10.0 is fetched when needed".to_owned(),
+    }
+}
