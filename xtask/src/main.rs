@@ -18,6 +18,7 @@ mod growth;
 mod image;
 mod manifest;
 mod no_panic;
+mod own_manifest;
 mod packages;
 mod partitions;
 mod paths;

@@ -473,18 +473,18 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
 /// It lacks what BL2 needs, or would be loaded where it cannot.
 pub fn describe(manifest: &[u8]) -> Result<String> {
     let facts = facts(manifest)?;
+    let load = facts.load_address.context(NO_LOAD_ADDRESS)?;
     ensure!(
-        SECURE_DRAM.contains(&facts.load_address),
-        "`load-address` is {:#x}: partitions go into secure memory, {:#x} to {:#x}",
-        facts.load_address,
+        SECURE_DRAM.contains(&load),
+        "`load-address` is {load:#x}: partitions go into secure memory, {:#x} to {:#x}",
         SECURE_DRAM.start,
         SECURE_DRAM.end
     );
     let entry = match facts.entry_offset {
-        Some(offset) => format!("{:#x}", facts.load_address + offset),
+        Some(offset) => format!("{:#x}", load.saturating_add(offset)),
         None => "as the package says".to_owned(),
     };
-    let (uuid, load) = (facts.uuid, facts.load_address);
+    let uuid = facts.uuid;
     Ok(format!(
         "secure partition {uuid}\npackage     {load:#x}, by BL2\nentry       {entry}\n"
     ))

@@ -179,7 +179,6 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     fn graph(functions: &[(u64, &str, u64, &[u64], bool)], taken: &[u64]) -> Graph {
         let functions = functions.iter().map(|(at, name, frame, calls, indirect)| {

@@ -12,7 +12,7 @@ pub mod test;
 use crate::cli::FipArgs;
 use crate::console::{Limits, Uart};
 use crate::fip::Images;
-use crate::{manifest, partitions, paths, tfa, ui};
+use crate::{own_manifest, partitions, paths, tfa, ui};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -148,7 +148,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     }
     if let Some(file) = &args.manifest {
         let dir = paths::out().join("manifest");
-        let (dtb, facts) = manifest::prepare(file, args.spmc_el, &dir)?;
+        let (dtb, facts) = own_manifest::prepare(file, args.spmc_el, &dir)?;
         let level = facts.spmc_el.unwrap_or(1);
         match facts.spmc_el {
             Some(level) => ui::say(format!("the SPMC manifest has the SPMC at S-EL{level}")),
