@@ -11,9 +11,16 @@ use std::collections::{BTreeMap, VecDeque};
 /// Where a world's exit is handled, and all that follows.
 const RUN_LOOP: &str = "janus_bl31::run::turns";
 
-/// What is not looked into: the GIC's driver crate. It checks interrupt numbers, and those come from the GIC and the
-/// platform's tables; it gets none from a register of a world.
-const DRIVER: &str = "arm_gic::";
+/// What is not looked into: the GIC's driver crate, and where it is saved and restored over a loss of power. It
+/// checks interrupt numbers and numbers of registers, and those come from the GIC and the platform's tables; it gets
+/// none from a register of a world.
+const DRIVER: [&str; 5] = [
+    "arm_gic::",
+    "janus_drivers::gic::Gic::save",
+    "janus_drivers::gic::Gic::restore",
+    "janus_drivers::gic::Redistributor::save",
+    "janus_drivers::gic::Redistributor::restore",
+];
 
 /// A function that only a panic calls.
 fn panics(name: &str) -> bool {
@@ -51,7 +58,9 @@ fn path_to_panic(graph: &Graph, from: &str) -> Result<Option<Vec<String>>> {
             return Ok(Some(path));
         }
         let function = graph.functions.get(&address);
-        let Some(function) = function.filter(|f| !f.name.starts_with(DRIVER)) else {
+        let Some(function) =
+            function.filter(|f| !DRIVER.iter().any(|driver| f.name.starts_with(driver)))
+        else {
             continue;
         };
         for callee in graph.callees(function) {

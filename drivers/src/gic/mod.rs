@@ -321,11 +321,13 @@ impl Gic {
     }
 
     /// Saves the distributor, for a suspend in which it loses power. Last core only.
+    #[inline(never)]
     pub fn save<const N: usize>(&self, context: &mut DistributorContext<N>) -> Result<(), Error> {
         Ok(GicDistributor::new(self.gicd()).save(context)?)
     }
 
     /// Restores what [`Gic::save`] saved. First core only.
+    #[inline(never)]
     pub fn restore<const N: usize>(&self, context: &DistributorContext<N>) -> Result<(), Error> {
         Ok(GicDistributor::new(self.gicd()).restore(context)?)
     }
@@ -520,11 +522,13 @@ impl Redistributor {
     }
 
     /// Saves the private interrupts, for a suspend in which the redistributor loses power.
+    #[inline(never)]
     pub fn save(&mut self, context: &mut RedistributorContext) -> Result<(), Error> {
         Ok(self.regs().save(context)?)
     }
 
     /// Wakes the redistributor and restores what [`Redistributor::save`] saved.
+    #[inline(never)]
     pub fn restore(&mut self, context: &RedistributorContext) -> Result<(), Error> {
         let mut regs = self.regs();
         regs.power_on();
