@@ -87,14 +87,16 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
 }
 
 /// How many redistributors and distributors there is room for while they have no power.
-const SAVED_CORES: usize = match Plat::CPU_SUSPEND {
-    PowerDown::Lost if Plat::GIC_POWER.redistributor < LEVELS => Plat::MAX_CORES,
-    _ => 0,
-};
-const SAVED_DISTRIBUTORS: usize = match Plat::CPU_SUSPEND {
-    PowerDown::Lost if Plat::GIC_POWER.distributor < LEVELS => 1,
-    _ => 0,
-};
+const SAVED_CORES: usize = room(Plat::GIC_POWER.redistributor, Plat::MAX_CORES);
+const SAVED_DISTRIBUTORS: usize = room(Plat::GIC_POWER.distributor, 1);
+
+/// Room for `most`, if what loses its power with `level` can lose it.
+const fn room(level: usize, most: usize) -> usize {
+    match Plat::CPU_SUSPEND {
+        PowerDown::Lost if level < LEVELS => most,
+        _ => 0,
+    }
+}
 
 /// The most SPIs, in units of 32.
 const SPIS: usize = 31;
