@@ -47,4 +47,5 @@ platforms! {
     "qemu" => qemu::Qemu;
     // No platform of the product: docs/porting.md.
     "example-board" => "../examples/board/mod.rs" board::Board;
+    "fvp" => fvp::Fvp;
 }

@@ -1,0 +1,104 @@
+//! Which FVP this is, and turning it off: the system registers of the motherboard.
+
+use super::{read, write};
+use crate::Stop;
+use core::fmt;
+
+const SYS_ID: usize = 0x1c01_0000;
+const SYS_CFGCTRL: usize = 0x1c01_00a4;
+/// Start, write; the function is in bits 25:20.
+const CFGCTRL_START: u32 = 1 << 31 | 1 << 30;
+const SHUTDOWN: u32 = 8 << 20;
+const REBOOT: u32 = 9 << 20;
+
+/// The FVPs that differ for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// FVP_Base_RevC-2xAEMvA and its relatives: CCI-550, SMMUv3.
+    RevC,
+    /// The older Base FVPs: CCI-400.
+    Base,
+    /// The Foundation FVP: one cluster, no interconnect, no TZC.
+    Foundation,
+}
+
+/// A SYS_ID of no FVP that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownBoard(pub u32);
+
+impl fmt::Display for UnknownBoard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "this is no FVP that is known (SYS_ID {:#x}): this image is for the Base and Foundation FVPs with a GICv3",
+            self.0
+        )
+    }
+}
+
+impl Variant {
+    /// The variant that a SYS_ID names: revision in bits 31:28, board in 27:16, the memory map (with a
+    /// GICv3) in 15:12, and that it is a model in 11:8.
+    ///
+    /// # Errors
+    ///
+    /// It is another board, or one with a GIC of the older memory map.
+    pub const fn of(sys_id: u32) -> Result<Self, UnknownBoard> {
+        const BASE: u32 = 0x020;
+        const FOUNDATION: u32 = 0x010;
+        const REV_C: u32 = 2;
+        let (revision, board) = (sys_id >> 28, sys_id >> 16 & 0xfff);
+        let (map, architecture) = (sys_id >> 12 & 0xf, sys_id >> 8 & 0xf);
+        match (board, map, architecture) {
+            (BASE, 1, 1) if revision >= REV_C => Ok(Self::RevC),
+            (BASE, 1, 1) => Ok(Self::Base),
+            (FOUNDATION, 1, 1) => Ok(Self::Foundation),
+            _ => Err(UnknownBoard(sys_id)),
+        }
+    }
+
+    /// This machine's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Variant::of`].
+    pub fn here() -> Result<Self, UnknownBoard> {
+        Self::of(read(SYS_ID))
+    }
+
+    /// Whether a TZC-400 keeps the worlds' DRAM apart.
+    pub const fn has_tzc(self) -> bool {
+        !matches!(self, Self::Foundation)
+    }
+}
+
+/// Turns the machine off, or resets it.
+pub fn stop(how: Stop) {
+    let function = match how {
+        Stop::Off { .. } => SHUTDOWN,
+        Stop::Reset(_) => REBOOT,
+    };
+    write(SYS_CFGCTRL, CFGCTRL_START | function);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boards() {
+        for (sys_id, variant) in [
+            (0x2020_1100, Variant::RevC),
+            (0x0020_1100, Variant::Base),
+            (0x1020_1100, Variant::Base),
+            (0x3010_1100, Variant::Foundation),
+            (0x0010_1100, Variant::Foundation),
+        ] {
+            assert_eq!(Variant::of(sys_id), Ok(variant), "{sys_id:#x}");
+        }
+        // Juno; the older memory map; no model; nothing there.
+        for sys_id in [0x0252_1100, 0x2020_0100, 0x2020_1000, 0, u32::MAX] {
+            assert_eq!(Variant::of(sys_id), Err(UnknownBoard(sys_id)));
+        }
+    }
+}

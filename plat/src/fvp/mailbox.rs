@@ -1,0 +1,54 @@
+//! The page of trusted SRAM that cores share which have no caches on.
+//!
+//! Mapped as a device: what is written here is seen by a core that starts, and the other way round. BL1
+//! reads the first word.
+
+use super::{CLUSTER, CLUSTERS, barrier, read, write};
+use core::ops::Range;
+use core::ptr;
+
+/// The page.
+pub const PAGE: Range<usize> = 0x0400_0000..0x0400_1000;
+
+/// Where BL1 goes with a core that comes on or back.
+const ENTRY: usize = PAGE.start;
+/// A word a core: whether it takes part in its cluster.
+const PRESENT: usize = PAGE.start + 0x100;
+/// A word a cluster: a [`super::cluster`] state.
+const STATE: usize = PAGE.start + 0x180;
+
+const _: () = assert!(PRESENT + 4 * CLUSTERS * CLUSTER <= STATE && STATE + 4 * CLUSTERS <= PAGE.end);
+
+/// The address of word `index` from `base` on; never outside the page.
+const fn word(base: usize, index: usize) -> usize {
+    base + 4 * (index & 0xf)
+}
+
+/// Lets BL1 send cores to `entry`.
+pub fn init(entry: u64) {
+    // SAFETY: the page is EL3's own, aligned, and BL1 on starting cores is all that reads this word.
+    unsafe { ptr::with_exposed_provenance_mut::<u64>(ENTRY).write_volatile(entry) };
+    barrier();
+}
+
+/// Says whether core `index` takes part in its cluster; the others see it before anything that comes later.
+pub fn set_present(index: usize, present: bool) {
+    write(word(PRESENT, index), present.into());
+    barrier();
+}
+
+/// Whether core `index` takes part in its cluster.
+pub fn is_present(index: usize) -> bool {
+    read(word(PRESENT, index)) != 0
+}
+
+/// Sets the state of a cluster; seen before anything that comes later.
+pub fn set_state(cluster: usize, state: u32) {
+    write(word(STATE, cluster), state);
+    barrier();
+}
+
+/// The state of a cluster.
+pub fn state(cluster: usize) -> u32 {
+    read(word(STATE, cluster))
+}
