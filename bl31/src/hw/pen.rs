@@ -36,15 +36,18 @@ static PEN: [Slot; MAX_CORES] = [const {
 static HELD: AtomicU64 = AtomicU64::new(0);
 const _: () = assert!(MAX_CORES <= u64::BITS as usize);
 
+const fn bit(index: usize) -> u64 {
+    1_u64.wrapping_shl(index as u32)
+}
+
 /// Core `index`, which calls this, is about to wait here.
 pub fn hold(index: usize) {
-    HELD.fetch_or(1 << index, Ordering::SeqCst);
+    HELD.fetch_or(bit(index), Ordering::SeqCst);
 }
 
 /// Whether core `index` waits here. It does not any more: who asks lets it out.
 pub fn holds(index: usize) -> bool {
-    let bit = 1 << index;
-    HELD.fetch_and(!bit, Ordering::SeqCst) & bit != 0
+    HELD.fetch_and(!bit(index), Ordering::SeqCst) & bit(index) != 0
 }
 
 /// Lets core `index` out: it goes on at `warm_main`.
