@@ -1,5 +1,5 @@
-//! As much of the A64 instruction encoding as tells whether an instruction touches FP, SIMD, SVE or
-//! SME registers: the main encoding groups (Arm ARM, C4.1).
+//! As much of the A64 instruction encoding as the checks of the linked image need (Arm ARM, C4.1): whether
+//! an instruction touches FP, SIMD, SVE or SME registers, and to which address one refers.
 
 /// Whether the instruction reads or writes FP, SIMD, SVE or SME registers.
 pub fn touches_simd(word: u32) -> bool {
@@ -17,9 +17,32 @@ pub fn touches_simd(word: u32) -> bool {
     }
 }
 
+/// Where the instruction `word` at `pc` goes or points: of BL, B, ADR.
+pub fn target(word: u32, pc: u64) -> Option<u64> {
+    let signed = |value: u32, bits: u32| i64::from((value << (32 - bits)) as i32 >> (32 - bits));
+    let offset = if word & 0x7c00_0000 == 0x1400_0000 {
+        signed(word & 0x03ff_ffff, 26) * 4
+    } else if word & 0x9f00_0000 == 0x1000_0000 {
+        signed((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3, 21)
+    } else {
+        return None;
+    };
+    Some(pc.wrapping_add_signed(offset))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::touches_simd;
+    use super::{target, touches_simd};
+
+    #[test]
+    fn instructions_that_refer_to_code() {
+        assert_eq!(target(0x9400_0002, 0x1000), Some(0x1008)); // bl +8
+        assert_eq!(target(0x97ff_ffff, 0x1000), Some(0x0ffc)); // bl -4
+        assert_eq!(target(0x1400_0010, 0x1000), Some(0x1040)); // b +64
+        assert_eq!(target(0x1000_0080, 0x1000), Some(0x1010)); // adr x0, +16
+        assert_eq!(target(0x70ff_ffe3, 0x1000), Some(0x0fff)); // adr x3, -1
+        assert_eq!(target(0xd503_201f, 0x1000), None); // nop
+    }
 
     #[test]
     fn simd_instructions() {

@@ -4,6 +4,7 @@
 //! pointer can reach every function whose address the image holds somewhere; in `core::fmt` only those
 //! that display something or write text.
 
+use crate::a64;
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,12 +46,8 @@ impl Graph {
             .sections()
             .filter(|s| s.kind() == SectionKind::Text)
             .collect();
-        for symbol in file.symbols() {
-            if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
-                let name = symbol.name().unwrap_or_default();
-                let name = format!("{:#}", rustc_demangle::demangle(name));
-                functions.insert(symbol.address(), (symbol.size(), name));
-            }
+        for (name, address, size) in symbols(file) {
+            functions.insert(address, (size, name));
         }
         ensure!(!functions.is_empty(), "the image has no symbols");
         let starts: BTreeSet<u64> = functions.keys().copied().collect();
@@ -111,6 +108,19 @@ impl Graph {
     }
 }
 
+/// Name, address and size of each function.
+pub fn symbols(file: &object::File) -> Vec<(String, u64, u64)> {
+    let symbols = file.symbols();
+    symbols
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        .map(|symbol| {
+            let name = symbol.name().unwrap_or_default();
+            let name = format!("{:#}", rustc_demangle::demangle(name));
+            (name, symbol.address(), symbol.size())
+        })
+        .collect()
+}
+
 /// What the pointers can be through which a function calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pointers {
@@ -162,28 +172,19 @@ pub fn function(
     for (index, word) in words.enumerate() {
         let pc = start + 4 * index as u64;
         function.frame += taken_from_stack(word);
-        match word >> 26 {
-            // B and BL: a jump out of the function is a call at its end.
-            0b000101 | 0b100101 => {
-                let offset = i64::from((word << 6) as i32 >> 6) * 4;
-                let target = pc.wrapping_add_signed(offset);
-                if word >> 31 == 1 || (starts.contains(&target) && target != start) {
-                    function.calls.insert(target);
-                }
-            }
-            _ => {}
-        }
-        // BLR, and BR, by which a function ends that calls through a pointer.
-        function.indirect |= matches!(word & 0xffff_fc1f, 0xd63f_0000 | 0xd61f_0000);
-        // ADR of a function.
-        if word & 0x9f00_0000 == 0x1000_0000 {
-            let high = (word >> 5 & 0x7_ffff) as i64;
-            let offset = (high << 2 | i64::from(word >> 29 & 3)) << 43 >> 43;
-            let target = pc.wrapping_add_signed(offset);
-            if starts.contains(&target) {
+        let (jump, call) = (word >> 26 == 0b000101, word >> 26 == 0b100101);
+        if let Some(target) = a64::target(word, pc) {
+            let other = starts.contains(&target) && target != start;
+            // A jump out of the function is a call at its end.
+            if call || jump && other {
+                function.calls.insert(target);
+            } else if !jump && starts.contains(&target) {
+                // ADR of a function.
                 taken.insert(target);
             }
         }
+        // BLR, and BR, by which a function ends that calls through a pointer.
+        function.indirect |= matches!(word & 0xffff_fc1f, 0xd63f_0000 | 0xd61f_0000);
     }
     function
 }

@@ -4,8 +4,10 @@
 //! two bases. So of each function of `core::fmt` that is new or larger the report says who calls it, up
 //! to the first function that is ours.
 
+use crate::a64::target;
+use crate::call_graph::symbols;
 use anyhow::{Context, Result};
-use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+use object::{Object, ObjectSection, SectionKind};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::path::Path;
@@ -20,19 +22,6 @@ pub fn functions(file: &object::File) -> BTreeMap<String, u64> {
         *functions.entry(name).or_default() += size;
     }
     functions
-}
-
-/// Name, address and size of each function.
-fn symbols(file: &object::File) -> Vec<(String, u64, u64)> {
-    let symbols = file.symbols();
-    symbols
-        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
-        .map(|symbol| {
-            let name = symbol.name().unwrap_or_default();
-            let name = format!("{:#}", rustc_demangle::demangle(name));
-            (name, symbol.address(), symbol.size())
-        })
-        .collect()
 }
 
 /// A line for each function that is larger than `before`, the largest growth first, with what pulled in
@@ -154,32 +143,9 @@ impl Callers {
     }
 }
 
-/// Where the instruction `word` at `pc` goes or points: of BL, B, ADR.
-fn target(word: u32, pc: u64) -> Option<u64> {
-    let signed = |value: u32, bits: u32| i64::from((value << (32 - bits)) as i32 >> (32 - bits));
-    let offset = if word & 0x7c00_0000 == 0x1400_0000 {
-        signed(word & 0x03ff_ffff, 26) * 4
-    } else if word & 0x9f00_0000 == 0x1000_0000 {
-        signed((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3, 21)
-    } else {
-        return None;
-    };
-    Some(pc.wrapping_add_signed(offset))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instructions_that_refer_to_code() {
-        assert_eq!(target(0x9400_0002, 0x1000), Some(0x1008)); // bl +8
-        assert_eq!(target(0x97ff_ffff, 0x1000), Some(0x0ffc)); // bl -4
-        assert_eq!(target(0x1400_0010, 0x1000), Some(0x1040)); // b +64
-        assert_eq!(target(0x1000_0080, 0x1000), Some(0x1010)); // adr x0, +16
-        assert_eq!(target(0x70ff_ffe3, 0x1000), Some(0x0fff)); // adr x3, -1
-        assert_eq!(target(0xd503_201f, 0x1000), None); // nop
-    }
 
     #[test]
     fn growth_is_sorted_and_what_shrinks_is_none() {
