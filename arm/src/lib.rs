@@ -20,6 +20,6 @@ pub const SMC64: u32 = 1 << 30;
 /// function's number.
 pub const SVE_HINT: u32 = 1 << 16;
 
-/// The affinity fields of MPIDR_EL1, by which PSCI and the GIC name a core: Aff3 in [39:32], Aff2 to Aff0
-/// in [23:0].
+/// The affinity fields of MPIDR_EL1, by which PSCI and the GIC name a core: Aff3 in bits 39 to 32, Aff2
+/// to Aff0 in bits 23 to 0.
 pub const AFFINITY_MASK: u64 = 0xff_00ff_ffff;

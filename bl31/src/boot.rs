@@ -20,7 +20,7 @@ use crate::power::{self, PSCI};
 use crate::system::{self, System};
 use crate::{run, services, spmc_image, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
-use janus_psci::From;
+use janus_psci::ArrivalReason;
 use janus_spmd::{Spmd, World};
 
 /// The boot core in Rust, called by entry.S with BL2's x0.
@@ -96,16 +96,16 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
         power::stay_off(core)
     };
     let entry = normal_entry::normal_entry(core.system, arrival.entry, arrival.context);
-    let system = match arrival.from {
-        From::Off => {
+    let system = match arrival.reason {
+        ArrivalReason::CpuOn => {
             power::wake(index);
             if let Err(why) = gic::init_core(core.system.sri()) {
                 error!("core {index}: interrupts: {why}");
             }
             start(core, false, &entry)
         }
-        From::Suspend => false,
-        From::SystemSuspend => true,
+        ArrivalReason::CpuSuspend => false,
+        ArrivalReason::SystemSuspend => true,
     };
     power::wake(index);
     if let Err(why) = gic::restore_core(index) {

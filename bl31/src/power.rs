@@ -7,7 +7,7 @@ use crate::topology::{self, MAX_CORES};
 use core::ops::Range;
 use janus_plat::{NoPower, Plat, Platform as _, PowerDown};
 use janus_psci::platform::{LEVELS, check};
-use janus_psci::{Composite, Kind, Platform, PowerTable, Psci, Suspend};
+use janus_psci::{Composite, PowerTable, Psci, PsciPlatform, StateType, Suspend};
 
 shared! {
     /// PSCI's state of all cores.
@@ -23,7 +23,7 @@ const _: () = assert!(
 #[derive(Debug)]
 pub struct Power;
 
-impl Platform for Power {
+impl PsciPlatform for Power {
     const POWER: PowerTable = Plat::POWER;
 
     #[inline(always)]
@@ -59,7 +59,8 @@ pub const SAVED: usize = SUSPEND_LOST as usize;
 /// Whether `level` of the power domain tree, or one above it, goes into a power-down state, or comes out
 /// of one, with `composite`.
 fn loses(composite: &Composite, level: usize) -> bool {
-    (level..LEVELS).any(|at| Plat::POWER.kind(at, composite.depths[at]) == Kind::PowerDown)
+    (level..LEVELS)
+        .any(|at| Plat::POWER.state_type(at, composite.levels[at]) == StateType::PowerDown)
 }
 
 /// A core sleeps no more ([`Psci::wake`]). A distributor that slept is there before the platform goes on.

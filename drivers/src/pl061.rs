@@ -1,6 +1,6 @@
 //! PL061 GPIO controller: eight lines, of which a platform uses some to power off and to reset.
 //!
-//! GPIODATA is masked by address: bits [9:2] of the offset choose the lines that an access sees,
+//! GPIODATA is masked by address: bits 9 to 2 of the offset choose the lines that an access sees,
 //! so one line changes by one store and no other is read or written (DDI 0190, 3.3.2).
 
 use core::ptr::{NonNull, with_exposed_provenance_mut};

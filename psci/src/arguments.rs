@@ -1,14 +1,14 @@
 //! Arguments: what a register value may be.
 
 use crate::decision::Composite;
-use crate::platform::{Platform, PowerState};
+use crate::platform::{PowerState, PsciPlatform};
 use core::ops::Range;
 use janus_arm::AFFINITY_MASK;
 use smccc::psci::Error;
 
 /// The core that a `target_cpu` argument names: the affinity fields of its MPIDR, all other bits zero.
 #[inline(always)]
-pub(crate) fn core<P: Platform>(platform: &P, target: u64) -> Result<usize, Error> {
+pub(crate) fn core<P: PsciPlatform>(platform: &P, target: u64) -> Result<usize, Error> {
     if target & !AFFINITY_MASK != 0 {
         return Err(Error::InvalidParameters);
     }
@@ -16,7 +16,7 @@ pub(crate) fn core<P: Platform>(platform: &P, target: u64) -> Result<usize, Erro
 }
 
 /// An entry point: an instruction's address in the normal world's memory.
-pub(crate) fn entry<P: Platform>(platform: &P, address: u64) -> Result<u64, Error> {
+pub(crate) fn entry<P: PsciPlatform>(platform: &P, address: u64) -> Result<u64, Error> {
     let known = platform
         .memory()
         .iter()
@@ -34,7 +34,7 @@ const LAST_IN_LEVEL: u32 = 0xf << 12;
 
 /// A `power_state`, in either format of the recommended StateID: as the platform lists it, or with the
 /// highest level that is to sleep in [`LAST_IN_LEVEL`].
-pub(crate) fn power_state<P: Platform>(value: u32) -> Result<&'static PowerState, Error> {
+pub(crate) fn power_state<P: PsciPlatform>(value: u32) -> Result<&'static PowerState, Error> {
     let find = |value| {
         P::POWER
             .states
@@ -45,7 +45,7 @@ pub(crate) fn power_state<P: Platform>(value: u32) -> Result<&'static PowerState
         .or_else(|| {
             let state = find(value & !LAST_IN_LEVEL)?;
             let highest = Composite {
-                depths: state.depths,
+                levels: state.levels,
             }
             .level();
             (value >> 12 & 0xf == highest as u32).then_some(state)

@@ -6,7 +6,7 @@
 //! look at all words at once: it goes up before anybody can see the new core's word, and a core
 //! takes itself out as its last act but one.
 
-use crate::decision::{Arrival, From};
+use crate::decision::{Arrival, ArrivalReason};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use smccc::psci::{AffinityState, Error};
 
@@ -122,16 +122,16 @@ impl<const CORES: usize> Cores<CORES> {
     /// Where the core that arrives at EL3 goes on. `None` if nobody sent it.
     pub(crate) fn arrive(&self, core: usize) -> Option<Arrival> {
         let core = self.cores.get(core)?;
-        let from = match core.word.load(Ordering::Acquire) {
-            ON_PENDING => From::Off,
-            word if word == ON | SUSPENDED => From::Suspend,
-            word if word == ON | SUSPENDED | SYSTEM => From::SystemSuspend,
+        let reason = match core.word.load(Ordering::Acquire) {
+            ON_PENDING => ArrivalReason::CpuOn,
+            word if word == ON | SUSPENDED => ArrivalReason::CpuSuspend,
+            word if word == ON | SUSPENDED | SYSTEM => ArrivalReason::SystemSuspend,
             _ => return None,
         };
         Some(Arrival {
             entry: core.entry.load(Ordering::Relaxed),
             context: core.context.load(Ordering::Relaxed),
-            from,
+            reason,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What bl31 has to do: the answers of [`crate::Psci`] as data.
 
-use crate::platform::{Depths, Kind, LEVELS};
+use crate::platform::{LEVELS, LevelStates, StateType};
 
 /// What a PSCI call makes bl31 do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,9 +47,9 @@ pub struct Suspend {
     pub function: u32,
     /// What the core itself loses. `Retention` is a standby state: no power messages, and the
     /// caller goes on behind its call with 0.
-    pub kind: Kind,
+    pub state_type: StateType,
     /// What the caller asks for.
-    pub depths: Depths,
+    pub levels: LevelStates,
     /// Where the normal world goes on after a power-down state.
     pub entry: u64,
     /// What it finds in x0 there.
@@ -63,7 +63,7 @@ pub struct Suspend {
 pub struct Composite {
     /// The state of the core and of every level above for which this core was the last. A level
     /// that goes on running is 0.
-    pub depths: Depths,
+    pub levels: LevelStates,
 }
 
 impl Composite {
@@ -71,7 +71,7 @@ impl Composite {
     pub fn level(&self) -> usize {
         (0..LEVELS)
             .rev()
-            .find(|&level| self.depths[level] > 0)
+            .find(|&level| self.levels[level] > 0)
             .unwrap_or(0)
     }
 }
@@ -86,7 +86,7 @@ pub struct Reset {
     pub kind: Option<u32>,
     /// The cookie of SYSTEM_RESET2.
     pub cookie: u64,
-    /// MEM_PROTECT is on: [`crate::Platform::protected`] memory is overwritten before anything
+    /// MEM_PROTECT is on: [`crate::PsciPlatform::protected`] memory is overwritten before anything
     /// else can read it.
     pub clear_memory: bool,
 }
@@ -98,17 +98,17 @@ pub struct Arrival {
     pub entry: u64,
     /// The context ID, for x0.
     pub context: u64,
-    /// How it came here.
-    pub from: From,
+    /// Why it is here.
+    pub reason: ArrivalReason,
 }
 
-/// How a core came to EL3.
+/// Why a core arrives at EL3.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum From {
-    /// CPU_ON.
-    Off,
-    /// A power-down suspend.
-    Suspend,
-    /// SYSTEM_SUSPEND.
+pub enum ArrivalReason {
+    /// CPU_ON turned it on.
+    CpuOn,
+    /// It comes back from a power-down CPU_SUSPEND.
+    CpuSuspend,
+    /// It comes back from SYSTEM_SUSPEND.
     SystemSuspend,
 }

@@ -3,7 +3,7 @@
 //! Calls and PSCI_FEATURES both ask the two words that come out of it: a bit per function number
 //! for SMC32 and one for SMC64.
 
-use crate::platform::{Format, Platform};
+use crate::platform::{Format, PsciPlatform};
 use core::marker::PhantomData;
 use janus_arm::SMC64;
 use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_VERSION};
@@ -21,7 +21,7 @@ const SMCCC_VERSION: u32 = 0x8000_0000;
 /// The functions of platform `P`.
 pub(crate) struct Functions<P>(PhantomData<P>);
 
-impl<P: Platform> Functions<P> {
+impl<P: PsciPlatform> Functions<P> {
     /// Number, in SMC32, in SMC64, supported by the platform. MIGRATE (5) has no place in it: no
     /// SPMC migrates. MIGRATE_INFO_UP_CPU (7) exists while an SPMC is bound to a core.
     const TABLE: [(u32, bool, bool, bool); 20] = [

@@ -35,7 +35,7 @@
 //!    on: it may not use a stack or per-core data any more;
 //! 6. power off, or wait for the release in the platform's loop.
 //!
-//! **[`Decision::Suspend`], a standby state** ([`Kind::Retention`]): [`Psci::suspend`], WFI,
+//! **[`Decision::Suspend`], a standby state** ([`StateType::Retention`]): [`Psci::suspend`], WFI,
 //! [`Psci::wake`], return 0.
 //!
 //! **[`Decision::Suspend`], a power-down state**:
@@ -62,9 +62,9 @@ pub mod platform;
 mod sync;
 mod tree;
 
-pub use decision::{Arrival, Composite, Decision, From, Reset, Suspend, TurnOff};
+pub use decision::{Arrival, ArrivalReason, Composite, Decision, Reset, Suspend, TurnOff};
 pub use functions::{HIBERNATE_OFF, PSCI_SYSTEM_OFF2_32, PSCI_SYSTEM_OFF2_64};
-pub use platform::{Kind, Platform, PowerState, PowerTable};
+pub use platform::{PowerState, PowerTable, PsciPlatform, StateType};
 /// The types and numbers of PSCI 1.1.
 pub use smccc::psci;
 
@@ -79,7 +79,7 @@ use tree::Tree;
 /// What PSCI_VERSION says.
 pub const VERSION: Version = Version { major: 1, minor: 3 };
 
-/// No core.
+/// The number that no core has.
 const NOBODY: usize = usize::MAX;
 
 /// The state of all cores of platform `P`, of which there can be `CORES`. One static, shared by
@@ -94,8 +94,9 @@ pub struct Psci<P, const CORES: usize> {
     resident: AtomicUsize,
 }
 
-impl<P: Platform, const CORES: usize> Psci<P, CORES> {
-    /// All zero, so that it takes no room in the image; [`Psci::init`] makes it what it is.
+impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
+    /// Makes a value of zeros only, so that a static takes no room in the image. Call [`Psci::init`] before
+    /// any other function.
     #[cfg(not(feature = "loom"))]
     pub const fn new(platform: P) -> Self {
         Self {
@@ -107,7 +108,8 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         }
     }
 
-    /// All zero, so that it takes no room in the image; [`Psci::init`] makes it what it is.
+    /// Makes a value of zeros only, so that a static takes no room in the image. Call [`Psci::init`] before
+    /// any other function.
     #[cfg(feature = "loom")]
     pub fn new(platform: P) -> Self {
         Self {
@@ -119,17 +121,18 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         }
     }
 
-    /// The platform.
+    /// Returns the platform that [`Psci::new`] was given.
     pub const fn platform(&self) -> &P {
         &self.platform
     }
 
-    /// How many functions there are, those of SMC32 and of SMC64 each counted.
+    /// Returns how many functions there are; one that is both SMC32 and SMC64 counts twice.
     pub const fn function_count(&self) -> u32 {
         Functions::<P>::COUNT
     }
 
-    /// The boot core is on, all others are off, no SPMC is bound to a core. `now`: the system counter.
+    /// Sets the state at boot: `core`, the boot core, is on, all others are off, no SPMC is bound to a core.
+    /// `now` is the system counter.
     pub fn init(&self, core: usize, now: u64) {
         self.resident.store(NOBODY, Ordering::Relaxed);
         let mut tree = self.tree.lock();
@@ -138,15 +141,16 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         self.cores.boot(core);
     }
 
-    /// Says that the SPMC runs on `core` only and cannot migrate: MIGRATE_INFO_TYPE answers 1, and
+    /// Binds the SPMC to `core`, from which it cannot migrate: MIGRATE_INFO_TYPE answers 1, and
     /// CPU_OFF of that core is DENIED. Without this call it answers 2, "no migration needed".
     pub fn bind_spmc(&self, core: usize) {
         self.resident.store(core, Ordering::Release);
     }
 
-    /// A PSCI call of `core` from the normal world: function ID (w0, bit 16 clear) and x1 to x3.
+    /// Handles a PSCI call that `core` makes from the normal world: the function ID (w0 with bit 16 clear)
+    /// and x1 to x3.
     ///
-    /// Any values are allowed. An error leaves all state as it was.
+    /// Takes any values. A call that is refused changes no state.
     #[inline(always)]
     pub fn call(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
         // The frequent ones, each on its own short path.
@@ -195,11 +199,11 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
             PSCI_CPU_ON_64 => return self.cpu_on(x1, x2, x3),
             PSCI_CPU_SUSPEND_64 => {
                 let state = arguments::power_state::<P>(w1)?;
-                return self.cpu_suspend(function, state.depths, x2, x3);
+                return self.cpu_suspend(function, state.levels, x2, x3);
             }
             PSCI_CPU_DEFAULT_SUSPEND_64 => {
-                let depths = P::POWER.default_suspend.ok_or(Error::NotSupported)?;
-                return self.cpu_suspend(function, depths, x1, x2);
+                let levels = P::POWER.default_suspend.ok_or(Error::NotSupported)?;
+                return self.cpu_suspend(function, levels, x1, x2);
             }
             PSCI_SYSTEM_SUSPEND_64 => return self.system_suspend(core, function, x1, x2),
             PSCI_NODE_HW_STATE_64 => return self.node_hw_state(x1, x2 as u32),
@@ -337,20 +341,20 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
     fn cpu_suspend(
         &self,
         function: u32,
-        depths: platform::Depths,
+        levels: platform::LevelStates,
         entry: u64,
         context: u64,
     ) -> Result<Decision, Error> {
-        let kind = tree::kind::<P>(0, depths[0]);
+        let state_type = tree::state_type::<P>(0, levels[0]);
         // A standby state goes on where it was called: its entry point means nothing.
-        let entry = match kind {
-            Kind::PowerDown => arguments::entry(&self.platform, entry)?,
-            Kind::Retention => 0,
+        let entry = match state_type {
+            StateType::PowerDown => arguments::entry(&self.platform, entry)?,
+            StateType::Retention => 0,
         };
         Ok(Decision::Suspend(Suspend {
             function,
-            kind,
-            depths,
+            state_type,
+            levels,
             entry,
             context,
             system: false,
@@ -364,16 +368,16 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         entry: u64,
         context: u64,
     ) -> Result<Decision, Error> {
-        let depths = P::POWER.system_suspend.ok_or(Error::NotSupported)?;
+        let levels = P::POWER.system_suspend.ok_or(Error::NotSupported)?;
         let entry = arguments::entry(&self.platform, entry)?;
         if !self.cores.alone(core) {
             return Err(Error::Denied);
         }
-        let kind = tree::kind::<P>(0, depths[0]);
+        let state_type = tree::state_type::<P>(0, levels[0]);
         Ok(Decision::Suspend(Suspend {
             function,
-            kind,
-            depths,
+            state_type,
+            levels,
             entry,
             context,
             system: true,
@@ -390,7 +394,8 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         Ok(Decision::Return(state as i64))
     }
 
-    /// Residency in microseconds and count. PSCI has no error for them: 0 is said of what is not.
+    /// STAT_RESIDENCY (microseconds) and STAT_COUNT. PSCI gives them no error: a core or a state that does
+    /// not exist has 0.
     fn statistic(&self, target: u64, power_state: u32) -> (u64, u64) {
         let (Ok(core), Ok(state)) = (
             arguments::core(&self.platform, target),
@@ -401,7 +406,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         let (ticks, count) = self
             .tree
             .lock()
-            .statistic(&self.platform, core, state.depths);
+            .statistic(&self.platform, core, state.levels);
         let frequency = self.platform.frequency().max(1);
         let (seconds, rest) = (ticks / frequency, ticks % frequency);
         let part = rest.saturating_mul(1_000_000) / frequency;
@@ -439,19 +444,19 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         Ok(Decision::Return(affinity as i64))
     }
 
-    /// CPU_ON was decided, but the platform could not release the core: it is off again. Returns
-    /// what the caller gets, INTERNAL_FAILURE.
+    /// Takes a CPU_ON back that the platform could not carry out: `core` is off again. Returns what the
+    /// caller gets, INTERNAL_FAILURE.
     pub fn turn_on_failed(&self, core: usize) -> i64 {
         self.cores.turn_on_failed(core);
         Error::InternalFailure.into()
     }
 
-    /// Where `core`, just arrived at EL3, goes on; `None` if nobody sent it.
+    /// Returns where `core`, which has just arrived at EL3, goes on. `None`: no call asked for it.
     pub fn arrive(&self, core: usize) -> Option<Arrival> {
         self.cores.arrive(core)
     }
 
-    /// `core` sleeps no more. `hook` gets what slept with it (a level that is 0 did not, or
+    /// Notes that `core` is awake. `hook` gets what slept with it (a level that is 0 did not, or
     /// another core woke it first) and runs while no other core can go to sleep or wake up.
     pub fn wake(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
         let mut tree = self.tree.lock();
@@ -460,12 +465,12 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         composite
     }
 
-    /// `core` enters the normal world: AFFINITY_INFO says ON.
+    /// Notes that `core` enters the normal world: AFFINITY_INFO answers ON from now on.
     pub fn started(&self, core: usize) {
         self.cores.on(core);
     }
 
-    /// `core` will turn off. `hook` gets what goes with it, and runs while no other core can go to
+    /// Notes that `core` is about to turn off. `hook` gets what turns off with it, and runs while no other core can go to
     /// sleep or wake up.
     pub fn going_off(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
         let mut tree = self.tree.lock();
@@ -474,13 +479,13 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         composite
     }
 
-    /// `core` is off, but for the instructions that wait or cut the power. AFFINITY_INFO says OFF
-    /// from here on, and CPU_ON works.
+    /// Notes that `core` is off: it only waits, or cuts its power, from now on. AFFINITY_INFO answers OFF,
+    /// and CPU_ON works.
     pub fn off(&self, core: usize) {
         self.cores.off(core);
     }
 
-    /// `core` goes to sleep as decided. `hook` gets what sleeps after coordination, and runs while
+    /// Puts `core` to sleep as [`Decision::Suspend`] says. `hook` gets what sleeps after coordination, and runs while
     /// no other core can go to sleep or wake up.
     ///
     /// # Errors
@@ -499,7 +504,7 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         let composite = tree
             .suspend(&self.platform, core, suspend, now)
             .map_err(i64::from)?;
-        if suspend.kind == Kind::PowerDown {
+        if suspend.state_type == StateType::PowerDown {
             self.cores
                 .suspend(core, suspend.entry, suspend.context, suspend.system);
         }
@@ -507,8 +512,8 @@ impl<P: Platform, const CORES: usize> Psci<P, CORES> {
         Ok(composite)
     }
 
-    /// How many cores are not off. 1: the caller is the last one. (PSCI lets the last core turn
-    /// itself off, though nobody is left to turn it on again: worth a line on the console.)
+    /// Returns how many cores are not off. 1: the caller is the last one. (PSCI lets the last core turn
+    /// itself off, though no core is left to turn it on again: worth a line on the console.)
     pub fn cores_on(&self) -> usize {
         self.cores.not_off()
     }

@@ -8,7 +8,7 @@ use smccc::psci::*;
 
 /// How a parameter is to be shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum ParameterKind {
     /// As a number.
     Number,
     /// In hexadecimal.
@@ -23,8 +23,8 @@ pub enum Kind {
 
 /// The name of a function and of its parameters, which are x1 and up; `None` for what is no function of
 /// PSCI.
-pub fn function(id: u32) -> Option<(&'static str, &'static [(&'static str, Kind)])> {
-    use Kind::{Address, Affinity, Function, Number, PowerState};
+pub fn function(id: u32) -> Option<(&'static str, &'static [(&'static str, ParameterKind)])> {
+    use ParameterKind::{Address, Affinity, Function, Number, PowerState};
     // Both widths of a function have the same name.
     Some(match id {
         PSCI_VERSION => ("PSCI_VERSION", &[]),

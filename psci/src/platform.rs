@@ -8,15 +8,15 @@ use core::ops::Range;
 /// names the upper ones in a power state.
 pub const LEVELS: usize = 3;
 
-/// Low-power states per level that a platform can have, numbered 1 (the shallowest) to this.
-pub const DEPTHS: usize = 2;
+/// How many low-power states a level can have. They are numbered from 1, the shallowest, to this.
+pub const STATES: usize = 2;
 
-/// A low-power state per level: 0 is running, 1 to [`DEPTHS`] index [`PowerTable::kinds`].
-pub type Depths = [u8; LEVELS];
+/// The state of each power level: 0 is running, 1 to [`STATES`] index [`PowerTable::state_types`].
+pub type LevelStates = [u8; LEVELS];
 
-/// What is lost in a low-power state.
+/// What a domain loses in a low-power state (DEN0022, StateType of CPU_SUSPEND).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum StateType {
     /// Nothing: a standby or retention state.
     Retention,
     /// All state of the domain.
@@ -57,24 +57,24 @@ pub struct PowerState {
     /// The whole parameter.
     pub value: u32,
     /// The state it asks for at each level.
-    pub depths: Depths,
+    pub levels: LevelStates,
 }
 
-/// What PSCI can do on a platform: all the facts about power, in one place.
+/// What a platform's power control can do.
 ///
-/// A platform writes down what it has and takes the rest from [`PowerTable::NONE`].
+/// A platform lists what it has, and takes the rest from [`PowerTable::NONE`].
 #[derive(Clone, Copy, Debug)]
 pub struct PowerTable {
     /// The format of `power_state`.
     pub format: Format,
     /// The accepted values of `power_state`. CPU_SUSPEND refuses every other.
     pub states: &'static [PowerState],
-    /// What each depth of each level loses: `kinds[level][depth - 1]`.
-    pub kinds: [[Kind; DEPTHS]; LEVELS],
-    /// The state of CPU_DEFAULT_SUSPEND, which is not supported without.
-    pub default_suspend: Option<Depths>,
-    /// The state of SYSTEM_SUSPEND, which is not supported without.
-    pub system_suspend: Option<Depths>,
+    /// What each level loses in each of its states: `state_types[level][depth - 1]`.
+    pub state_types: [[StateType; STATES]; LEVELS],
+    /// The state of CPU_DEFAULT_SUSPEND. `None`: the call is NOT_SUPPORTED.
+    pub default_suspend: Option<LevelStates>,
+    /// The state of SYSTEM_SUSPEND. `None`: the call is NOT_SUPPORTED.
+    pub system_suspend: Option<LevelStates>,
     /// OS-initiated mode (SET_SUSPEND_MODE) is supported.
     pub os_initiated: bool,
     /// CPU_FREEZE is supported.
@@ -89,17 +89,17 @@ pub struct PowerTable {
     /// before anything else runs after a reset.
     pub mem_protect: bool,
     /// The types of SYSTEM_RESET2: 0 is the architectural SYSTEM_WARM_RESET, bit 31 marks a
-    /// vendor's own. Not supported without any.
+    /// vendor's own. Empty: SYSTEM_RESET2 is NOT_SUPPORTED.
     pub resets: &'static [u32],
 }
 
 impl PowerTable {
-    /// Nothing but what PSCI demands of everybody: CPU_ON, CPU_OFF, SYSTEM_OFF and SYSTEM_RESET, and a
+    /// What PSCI makes mandatory and nothing else: CPU_ON, CPU_OFF, SYSTEM_OFF and SYSTEM_RESET, and a
     /// CPU_SUSPEND that knows no state.
     pub const NONE: Self = Self {
         format: Format::Original,
         states: &[],
-        kinds: [[Kind::Retention, Kind::PowerDown]; LEVELS],
+        state_types: [[StateType::Retention, StateType::PowerDown]; LEVELS],
         default_suspend: None,
         system_suspend: None,
         os_initiated: false,
@@ -111,14 +111,14 @@ impl PowerTable {
         resets: &[],
     };
 
-    /// What `depth` of `level` loses. Of what there is not, nothing.
-    pub fn kind(&self, level: usize, depth: u8) -> Kind {
-        let index = usize::from(depth.min(DEPTHS as u8)).checked_sub(1);
-        self.kinds
+    /// What `level` loses in its state `depth`. Running, and states that do not exist, lose nothing.
+    pub fn state_type(&self, level: usize, depth: u8) -> StateType {
+        let index = usize::from(depth.min(STATES as u8)).checked_sub(1);
+        self.state_types
             .get(level)
             .and_then(|level| level.get(index?))
             .copied()
-            .unwrap_or(Kind::Retention)
+            .unwrap_or(StateType::Retention)
     }
 }
 
@@ -127,7 +127,7 @@ impl PowerTable {
 /// Cores have linear numbers, 0 and up; the number is what every other item of this crate means by
 /// `core`. The functions are called from any core at any time, and answer alike from the moment
 /// that [`crate::Psci::init`] is called.
-pub trait Platform {
+pub trait PsciPlatform {
     /// What it can do.
     const POWER: PowerTable;
 
@@ -135,7 +135,7 @@ pub trait Platform {
     /// other bits zero), or `None` if the system has no such core.
     fn core(&self, affinity: u64) -> Option<usize>;
 
-    /// The affinity of a core: [`Platform::core`] the other way round.
+    /// The affinity of a core: [`PsciPlatform::core`] the other way round.
     fn affinity(&self, core: usize) -> Option<u64>;
 
     /// The power domain of `core` at `level` (1 and up). Any numbers that are equal exactly for
@@ -164,7 +164,7 @@ pub trait Platform {
 pub const fn check(power: &PowerTable) -> Result<(), (&'static str, u32)> {
     let mut i = 0;
     while i < power.states.len() {
-        let PowerState { value, depths } = power.states[i];
+        let PowerState { value, levels } = power.states[i];
         if value & power.format.reserved() != 0 {
             return Err(("reserved bits are set", value));
         }
@@ -175,7 +175,7 @@ pub const fn check(power: &PowerTable) -> Result<(), (&'static str, u32)> {
             }
             other += 1;
         }
-        let (down, level) = match check_depths(power, &depths) {
+        let (down, level) = match check_levels(power, &levels) {
             Ok(found) => found,
             Err(why) => return Err((why, value)),
         };
@@ -190,8 +190,8 @@ pub const fn check(power: &PowerTable) -> Result<(), (&'static str, u32)> {
     let specials = [power.default_suspend, power.system_suspend];
     let mut i = 0;
     while i < specials.len() {
-        if let Some(depths) = &specials[i]
-            && let Err(why) = check_depths(power, depths)
+        if let Some(levels) = &specials[i]
+            && let Err(why) = check_levels(power, levels)
         {
             return Err((why, 0));
         }
@@ -200,23 +200,26 @@ pub const fn check(power: &PowerTable) -> Result<(), (&'static str, u32)> {
     Ok(())
 }
 
-/// A level sleeps only if the one below does, and loses its state only if the one below does. Returns
-/// whether the core loses its state, and the highest level that sleeps.
-const fn check_depths(power: &PowerTable, depths: &Depths) -> Result<(bool, usize), &'static str> {
-    if depths[0] == 0 {
+/// Checks that a level sleeps only if the one below does, and loses its state only if the one below does.
+/// Returns whether the core loses its state, and the highest level that sleeps.
+const fn check_levels(
+    power: &PowerTable,
+    levels: &LevelStates,
+) -> Result<(bool, usize), &'static str> {
+    if levels[0] == 0 {
         return Err("the core runs");
     }
     let (mut below_lost, mut level, mut highest) = (true, 0, 0);
     while level < LEVELS {
-        let depth = depths[level] as usize;
-        if depth > DEPTHS {
+        let depth = levels[level] as usize;
+        if depth > STATES {
             return Err("there is no such depth");
         }
         if depth > 0 {
-            if level > 0 && depths[level - 1] == 0 {
+            if level > 0 && levels[level - 1] == 0 {
                 return Err("a level sleeps though the one below runs");
             }
-            let lost = matches!(power.kinds[level][depth - 1], Kind::PowerDown);
+            let lost = matches!(power.state_types[level][depth - 1], StateType::PowerDown);
             if lost && !below_lost {
                 return Err("a level loses its state though the one below keeps it");
             }
@@ -224,6 +227,9 @@ const fn check_depths(power: &PowerTable, depths: &Depths) -> Result<(bool, usiz
         }
         level += 1;
     }
-    let core_lost = matches!(power.kinds[0][depths[0] as usize - 1], Kind::PowerDown);
+    let core_lost = matches!(
+        power.state_types[0][levels[0] as usize - 1],
+        StateType::PowerDown
+    );
     Ok((core_lost, highest))
 }

@@ -5,15 +5,15 @@
 //! wakes up at that moment never work on the cluster at once.
 
 use crate::decision::{Composite, Suspend};
-use crate::platform::{DEPTHS, Depths, Kind, LEVELS, Platform};
+use crate::platform::{LEVELS, LevelStates, PsciPlatform, STATES, StateType};
 use smccc::psci::{
     Error, PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PowerState as HwState, SuspendMode,
 };
 
-/// What an off core asks for, at each level: as deep as can be.
+/// What a core that is off asks for at each level: the deepest state that there is.
 const OFF: u8 = u8::MAX;
 
-/// Residency in one state, in ticks, and how often.
+/// How long a node was in one state, in ticks, and how often.
 #[derive(Clone, Copy, Debug, Default)]
 struct Statistic {
     ticks: u64,
@@ -31,12 +31,12 @@ struct Sleep {
 #[derive(Debug)]
 pub(crate) struct Tree<const CORES: usize> {
     mode: SuspendMode,
-    /// Core by core, what it asks for at each level; 0 while it runs.
-    request: [Depths; CORES],
-    /// Core by core: it came here through CPU_SUSPEND.
+    /// Per core: what it asks for at each level; 0 while it runs.
+    request: [LevelStates; CORES],
+    /// Per core: whether it sleeps through CPU_SUSPEND.
     suspended: [bool; CORES],
     sleep: [[Sleep; LEVELS]; CORES],
-    statistics: [[[Statistic; DEPTHS]; LEVELS]; CORES],
+    statistics: [[[Statistic; STATES]; LEVELS]; CORES],
 }
 
 impl<const CORES: usize> Tree<CORES> {
@@ -47,7 +47,7 @@ impl<const CORES: usize> Tree<CORES> {
             request: [[0; LEVELS]; CORES],
             suspended: [false; CORES],
             sleep: [[Sleep { depth: 0, since: 0 }; LEVELS]; CORES],
-            statistics: [[[Statistic { ticks: 0, count: 0 }; DEPTHS]; LEVELS]; CORES],
+            statistics: [[[Statistic { ticks: 0, count: 0 }; STATES]; LEVELS]; CORES],
         }
     }
 
@@ -58,7 +58,7 @@ impl<const CORES: usize> Tree<CORES> {
 
     /// The cores of the domain of `core` at `level`. At level 0 that is the core itself, which costs
     /// no search.
-    fn peers<P: Platform>(
+    fn peers<P: PsciPlatform>(
         &self,
         platform: &P,
         core: usize,
@@ -74,7 +74,7 @@ impl<const CORES: usize> Tree<CORES> {
         })
     }
 
-    /// What `peer` asks for at `level`: an off core as deep as the platform goes.
+    /// Returns what `peer` asks for at `level`; a core that is off asks for [`OFF`].
     fn asks(&self, peer: usize, level: usize) -> u8 {
         let request = self.request.get(peer).and_then(|r| r.get(level));
         request.copied().unwrap_or(0)
@@ -86,7 +86,7 @@ impl<const CORES: usize> Tree<CORES> {
     ///
     /// OS-initiated mode only: DENIED if the core is not the last of a domain it asks for,
     /// INVALID_PARAMETERS if a core or a domain below runs or sleeps less deep than the domain would.
-    pub(crate) fn suspend<P: Platform>(
+    pub(crate) fn suspend<P: PsciPlatform>(
         &mut self,
         platform: &P,
         core: usize,
@@ -97,18 +97,18 @@ impl<const CORES: usize> Tree<CORES> {
         let by_caller = matches!(suspend.function, PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64);
         let by_os = by_caller && matches!(self.mode, SuspendMode::OsInitiated);
         if by_os {
-            self.check_os_initiated(platform, core, suspend.depths)?;
+            self.check_os_initiated(platform, core, suspend.levels)?;
         }
         if let (Some(request), Some(suspended)) =
             (self.request.get_mut(core), self.suspended.get_mut(core))
         {
-            *request = suspend.depths;
+            *request = suspend.levels;
             *suspended = by_caller;
         }
         // Nothing to coordinate: SYSTEM_SUSPEND is alone, and a core may always sleep by itself.
-        let composite = if by_os || suspend.system || suspend.depths[1] == 0 {
+        let composite = if by_os || suspend.system || suspend.levels[1] == 0 {
             Composite {
-                depths: suspend.depths,
+                levels: suspend.levels,
             }
         } else {
             self.coordinate(platform, core)
@@ -117,8 +117,13 @@ impl<const CORES: usize> Tree<CORES> {
         Ok(composite)
     }
 
-    /// `core` turns off.
-    pub(crate) fn off<P: Platform>(&mut self, platform: &P, core: usize, now: u64) -> Composite {
+    /// Notes that `core` turns off. Returns what turns off with it.
+    pub(crate) fn off<P: PsciPlatform>(
+        &mut self,
+        platform: &P,
+        core: usize,
+        now: u64,
+    ) -> Composite {
         if let Some(request) = self.request.get_mut(core) {
             *request = [OFF; LEVELS];
         }
@@ -127,8 +132,13 @@ impl<const CORES: usize> Tree<CORES> {
         composite
     }
 
-    /// `core` runs again: what slept because of it, or with it.
-    pub(crate) fn wake<P: Platform>(&mut self, platform: &P, core: usize, now: u64) -> Composite {
+    /// Notes that `core` runs again. Returns what slept with it.
+    pub(crate) fn wake<P: PsciPlatform>(
+        &mut self,
+        platform: &P,
+        core: usize,
+        now: u64,
+    ) -> Composite {
         let mut woken = Composite::default();
         let by_platform = matches!(self.mode, SuspendMode::PlatformCoordinated);
         for level in 0..LEVELS {
@@ -142,7 +152,7 @@ impl<const CORES: usize> Tree<CORES> {
                 continue;
             };
             let sleep = core::mem::take(&mut node[level]);
-            woken.depths[level] = sleep.depth;
+            woken.levels[level] = sleep.depth;
             let Some(depth) = usize::from(sleep.depth).checked_sub(1) else {
                 continue;
             };
@@ -165,7 +175,7 @@ impl<const CORES: usize> Tree<CORES> {
     }
 
     /// Each level sleeps as deep as all of its cores allow.
-    fn coordinate<P: Platform>(&self, platform: &P, core: usize) -> Composite {
+    fn coordinate<P: PsciPlatform>(&self, platform: &P, core: usize) -> Composite {
         let mut composite = Composite::default();
         let mut off_only = true;
         for level in 0..LEVELS {
@@ -185,7 +195,7 @@ impl<const CORES: usize> Tree<CORES> {
             if level > 0 && !off_only && matches!(self.mode, SuspendMode::OsInitiated) {
                 break;
             }
-            composite.depths[level] = depth.min(DEPTHS as u8);
+            composite.levels[level] = depth.min(STATES as u8);
         }
         composite
     }
@@ -193,13 +203,13 @@ impl<const CORES: usize> Tree<CORES> {
     /// Whether `core` may let the domains above it sleep as it asks: it must be the last core that runs
     /// in each of them (else DENIED), and whatever else is below must sleep, too, and have lost its
     /// state if the domain is to lose its own (else INVALID_PARAMETERS).
-    fn check_os_initiated<P: Platform>(
+    fn check_os_initiated<P: PsciPlatform>(
         &self,
         platform: &P,
         core: usize,
-        depths: Depths,
+        levels: LevelStates,
     ) -> Result<(), Error> {
-        let highest = Composite { depths }.level();
+        let highest = Composite { levels }.level();
         let others = |level| {
             self.peers(platform, core, level)
                 .filter(move |&peer| peer != core)
@@ -207,9 +217,9 @@ impl<const CORES: usize> Tree<CORES> {
         if others(highest).any(|peer| self.asks(peer, 0) == 0) {
             return Err(Error::Denied);
         }
-        let [_, above @ ..] = depths;
+        let [_, above @ ..] = levels;
         for (level, depth) in (1..LEVELS).zip(above).take(highest) {
-            let deeper = kind::<P>(level, depth);
+            let deeper = state_type::<P>(level, depth);
             // The nodes one level below, by their cores. What is further down sleeps as deep as they do.
             let below = level.saturating_sub(1);
             let beside = |&peer: &usize| {
@@ -220,7 +230,9 @@ impl<const CORES: usize> Tree<CORES> {
                     .filter(beside)
                     .any(|peer| match self.lost(platform, peer, below) {
                         None => true,
-                        Some(kept) => kept == Kind::Retention && deeper == Kind::PowerDown,
+                        Some(kept) => {
+                            kept == StateType::Retention && deeper == StateType::PowerDown
+                        }
                     });
             if vetoed {
                 return Err(Error::InvalidParameters);
@@ -231,22 +243,28 @@ impl<const CORES: usize> Tree<CORES> {
 
     /// What the node of `core` at `level` has lost, `None` while it runs. An off core has lost
     /// everything, and so has a domain of off cores.
-    fn lost<P: Platform>(&self, platform: &P, core: usize, level: usize) -> Option<Kind> {
+    fn lost<P: PsciPlatform>(&self, platform: &P, core: usize, level: usize) -> Option<StateType> {
         let mut peers = self.peers(platform, core, level).peekable();
         let first = peers.peek().copied().unwrap_or(core);
         if peers.all(|peer| self.asks(peer, level) == OFF) {
-            return Some(Kind::PowerDown);
+            return Some(StateType::PowerDown);
         }
         let sleep = self.sleep.get(first).and_then(|node| node.get(level));
         match sleep.map_or(0, |sleep| sleep.depth) {
             0 => None,
-            depth => Some(kind::<P>(level, depth)),
+            depth => Some(state_type::<P>(level, depth)),
         }
     }
 
     /// Notes what sleeps from now on.
-    fn enter<P: Platform>(&mut self, platform: &P, core: usize, composite: Composite, now: u64) {
-        for (level, depth) in composite.depths.into_iter().enumerate() {
+    fn enter<P: PsciPlatform>(
+        &mut self,
+        platform: &P,
+        core: usize,
+        composite: Composite,
+        now: u64,
+    ) {
+        for (level, depth) in composite.levels.into_iter().enumerate() {
             if depth == 0 {
                 break;
             }
@@ -258,25 +276,30 @@ impl<const CORES: usize> Tree<CORES> {
     }
 
     /// NODE_HW_STATE of `core`'s node at `level`.
-    pub(crate) fn hw_state<P: Platform>(&self, platform: &P, core: usize, level: usize) -> HwState {
-        match self.lost(platform, core, level) {
-            None => HwState::HwOn,
-            Some(Kind::Retention) => HwState::HwStandby,
-            Some(Kind::PowerDown) => HwState::HwOff,
-        }
-    }
-
-    /// Residency (in ticks) and count of the state `depths` of the highest node in it.
-    pub(crate) fn statistic<P: Platform>(
+    pub(crate) fn hw_state<P: PsciPlatform>(
         &self,
         platform: &P,
         core: usize,
-        depths: Depths,
+        level: usize,
+    ) -> HwState {
+        match self.lost(platform, core, level) {
+            None => HwState::HwOn,
+            Some(StateType::Retention) => HwState::HwStandby,
+            Some(StateType::PowerDown) => HwState::HwOff,
+        }
+    }
+
+    /// Residency (in ticks) and count of the state `levels` of the highest node in it.
+    pub(crate) fn statistic<P: PsciPlatform>(
+        &self,
+        platform: &P,
+        core: usize,
+        levels: LevelStates,
     ) -> (u64, u64) {
-        let level = Composite { depths }.level();
+        let level = Composite { levels }.level();
         let first = self.peers(platform, core, level).next().unwrap_or(core);
         let statistic = self.statistics.get(first).and_then(|node| {
-            let depth = usize::from(*depths.get(level)?).checked_sub(1)?;
+            let depth = usize::from(*levels.get(level)?).checked_sub(1)?;
             node.get(level)?.get(depth)
         });
         statistic.map_or((0, 0), |statistic| (statistic.ticks, statistic.count))
@@ -298,6 +321,6 @@ impl<const CORES: usize> Tree<CORES> {
 }
 
 /// What `depth` of `level` loses.
-pub(crate) fn kind<P: Platform>(level: usize, depth: u8) -> Kind {
-    P::POWER.kind(level, depth)
+pub(crate) fn state_type<P: PsciPlatform>(level: usize, depth: u8) -> StateType {
+    P::POWER.state_type(level, depth)
 }

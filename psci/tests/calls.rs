@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use janus_psci::{
-    Arrival, Decision, From, Kind, Platform, PowerState, PowerTable, Psci, Reset, Suspend, TurnOff,
-    names, psci::*,
+    Arrival, ArrivalReason, Decision, PowerState, PowerTable, Psci, PsciPlatform, Reset, StateType,
+    Suspend, TurnOff, names, psci::*,
 };
 
 const DENIED: i64 = -3;
@@ -26,15 +26,15 @@ fn the_platforms_tables_agree() {
 
 #[test]
 fn a_table_that_contradicts_itself_is_named() {
-    let wrong = |value, depths| {
-        let states: &'static [PowerState] = vec![PowerState { value, depths }].leak();
+    let wrong = |value, levels| {
+        let states: &'static [PowerState] = vec![PowerState { value, levels }].leak();
         let power = PowerTable {
             states,
             ..Board::POWER
         };
         janus_psci::platform::check(&power).unwrap_err()
     };
-    for (value, depths, why) in [
+    for (value, levels, why) in [
         (1 << 31 | 1, [1, 0, 0], "reserved bits are set"),
         (0x1, [0, 0, 0], "the core runs"),
         (0x1, [3, 0, 0], "there is no such depth"),
@@ -59,7 +59,7 @@ fn a_table_that_contradicts_itself_is_named() {
             "PowerLevel is not the highest level that sleeps",
         ),
     ] {
-        assert_eq!(wrong(value, depths), (why, value));
+        assert_eq!(wrong(value, levels), (why, value));
     }
     let power = PowerTable {
         system_suspend: Some([0, 2, 2]),
@@ -158,7 +158,7 @@ fn a_core_comes_up() {
     let arrival = Arrival {
         entry: ENTRY,
         context: 0xdead_beef_0000_0001,
-        from: From::Off,
+        reason: ArrivalReason::CpuOn,
     };
     assert_eq!(psci.arrive(3), Some(arrival));
     psci.wake(3, 0, |_| {});
@@ -220,7 +220,7 @@ fn a_core_goes_off() {
     assert_eq!(psci.call(1, PSCI_CPU_OFF, [0; 3]), off);
     assert_eq!(affinity_info(&psci, 1), 0, "asking the SPMC is not off");
     let composite = psci.going_off(1, 0, |_| {});
-    assert_eq!(composite.depths, [2, 0, 0]);
+    assert_eq!(composite.levels, [2, 0, 0]);
     assert_eq!(affinity_info(&psci, 1), 0);
     assert_eq!(
         returns(&psci, 0, PSCI_CPU_ON_64, [1, ENTRY, 0]),
@@ -244,9 +244,9 @@ fn the_last_core_takes_cluster_and_system_along() {
     let psci = booted();
     bring_up(&psci, 2);
     bring_up(&psci, 3);
-    assert_eq!(psci.going_off(3, 0, |_| {}).depths, [2, 0, 0]);
-    assert_eq!(psci.going_off(2, 0, |_| {}).depths, [2, 2, 0]);
-    assert_eq!(psci.going_off(0, 0, |_| {}).depths, [2, 2, 2]);
+    assert_eq!(psci.going_off(3, 0, |_| {}).levels, [2, 0, 0]);
+    assert_eq!(psci.going_off(2, 0, |_| {}).levels, [2, 2, 0]);
+    assert_eq!(psci.going_off(0, 0, |_| {}).levels, [2, 2, 2]);
 }
 
 #[test]
@@ -381,20 +381,23 @@ fn suspend(psci: &Test, core: usize, state: u32) -> Suspend {
 /// Suspends `core` all the way; what sleeps.
 fn sleep(psci: &Test, core: usize, state: u32, now: u64) -> [u8; 3] {
     let request = suspend(psci, core, state);
-    psci.suspend(core, &request, now, |_| {}).unwrap().depths
+    psci.suspend(core, &request, now, |_| {}).unwrap().levels
 }
 
 fn wake(psci: &Test, core: usize, now: u64) -> [u8; 3] {
     let composite = psci.wake(core, now, |_| {});
     psci.started(core);
-    composite.depths
+    composite.levels
 }
 
 #[test]
 fn suspend_keeps_to_its_kind() {
     let psci = booted();
     let standby = suspend(&psci, 0, STANDBY);
-    assert_eq!((standby.kind, standby.depths), (Kind::Retention, [1, 0, 0]));
+    assert_eq!(
+        (standby.state_type, standby.levels),
+        (StateType::Retention, [1, 0, 0])
+    );
     // The entry point of a standby state means nothing.
     assert!(matches!(
         psci.call(0, PSCI_CPU_SUSPEND_64, [STANDBY.into(), 1, 0]),
@@ -405,8 +408,8 @@ fn suspend_keeps_to_its_kind() {
         down,
         Suspend {
             function: PSCI_CPU_SUSPEND_64,
-            kind: Kind::PowerDown,
-            depths: [2, 0, 0],
+            state_type: StateType::PowerDown,
+            levels: [2, 0, 0],
             entry: ENTRY,
             context: 42,
             system: false,
@@ -418,7 +421,7 @@ fn suspend_keeps_to_its_kind() {
     let arrival = Arrival {
         entry: ENTRY,
         context: 42,
-        from: From::Suspend,
+        reason: ArrivalReason::CpuSuspend,
     };
     assert_eq!(psci.arrive(0), Some(arrival));
     assert_eq!(wake(&psci, 0, 0), [2, 0, 0]);
@@ -476,7 +479,7 @@ fn the_platform_coordinates() {
     };
     assert_eq!((default.entry, default.context), (ENTRY, 5));
     assert_eq!(
-        psci.suspend(0, &default, 0, |_| {}).unwrap().depths,
+        psci.suspend(0, &default, 0, |_| {}).unwrap().levels,
         [2, 1, 0]
     );
 }
@@ -542,7 +545,7 @@ fn system_suspend_is_for_the_last_core() {
         panic!()
     };
     assert_eq!(
-        (suspend.system, suspend.depths, suspend.context),
+        (suspend.system, suspend.levels, suspend.context),
         (true, [2, 2, 2], 3)
     );
     assert!(matches!(
@@ -560,10 +563,10 @@ fn system_suspend_is_for_the_last_core() {
         INVALID_ADDRESS
     );
     assert_eq!(
-        psci.suspend(0, &suspend, 0, |_| {}).unwrap().depths,
+        psci.suspend(0, &suspend, 0, |_| {}).unwrap().levels,
         [2, 2, 2]
     );
-    assert_eq!(psci.arrive(0).unwrap().from, From::SystemSuspend);
+    assert_eq!(psci.arrive(0).unwrap().reason, ArrivalReason::SystemSuspend);
 }
 
 #[test]

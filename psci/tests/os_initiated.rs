@@ -2,8 +2,8 @@
 //! composite state, any history.
 #![cfg(not(feature = "loom"))]
 
-use janus_psci::platform::{DEPTHS, Depths, LEVELS, check};
-use janus_psci::{Decision, Kind, Platform, PowerState, PowerTable, Psci, psci::*};
+use janus_psci::platform::{LEVELS, LevelStates, STATES, check};
+use janus_psci::{Decision, PowerState, PowerTable, Psci, PsciPlatform, StateType, psci::*};
 use proptest::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -23,14 +23,14 @@ macro_rules! states {
             value: $core | $cluster << 4 | $system << 8
                 | ($core - 1) << 16
                 | (($cluster > 0) as u32 + ($system > 0) as u32) << 24,
-            depths: [$core, $cluster, $system],
+            levels: [$core, $cluster, $system],
         },)*]
     };
 }
 
-/// What the depths of each level lose.
+/// What the levels of each level lose.
 trait Kinds {
-    const KINDS: [[Kind; DEPTHS]; LEVELS];
+    const STATE_TYPES: [[StateType; STATES]; LEVELS];
 }
 
 /// Retention at depth 1, power down at depth 2.
@@ -39,26 +39,27 @@ struct Usual;
 struct Keeping;
 
 impl Kinds for Usual {
-    const KINDS: [[Kind; DEPTHS]; LEVELS] = [[Kind::Retention, Kind::PowerDown]; LEVELS];
+    const STATE_TYPES: [[StateType; STATES]; LEVELS] =
+        [[StateType::Retention, StateType::PowerDown]; LEVELS];
 }
 
 impl Kinds for Keeping {
-    const KINDS: [[Kind; DEPTHS]; LEVELS] = [
-        [Kind::Retention, Kind::PowerDown],
-        [Kind::Retention, Kind::Retention],
-        [Kind::Retention, Kind::Retention],
+    const STATE_TYPES: [[StateType; STATES]; LEVELS] = [
+        [StateType::Retention, StateType::PowerDown],
+        [StateType::Retention, StateType::Retention],
+        [StateType::Retention, StateType::Retention],
     ];
 }
 
 /// A tree: for each core, its cluster. With one cluster the levels above the core are one.
 struct Shape<K>(Vec<usize>, PhantomData<K>);
 
-impl<K: Kinds> Platform for Shape<K> {
+impl<K: Kinds> PsciPlatform for Shape<K> {
     const POWER: PowerTable = PowerTable {
         states: states! {
             1 0 0, 2 0 0, 1 1 0, 2 1 0, 2 2 0, 1 1 1, 2 1 1, 2 2 1, 2 2 2,
         },
-        kinds: K::KINDS,
+        state_types: K::STATE_TYPES,
         default_suspend: Some([2, 2, 2]),
         os_initiated: true,
         node_hw_state: true,
@@ -95,7 +96,7 @@ enum Node {
 /// The plain model: each node's state, by the cores below it.
 struct Model {
     clusters: Vec<usize>,
-    kinds: [[Kind; DEPTHS]; LEVELS],
+    state_types: [[StateType; STATES]; LEVELS],
     /// Cores that are off, and not merely asleep.
     off: Vec<bool>,
     /// By level: cores, clusters (numbered as in `clusters`), the system.
@@ -103,10 +104,10 @@ struct Model {
 }
 
 impl Model {
-    fn new(clusters: &[usize], kinds: [[Kind; DEPTHS]; LEVELS]) -> Self {
+    fn new(clusters: &[usize], state_types: [[StateType; STATES]; LEVELS]) -> Self {
         let mut model = Self {
             clusters: clusters.to_vec(),
-            kinds,
+            state_types,
             off: vec![true; clusters.len()],
             nodes: [
                 vec![Node::Lost; clusters.len()],
@@ -148,15 +149,15 @@ impl Model {
     }
 
     fn becomes(&self, level: usize, depth: u8) -> Node {
-        match self.kinds[level][usize::from(depth) - 1] {
-            Kind::Retention => Node::Keeps,
-            Kind::PowerDown => Node::Lost,
+        match self.state_types[level][usize::from(depth) - 1] {
+            StateType::Retention => Node::Keeps,
+            StateType::PowerDown => Node::Lost,
         }
     }
 
     /// What CPU_SUSPEND of `core` must say, in OS-initiated mode.
-    fn suspend(&mut self, core: usize, depths: Depths) -> Result<(), i64> {
-        let asked: Vec<usize> = (1..LEVELS).filter(|&level| depths[level] > 0).collect();
+    fn suspend(&mut self, core: usize, levels: LevelStates) -> Result<(), i64> {
+        let asked: Vec<usize> = (1..LEVELS).filter(|&level| levels[level] > 0).collect();
         if let Some(&highest) = asked.last() {
             let mut others = self.cores(highest, self.node(core, highest));
             others.retain(|&other| other != core);
@@ -168,7 +169,7 @@ impl Model {
             }
         }
         for &level in &asked {
-            let deeper = self.becomes(level, depths[level]);
+            let deeper = self.becomes(level, levels[level]);
             let vetoes = |node: &Node| match node {
                 Node::Runs => true,
                 Node::Keeps => deeper == Node::Lost,
@@ -178,12 +179,12 @@ impl Model {
                 return Err(INVALID_PARAMETERS);
             }
         }
-        self.sleeps(core, depths);
+        self.sleeps(core, levels);
         Ok(())
     }
 
-    fn sleeps(&mut self, core: usize, depths: Depths) {
-        for (level, &depth) in depths.iter().enumerate().filter(|(_, depth)| **depth > 0) {
+    fn sleeps(&mut self, core: usize, levels: LevelStates) {
+        for (level, &depth) in levels.iter().enumerate().filter(|(_, depth)| **depth > 0) {
             let node = self.node(core, level);
             self.nodes[level][node] = self.becomes(level, depth);
         }
@@ -244,7 +245,7 @@ fn run<K: Kinds + 'static>(clusters: &[usize], history: &[(usize, Step)]) {
         other => panic!("{other:?}"),
     };
     assert_eq!(answer(0, PSCI_SET_SUSPEND_MODE, [1, 0, 0]), 0);
-    let mut model = Model::new(clusters, K::KINDS);
+    let mut model = Model::new(clusters, K::STATE_TYPES);
     let states = Shape::<K>::POWER.states;
     for &(core, step) in history {
         let core = core % clusters.len();
@@ -256,12 +257,12 @@ fn run<K: Kinds + 'static>(clusters: &[usize], history: &[(usize, Step)]) {
                     panic!("{call:?}")
                 };
                 let slept = psci.suspend(core, &suspend, 1, |_| {});
-                let expected = model.suspend(core, state.depths);
+                let expected = model.suspend(core, state.levels);
                 assert_eq!(
-                    slept.map(|composite| assert_eq!(composite.depths, state.depths)),
+                    slept.map(|composite| assert_eq!(composite.levels, state.levels)),
                     expected,
                     "core {core} asks for {:?}",
-                    state.depths
+                    state.levels
                 );
             }
             (Node::Runs, Step::Default) => {
@@ -270,8 +271,8 @@ fn run<K: Kinds + 'static>(clusters: &[usize], history: &[(usize, Step)]) {
                     panic!("{call:?}")
                 };
                 let composite = psci.suspend(core, &suspend, 1, |_| {}).unwrap();
-                assert_eq!(composite.depths, [2, 0, 0]);
-                model.sleeps(core, composite.depths);
+                assert_eq!(composite.levels, [2, 0, 0]);
+                model.sleeps(core, composite.levels);
             }
             (Node::Runs, Step::Off) => {
                 let call = psci.call(core, PSCI_CPU_OFF, [0; 3]);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use janus_psci::{Decision, Platform, psci::*};
+use janus_psci::{Decision, PsciPlatform, psci::*};
 use proptest::prelude::*;
 
 const NOT_SUPPORTED: i64 = -1;

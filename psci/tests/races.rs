@@ -13,7 +13,9 @@ mod common;
 
 use common::ENTRY;
 use janus_psci::psci::*;
-use janus_psci::{Decision, From, Kind, Platform, PowerState, PowerTable, Psci, Suspend};
+use janus_psci::{
+    ArrivalReason, Decision, PowerState, PowerTable, Psci, PsciPlatform, StateType, Suspend,
+};
 use loom::sync::Arc;
 use loom::sync::mpsc::{Receiver, Sender, channel};
 use loom::thread;
@@ -32,16 +34,16 @@ const CLUSTER_DOWN: u32 = 0x101_0022;
 #[derive(Debug)]
 struct Trio;
 
-impl Platform for Trio {
+impl PsciPlatform for Trio {
     const POWER: PowerTable = PowerTable {
         states: &[
             PowerState {
                 value: CORE_DOWN,
-                depths: [2, 0, 0],
+                levels: [2, 0, 0],
             },
             PowerState {
                 value: CLUSTER_DOWN,
-                depths: [2, 2, 0],
+                levels: [2, 2, 0],
             },
         ],
         system_suspend: Some([2, 2, 2]),
@@ -143,7 +145,7 @@ impl System {
             return false;
         }
         let arrival = self.psci.arrive(core).expect("released, so wanted");
-        assert_eq!(arrival.from, From::Off);
+        assert_eq!(arrival.reason, ArrivalReason::CpuOn);
         assert_eq!(arrival.entry, ENTRY);
         assert_eq!(arrival.context, self.context[core].load(SeqCst));
         assert!(!self.awake[core].swap(true, SeqCst));
@@ -326,7 +328,7 @@ fn all_cores_turn_off_and_one_is_the_last() {
         let last = Arc::new(AtomicUsize::new(0));
         let off = |core: usize, system: &System, last: &AtomicUsize| {
             system.psci.going_off(core, 0, |composite| {
-                assert_eq!(composite.depths[0], 2);
+                assert_eq!(composite.levels[0], 2);
                 if composite.level() == 2 {
                     last.fetch_add(1, SeqCst);
                 }
@@ -364,7 +366,7 @@ impl Cluster {
             self.asleep[core].store(true, SeqCst);
             self.register.fetch_add(1, SeqCst);
             assert!(!self.down.load(SeqCst), "this core was awake");
-            if composite.depths[1] > 0 {
+            if composite.levels[1] > 0 {
                 assert!(self.asleep.iter().all(|asleep| asleep.load(SeqCst)));
                 self.down.store(true, SeqCst);
                 self.went_down.fetch_add(1, SeqCst);
@@ -376,7 +378,7 @@ impl Cluster {
             let was_down = self.down.swap(false, SeqCst);
             assert_eq!(
                 was_down,
-                composite.depths[1] > 0,
+                composite.levels[1] > 0,
                 "who is first brings the cluster up"
             );
         });
@@ -397,7 +399,7 @@ fn naps(os_initiated: bool, states: [u32; 3]) -> usize {
         }
         let run = move |system: &System, cluster: &Cluster, core: usize| {
             let suspend = system.suspend(core, states[core]);
-            assert_eq!(suspend.kind, Kind::PowerDown);
+            assert_eq!(suspend.state_type, StateType::PowerDown);
             match cluster.nap(system, core, &suspend) {
                 Ok(()) => {}
                 Err(error) => assert!(os_initiated && error == DENIED),
@@ -446,7 +448,7 @@ fn a_core_naps_while_another_goes_and_a_third_comes() {
                 system.psci.wake(2, 0, |composite| {
                     cluster.asleep[2].store(false, SeqCst);
                     let was_down = cluster.down.swap(false, SeqCst);
-                    assert_eq!(was_down, composite.depths[1] > 0);
+                    assert_eq!(was_down, composite.levels[1] > 0);
                 });
                 system.psci.started(2);
             })
@@ -484,8 +486,8 @@ fn a_suspended_core_is_on() {
         system.psci.suspend(0, &suspend, 0, |_| {}).unwrap();
         let arrival = system.psci.arrive(0).expect("suspended, so wanted");
         assert_eq!(
-            (arrival.from, arrival.entry, arrival.context),
-            (From::Suspend, ENTRY, 0)
+            (arrival.reason, arrival.entry, arrival.context),
+            (ArrivalReason::CpuSuspend, ENTRY, 0)
         );
         system.psci.wake(0, 0, |_| {});
         system.psci.started(0);

@@ -27,7 +27,7 @@ pub enum Work {
     SpmcFailed(i32),
     /// The SPMC called this function ID before it was initialised, and may not: as
     /// [`Work::SpmcFailed`].
-    SpmcStrayed(u32),
+    SpmcCalledEarly(u32),
     /// The request made by [`crate::Spmd::request`] is answered: go on with what needed it. The SPMC waits;
     /// its registers are written when it is entered next.
     Answered(Answer),

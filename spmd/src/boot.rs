@@ -97,7 +97,7 @@ impl Spmd {
             // Not forwarded in any state outside an interrupt: answered as ever.
             FromSecure::Resume => return refuse(caller, ErrorCode::Denied),
             FromSecure::Error => Work::SpmcFailed(caller[2] as u32 as i32),
-            _ => Work::SpmcStrayed(call.id(WITHOUT_HINT)),
+            _ => Work::SpmcCalledEarly(call.id(WITHOUT_HINT)),
         };
         core.enter(State::Failed);
         Action::El3(work)

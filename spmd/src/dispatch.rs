@@ -8,7 +8,7 @@ use crate::action::{Action, Work};
 use crate::call::{Call, Regs, WITH_HINT, WITHOUT_HINT, id, set};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::features::SCHEDULE_RECEIVER;
-use crate::negotiation::{Negotiation, Pair};
+use crate::negotiation::{Negotiation, Versions};
 use crate::partitions::LogicalPartition;
 use crate::requests::Unknown;
 use crate::state::{Core, State};
@@ -205,7 +205,7 @@ impl Spmd {
     }
 
     /// The versions for a call of the normal world that ends the negotiation.
-    pub(crate) fn fixed_pair(&self, core: &mut Core) -> Pair {
+    pub(crate) fn fixed_pair(&self, core: &mut Core) -> Versions {
         if !core.pair.fixed() {
             core.fix(self.versions.fix());
         }
@@ -213,7 +213,7 @@ impl Spmd {
     }
 
     /// The versions for a call of the SPMC, which ends nothing.
-    pub(crate) fn pair(&self, core: &Core) -> Pair {
+    pub(crate) fn pair(&self, core: &Core) -> Versions {
         if core.pair.fixed() {
             core.pair
         } else {
@@ -225,7 +225,7 @@ impl Spmd {
     pub(crate) fn hand_over(
         &self,
         call: Call,
-        pair: Pair,
+        pair: Versions,
         caller: &Regs,
         secure: &mut Regs,
     ) -> Action {
@@ -249,7 +249,7 @@ impl Default for Spmd {
 
 /// Forwards a call of the SPMC to the normal world, without the hint: it is none for an answer.
 #[inline(always)]
-pub(crate) fn pass(call: Call, pair: Pair, caller: &Regs, normal: &mut Regs) -> Action {
+pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs) -> Action {
     forward(
         call,
         WITHOUT_HINT,

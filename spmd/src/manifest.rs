@@ -117,7 +117,7 @@ impl fmt::Display for Reason {
 
 /// Where the SPMC is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Image {
+pub struct SpmcImage {
     /// The physical addresses it occupies.
     pub range: Range<u64>,
     /// Its entry point, in that range.
@@ -311,7 +311,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError::BadImage`], [`ManifestError::BadEntry`].
-    pub fn image(&self, base: u64, size: u64, entry: u64) -> Result<Image, ManifestError> {
+    pub fn image(&self, base: u64, size: u64, entry: u64) -> Result<SpmcImage, ManifestError> {
         // BL2's entry point belongs to BL2's image: a manifest that moves the image moves it too.
         let entry = self.entry.or(self.load_address).unwrap_or(entry);
         let base = self.load_address.unwrap_or(base);
@@ -323,7 +323,7 @@ impl Manifest {
         if !range.contains(&entry) || !entry.is_multiple_of(4) {
             return Err(ManifestError::BadEntry(entry));
         }
-        Ok(Image { range, entry })
+        Ok(SpmcImage { range, entry })
     }
 
     /// Whether the SPMC runs at S-EL2, and what decided it: `janus,spmc-el`, else what the CPU cannot do,

@@ -6,11 +6,13 @@
 
 use crate::requests::framework;
 use crate::table::{ROWS, Row};
-use Kind::{Address, Bits, Function, Id, IdHigh, Number, Status, Text, Uuid, Version, Words};
+use ArgumentKind::{
+    Address, Bits, Function, Id, IdHigh, Number, Status, Text, Uuid, Version, Words,
+};
 
 /// How a value is to be shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum ArgumentKind {
     /// As a number.
     Number,
     /// In hexadecimal.
@@ -47,7 +49,7 @@ pub struct Argument {
     /// Its name.
     pub name: &'static str,
     /// How it is to be shown.
-    pub kind: Kind,
+    pub kind: ArgumentKind,
 }
 
 impl Argument {
@@ -63,7 +65,13 @@ impl Argument {
     }
 }
 
-const fn field(register: u8, high: u8, low: u8, name: &'static str, kind: Kind) -> Argument {
+const fn field(
+    register: u8,
+    high: u8,
+    low: u8,
+    name: &'static str,
+    kind: ArgumentKind,
+) -> Argument {
     Argument {
         register,
         high,
@@ -73,11 +81,11 @@ const fn field(register: u8, high: u8, low: u8, name: &'static str, kind: Kind) 
     }
 }
 
-const fn w(register: u8, name: &'static str, kind: Kind) -> Argument {
+const fn w(register: u8, name: &'static str, kind: ArgumentKind) -> Argument {
     field(register, 31, 0, name, kind)
 }
 
-const fn x(register: u8, name: &'static str, kind: Kind) -> Argument {
+const fn x(register: u8, name: &'static str, kind: ArgumentKind) -> Argument {
     field(register, 63, 0, name, kind)
 }
 

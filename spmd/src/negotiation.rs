@@ -10,11 +10,11 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Both sides' versions: bit 63 fixed, bits 62:32 the normal world's (0: it never asked), bits 31:0
 /// the SPMC's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Pair(u64);
+pub(crate) struct Versions(u64);
 
 const FIXED: u64 = 1 << 63;
 
-impl Pair {
+impl Versions {
     pub const fn unasked(spmc: Version) -> Self {
         Self(spmc.to_register() as u64)
     }
@@ -85,8 +85,8 @@ impl Pair {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Question {
     /// The pair before and after the question was noted, to take it back should the SPMC refuse.
-    before: Pair,
-    noted: Pair,
+    before: Versions,
+    noted: Versions,
     /// Whether the answer can change anything: not a mere query, not of another major version.
     negotiates: bool,
 }
@@ -118,19 +118,19 @@ pub(crate) struct Negotiation<W = AtomicU64>(W);
 
 impl Negotiation {
     pub const fn new(spmc: Version) -> Self {
-        Self(AtomicU64::new(Pair::unasked(spmc).0))
+        Self(AtomicU64::new(Versions::unasked(spmc).0))
     }
 }
 
 impl<W: Word> Negotiation<W> {
     /// The pair as it is now.
-    pub fn load(&self) -> Pair {
-        Pair(self.0.load())
+    pub fn load(&self) -> Versions {
+        Versions(self.0.load())
     }
 
     /// The normal world made another call than FFA_VERSION: nothing changes from here on.
-    pub fn fix(&self) -> Pair {
-        Pair(self.0.set_bits(FIXED) | FIXED)
+    pub fn fix(&self) -> Versions {
+        Versions(self.0.set_bits(FIXED) | FIXED)
     }
 
     /// Notes that the normal world asks for `version`.
@@ -157,7 +157,7 @@ impl<W: Word> Negotiation<W> {
                         negotiates,
                     };
                 }
-                Err(now) => before = Pair(now),
+                Err(now) => before = Versions(now),
             }
         }
         Question {
@@ -187,7 +187,7 @@ impl<W: Word> Negotiation<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Negotiation, Pair, Word};
+    use super::{Negotiation, Versions, Word};
     use crate::version::Version;
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -211,11 +211,11 @@ mod tests {
     type Shared = Arc<Negotiation<AtomicU64>>;
 
     fn shared(spmc: Version) -> Shared {
-        Arc::new(Negotiation(AtomicU64::new(Pair::unasked(spmc).0)))
+        Arc::new(Negotiation(AtomicU64::new(Versions::unasked(spmc).0)))
     }
 
     /// A core that asks, gets its answer and makes another call; what it then holds.
-    fn negotiate(word: &Shared, asked: Version, answer: Option<Version>) -> Pair {
+    fn negotiate(word: &Shared, asked: Version, answer: Option<Version>) -> Versions {
         let question = word.ask(asked, false);
         match answer {
             Some(version) => word.accepted(question, version),

@@ -4,7 +4,7 @@
 //! transitions is in docs/spmd.md and a test holds it against what the code does.
 
 use crate::console::LineBuffer;
-use crate::negotiation::Pair;
+use crate::negotiation::Versions;
 use crate::requests::Pending;
 use crate::version::Version;
 use core::fmt;
@@ -83,15 +83,15 @@ impl fmt::Display for Death {
 
 /// Whether calls are forwarded without further questions, and which registers they carry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Path(u8);
+pub(crate) struct Forwarding(u8);
 
-impl Path {
+impl Forwarding {
     const CLOSED: Self = Self(0);
     const OPEN: u8 = 1;
     const NORMAL_WIDE: u8 = 2;
     const SECURE_WIDE: u8 = 4;
 
-    fn new(state: State, pair: Pair) -> Self {
+    fn new(state: State, pair: Versions) -> Self {
         if state != State::Running || !pair.fixed() {
             return Self::CLOSED;
         }
@@ -124,7 +124,7 @@ impl Path {
     /// Both are.
     #[inline(always)]
     pub fn both_wide(self) -> bool {
-        const BOTH: u8 = Path::NORMAL_WIDE | Path::SECURE_WIDE;
+        const BOTH: u8 = Forwarding::NORMAL_WIDE | Forwarding::SECURE_WIDE;
         self.0 & BOTH == BOTH
     }
 }
@@ -135,9 +135,9 @@ impl Path {
 pub struct Core {
     pub(crate) state: State,
     /// What the forwarding path needs of `state` and `pair`.
-    pub(crate) path: Path,
+    pub(crate) path: Forwarding,
     /// The versions as this core last saw them; once fixed they need no second look.
-    pub(crate) pair: Pair,
+    pub(crate) pair: Versions,
     /// What the SPMC has logged of a line not ended yet.
     pub(crate) line: LineBuffer,
     /// Refused calls since the state last changed, of those that count towards [`WRONG_CALLS`].
@@ -151,8 +151,8 @@ impl Core {
     pub const fn new() -> Self {
         Self {
             state: State::Off,
-            path: Path::CLOSED,
-            pair: Pair::unasked(Version::V1_0),
+            path: Forwarding::CLOSED,
+            pair: Versions::unasked(Version::V1_0),
             line: LineBuffer::new(),
             wrong_calls: 0,
             death: None,
@@ -183,7 +183,7 @@ impl Core {
     /// The one place where the state changes.
     pub(crate) fn enter(&mut self, state: State) {
         self.state = state;
-        self.path = Path::new(state, self.pair);
+        self.path = Forwarding::new(state, self.pair);
         self.wrong_calls = 0;
     }
 
@@ -193,9 +193,9 @@ impl Core {
     }
 
     /// The versions are fixed.
-    pub(crate) fn fix(&mut self, pair: Pair) {
+    pub(crate) fn fix(&mut self, pair: Versions) {
         self.pair = pair;
-        self.path = Path::new(self.state, pair);
+        self.path = Forwarding::new(self.state, pair);
     }
 
     /// Whether the next call that EL3 does not wait for is one too many: the SPMC dies of it.

@@ -216,7 +216,7 @@ fn check(
         ),
         "strayed" => {
             let id = (call[0] & 0xFFFF_FFFF & !HINT) as u32;
-            (Action::El3(Work::SpmcStrayed(id)), call, other_before)
+            (Action::El3(Work::SpmcCalledEarly(id)), call, other_before)
         }
         "group0" => (
             Action::El3(Work::Group0Interrupt),

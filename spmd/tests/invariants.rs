@@ -493,7 +493,7 @@ impl System {
                 assert_eq!(state, StateName::Booting);
                 untouched(cpu);
             }
-            Action::El3(Work::SpmcFailed(_) | Work::SpmcStrayed(_)) => {
+            Action::El3(Work::SpmcFailed(_) | Work::SpmcCalledEarly(_)) => {
                 assert_eq!(state, StateName::Booting);
                 assert!(!cpu.core.has_spmc());
                 untouched(cpu);

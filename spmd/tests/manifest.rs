@@ -5,7 +5,7 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
 use janus_spmd::Version;
 use janus_spmd::manifest::{
-    DEFAULT_SRI, Image, Known, MAX_SIZE, Manifest, ManifestError, Oddities, Reason, Warning,
+    DEFAULT_SRI, Known, MAX_SIZE, Manifest, ManifestError, Oddities, Reason, SpmcImage, Warning,
 };
 use proptest::prelude::*;
 
@@ -75,7 +75,7 @@ fn a_good_one() {
             oddities: Oddities::default(),
         }
     );
-    let image = Image {
+    let image = SpmcImage {
         range: 0x0e10_0000..0x0e18_0000,
         entry: 0x0e10_0040,
     };
@@ -90,7 +90,7 @@ fn a_good_one() {
 #[test]
 fn what_may_be_missing_comes_from_bl2() {
     let manifest = with(&[], &["load_address", "entrypoint", "binary_size"]).unwrap();
-    let image = |range, entry| Ok(Image { range, entry });
+    let image = |range, entry| Ok(SpmcImage { range, entry });
     assert_eq!(
         manifest.image(0x1000, 0x2000, 0x1004),
         image(0x1000..0x3000, 0x1004)

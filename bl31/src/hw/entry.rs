@@ -33,7 +33,7 @@ const LOSES_POWER: bool =
 unsafe extern "C" {
     fn warm_entry();
     fn park_core(index: usize) -> !;
-    fn power_down_core(index: usize, depths: u64, domain: bool) -> !;
+    fn power_down_core(index: usize, levels: u64, domain: bool) -> !;
 }
 
 /// Has cores that come on or back, and those that boot firmware holds, come to the warm entry. Once, on
@@ -54,20 +54,20 @@ pub fn park(core: &mut CoreData) -> ! {
 /// other cores use.
 pub fn power_down_with(core: &mut CoreData, target: &Composite, last: impl FnOnce()) -> ! {
     let index = core.index;
-    let domain = target.depths[1..].iter().any(|depth| *depth > 0);
-    let [core, cluster, system] = target.depths;
-    let depths = u64::from_le_bytes([core, cluster, system, 0, 0, 0, 0, 0]);
+    let domain = target.levels[1..].iter().any(|depth| *depth > 0);
+    let [core, cluster, system] = target.levels;
+    let levels = u64::from_le_bytes([core, cluster, system, 0, 0, 0, 0, 0]);
     last();
     // SAFETY: as for park_core; it uses the core's own stack.
-    unsafe { power_down_core(index, depths, domain) }
+    unsafe { power_down_core(index, levels, domain) }
 }
 
 /// The last that a core without MMU does in Rust. Called by entry.S.
 #[unsafe(no_mangle)]
-extern "C" fn power_down_now(index: usize, depths: u64) {
-    let [core, cluster, system, ..] = depths.to_le_bytes();
-    let depths = [core, cluster, system];
-    Plat::power_down(index, &Composite { depths });
+extern "C" fn power_down_now(index: usize, levels: u64) {
+    let [core, cluster, system, ..] = levels.to_le_bytes();
+    let levels = [core, cluster, system];
+    Plat::power_down(index, &Composite { levels });
 }
 
 /// The first that a core without MMU does in Rust, where the platform wants it. Called by entry.S.

@@ -77,7 +77,7 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             );
             finished(core, SpmcEvent::Failed)
         }
-        Work::SpmcStrayed(function) => {
+        Work::SpmcCalledEarly(function) => {
             error!(
                 "core {}: the SPMC called {:#x} while it was to start",
                 core.index, function

@@ -16,7 +16,7 @@ use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::{run, sri};
 use janus_plat::{NoPower, Stop};
-use janus_psci::{Decision, Kind, Suspend, TurnOff};
+use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
@@ -127,7 +127,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
 /// CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns what the caller gets; None after a
 /// power-down state, whose end is a start at the entry point.
 fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Option<i64> {
-    if suspend.kind == Kind::Retention {
+    if suspend.state_type == StateType::Retention {
         if let Err(error) = power::sleep(core.index, suspend) {
             return Some(error);
         }

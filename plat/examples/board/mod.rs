@@ -147,15 +147,15 @@ impl Platform for Board {
         states: &[
             PowerState {
                 value: 0x1,
-                depths: [1, 0, 0],
+                levels: [1, 0, 0],
             },
             PowerState {
                 value: 0x1_0002,
-                depths: [2, 0, 0],
+                levels: [2, 0, 0],
             },
             PowerState {
                 value: 0x101_0022,
-                depths: [2, 2, 0],
+                levels: [2, 2, 0],
             },
         ],
         system_suspend: Some([2, 2, 2]),
@@ -208,17 +208,17 @@ impl Platform for Board {
         write(power_register(index, power::WAKE), 0);
         write(
             power_register(index, power::COMMAND),
-            2 | (target.depths[1] > 0) as u32 * 4,
+            2 | (target.levels[1] > 0) as u32 * 4,
         );
     }
 
     fn going_to_sleep(index: usize, target: &Composite) {
         // Depth 1 of the core is a standby state: it keeps its power.
-        if target.depths[0] == 2 {
+        if target.levels[0] == 2 {
             write(power_register(index, power::WAKE), 1);
             write(
                 power_register(index, power::COMMAND),
-                2 | (target.depths[1] > 0) as u32 * 4,
+                2 | (target.levels[1] > 0) as u32 * 4,
             );
         }
     }
@@ -231,7 +231,7 @@ impl Platform for Board {
         // Out of the cluster's coherency first (Cortex-A72 TRM: CPUECTLR_EL1.SMPEN), then the cluster out
         // of the interconnect's.
         a72::smp(false);
-        if target.depths[1] > 0 {
+        if target.levels[1] > 0 {
             join(index, false);
         }
         for _ in 0..PATIENCE {

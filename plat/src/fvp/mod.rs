@@ -70,8 +70,8 @@ const STATES: &[PowerState] = &[
     state(0x201_0222, [DOWN, DOWN, DOWN]),
 ];
 
-const fn state(value: u32, depths: [u8; 3]) -> PowerState {
-    PowerState { value, depths }
+const fn state(value: u32, levels: [u8; 3]) -> PowerState {
+    PowerState { value, levels }
 }
 
 /// How far a core's affinity fields are shifted: where MPIDR_EL1.MT is set, Aff0 is a thread, of which
@@ -199,7 +199,7 @@ impl Platform for Fvp {
     }
 
     fn going_to_sleep(index: usize, target: &Composite) {
-        if target.depths[0] == DOWN {
+        if target.levels[0] == DOWN {
             power::set_wake_up(Self::mpidr(index), true);
         }
     }
@@ -211,7 +211,7 @@ impl Platform for Fvp {
 
     fn power_down(index: usize, target: &Composite) {
         let mpidr = Self::mpidr(index);
-        cluster::leave(index, mpidr, target.depths[1] == DOWN);
+        cluster::leave(index, mpidr, target.levels[1] == DOWN);
         power::off(mpidr);
         crate::wait_for_interrupt();
         // An interrupt was pending: no power is lost, now or at a later WFI.

@@ -21,7 +21,7 @@ pub fn power_down(gic: &Config, target: &Composite) {
             wait_for_interrupt();
         }
         scrub_redistributor(gic);
-        if target.depths[2] > 0 {
+        if target.levels[2] > 0 {
             scrub_distributor(gic);
         }
         scrub_core();

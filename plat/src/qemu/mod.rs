@@ -50,19 +50,19 @@ const SECURE_INTERRUPTS: &[SecureInterrupt] = &[timer(29), timer(20), timer(19)]
 const STATES: &[PowerState] = &[
     PowerState {
         value: 0x1,
-        depths: [1, 0, 0],
+        levels: [1, 0, 0],
     },
     PowerState {
         value: 0x1_0002,
-        depths: [2, 0, 0],
+        levels: [2, 0, 0],
     },
     PowerState {
         value: 0x101_0022,
-        depths: [2, 2, 0],
+        levels: [2, 2, 0],
     },
     PowerState {
         value: 0x201_0222,
-        depths: [2, 2, 2],
+        levels: [2, 2, 2],
     },
 ];
 

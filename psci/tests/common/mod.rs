@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use janus_psci::platform::Format;
-use janus_psci::{Decision, Platform, PowerState, PowerTable, Psci};
+use janus_psci::{Decision, PowerState, PowerTable, Psci, PsciPlatform};
 use std::ops::Range;
 
 /// Slots for cores, more than there are.
@@ -27,28 +27,28 @@ pub const SYSTEM_DOWN: u32 = 0x201_0222;
 #[derive(Debug)]
 pub struct Board;
 
-impl Platform for Board {
+impl PsciPlatform for Board {
     const POWER: PowerTable = PowerTable {
         states: &[
             PowerState {
                 value: STANDBY,
-                depths: [1, 0, 0],
+                levels: [1, 0, 0],
             },
             PowerState {
                 value: CORE_DOWN,
-                depths: [2, 0, 0],
+                levels: [2, 0, 0],
             },
             PowerState {
                 value: CLUSTER_RETENTION,
-                depths: [2, 1, 0],
+                levels: [2, 1, 0],
             },
             PowerState {
                 value: CLUSTER_DOWN,
-                depths: [2, 2, 0],
+                levels: [2, 2, 0],
             },
             PowerState {
                 value: SYSTEM_DOWN,
-                depths: [2, 2, 2],
+                levels: [2, 2, 2],
             },
         ],
         default_suspend: Some([2, 1, 0]),
@@ -95,12 +95,12 @@ impl Platform for Board {
 #[derive(Debug)]
 pub struct Bare;
 
-impl Platform for Bare {
+impl PsciPlatform for Bare {
     const POWER: PowerTable = PowerTable {
         format: Format::Extended,
         states: &[PowerState {
             value: 0x4000_0002,
-            depths: [2, 0, 0],
+            levels: [2, 0, 0],
         }],
         ..PowerTable::NONE
     };

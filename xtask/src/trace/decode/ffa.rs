@@ -2,7 +2,7 @@
 
 use super::{Regs, Words, error, function_name, hex, psci, uuid, version};
 use janus_arm::{SMC64, SVE_HINT};
-use janus_spmd::names::{self, Argument, Kind};
+use janus_spmd::names::{self, Argument, ArgumentKind};
 use std::borrow::Cow;
 
 /// Bit 31 of w2: a framework message.
@@ -189,24 +189,24 @@ fn arguments(words: &mut Words, table: &'static [Argument], regs: &Regs, wide: b
         let value = argument.of(regs[register]);
         let next = regs.get(register + 1).copied().unwrap_or(0);
         let text = match argument.kind {
-            Kind::Id => format!("{value:#06x}"),
-            Kind::Status => status(value as u32 as i32).into_owned(),
-            Kind::Version if value as u32 >> 31 == 0 => version(value as u32),
-            Kind::Function if value >> 31 != 0 => function_name(value as u32).into_owned(),
-            Kind::Function | Kind::Version => {
+            ArgumentKind::Id => format!("{value:#06x}"),
+            ArgumentKind::Status => status(value as u32 as i32).into_owned(),
+            ArgumentKind::Version if value as u32 >> 31 == 0 => version(value as u32),
+            ArgumentKind::Function if value >> 31 != 0 => function_name(value as u32).into_owned(),
+            ArgumentKind::Function | ArgumentKind::Version => {
                 let feature = names::feature(value as u32);
                 feature.map_or_else(|| hex(value), str::to_owned)
             }
-            Kind::Words => match value & 0xffff_ffff | next << 32 {
+            ArgumentKind::Words => match value & 0xffff_ffff | next << 32 {
                 0 => continue,
                 bits => format!("{bits:#x}"),
             },
-            Kind::Uuid => match uuid_bytes(regs, register) {
+            ArgumentKind::Uuid => match uuid_bytes(regs, register) {
                 None => "any".to_owned(),
                 Some(bytes) => uuid(&bytes),
             },
-            Kind::Text => text(regs, register, wide),
-            Kind::Number
+            ArgumentKind::Text => text(regs, register, wide),
+            ArgumentKind::Number
                 if value != 0
                     || matches!(
                         argument.name,
@@ -216,12 +216,12 @@ fn arguments(words: &mut Words, table: &'static [Argument], regs: &Regs, wide: b
                 value.to_string()
             }
             _ if value == 0 => continue,
-            Kind::IdHigh => match value as u16 {
+            ArgumentKind::IdHigh => match value as u16 {
                 0 if value >> 16 == 0 => continue,
                 vcpu => format!("{:#06x} vcpu {vcpu}", value >> 16),
             },
-            Kind::Bits(flags) => bits(value, flags),
-            Kind::Address | Kind::Number => hex(value),
+            ArgumentKind::Bits(flags) => bits(value, flags),
+            ArgumentKind::Address | ArgumentKind::Number => hex(value),
         };
         words.field(argument.name, text);
     }

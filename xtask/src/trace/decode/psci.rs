@@ -2,7 +2,7 @@
 
 use super::{Regs, Words, affinity, error, function_name, hex, version};
 use janus_arm::SMC64;
-use janus_psci::names::{self, Kind};
+use janus_psci::names::{self, ParameterKind};
 use janus_psci::psci::PSCI_VERSION;
 use std::borrow::Cow;
 
@@ -21,9 +21,11 @@ pub fn call(regs: &Regs) -> Option<Words> {
         words.field(
             *name,
             match kind {
-                Kind::Affinity => affinity(value),
-                Kind::Function => function_name(value as u32).into_owned(),
-                Kind::Number | Kind::Address | Kind::PowerState => hex(value),
+                ParameterKind::Affinity => affinity(value),
+                ParameterKind::Function => function_name(value as u32).into_owned(),
+                ParameterKind::Number | ParameterKind::Address | ParameterKind::PowerState => {
+                    hex(value)
+                }
             },
         );
     }

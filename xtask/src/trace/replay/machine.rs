@@ -240,7 +240,7 @@ impl Machine {
             Action::El3(work) => work,
         };
         match work {
-            Work::SpmcReady | Work::SpmcFailed(_) | Work::SpmcStrayed(_) => Expect::NormalStart,
+            Work::SpmcReady | Work::SpmcFailed(_) | Work::SpmcCalledEarly(_) => Expect::NormalStart,
             Work::Answered(answer) => self.answered(core, answer),
             Work::ConsoleLog(log) => {
                 log.lines(&mut core.spmd, &mut core.regs[1], |_| {});
