@@ -1,4 +1,4 @@
-//! What EL3 says on its console: [`error!`], [`warning!`] and [`info!`].
+//! What EL3 says on its console: `error!`, `warning!` and `info!`.
 
 use log::{Level, Record};
 

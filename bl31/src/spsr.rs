@@ -7,17 +7,17 @@
 use core::fmt;
 use core::ops::Range;
 
-/// M[4]: AArch32; M[3:0] is then a mode and not an EL.
+/// `M[4]`: AArch32; `M[3:0]` is then a mode and not an EL.
 pub const AARCH32: u64 = 1 << 4;
-/// M[3:0] of EL1 with its own stack pointer.
+/// `M[3:0]` of EL1 with its own stack pointer.
 pub const EL1H: u64 = 5;
-/// M[3:0] of EL2 with its own stack pointer.
+/// `M[3:0]` of EL2 with its own stack pointer.
 pub const EL2H: u64 = 9;
 /// D, A, I and F: everything masked.
 pub const DAIF: u64 = 0xf << 6;
 /// The next instruction is an illegal state exception.
 const IL: u64 = 1 << 20;
-/// M[1], which no AArch64 state has.
+/// `M[1]`, which no AArch64 state has.
 const M1: u64 = 1 << 1;
 
 /// The exception level of a PE with this SPSR, 0 to 3, in AArch64 and in AArch32.
@@ -42,7 +42,7 @@ pub const fn entry(el2: bool) -> u64 {
 pub enum Unfit {
     /// AArch32: SCR_EL3.RW says that the level below is AArch64.
     AArch32,
-    /// EL0 or EL3, or M[1] set: no level at which a world starts.
+    /// EL0 or EL3, or `M[1]` set: no level at which a world starts.
     NoLevel,
     /// EL2, which the CPU does not have in that world.
     NoEl2,
@@ -89,7 +89,7 @@ mod tests {
     const MEMORY: [Range<u64>; 1] = [0x4000_0000..0x8000_0000];
 
     /// DDI0487, "Illegal return events from AArch64 state", for an ERET of EL3 with SCR_EL3.RW = 1, the
-    /// state by its bits M[4:0] and not by the code under test.
+    /// state by its bits `M[4:0]` and not by the code under test.
     fn returns_to(spsr: u64, el2: bool) -> Option<u8> {
         match spsr & 0x1f {
             0b00100 | 0b00101 => Some(1),
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Every value that SPSR_EL3[31:0] can have, in the bits that name a state, each other bit alone and
+    /// Every value that `SPSR_EL3[31:0]` can have, in the bits that name a state, each other bit alone and
     /// all of them together.
     #[test]
     fn every_spsr() {

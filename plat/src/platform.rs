@@ -40,7 +40,7 @@ pub enum Stop {
 /// The identity of a system on chip, for SMCCC_ARCH_SOC_ID.
 #[derive(Clone, Copy, Debug)]
 pub struct SocId {
-    /// JEP-106 bank in [30:24], JEP-106 code in [23:16], the vendor's SoC number in [15:0].
+    /// JEP-106 bank in bits 30 to 24, JEP-106 code in bits 23 to 16, the vendor's SoC number in bits 15 to 0.
     pub version: u32,
     /// The SoC's revision; bit 31 is zero.
     pub revision: u32,

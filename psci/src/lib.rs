@@ -50,6 +50,53 @@
 //!    [`Psci::started`], and into the normal world at [`Suspend::entry`].
 //!
 //! **[`Decision::SystemOff`], [`Decision::SystemReset`]**: the platform does it; it does not return.
+//!
+//! # Example
+//!
+//! A machine of two cores in one cluster, on which core 0 turns core 1 on.
+//!
+//! ```
+//! use core::ops::Range;
+//! use janus_psci::{Decision, PowerTable, Psci, PsciPlatform, psci::*};
+//!
+//! struct Board {
+//!     memory: [Range<u64>; 1],
+//! }
+//!
+//! impl PsciPlatform for Board {
+//!     const POWER: PowerTable = PowerTable::NONE;
+//!
+//!     fn core(&self, affinity: u64) -> Option<usize> {
+//!         (affinity < 2).then_some(affinity as usize)
+//!     }
+//!     fn affinity(&self, core: usize) -> Option<u64> {
+//!         (core < 2).then_some(core as u64)
+//!     }
+//!     fn domain(&self, _core: usize, _level: usize) -> usize {
+//!         0
+//!     }
+//!     fn memory(&self) -> &[Range<u64>] {
+//!         &self.memory
+//!     }
+//! }
+//!
+//! let psci: Psci<Board, 2> = Psci::new(Board { memory: [0x4000_0000..0x8000_0000] });
+//! psci.init(0, 0);
+//!
+//! // An entry point outside the normal world's memory is INVALID_ADDRESS.
+//! let call = [1, 0x1000, 0];
+//! assert_eq!(psci.call(0, PSCI_CPU_ON_64, call), Decision::Return(-9));
+//!
+//! let call = [1, 0x4000_0000, 7];
+//! assert_eq!(psci.call(0, PSCI_CPU_ON_64, call), Decision::TurnOn { core: 1, affinity: 1 });
+//!
+//! // On core 1, once it has arrived at EL3.
+//! let arrival = psci.arrive(1).expect("somebody turned it on");
+//! assert_eq!((arrival.entry, arrival.context), (0x4000_0000, 7));
+//! psci.wake(1, 0, |_| {});
+//! psci.started(1);
+//! assert_eq!(psci.call(0, PSCI_AFFINITY_INFO_64, [1, 0, 0]), Decision::Return(0)); // ON
+//! ```
 #![cfg_attr(not(feature = "loom"), no_std)]
 #![forbid(unsafe_code)]
 

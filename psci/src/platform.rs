@@ -26,9 +26,9 @@ pub enum StateType {
 /// The format of the `power_state` parameter (DEN0022, CPU_SUSPEND).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
-    /// StateID in [15:0], StateType in [16], PowerLevel in [25:24].
+    /// StateID in bits 15 to 0, StateType in bit 16, PowerLevel in bits 25 to 24.
     Original,
-    /// StateID in [27:0], StateType in [30].
+    /// StateID in bits 27 to 0, StateType in bit 30.
     Extended,
 }
 
@@ -131,7 +131,7 @@ pub trait PsciPlatform {
     /// What it can do.
     const POWER: PowerTable;
 
-    /// The number of the core with this affinity (Aff3 in [39:32], Aff2 to Aff0 in [23:0], all
+    /// The number of the core with this affinity (Aff3 in bits 39 to 32, Aff2 to Aff0 in bits 23 to 0, all
     /// other bits zero), or `None` if the system has no such core.
     fn core(&self, affinity: u64) -> Option<usize>;
 

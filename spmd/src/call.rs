@@ -103,7 +103,7 @@ impl Call {
     }
 }
 
-/// Sender and receiver of a direct message: w1[31:16], w1[15:0].
+/// Sender and receiver of a direct message: `w1[31:16]`, `w1[15:0]`.
 #[inline(always)]
 pub(crate) fn endpoints(regs: &Regs) -> (u16, u16) {
     ((regs[1] >> 16) as u16, regs[1] as u16)

@@ -27,6 +27,44 @@
 //! its calls through [`Spmd::call`] as ever, until [`Work::Answered`].
 //!
 //! The core powers down: [`Core::turn_off`].
+//!
+//! # Example
+//!
+//! A core whose SPMC has booted, and a direct request of the normal world. (examples/embed.rs runs both worlds.)
+//!
+//! ```
+//! use janus_spmd::{Action, Core, Regs, SpmcConfig, Spmd, Version, Work, World};
+//!
+//! let spmd = Spmd::with_spmc(SpmcConfig {
+//!     id: 0x8000,
+//!     version: Version::V1_1,
+//!     sel2: true,
+//!     image: 0x0e10_0000..0x0f00_0000,
+//!     entry: 0x0e10_0000,
+//!     doorbell_sri: None,
+//!     partitions: &[],
+//! });
+//! let mut core = Core::new();
+//! let (mut normal, mut secure): (Regs, Regs) = ([0; 18], [0; 18]);
+//!
+//! // The boot core: enter the SPMC. Its first FFA_MSG_WAIT says that it is ready.
+//! assert!(core.begin_boot(&spmd, true));
+//! secure[0] = 0x8400_006B;
+//! let action = spmd.call(&mut core, World::Secure, &mut secure, &mut normal);
+//! assert_eq!(action, Action::El3(Work::SpmcReady));
+//!
+//! // FFA_MSG_SEND_DIRECT_REQ from endpoint 1 to partition 0x8001: switch worlds, registers as they came.
+//! normal[..4].copy_from_slice(&[0x8400_006F, 0x0001_8001, 0, 42]);
+//! let action = spmd.call(&mut core, World::Normal, &mut normal, &mut secure);
+//! assert_eq!(action, Action::Enter);
+//! assert_eq!(secure[..4], [0x8400_006F, 0x0001_8001, 0, 42]);
+//!
+//! // A response of the normal world's to nobody: refused, and the caller goes on.
+//! normal[..2].copy_from_slice(&[0x8400_0070, 0x0001_8001]);
+//! let action = spmd.call(&mut core, World::Normal, &mut normal, &mut secure);
+//! assert_eq!(action, Action::Return);
+//! assert_eq!(normal[0], 0x8400_0060); // FFA_ERROR
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -76,7 +76,7 @@ pub struct List {
     pub load_code: &'static str,
 }
 
-/// A group of registers that are switched together: what [`registers!`] declares, or `()` for none.
+/// A group of registers that are switched together: what `registers!` declares, or `()` for none.
 pub trait Group {
     /// All zero.
     const EMPTY: Self;

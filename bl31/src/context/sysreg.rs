@@ -1,4 +1,4 @@
-//! System registers by name: [`sysregs!`], the tables made with it, and the table of what EL3 uses of the
+//! System registers by name: `sysregs!`, the tables made with it, and the table of what EL3 uses of the
 //! architecture's base.
 //!
 //! A register that EL3 reads or writes by itself stands in one such table: here, or in the file of the

@@ -40,7 +40,7 @@ mod spsr {
     pub const T: u64 = 1 << 5;
     pub const I: u64 = 1 << 7;
     pub const E: u64 = 1 << 9;
-    /// IT[1:0] and IT[7:2].
+    /// `IT[1:0]` and `IT[7:2]`.
     pub const IT: u64 = 3 << 25 | 0x3f << 10;
 }
 

@@ -9,7 +9,7 @@
 //! *observes* a running program (trace, profiling, branch records, activity monitors) only the normal
 //! world gets, and it stops at the door of the secure world; nothing of it has to be switched then.
 //!
-//! To add one: a file in this folder with an [`extension!`], and a line in [`every_extension!`]. All else
+//! To add one: a file in this folder with an `extension!`, and a line in `every_extension!`. All else
 //! follows from these two: the bit in [`Features`], the fields of the banks and their switch, EL3's
 //! registers, what SMCCC_ARCH_FEATURE_AVAILABILITY tells, the name in the boot message.
 
@@ -18,7 +18,7 @@ use crate::context::registers::Group;
 use crate::context::{El3Regs, Feature, Features, IdRegs, SpmcMode, SysRegs, World};
 use core::fmt;
 
-/// One extension, as [`extension!`] declares it.
+/// One extension, as `extension!` declares it.
 pub trait Extension {
     /// Its name for the boot message, without `FEAT_`; empty for what is no extension of its own.
     const NAME: &str;

@@ -35,11 +35,11 @@ mod descriptor {
     pub const TABLE: u64 = 0b11;
     pub const PAGE: u64 = 0b11;
 
-    /// Attribute 0 of MAIR_EL3. AF; AP[1], which is RES1 for a regime of one EL; XN.
+    /// Attribute 0 of MAIR_EL3. AF; `AP[1]`, which is RES1 for a regime of one EL; XN.
     pub const DEVICE: u64 = 1 << 54 | 1 << 10 | 1 << 6;
     /// Attribute 1, inner shareable.
     pub const DATA: u64 = DEVICE | 3 << 8 | 1 << 2;
-    /// AP[2]: read-only.
+    /// `AP[2]`: read-only.
     pub const CONSTANTS: u64 = DATA | 1 << 7;
     pub const CODE: u64 = CONSTANTS & !(1 << 54);
 }

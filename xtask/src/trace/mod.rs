@@ -1,6 +1,6 @@
 //! `cargo xtask trace`: what EL3 was asked for and answered, in words.
 //!
-//! [`record`] has a machine write a trace, [`file`] and [`tarmac`] read one, [`flow`] makes calls of its
+//! [`record`] has a machine write a trace, [`mod@file`] and [`tarmac`] read one, [`flow`] makes calls of its
 //! entries and exits, [`decode`] and [`show`] put them into words, and [`replay`] holds them against the
 //! dispatcher's library. What comes out is [`lines`], [`stats`] or [`json`].
 
