@@ -16,6 +16,8 @@ mod fip;
 mod fvp_machine;
 mod growth;
 mod image;
+#[cfg(test)]
+mod links;
 mod manifest;
 mod no_panic;
 mod own_manifest;
