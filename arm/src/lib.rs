@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! What the Arm specifications say and more than one of Janus' crates needs: each said once, here.
 
 #![no_std]

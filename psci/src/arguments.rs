@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Arguments: what a register value may be.
 
 use crate::decision::Composite;

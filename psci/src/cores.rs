@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The state of each core: one word, changed by compare-exchange, read by anybody.
 //!
 //! The low two bits are what AFFINITY_INFO says, so that it is a load and a mask. Only CPU_ON

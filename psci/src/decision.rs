@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! What bl31 has to do: the answers of [`crate::Psci`] as data.
 
 use crate::platform::{LEVELS, LevelStates, StateType};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The one table of functions: which exist, in which width, and on which platform.
 //!
 //! Calls and PSCI_FEATURES both ask the two words that come out of it: a bit per function number

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! PSCI's power state logic: pure, total, host-tested.
 //!
 //! A call goes in as register values and comes out as a [`Decision`]; nothing here touches a

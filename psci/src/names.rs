@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The names of PSCI's functions, of their parameters and of what they return (DEN0022), for tools that
 //! show calls to people. The logic itself reads none of it, and no image has it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! What PSCI has to know about a platform: its cores, its power domain tree, its power states.
 //!
 //! All of it is constant data or answered by arithmetic, so that a call costs no table walk.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Atomics and the lock, or loom's for the model check.
 
 #[cfg(not(feature = "loom"))]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The power domain tree: who sleeps how deep, what that means for the domains above, statistics.
 //!
 //! Plain data behind one lock. Only suspend, wake-up, CPU_ON and CPU_OFF come here, and the

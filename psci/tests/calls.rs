@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Each function: what it answers, what it makes bl31 do.
 #![cfg(not(feature = "loom"))]
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! OS-initiated mode against a plain model of a power domain tree: any tree of two or three levels, any
 //! composite state, any history.
 #![cfg(not(feature = "loom"))]

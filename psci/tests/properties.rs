@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Any register values, in any state that calls can lead to.
 #![cfg(not(feature = "loom"))]
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The races, in all interleavings of three cores, and in all orders in which their memory accesses
 //! may be seen: the crate's own code on loom's atomics.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The dispatcher in another EL3, a fake monitor of one core, whose two worlds are functions.
 //!
 //! A real monitor replaces `run` by its world switch: restore the world's registers, ERET, and come back with

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The dispatcher's entry points as a library of their own, for what can only be seen in linked code:
 //! that nothing in them can panic (tests/never_panics.rs), and what a forwarded call costs.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! What the dispatcher tells bl31 to do.
 
 use crate::call::{ErrorCode, Regs, set_error};

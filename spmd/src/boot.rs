@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The SPMC comes up on a core: from its entry to its first FFA_MSG_WAIT.
 //!
 //! The boot core enters at the image's entry point, the others where the SPMC registered by

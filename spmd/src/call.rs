@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! How a call looks in registers: function IDs, error codes and the two answers EL3 gives itself.
 //!
 //! Convention: a function *ID* is all of W0; a function *number* is its low byte, 0x60 to 0xEF for

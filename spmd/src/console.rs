@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! FFA_CONSOLE_LOG: what the SPMC prints on the EL3 console.
 //!
 //! SPMCs log whole lines, halves or single characters. Each core gathers its own until a line is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Direct messages between the worlds: who may send what to whom.
 //!
 //! w1 = sender << 16 | receiver. In REQ and RESP bit 31 of w2 marks a framework message; in REQ2 and

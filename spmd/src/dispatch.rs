@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The dispatcher's entry points: one call in, one action out.
 //!
 //! Nearly every call is forwarded while the SPMC runs. That path is here, and does nothing but look

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! A reader of flattened device trees (Devicetree Specification 0.4, chapter 5) as small as one page
 //! of manifest needs: the tokens of the structure block, in their order.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! FFA_FEATURES: w1 is a function ID (bit 31 set) or the ID of a feature.
 
 use crate::action::Action;

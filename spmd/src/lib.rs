@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The FF-A Secure Partition Manager Dispatcher (DEN0077A 1.0 to 1.3) as a pure, total state machine.
 //!
 //! The dispatcher decides; it never acts. Its input is a call (the registers of the world that made

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The SPMC manifest (DEN0077A, "SPMC manifest"; `compatible = "arm,ffa-core-manifest-1.0"`): a device
 //! tree of at most one page that BL2 hands over with BL32.
 //!

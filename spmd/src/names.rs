@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! What the registers of a call mean, by name: for tools that show calls to people. The dispatcher
 //! itself reads none of it, and no image has it.
 //!

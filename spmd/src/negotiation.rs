@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The versions that a normal world of many cores and one SPMC have agreed on.
 //!
 //! Both versions are one 64-bit word, so that cores that race always agree on a pair. The word changes

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Calls of the normal world, decided in full.
 
 use crate::action::{Action, refuse};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! EL3 logical partitions: code of the platform at EL3 that talks to secure partitions.
 //!
 //! A logical partition only sends direct requests; nobody can send one to it. It sees a request as a

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Why a call is refused: the rule behind an FFA_ERROR of the dispatcher, in words.
 //!
 //! For tools that replay what a machine did (`cargo xtask trace --errors`); no image has it. It follows

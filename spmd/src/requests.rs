@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Requests of the SPMD itself: power management messages and those of EL3 logical partitions.
 //!
 //! A core has at most one request pending, and knows its type: an answer is only an answer to that

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Calls of the SPMC, decided in full: what it may do in every state, then a handler for each state.
 
 use crate::action::{Action, Answer, Work, refuse};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The SPMC's state on one core, and the only place where it changes.
 //!
 //! Exactly one state at a time; each has one handler in [`crate::dispatch`]. The drawing of the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The FF-A calls, one row each: what the dispatcher does with a call from the normal world and from
 //! the SPMC. To be held against the interface chapters of DEN0077A.
 //!

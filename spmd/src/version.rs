@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Versions, and FFA_VERSION from both worlds.
 //!
 //! The normal world's question is passed on to the SPMC as a framework message; a version that

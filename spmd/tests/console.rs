@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! FFA_CONSOLE_LOG: what the SPMC prints, and what it cannot.
 
 mod support;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Whole flows: boots, power management, messages about VMs, interrupts, deaths; what bl31 and the two
 //! worlds see at each step.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The dispatcher against the golden files: every function number, convention, world, state, pair of
 //! versions and SVE hint, with the registers that each outcome must leave.
 

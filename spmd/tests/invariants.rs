@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! Random calls from random worlds on cores that interleave at random, and what must hold whatever they
 //! are. The machine below does what bl31 does with each action, and nothing else.
 //!

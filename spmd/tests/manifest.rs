@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The SPMC manifest: what it says, each fault it can have, and that no content upsets the parser.
 
 use dtoolkit::fdt::Fdt;

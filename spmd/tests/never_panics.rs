@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! The dispatcher is total: the optimised code of its entry points has no path to a panic.
 //!
 //! examples/probe.rs is built as the firmware is (release profile, bare-metal target) with a panic

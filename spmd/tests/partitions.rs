@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! EL3 logical partitions: a partition that asks and gets its answer, and discovery in both directions.
 
 mod support;

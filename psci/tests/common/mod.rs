@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! A platform for the tests: two clusters of two cores, all functions.
 #![allow(dead_code)]
 

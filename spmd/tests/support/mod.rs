@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
 //! A machine for the tests: one dispatcher, the registers of two worlds, and ways into each state.
 
 #![allow(dead_code, reason = "each test uses its own part")]
