@@ -14,6 +14,7 @@ pub type Regs = [u64; 18];
 /// The status codes of FF-A (DEN0077A, "Error status codes"), as they stand in w2 of FFA_ERROR.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i32)]
+#[non_exhaustive]
 pub enum ErrorCode {
     /// The call is not there, or not there for this caller.
     NotSupported = -1,

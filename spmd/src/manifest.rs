@@ -57,6 +57,7 @@ pub struct Oddities {
 
 /// What the manifest should say otherwise. TF-A's C BL31 takes it, and so does Janus.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Warning {
     /// The property should have so many 32-bit cells.
     Cells(&'static str, u8),
@@ -90,6 +91,7 @@ pub struct Known {
 
 /// What decided the SPMC's exception level.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Reason {
     /// `janus,spmc-el`.
     Property,
@@ -128,6 +130,7 @@ pub struct SpmcImage {
 
 /// Why a manifest cannot be used. The message says what to do about it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum ManifestError {
     /// Not a flattened device tree.
     NotADeviceTree,

@@ -97,6 +97,7 @@ impl Message {
 
 /// A set of logical partitions that cannot be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum PartitionError {
     /// The ID is outside [`PARTITION_IDS`].
     Id(u16),

@@ -27,6 +27,7 @@ pub struct Refusal {
 
 /// A rule by which calls are refused. Displayed, it is a sentence without its full stop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Why {
     /// The core has no SPMC: it is in this state.
     NoSpmc(StateName),

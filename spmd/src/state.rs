@@ -38,6 +38,7 @@ pub(crate) enum State {
 /// The names of the states, for reports and for the drawing in docs/spmd.md.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum StateName {
     Off,
     Booting,
@@ -53,6 +54,7 @@ pub enum StateName {
 
 /// Why the SPMC is dead on a core.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Death {
     /// It said so: FFA_ABORT.
     Abort,
