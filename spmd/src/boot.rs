@@ -14,7 +14,7 @@ use crate::table::FromSecure;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 impl Core {
-    /// The core comes up: `primary` on the core that boots the system (once), else by CPU_ON.
+    /// Begins the SPMC's boot on a core that comes up: `primary` on the one that boots the system, once.
     ///
     /// On `true` enter the SPMC at [`Spmd::entry`] until it is ready or has failed. On `false` there
     /// is nothing to enter: no SPMC, one that failed on the boot core, or one that died on this core
@@ -31,7 +31,7 @@ impl Core {
 }
 
 impl Spmd {
-    /// The physical address at which the SPMC is entered on the boot core (`primary`) or on another
+    /// Returns the physical address at which the SPMC is entered on the boot core (`primary`) or on another
     /// one; 0 without an SPMC.
     pub fn entry(&self, primary: bool) -> u64 {
         let first = self.spmc.as_ref().map_or(0, |spmc| spmc.entry);
@@ -41,7 +41,7 @@ impl Spmd {
         }
     }
 
-    /// What the SPMC registered by FFA_SECONDARY_EP_REGISTER, if it did.
+    /// Returns the entry point that the SPMC registered by FFA_SECONDARY_EP_REGISTER, if it did.
     pub fn secondary_entry(&self) -> Option<u64> {
         match self.secondary_entry.load(Relaxed) {
             0 => None,
@@ -78,7 +78,7 @@ impl Spmd {
         }
     }
 
-    /// What would go to the normal world, before that may run.
+    /// Decides about a call that would hand over to the normal world, which may not run yet.
     pub(crate) fn secure_booting(
         &self,
         core: &mut Core,
@@ -96,7 +96,7 @@ impl Spmd {
                 }
                 return Action::El3(Work::SpmcReady);
             }
-            // Not forwarded in any state outside an interrupt: answered as ever.
+            // Ends a secure interrupt, and none is being handled.
             FromSecure::Resume => return refuse(caller, ErrorCode::Denied),
             FromSecure::Error => Work::SpmcFailed(caller[2] as u32 as i32),
             _ => Work::SpmcCalledEarly(call.id(WITHOUT_HINT)),

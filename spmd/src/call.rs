@@ -53,7 +53,7 @@ pub(crate) const fn is_secure(id: u16) -> bool {
     id & 0x8000 != 0
 }
 
-/// The bits of a function ID as it is, and without the hint.
+/// Masks of a function ID: all of it, and all but the SVE hint.
 pub(crate) const WITH_HINT: u32 = !0;
 pub(crate) const WITHOUT_HINT: u32 = !SVE_HINT;
 /// Function number 0: a fast SMC32 call to the standard secure services.

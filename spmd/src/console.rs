@@ -87,7 +87,8 @@ impl LineBuffer {
 }
 
 impl Core {
-    /// What the SPMC logged last without ending the line, for a report that it died; empty after.
+    /// Passes what the SPMC has logged of a line without its end to `print`, and empties the buffer: for the
+    /// report that it died.
     pub fn take_unfinished_line(&mut self, print: impl FnOnce(Line<'_>)) {
         if self.line.length != 0 {
             print(self.line.line());

@@ -55,7 +55,7 @@ pub struct Spmd {
 }
 
 impl Spmd {
-    /// A system without SPMC: every FF-A call is NOT_SUPPORTED.
+    /// Makes the dispatcher of a system without SPMC: every FF-A call is NOT_SUPPORTED.
     pub const fn new() -> Self {
         Self {
             spmc: None,
@@ -67,7 +67,7 @@ impl Spmd {
         }
     }
 
-    /// A system with the SPMC that `config` describes, not booted yet.
+    /// Makes the dispatcher of a system with the SPMC that `config` describes, which has not booted yet.
     pub const fn with_spmc(config: SpmcConfig) -> Self {
         Self {
             id_mask: if config.sel2 { WITH_HINT } else { WITHOUT_HINT },
@@ -79,26 +79,26 @@ impl Spmd {
         }
     }
 
-    /// What is known of the SPMC, if there is one.
+    /// Returns what the dispatcher was told of the SPMC; `None` without one.
     pub fn spmc(&self) -> Option<&SpmcConfig> {
         self.spmc.as_ref()
     }
 
-    /// Whether there is an SPMC that has not failed on the boot core.
+    /// Returns whether there is an SPMC, and it has initialised on the boot core.
     pub fn has_spmc(&self) -> bool {
         self.spmc.is_some() && self.ready.load(Relaxed)
     }
 
-    /// The versions in force, for reports: the one the normal world asked for, and the SPMC's.
+    /// Returns the versions in force: the one that the normal world asked for, if it did, and the SPMC's.
     pub fn versions(&self) -> (Option<Version>, Version) {
         let pair = self.versions.load();
         (pair.asked(), pair.secure())
     }
 
-    /// One call of `from` on this core, to be given every SMC for which [`crate::is_ffa`] holds.
+    /// Handles a call that `from` makes on this core. Give it every SMC for which [`crate::is_ffa`] holds.
     ///
-    /// `caller` is x0 to x17 of the world that called, `other` of the other one, both in place in
-    /// their saved contexts. What the action does not need is not changed.
+    /// `caller` is x0 to x17 of the world that calls, `other` of the other one, in place in their saved
+    /// contexts. Registers that the action does not need stay as they are.
     pub fn call(
         &self,
         core: &mut Core,
@@ -112,10 +112,10 @@ impl Spmd {
         self.decide(core, from, caller, other)
     }
 
-    /// The first half of [`Spmd::call`]: whether the call is one that is simply forwarded, as nearly
-    /// all are. If so, `other` is as the other world is to see it: [`Action::Enter`]. If not,
-    /// nothing has changed, and [`Spmd::decide`] is the second half. Any call may be asked about,
-    /// also one that is not FF-A's.
+    /// Forwards the call if it needs no decision, as nearly all do: the first half of [`Spmd::call`].
+    ///
+    /// `true`: `other` holds what the other world sees; go on as for [`Action::Enter`]. `false`: nothing has
+    /// changed; go on with [`Spmd::decide`], if the call is FF-A's. Takes any call, also one that is not.
     #[inline(always)]
     pub fn forwards(&self, core: &Core, from: World, caller: &Regs, other: &mut Regs) -> bool {
         match from {
@@ -124,7 +124,7 @@ impl Spmd {
         }
     }
 
-    /// The second half of [`Spmd::call`], for calls that [`Spmd::forwards`] does not take.
+    /// Decides about a call that [`Spmd::forwards`] did not take: the second half of [`Spmd::call`].
     #[inline(always)]
     pub fn decide(
         &self,
@@ -186,12 +186,12 @@ impl Spmd {
         true
     }
 
-    /// A secure Group 1 interrupt came while the normal world ran; `secure` is x0 to x17 of the
-    /// secure world. The interrupt must not be acknowledged at EL3.
+    /// Hands a secure Group 1 interrupt that came while the normal world ran to the SPMC. `secure` is x0 to x17
+    /// of the secure world. Do not acknowledge the interrupt at EL3.
     ///
-    /// [`Action::Enter`]: switch to the secure world, the normal world's registers stay as they are.
-    /// [`Action::El3`]: [`Work::Unclaimed`]. [`Action::Return`]: nothing changed, for the normal world
-    /// is not the one that runs; bl31 never sees it if it asks only when it should.
+    /// [`Action::Enter`]: switch to the secure world; the normal world's registers stay as they are.
+    /// [`Action::El3`] with [`Work::Unclaimed`]: no SPMC takes it. [`Action::Return`]: nothing has changed,
+    /// because it is not the normal world that runs; a monitor that asks only when it should never sees this.
     pub fn secure_interrupt(&self, core: &mut Core, secure: &mut Regs) -> Action {
         match core.state {
             State::Running => {
@@ -249,7 +249,8 @@ impl Default for Spmd {
     }
 }
 
-/// Forwards a call of the SPMC to the normal world, without the hint: it is none for an answer.
+/// Forwards a call of the SPMC to the normal world. The SVE hint does not go with it: it has no meaning in an
+/// answer.
 #[inline(always)]
 pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs) -> Action {
     forward(

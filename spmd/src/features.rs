@@ -19,7 +19,7 @@ pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
     let function = Call::named(asked);
     let rules = rules(function);
     let accepted = match rules.secure {
-        // Refused whatever they say.
+        // Refused, whatever their arguments.
         FromSecure::NotSupported | FromSecure::DirectReq | FromSecure::DirectReq2 => false,
         FromSecure::ForwardAt1_0 => version == Version::V1_0,
         _ => rules.exists_at(version),

@@ -11,7 +11,7 @@ use crate::table::{FromNormal, Rules};
 use crate::version::NOT_SUPPORTED;
 
 impl Spmd {
-    /// What becomes of `call`; `caller` is the normal world's registers, `secure` the SPMC's.
+    /// Decides about `call`; `caller` is the normal world's registers, `secure` the SPMC's.
     #[inline(never)]
     pub(crate) fn normal_decide(
         &self,
@@ -71,7 +71,7 @@ impl Spmd {
     }
 }
 
-/// The normal world called where no SPMC serves it.
+/// Answers a call of the normal world on a core that no SPMC serves.
 fn no_spmc(core: &Core, call: Call, caller: &mut Regs) -> Action {
     if call.number() == number::VERSION && !call.is_64() {
         // This call has no FFA_ERROR form.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! EL3 logical partitions: code of the platform at EL3 that talks to secure partitions.
+//! EL3 logical partitions: code at EL3 that sends requests to secure partitions.
 //!
 //! A logical partition only sends direct requests; nobody can send one to it. It sees a request as a
 //! function call: bl31 implements [`Messenger`] with its run loop and [`crate::Spmd::request`].
@@ -95,7 +95,7 @@ impl Message {
     }
 }
 
-/// A set of logical partitions that cannot be.
+/// Why a set of logical partitions is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PartitionError {
@@ -103,7 +103,7 @@ pub enum PartitionError {
     Id(u16),
     /// Two partitions have this ID.
     Twice(u16),
-    /// The UUID of this partition is nil, which means "all" to who asks.
+    /// The UUID of this partition is nil, which means "all" in a question.
     NilUuid(u16),
 }
 
@@ -122,8 +122,7 @@ impl fmt::Display for PartitionError {
     }
 }
 
-/// Whether `partitions` can be what [`SpmcConfig::partitions`] holds; for the platform's tests and
-/// for bl31 at boot.
+/// Checks a set of logical partitions, for [`SpmcConfig::partitions`]: at boot, and in a platform's tests.
 ///
 /// # Errors
 /// The first fault found.

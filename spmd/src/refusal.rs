@@ -21,7 +21,7 @@ use janus_arm::World;
 pub struct Refusal {
     /// The status code that the caller gets.
     pub code: ErrorCode,
-    /// Why.
+    /// The rule that the call breaks.
     pub why: Why,
 }
 
@@ -29,9 +29,9 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Why {
-    /// The core has no SPMC: it is in this state.
+    /// No SPMC serves the core, whose state is this.
     NoSpmc(StateName),
-    /// The SPMC on this core has something else to end first: it is in this state.
+    /// The SPMC has something else to end first: the core's state is this.
     Busy(StateName),
     /// FF-A has no such function.
     NoSuchFunction,
@@ -51,23 +51,23 @@ pub enum Why {
     Receiver(u16),
     /// This framework message is not for that world to send.
     Framework(u32),
-    /// Nobody in the normal world can be asked.
+    /// The SPMC sends the normal world a request, which it cannot.
     NormalWorldIsNotAsked,
-    /// The normal world was asked nothing.
+    /// The normal world answers, and was asked nothing.
     NothingAsked,
-    /// FFA_CONSOLE_LOG with this number of characters.
+    /// FFA_CONSOLE_LOG with a number of characters that does not fit.
     Characters(u32),
-    /// FFA_SECONDARY_EP_REGISTER is for the SPMC's initialisation on the boot core.
+    /// FFA_SECONDARY_EP_REGISTER outside the SPMC's initialisation on the boot core.
     EntryTooLate,
     /// This address is no instruction of the SPMC's image.
     Entry(u64),
-    /// FFA_FEATURES asked for this, which is not there.
+    /// FFA_FEATURES asked for this, which does not exist.
     Feature(u32),
-    /// There are no EL3 logical partitions of this kind.
+    /// No EL3 logical partition has the UUID, or the index is past the last one.
     NoPartition,
-    /// Not a version.
+    /// FFA_VERSION with a value that is no version.
     NotAVersion(u32),
-    /// No other call ends what is under way in this state.
+    /// EL3 waits for one particular call in this state, and this is another one.
     NotAnAnswer(StateName),
     /// FFA_NORMAL_WORLD_RESUME while no secure interrupt is handled.
     NoInterrupt,
@@ -140,8 +140,8 @@ impl fmt::Display for Why {
 }
 
 impl Spmd {
-    /// Why the dispatcher refuses a call that `from` is about to make on this core, `caller` being its
-    /// registers; `None` where it does not refuse it. Nothing changes.
+    /// Returns why the dispatcher would refuse the call that is in `caller`, the registers of `from`, on this
+    /// core. `None`: it would not. Changes nothing.
     ///
     /// FFA_VERSION has no FFA_ERROR form: for it, NOT_SUPPORTED in w0 is a refusal too.
     pub fn refusal(&self, core: &Core, from: World, caller: &Regs) -> Option<Refusal> {

@@ -4,7 +4,7 @@
 //!
 //! A core has at most one request pending, and knows its type: an answer is only an answer to that
 //! request. All of the SPMD's framework messages have the sender 0xFFFF and bit 31 of w2 set, with the
-//! number of the message in w2\[7:0\].
+//! number of the message in bits 7 to 0 of w2.
 
 use crate::action::Answer;
 use crate::call::{Regs, SPMD_ID, WITHOUT_HINT, endpoints, id, set};
@@ -66,11 +66,11 @@ pub enum Request {
 /// Why a request cannot be made. The registers and the state are as they were.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotAvailable {
-    /// No SPMC on this core: there is nobody to ask, go on without.
+    /// No SPMC serves this core. Go on without.
     NoSpmc,
     /// The SPMC is in the middle of something else (booting, an interrupt, another request).
     Busy,
-    /// The SPMC has said that it does not know this message: it is not asked again, go on without.
+    /// The SPMC has said before that it does not know this message, and is not asked again. Go on without.
     Unknown,
     /// The SPMC's version does not have this message.
     Version,
@@ -94,7 +94,7 @@ pub(crate) enum Pending {
 /// What a power management message is about: a PSCI function ID, or [`WARM_BOOT`].
 pub(crate) type PowerMessage = u32;
 
-/// The warm boot message among the power messages: the ID of MIGRATE, of which nobody is ever told.
+/// The number of the warm boot message among the power messages: the ID of MIGRATE, which is never passed on.
 const WARM_BOOT: PowerMessage = 0x8400_0005;
 
 /// The power management messages that the SPMC has answered with NOT_SUPPORTED, on any core: a bit for
@@ -132,7 +132,7 @@ impl Spmd {
         }
     }
 
-    /// Puts a request to the SPMC into the `secure` world's registers (x0 to x17).
+    /// Writes a request to the SPMC into `secure`, x0 to x17 of the secure world.
     ///
     /// On `Ok` enter the secure world with them, and run what it calls through [`Spmd::call`] until
     /// [`crate::Work::Answered`]; the normal world's registers are not touched by any of it. To be

@@ -12,7 +12,7 @@ use crate::table::{FromSecure, Rules};
 use crate::version::NOT_SUPPORTED;
 
 impl Spmd {
-    /// What becomes of `call`; `caller` is the SPMC's registers, `normal` the normal world's.
+    /// Decides about `call`; `caller` is the SPMC's registers, `normal` the normal world's.
     #[inline(never)]
     pub(crate) fn secure_decide(
         &self,
@@ -67,7 +67,7 @@ impl Spmd {
         }
     }
 
-    /// What keeps the secure world running, or is EL3's affair: the same in every state.
+    /// Answers the calls whose rule is the same in every state.
     fn secure_local(
         &self,
         core: &mut Core,
@@ -100,7 +100,7 @@ impl Spmd {
         Action::Return
     }
 
-    /// What goes to the normal world, which waits for the SPMC.
+    /// Decides about a call that hands over to the normal world, which waits for the SPMC.
     pub(crate) fn secure_running(
         &self,
         core: &mut Core,
@@ -131,8 +131,8 @@ impl Spmd {
         refuse(caller, ErrorCode::Denied)
     }
 
-    /// The secure world did something that EL3 cannot let it go on after (an exception that nobody
-    /// handles): the SPMC dies on this core. `normal` is x0 to x17 of the normal world.
+    /// Ends the SPMC on this core, because it did something after which EL3 cannot let it go on (an exception
+    /// that has no handler). `normal` is x0 to x17 of the normal world.
     ///
     /// The action is [`Action::El3`] with what died: [`Work::SpmcFailed`], [`Work::Answered`] or
     /// [`Work::Aborted`].

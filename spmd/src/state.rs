@@ -14,20 +14,20 @@ use core::fmt;
 /// What the SPMC is doing on this core.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
-    /// There is none, or the core is off.
+    /// There is no SPMC, or the core is off.
     Off,
-    /// It initialises and has not said FFA_MSG_WAIT yet.
+    /// It initialises: it has not called FFA_MSG_WAIT yet.
     Booting {
         /// On the core that booted the system.
         primary: bool,
     },
     /// It serves calls; one of the two worlds runs.
     Running,
-    /// The same, and its next word answers the normal world's FFA_FEATURES(0x2).
+    /// It serves calls; its next answer is that to the normal world's FFA_FEATURES(0x2).
     AskedSri,
     /// It handles a secure interrupt that preempted the normal world.
     Interrupted,
-    /// It has a request of the SPMD to answer.
+    /// It has a request of the SPMD to answer, which this is.
     Requested(Pending),
     /// It failed to initialise; the next CPU_ON may try again.
     Failed,
@@ -58,17 +58,17 @@ pub enum StateName {
 pub enum Death {
     /// It said so: FFA_ABORT.
     Abort,
-    /// It did what EL3 cannot let it go on after ([`crate::Spmd::abort`]).
+    /// EL3 cannot let it go on ([`crate::Spmd::abort`]).
     Fault,
-    /// It answered EL3, and the answer says nothing.
+    /// Its answer to EL3 has no meaning.
     Nonsense,
     /// EL3 waits for one particular call, and it made [`WRONG_CALLS`] others.
     WrongCalls,
 }
 
-/// So many calls of the SPMC that would run the normal world are refused while EL3 waits for another
-/// one: an answer, or the end of a secure interrupt. The SPMC that makes them is stuck: a panicked one
-/// typically makes the same call for ever.
+/// How many wrong calls an SPMC may make while EL3 waits for a particular one: an answer, or the end of a
+/// secure interrupt. An SPMC that makes more is stuck: one that has panicked typically makes the same call
+/// for ever.
 pub const WRONG_CALLS: u8 = 16;
 
 impl fmt::Display for Death {
@@ -85,7 +85,7 @@ impl fmt::Display for Death {
     }
 }
 
-/// Whether calls are forwarded without further questions, and which registers they carry.
+/// Whether a call is forwarded without further questions, and how many registers each side has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Forwarding(u8);
 
@@ -107,25 +107,25 @@ impl Forwarding {
         )
     }
 
-    /// The SPMC runs and the versions are fixed.
+    /// Returns whether the SPMC runs and the versions are fixed.
     #[inline(always)]
     pub fn is_open(self) -> bool {
         self.0 & Self::OPEN != 0
     }
 
-    /// The normal world is at 1.2 or later.
+    /// Returns whether the normal world is at 1.2 or later.
     #[inline(always)]
     pub fn normal_is_wide(self) -> bool {
         self.0 & Self::NORMAL_WIDE != 0
     }
 
-    /// The SPMC is at 1.2 or later.
+    /// Returns whether the SPMC is at 1.2 or later.
     #[inline(always)]
     pub fn secure_is_wide(self) -> bool {
         self.0 & Self::SECURE_WIDE != 0
     }
 
-    /// Both are.
+    /// Returns whether both are at 1.2 or later.
     #[inline(always)]
     pub fn both_wide(self) -> bool {
         const BOTH: u8 = Forwarding::NORMAL_WIDE | Forwarding::SECURE_WIDE;
@@ -133,12 +133,12 @@ impl Forwarding {
     }
 }
 
-/// One core's part of the dispatcher. bl31 keeps one per core, next to the core's contexts; nothing
-/// in it is shared.
+/// The part of the dispatcher that each core has for itself. A monitor keeps one per core, beside the saved
+/// registers of both worlds.
 #[derive(Debug)]
 pub struct Core {
     pub(crate) state: State,
-    /// What the forwarding path needs of `state` and `pair`.
+    /// What a forwarded call needs to know of `state` and `pair`.
     pub(crate) path: Forwarding,
     /// The versions as this core last saw them; once fixed they need no second look.
     pub(crate) pair: Versions,
@@ -151,7 +151,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core that is off.
+    /// Makes the state of a core that is off.
     pub const fn new() -> Self {
         Self {
             state: State::Off,
@@ -163,7 +163,7 @@ impl Core {
         }
     }
 
-    /// What the SPMC is doing on this core, for reports.
+    /// Returns what the SPMC is doing on this core, for reports.
     pub fn state(&self) -> StateName {
         match self.state {
             State::Off => StateName::Off,
@@ -179,7 +179,7 @@ impl Core {
         }
     }
 
-    /// Whether FF-A calls on this core are answered by an SPMC.
+    /// Returns whether an SPMC serves this core.
     pub fn has_spmc(&self) -> bool {
         !matches!(self.state, State::Off | State::Failed | State::Dead)
     }
@@ -191,18 +191,18 @@ impl Core {
         self.wrong_calls = 0;
     }
 
-    /// Why the SPMC is dead on this core, for the report of it; `None` while it is not.
+    /// Returns why the SPMC is dead on this core; `None` while it is not.
     pub fn death(&self) -> Option<Death> {
         self.death
     }
 
-    /// The versions are fixed.
+    /// Notes the versions, which are fixed from now on.
     pub(crate) fn fix(&mut self, pair: Versions) {
         self.pair = pair;
         self.path = Forwarding::new(self.state, pair);
     }
 
-    /// Whether the next call that EL3 does not wait for is one too many: the SPMC dies of it.
+    /// Returns whether the SPMC dies of its next wrong call.
     pub(crate) fn dies_of_next_wrong_call(&self) -> bool {
         self.wrong_calls.saturating_add(1) >= WRONG_CALLS
     }
@@ -211,8 +211,8 @@ impl Core {
         matches!(self.state, State::Running)
     }
 
-    /// The core powers down (CPU_OFF, or a power-down suspend that loses the SPMC's context): the
-    /// next [`Core::begin_boot`] starts the SPMC anew. One that died stays dead.
+    /// Notes that the core powers down and the SPMC's state on it is gone: the next [`Core::begin_boot`] starts
+    /// the SPMC anew. One that has died stays dead.
     pub fn turn_off(&mut self) {
         if self.state != State::Dead {
             self.enter(State::Off);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! The FF-A calls, one row each: what the dispatcher does with a call from the normal world and from
-//! the SPMC. To be held against the interface chapters of DEN0077A.
+//! The table of FF-A calls: one row per call, and what the dispatcher does with it from the normal world and
+//! from the SPMC. Read it beside the interface chapters of DEN0077A.
 //!
-//! Whether a row of `Forward` names a version or not, the SPMC knows its caller's version and answers
-//! for itself; `since` is enforced only on what the dispatcher answers itself (and tells in
-//! FFA_FEATURES). A normal world that never asked for a version is let through there.
+//! The dispatcher enforces `since` only on calls that it answers itself, and in FFA_FEATURES. Forwarded calls
+//! are the SPMC's to judge: it knows its caller's version. A normal world that never asked for a version may
+//! make them all.
 
 use crate::call::Call;
 use crate::version::Version;
@@ -21,91 +21,91 @@ pub enum Conventions {
     Smc64 = 0b10,
     /// Both.
     Both = 0b11,
-    /// SMC32; SMC64 for a caller of version 1.3 or later.
+    /// SMC32, and for a caller of version 1.3 or later SMC64.
     Smc64Since1_3 = 0b101,
 }
 
-/// What becomes of a call from the normal world.
+/// What the dispatcher does with a call from the normal world.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FromNormal {
-    /// FFA_ERROR NOT_SUPPORTED.
+    /// Answered with FFA_ERROR NOT_SUPPORTED.
     NotSupported,
-    /// To the SPMC.
+    /// Forwarded to the SPMC.
     Forward,
-    /// To the SPMC while both sides are at 1.0, else NOT_SUPPORTED.
+    /// Forwarded to the SPMC while both sides are at 1.0; else NOT_SUPPORTED.
     ForwardAt1_0,
-    /// To the SPMC where both sides are at 1.3 or later, else NOT_SUPPORTED.
+    /// Forwarded to the SPMC where both sides are at 1.3 or later; else NOT_SUPPORTED.
     ForwardSince1_3,
-    /// Negotiation: becomes a framework message to the SPMC.
+    /// Version negotiation: the SPMC is asked by a framework message.
     Version,
-    /// To the SPMC; EL3 has an answer to fall back on for the schedule receiver interrupt.
+    /// Forwarded to the SPMC. Where it has no schedule receiver interrupt, EL3 may answer with its own.
     Features,
-    /// FFA_SUCCESS with w2 = 0, the ID of whoever is at NS-EL2 or NS-EL1.
+    /// FFA_SUCCESS with w2 = 0, the ID of the hypervisor, or of the kernel where there is none.
     IdGet,
     /// FFA_SUCCESS with w2 = the SPMC's ID.
     SpmIdGet,
-    /// To the SPMC unless w1's sender is a secure ID.
+    /// Forwarded to the SPMC, unless the sender in w1 is a secure ID.
     Send2,
-    /// To the SPMC if sender, receiver and framework message are what the normal world may use.
+    /// Forwarded to the SPMC, if the normal world may use its sender, receiver and framework message.
     DirectReq,
-    /// The same of the 18-register form: no framework messages, both sides at 1.2 or later.
+    /// The 18-register form of [`FromNormal::DirectReq`]: no framework messages, and both sides at 1.2 or later.
     DirectReq2,
-    /// DENIED: nobody in the normal world is ever asked.
+    /// DENIED: no partition of the normal world is ever asked anything.
     DirectResp,
-    /// DENIED, below 1.2 on either side NOT_SUPPORTED.
+    /// The 18-register form of [`FromNormal::DirectResp`]: DENIED; NOT_SUPPORTED below 1.2 on either side.
     DirectResp2,
 }
 
-/// What becomes of a call from the SPMC.
+/// What the dispatcher does with a call from the SPMC.
 ///
-/// Some keep the SPMC running or are EL3's affair, and hold in every state ([`FromSecure::is_local`]). The
-/// others hand over to the normal world, and each state has its own view of them.
+/// The *local* rules ([`FromSecure::is_local`]) are the same in every state: the SPMC goes on, or EL3 acts.
+/// The others hand over to the normal world, and each state decides about them anew.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FromSecure {
     /// FFA_ERROR NOT_SUPPORTED.
     NotSupported,
-    /// The dispatcher's own version.
+    /// Answered with the dispatcher's own version.
     Version,
-    /// Whether the function in w1 is one the dispatcher accepts from the SPMC.
+    /// Answered with whether the dispatcher accepts the function in w1 from the SPMC.
     Features,
     /// FFA_SUCCESS with w2 = the SPMC's ID.
     IdGet,
     /// FFA_SUCCESS with w2 = 0xFFFF.
     SpmIdGet,
-    /// The EL3 logical partitions.
+    /// Answered with the EL3 logical partitions.
     PartitionInfo,
-    /// Where the other cores enter the SPMC.
+    /// Registers where the other cores enter the SPMC.
     SecondaryEntry,
-    /// Characters for the EL3 console.
+    /// EL3 prints characters on its console.
     ConsoleLog,
     /// EL3 handles the Group 0 interrupt that is pending.
     El3Interrupt,
-    /// A direct request to the normal world: there is none, DENIED.
+    /// DENIED: the SPMC cannot ask the normal world anything.
     DirectReq,
-    /// The same of the 18-register form, below 1.2 on either side NOT_SUPPORTED.
+    /// The 18-register form of [`FromSecure::DirectReq`]; NOT_SUPPORTED below 1.2 on either side.
     DirectReq2,
-    /// The SPMC is dead.
+    /// The SPMC says that it cannot go on: it is dead.
     Abort,
-    /// To the normal world.
+    /// Forwarded to the normal world.
     Forward,
-    /// Failed initialisation, an answer to the SPMD, or to the normal world.
+    /// The end of a failed initialisation, an answer to the SPMD, or forwarded to the normal world.
     Error,
-    /// An answer to the SPMD, or to the normal world.
+    /// An answer to the SPMD, or forwarded to the normal world.
     Success,
-    /// Initialised, or to the normal world.
+    /// The end of the initialisation, or forwarded to the normal world.
     MsgWait,
-    /// An answer to the SPMD, or to the normal world.
+    /// An answer to the SPMD, or forwarded to the normal world.
     DirectResp,
-    /// The same of the 18-register form, below 1.2 on either side NOT_SUPPORTED.
+    /// The 18-register form of [`FromSecure::DirectResp`]; NOT_SUPPORTED below 1.2 on either side.
     DirectResp2,
-    /// To the normal world while both sides are at 1.0, else NOT_SUPPORTED.
+    /// Forwarded to the normal world while both sides are at 1.0; else NOT_SUPPORTED.
     ForwardAt1_0,
     /// The end of a secure interrupt.
     Resume,
 }
 
 impl FromSecure {
-    /// Whether the rule holds in every state.
+    /// Returns whether the rule is the same in every state.
     #[inline(always)]
     pub fn is_local(self) -> bool {
         match self {
@@ -133,7 +133,7 @@ impl FromSecure {
     }
 }
 
-/// One call.
+/// One call of FF-A.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The function number: bits 7:0 of the function ID.
@@ -142,11 +142,11 @@ pub struct Row {
     pub name: &'static str,
     /// The version of FF-A that introduced it.
     pub since: Version,
-    /// The conventions it has.
+    /// The calling conventions in which it is defined.
     pub conventions: Conventions,
-    /// What the dispatcher does with it.
+    /// What the dispatcher does with it from the normal world.
     pub normal: FromNormal,
-    /// What the dispatcher does with it.
+    /// What the dispatcher does with it from the SPMC.
     pub secure: FromSecure,
 }
 
@@ -236,7 +236,7 @@ pub const ROWS: &[Row] = &[
     row(0x97, "NOTIFICATION_GET2",        V1_3, C64,     N::ForwardSince1_3,    S::NotSupported),
 ];
 
-/// What the running dispatcher needs of a row.
+/// The part of a row that the running dispatcher needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub normal: FromNormal,
@@ -247,10 +247,10 @@ pub(crate) struct Rules {
 }
 
 const FIRST: u8 = 0x60;
-/// One for each function number of FF-A, 0x60 to 0xEF.
+/// How many function numbers FF-A has: 0x60 to 0xEF.
 const COUNT: usize = 0x90;
 
-/// What every function number without a row gets.
+/// The rules of a function number without a row.
 const NO_ROW: Rules = Rules {
     normal: N::NotSupported,
     secure: S::NotSupported,
@@ -280,39 +280,39 @@ static BY_NUMBER: [Rules; COUNT] = {
     rules
 };
 
-/// The rules of the function called; none for a function ID that is not FF-A's.
+/// Finds the rules of the function called. `None`: the function ID is not FF-A's.
 #[inline(always)]
 pub(crate) fn find(call: Call) -> Option<&'static Rules> {
     let number = call.number();
-    // Not by one subtraction for both: the compiler would make the table's address of it, in pieces.
+    // Two steps: from one subtraction the compiler would build the table's address in pieces.
     if number > 0xff {
         return None;
     }
     BY_NUMBER.get(usize::from((number as u8).wrapping_sub(FIRST)))
 }
 
-/// The same, with the rules of a function that does not exist for an ID that is not FF-A's.
+/// Finds the rules of the function called; those of a function that does not exist where the ID is not FF-A's.
 #[inline(always)]
 pub(crate) fn rules(call: Call) -> &'static Rules {
     find(call).unwrap_or(&NO_ROW)
 }
 
 impl Rules {
-    /// Whether the function exists in the convention called, whatever the caller's version.
+    /// Returns whether the function exists in the convention called, at any version.
     #[inline(always)]
     pub fn has(&self, call: Call) -> bool {
         self.conventions as u32 >> u32::from(call.is_64()) & 1 != 0
     }
 
-    /// Whether the function exists in the convention called for a caller of version `caller`, or for
-    /// one that never asked for a version (`None`).
+    /// Returns whether the function exists in the convention called for a caller of version `caller`; `None`:
+    /// one that never asked for a version.
     pub fn has_for(&self, call: Call, caller: Option<Version>) -> bool {
         self.has(call)
             || (self.conventions == Conventions::Smc64Since1_3
                 && caller.is_none_or(|version| version >= Version::V1_3))
     }
 
-    /// Whether a caller of `version` knows the function.
+    /// Returns whether FF-A `version` has the function.
     pub fn exists_at(&self, version: Version) -> bool {
         version >= Version::new(1, u16::from(self.since))
     }

@@ -30,12 +30,12 @@ impl Version {
     /// The highest version the dispatcher speaks.
     pub const OWN: Self = Self::V1_3;
 
-    /// Version `major`.`minor`; of `major` 15 bits count.
+    /// Makes version `major`.`minor`. Bit 15 of `major` is ignored.
     pub const fn new(major: u16, minor: u16) -> Self {
         Self(((major as u32 & 0x7FFF) << 16) | minor as u32)
     }
 
-    /// A version as it stands in a register; `None` where bit 31 is set.
+    /// Reads a version from a register's value. `None`: bit 31 is set.
     pub const fn from_register(w: u32) -> Option<Self> {
         if w >> 31 == 0 { Some(Self(w)) } else { None }
     }
@@ -44,17 +44,17 @@ impl Version {
         Self(w)
     }
 
-    /// The version as it stands in a register.
+    /// Returns the version as a register's value.
     pub const fn to_register(self) -> u32 {
         self.0
     }
 
-    /// The major version.
+    /// Returns the major version.
     pub const fn major(self) -> u16 {
         (self.0 >> 16) as u16
     }
 
-    /// The minor version.
+    /// Returns the minor version.
     pub const fn minor(self) -> u16 {
         self.0 as u16
     }
@@ -140,11 +140,11 @@ impl Spmd {
     }
 }
 
-/// What the SPMC says to the version question.
+/// What the SPMC answers to the question for its version.
 pub(crate) enum VersionAnswer {
     Version(Version),
     NotSupported,
-    /// It means to answer, but that is none.
+    /// It is an answer, and its value is no version.
     Nonsense,
 }
 
