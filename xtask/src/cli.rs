@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{bench, doctor, manifest, run, size, testing, trace};
+use crate::{bench, doctor, manifest, picture, run, size, testing, trace};
 use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +41,8 @@ enum Sub {
     Doctor(doctor::DoctorArgs),
     /// Show the image's size by section and crate, against the C BL31's.
     Size(size::SizeArgs),
+    /// Make a picture of a console session, which comes on standard input.
+    Picture(picture::PictureArgs),
     /// Remove what was built.
     Clean(CleanArgs),
 }
@@ -320,6 +322,7 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
         Sub::Trace(args) => trace::run(&args),
         Sub::Doctor(args) => doctor::run(&args),
         Sub::Size(args) => size::run(&args),
+        Sub::Picture(args) => picture::run(&args),
         Sub::Clean(args) => run::clean(args.all),
     }
 }

@@ -12,6 +12,8 @@ mod call_graph;
 mod cli;
 mod console;
 mod doctor;
+#[cfg(test)]
+mod figures;
 mod fip;
 mod fvp_machine;
 mod growth;
@@ -24,6 +26,7 @@ mod own_manifest;
 mod packages;
 mod partitions;
 mod paths;
+mod picture;
 mod proc;
 mod qemu;
 mod run;
