@@ -15,8 +15,8 @@ mod platform;
 
 pub use janus_psci::{Composite, PowerTable, Reset};
 pub use platform::{
-    El3, GicHints, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform, PowerDown, Service,
-    SocId, Stop, Unfit, wait_for_interrupt,
+    El3, FarVectors, GicHints, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform,
+    PowerDown, Service, SocId, Stop, Unfit, wait_for_interrupt,
 };
 
 /// The platforms: for each its cargo feature, its folder and its type. All of them are compiled, so that

@@ -16,6 +16,8 @@ pub struct MemoryMap {
     /// 9.1 KiB each for the architecture's longest vectors, 1.1 KiB for those of 128 bits or FP alone. A
     /// core whose vectors are too long for it has no SVE and no SME.
     pub vectors: Range<usize>,
+    /// More memory for the same, where [`Platform::has_far_vectors`] says that it can be used.
+    pub far_vectors: Option<FarVectors>,
     /// Secure RAM in which boot firmware leaves its parameter list and the SPMC manifest, and in
     /// which held cores wait. Mapped as data, never executable.
     pub shared: Range<usize>,
@@ -23,6 +25,14 @@ pub struct MemoryMap {
     pub devices: &'static [Range<usize>],
     /// Unused virtual addresses at which the stacks are mapped, with a guard page under each.
     pub stacks: usize,
+}
+
+/// Memory for vector registers that lies above the first GiB, which EL3's page tables end at.
+pub struct FarVectors {
+    /// Physical addresses below 4 GiB, page-aligned, closed to the normal world.
+    pub memory: Range<usize>,
+    /// Unused virtual addresses from here on, at which it is mapped.
+    pub mapped_at: usize,
 }
 
 /// Why the system stops, as PSCI was asked.
@@ -294,6 +304,12 @@ pub trait Platform {
     /// Sets up again what keeps the worlds' memory apart (a TZC), at the cold boot and after the whole
     /// system slept in a power-down state. Usual environment.
     fn protect_memory() {}
+
+    /// Whether this machine has [`MemoryMap::far_vectors`] and keeps the normal world out of it. All cores
+    /// answer alike. Usual environment.
+    fn has_far_vectors() -> bool {
+        false
+    }
 
     /// Turns the system off or resets it. Returns if the hardware does not obey.
     fn stop(how: Stop);

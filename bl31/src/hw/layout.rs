@@ -84,14 +84,22 @@ pub fn mapped_stack(core: usize) -> Range<usize> {
 
 /// The addresses at which a core's vector registers are kept, a multiple of 16 bytes.
 pub fn vectors(core: usize) -> Range<usize> {
-    const MEMORY: Range<usize> = Plat::MEMORY.vectors;
-    const SHARE: usize = (MEMORY.end - MEMORY.start) / Plat::MAX_CORES & !15;
+    const NEAR: Range<usize> = Plat::MEMORY.vectors;
     const _: () = assert!(
-        SHARE >= Simd::room(16) && MEMORY.start.is_multiple_of(16),
+        share(&NEAR) >= Simd::room(16) && NEAR.start.is_multiple_of(16),
         "the platform's memory for vector registers is too small for FP on all cores"
     );
-    let start = MEMORY.start + core * SHARE;
-    start..start + SHARE
+    let memory = match Plat::MEMORY.far_vectors {
+        Some(far) if Plat::has_far_vectors() => far.mapped_at..far.mapped_at + far.memory.len(),
+        _ => NEAR,
+    };
+    let start = memory.start + core * share(&memory);
+    start..start + share(&memory)
+}
+
+/// A core's part of memory for all cores, a multiple of 16 bytes.
+const fn share(memory: &Range<usize>) -> usize {
+    (memory.end - memory.start) / Plat::MAX_CORES & !15
 }
 
 /// The addresses of the stack for crash reports.

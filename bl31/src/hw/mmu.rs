@@ -2,7 +2,8 @@
 //!
 //! The boot core builds the tables before any core's MMU is on; they never change afterwards.
 //! Everything is mapped at its physical address but for the stacks, which lie apart at
-//! [`janus_plat::MemoryMap::stacks`] with an unmapped guard page under each.
+//! [`janus_plat::MemoryMap::stacks`] with an unmapped guard page under each, and
+//! [`janus_plat::MemoryMap::far_vectors`].
 //!
 //! The root table has an entry for each block of 2 MiB. A block that is covered as a whole, as by
 //! devices, is mapped by that entry. One that is not is *split*: its entry leads to a table of 4 KiB
@@ -70,6 +71,10 @@ const fn split_blocks() -> [bool; LIMIT / BLOCK] {
     let stacks_end = map.stacks + Plat::MAX_CORES * STACK_STRIDE;
     mark(&mut split, map.stacks..stacks_end, true);
     mark(&mut split, map.vectors, false);
+    if let Some(far) = map.far_vectors {
+        let size = far.memory.end - far.memory.start;
+        mark(&mut split, far.mapped_at..far.mapped_at + size, false);
+    }
     mark(&mut split, map.shared, false);
     let mut i = 0;
     while i < map.devices.len() {
@@ -165,6 +170,10 @@ extern "C" fn build_page_tables() {
     map_flat(Plat::MEMORY.shared, descriptor::DATA);
     for device in Plat::MEMORY.devices {
         map_flat(device.clone(), descriptor::DEVICE);
+    }
+    if let Some(far) = Plat::MEMORY.far_vectors {
+        let end = far.mapped_at + far.memory.len();
+        tables.map(far.mapped_at..end, far.memory.start, descriptor::DATA);
     }
     for core in 0..Plat::MAX_CORES {
         let stack = layout::mapped_stack(core);

@@ -114,6 +114,7 @@ impl Platform for Board {
         image: 0x0400_0000..0x0404_0000,
         loaded_end: 0x0404_0000,
         vectors: 0x0404_0000..0x0404_8000,
+        far_vectors: None,
         shared: 0x0404_8000..0x0405_0000,
         devices: &[0x1000_0000..0x1001_0000, 0x1001_0000..0x1005_0000, 0x2f00_0000..0x2f20_0000],
         stacks: 0x0420_0000,

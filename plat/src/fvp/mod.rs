@@ -16,7 +16,7 @@ mod timers;
 mod tzc;
 
 use crate::{
-    Composite, GicPower, MemoryMap, NoPower, Platform, PowerDown, PowerTable, SocId, Stop,
+    Composite, FarVectors, GicPower, MemoryMap, NoPower, Platform, PowerDown, PowerTable, SocId, Stop,
 };
 use core::ops::Range;
 use core::ptr;
@@ -100,8 +100,13 @@ impl Platform for Fvp {
         // The limits of TF-A 2.12; from 2.14 on there is more.
         image: 0x0400_3000..0x0403_7000,
         loaded_end: 0x0402_0000,
-        // 4.5 KiB a core: a core whose vectors are longer than 1024 bits goes without SVE and SME.
+        // 4.5 KiB a core, for vectors of up to 1024 bits.
         vectors: 0x0403_7000..0x0404_0000,
+        // What TF-A sets apart for EL3 in the TZC's secure region, for longer ones.
+        far_vectors: Some(FarVectors {
+            memory: 0xffe0_0000..0x1_0000_0000,
+            mapped_at: 0x3fe0_0000,
+        }),
         // FW_CONFIG, the SPMC manifest, and BL2's parameters.
         shared: 0x0400_1000..0x0400_3000,
         devices: &[
@@ -235,6 +240,11 @@ impl Platform for Fvp {
         if board::Variant::here().is_ok_and(board::Variant::has_tzc) {
             tzc::protect();
         }
+    }
+
+    fn has_far_vectors() -> bool {
+        // Without a TZC the normal world could read and write there.
+        board::Variant::here().is_ok_and(board::Variant::has_tzc)
     }
 
     fn stop(how: Stop) {

@@ -75,6 +75,7 @@ impl Platform for Qemu {
         loaded_end: 0x0e0e_e000,
         // 10 KiB a core: the vectors of QEMU's CPUs are as long as they can be.
         vectors: 0x0e0d_8000..0x0e10_0000,
+        far_vectors: None,
         shared: 0x0e00_0000..0x0e09_0000,
         // The GIC, with room for the redistributors of 123 cores; then the UARTs and the GPIO.
         devices: &[0x0800_0000..0x0920_0000],

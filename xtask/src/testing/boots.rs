@@ -114,6 +114,15 @@ const BOOTS: &[Boot] = &[
     Boot { name: "FVP, S-EL1, 4 cores", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL2, 1 core", spmc_el: 2, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL1, 1 core", spmc_el: 1, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL2, two clusters", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "psci/", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL1, two clusters", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "psci/", qemu: Which::Fvp("") },
+    Boot { name: "FVP, older Base, S-EL1", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "psci/s", qemu: Which::Fvp("variant=base,mt=off") },
+    Boot { name: "FVP, Foundation, S-EL1", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "psci/s", qemu: Which::Fvp("variant=foundation,mt=off") },
+];
+
+/// Boots that take long and show little more than the others: with `--full`, or by name.
+#[rustfmt::skip]
+const MORE_BOOTS: &[Boot] = &[
     Boot { name: "FVP, S-EL2, 8 cores", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
 ];
@@ -240,13 +249,7 @@ pub fn run(context: &Context) -> Result<Tally> {
     tfa::ensure_tools()?;
     let mut tally = Tally::default();
     for plat in [Plat::Qemu, Plat::Fvp] {
-        // Janus for the FVP is being made: without being asked, nothing waits for it.
-        let unfinished = plat == Plat::Fvp && context.args.bl31 == Runtime::Janus;
-        if context
-            .args
-            .plat
-            .map_or(!unfinished, |wanted| wanted == plat)
-        {
+        if context.args.plat.is_none_or(|wanted| wanted == plat) {
             tally.add(run_on(context, plat)?);
         }
     }
@@ -263,11 +266,14 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     };
     let mut tally = Tally::default();
     let others = context.args.boot.is_none() && context.args.bl31 == Runtime::Janus;
-    if !BOOTS.iter().any(|boot| asked(&boot)) && !others {
+    let more = context.args.full || context.args.boot.is_some();
+    let more = if more { MORE_BOOTS } else { &[] };
+    let boots: Vec<&Boot> = BOOTS.iter().chain(more).filter(asked).collect();
+    if boots.is_empty() && !others {
         return Ok(tally);
     }
     let bench = Bench::new(context, plat)?;
-    for boot in BOOTS.iter().filter(asked) {
+    for boot in boots {
         tally.add(
             boot.run(&bench)
                 .with_context(|| format!("in the boot `{}`", boot.name))?,

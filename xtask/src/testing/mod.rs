@@ -48,7 +48,7 @@ pub struct TestArgs {
     /// How often long cases go round, as a multiple.
     #[arg(long, value_name = "N", default_value_t = 1)]
     rounds: u32,
-    /// Every stack and xtest's whole suite, which takes half an hour.
+    /// Every stack, xtest's whole suite and the slow boots, which takes half an hour.
     #[arg(long)]
     full: bool,
     /// A stack that cannot be had today fails; without this it is skipped, unless asked for by name.

