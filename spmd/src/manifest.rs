@@ -366,7 +366,7 @@ fn trim(page: &[u8]) -> Result<&[u8], ManifestError> {
 /// The properties of the `attribute` node that mean something here, for tools that look for others.
 pub const PROPERTIES: &[&str] = &NAMES;
 
-/// The same, by the numbers below.
+/// [`PROPERTIES`], in the order of the numbers below.
 const NAMES: [&str; 11] = [
     "spmc_id",
     "maj_ver",

@@ -278,7 +278,7 @@ impl Archive {
         })
     }
 
-    /// The same archive as it was on the day of [`SNAPSHOT`]: a root of its own.
+    /// Returns the archive as it was on the day of [`SNAPSHOT`], in a root of its own.
     ///
     /// Where the snapshots are `$JANUS_SNAPSHOT` says (the address that a date is added to), or the
     /// archive itself in the field `Snapshots` of its release file.
@@ -382,7 +382,7 @@ struct Candidate {
 enum Look {
     /// Known versions in the lists as they are; those that are missing are fetched.
     AsListed,
-    /// The same with lists of today.
+    /// With lists that are fetched today.
     Today,
     /// Known versions in a dated snapshot.
     Snapshot,

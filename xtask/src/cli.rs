@@ -35,7 +35,7 @@ enum Sub {
     Test(testing::TestArgs),
     /// Show a trace of EL3: who called what, and what came back.
     Trace(trace::TraceArgs),
-    /// Measure.
+    /// Measure what calls cost at EL3, and show it beside the C BL31.
     Bench(bench::BenchArgs),
     /// Say what of all that Janus' tools use is installed, cached and to be had, with versions.
     Doctor(doctor::DoctorArgs),
@@ -89,10 +89,10 @@ impl Plat {
     }
 }
 
-/// Whose BL31.
+/// The BL31 that runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Runtime {
-    /// Janus.
+    /// Built from this repository.
     #[default]
     Janus,
     /// TF-A's, as the reference.

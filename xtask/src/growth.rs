@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
-/// So many functions are named.
+/// How many functions a report names.
 const SHOWN: usize = 15;
 
 /// The bytes of each function of an image, by its name; instances of one generic function are one.

@@ -40,6 +40,8 @@ mod toolchain;
 mod trace;
 mod ui;
 mod verdict;
+#[cfg(test)]
+mod words;
 
 use clap::Parser;
 use std::process::ExitCode;

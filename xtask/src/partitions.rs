@@ -50,7 +50,7 @@ pub struct Package {
     pub uuid: String,
     /// Where BL2 puts it.
     load_address: u64,
-    /// Bytes.
+    /// Length, in bytes.
     size: usize,
 }
 

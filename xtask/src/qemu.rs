@@ -49,7 +49,7 @@ pub struct Machine {
     pub reboots: bool,
     /// Waits for a debugger on TCP port 1234.
     pub gdb: bool,
-    /// Further arguments.
+    /// Arguments of the user's own, passed on as they are.
     pub extra: Vec<String>,
 }
 

@@ -46,12 +46,12 @@ const PER_CORE: [&str; 11] = [
 /// What is shown.
 #[derive(Args)]
 pub struct SizeArgs {
-    /// For scripts.
+    /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
 }
 
-/// Both BL31s.
+/// The sizes of both BL31s.
 #[derive(Serialize)]
 pub struct Sizes {
     pub janus: Image,

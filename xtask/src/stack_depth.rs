@@ -51,7 +51,7 @@ struct Deepest {
 /// The sizes of the stacks that an image has, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Stacks {
-    /// Each core's.
+    /// The stack that each core has for itself, in bytes.
     pub core: u64,
     /// The one for crash reports.
     pub crash: u64,

@@ -44,7 +44,7 @@ pub const FIRST_WORD: Duration = Duration::from_secs(30);
 pub struct Rules {
     /// Each of these has to be said.
     pub until: Vec<Regex>,
-    /// None of these may be said.
+    /// Texts that end the run as a failure.
     pub fail: Vec<Regex>,
 }
 

@@ -35,7 +35,7 @@ pub struct IdRegs {
     pub midr: u64,
     /// Which implementation defined bits of EL1 there are.
     pub impdef_el1: u64,
-    /// The same for EL2.
+    /// Which implementation defined bits of EL2 there are.
     pub impdef_el2: u64,
     /// ERRIDR_EL1, zero without FEAT_RAS.
     pub erridr: u64,
@@ -105,9 +105,9 @@ macro_rules! features {
         pub enum Feature {
             /// Any extension that is rare and has registers in the EL2 bank.
             RARE_EL2,
-            /// The same for the EL1 bank.
+            /// Any extension that is rare and has registers in the EL1 bank.
             RARE_EL1,
-            /// The same for the common bank.
+            /// Any extension that is rare and has registers in the common bank.
             RARE_COMMON,
             $($($EXTENSION,)+)*
             COUNT,

@@ -113,7 +113,7 @@ impl Policy {
         cpu_ext::first(self.features, sys);
     }
 
-    /// The same for the normal world. `el1`: it starts at EL1, and nobody sets EL2 up.
+    /// Gives the normal world's registers their first values. `el1`: it starts at EL1, and nothing sets EL2 up.
     pub(super) fn reset_normal(&self, sys: &mut SysRegs, el1: bool) {
         self.reset(sys);
         if el1 && self.features.has(Feature::EL2) {

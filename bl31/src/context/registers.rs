@@ -130,7 +130,7 @@ macro_rules! pair_code {
 }
 pub(crate) use pair_code;
 
-/// The same for saving alone.
+/// Makes the code that only saves the registers of a list.
 macro_rules! save_code {
     ([$($text:expr),*]) => { concat!($($text),*) };
     ([$($text:expr),*] $a:ident $reg_a:literal) => {
@@ -148,7 +148,7 @@ macro_rules! save_code {
 }
 pub(crate) use save_code;
 
-/// The same for loading alone.
+/// Makes the code that only loads the registers of a list.
 macro_rules! load_code {
     ([$($text:expr),*]) => { concat!($($text),*) };
     ([$($text:expr),*] $a:ident $reg_a:literal) => {

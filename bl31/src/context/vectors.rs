@@ -64,7 +64,7 @@ macro_rules! for_z {
     };
 }
 
-/// The same for the P registers.
+/// `.irp` over the numbers of the P registers, up to `.endr`.
 macro_rules! for_p {
     () => {
         ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"

@@ -24,7 +24,7 @@ extension! {
 }
 
 extension! {
-    /// The same with EL2.
+    /// BRBE on a CPU with EL2, which has a register of its own.
     pub BRBE_EL2 = "";
     present: |id| id.el2() && field(id.dfr0, 52) != 0;
     opens: [];

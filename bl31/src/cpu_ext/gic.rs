@@ -79,7 +79,7 @@ pub fn reset_group1() {
     ICC_BPR1_EL1::write(0);
 }
 
-/// The same for Group 0.
+/// Sets the Group 0 registers of the CPU interface as a reset does.
 pub fn reset_group0() {
     ICC_AP0R0_EL1::write(0);
     let preemption_bits = (ICC_CTLR_EL1::read() >> 8 & 7) + 1;

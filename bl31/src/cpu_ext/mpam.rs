@@ -33,7 +33,7 @@ extension! {
 }
 
 extension! {
-    /// The same with EL2.
+    /// MPAM on a CPU with EL2, which has registers of its own.
     pub MPAM_EL2 = "";
     present: |id| id.el2() && (field(id.pfr0, 40) != 0 || field(id.pfr1, 16) != 0);
     opens: [];

@@ -34,7 +34,7 @@ extension! {
 }
 
 extension! {
-    /// The same with EL2.
+    /// SPE on a CPU with EL2, which has a register of its own.
     pub SPE_EL2 = "";
     present: |id| id.el2() && field(id.dfr0, 32) != 0;
     opens: [];

@@ -1,7 +1,7 @@
 //! The errata management ABI (DEN0100, version 1.0): what EL3 knows of a CPU erratum.
 //!
 //! Janus works around none of the errata it knows, so the answer for one that the CPU has is
-//! "affected", never "mitigated at a higher EL". What it does not know it says so.
+//! "affected", never "mitigated at a higher EL". Of an erratum that it does not know, it says that.
 
 use super::errata_table::ERRATA;
 

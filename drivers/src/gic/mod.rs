@@ -40,7 +40,7 @@ pub const SECURE_SGI_PRIORITY: u8 = 0;
 /// Who handles a secure interrupt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SecureGroup {
-    /// EL3 itself.
+    /// EL3, which takes it as a FIQ.
     Group0,
     /// The SPMC, at S-EL1 or S-EL2.
     Group1S,
@@ -570,9 +570,9 @@ fn sgi(id: u32) -> Result<IntId, Error> {
 /// The schedule receiver interrupt, as one redistributor has it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SriState {
-    /// It belongs to non-secure Group 1.
+    /// Whether it belongs to Non-secure Group 1.
     pub non_secure: bool,
-    /// It is enabled.
+    /// Whether it is enabled.
     pub enabled: bool,
     /// Its priority, as EL3 sees it: the normal world has 0x80 to 0xff.
     pub priority: u8,

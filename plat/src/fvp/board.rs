@@ -57,7 +57,7 @@ impl Variant {
         }
     }
 
-    /// This machine's.
+    /// Reads what this machine is from its SYS_ID.
     ///
     /// # Errors
     ///

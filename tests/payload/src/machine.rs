@@ -34,9 +34,9 @@ pub struct Machine {
     /// CPU_SUSPEND's power state for standby of the core, in the original format ([`extended`] is the
     /// other one).
     pub standby: u32,
-    /// The same for power-down of the core.
+    /// The `power_state` that powers the core down.
     pub core_off: u32,
-    /// The same for power-down of the core and its cluster.
+    /// The `power_state` that powers the core and its cluster down.
     pub cluster_off: u32,
 }
 

@@ -33,7 +33,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// As the architecture writes it.
+    /// Returns its name, as the architecture writes it.
     pub fn name(self) -> &'static str {
         match self {
             Level::El1 => "S-EL1",

@@ -17,7 +17,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which manifest.
+/// The manifest to look at.
 #[derive(Args)]
 pub struct ManifestArgs {
     /// An SPMC's manifest or a secure partition's: source (.dts) or compiled.

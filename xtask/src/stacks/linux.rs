@@ -17,7 +17,7 @@ const KERNELS: &[(&str, &str)] = &[
     ("7.2.12+deb14-arm64", "7.2.12-1"),
     ("7.2.12+deb13-arm64", "7.2.12-1~bpo13+1"),
 ];
-/// The same kernels as versions of their metapackage.
+/// The versions of the metapackage that belong to [`KERNELS`].
 pub const KERNEL_VERSIONS: &[&str] = &[KERNELS[0].1, KERNELS[1].1, KERNELS[2].1];
 /// Known versions of the static busybox.
 pub const BUSYBOX: &[&str] = &["1:1.38.0-3+b1"];
@@ -308,11 +308,11 @@ pub enum Chosen {
         /// The initramfs, which QEMU puts at [`INITRD`].
         initrd: Option<PathBuf>,
     },
-    /// For Xen.
+    /// As domain 0 of Xen.
     Xen {
         /// Xen's command line.
         xen: String,
-        /// Domain 0's.
+        /// The command line of domain 0.
         dom0: String,
         /// Domain 0's kernel and where it is.
         kernel: (PathBuf, u64),

@@ -27,7 +27,7 @@ struct Bad {
 
 /// The manifest that a case hands over.
 enum Manifest {
-    /// None.
+    /// No manifest.
     None,
     /// These bytes.
     Raw(&'static [u8]),

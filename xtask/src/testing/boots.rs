@@ -18,14 +18,14 @@ struct Boot {
     spmc_el: u8,
     /// QEMU's CPU model.
     cpu: &'static str,
-    /// Cores.
+    /// How many cores the machine has.
     smp: u32,
     /// Lines for the payloads beside the usual ones, such as `ffa=1.0`: cases may belong to one. `image=NAME`
     /// is a cargo feature of the image under test.
     config: &'static [&'static str],
     /// Only the cases whose name contains this; empty: all.
     only: &'static str,
-    /// Which QEMU.
+    /// The QEMU that it runs on.
     qemu: Which,
 }
 
@@ -34,7 +34,7 @@ struct Boot {
 enum Which {
     /// 10.0 or later.
     Recent,
-    /// The same with a GICv4, whose redistributors are larger.
+    /// QEMU 10 with a GICv4, whose redistributors are larger.
     Gicv4,
     /// That of this machine's own release: 7.2 on Debian 12.
     OwnRelease,

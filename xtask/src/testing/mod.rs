@@ -33,7 +33,7 @@ pub struct TestArgs {
     /// Optimised for size (the default).
     #[arg(long, conflicts_with = "debug")]
     release: bool,
-    /// Unoptimised.
+    /// Build the image with debug assertions and debug messages.
     #[arg(long)]
     debug: bool,
     /// Whose BL31 is tested on QEMU.

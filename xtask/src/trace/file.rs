@@ -37,7 +37,7 @@ impl Trace {
         Ok(trace)
     }
 
-    /// The same from a file's bytes.
+    /// Reads a trace from a file's bytes.
     ///
     /// # Errors
     /// They are no trace.

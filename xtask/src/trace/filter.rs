@@ -6,13 +6,13 @@ use super::show::Shown;
 use clap::{Args, ValueEnum};
 use janus_trace_format::arch::World;
 
-/// Whose calls.
+/// The world whose calls are shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
 pub enum Whose {
-    /// The normal world's.
+    /// Calls of the normal world.
     #[value(alias = "normal")]
     Ns,
-    /// The SPMC's.
+    /// Calls of the SPMC.
     #[value(alias = "secure")]
     Spmc,
     /// EL3's own messages, starts and faults.

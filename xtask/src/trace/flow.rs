@@ -33,7 +33,7 @@ pub enum Kind {
 /// One line of what happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
-    /// What it is.
+    /// The kind of step.
     pub kind: Kind,
     /// The number of the core, in the order of their affinities.
     pub core: u16,

@@ -6,7 +6,7 @@ use super::flow::Flow;
 use super::show;
 use std::fmt::Write;
 
-/// So many steps at most: more than that nobody reads in a bug report.
+/// The most steps in a diagram: a longer one is not read in a bug report.
 const MOST: usize = 60;
 
 /// The first steps that the filter lets through, and how many were left out.

@@ -13,7 +13,7 @@ pub struct Shown {
     pub from: &'static str,
     /// Who is asked.
     pub to: &'static str,
-    /// What.
+    /// The call or the event in words.
     pub what: Words,
     /// What came back.
     pub answer: Option<Words>,

@@ -80,7 +80,7 @@ enum Saved {
     Q,
     /// Z, P and FFR.
     Z,
-    /// The same in streaming mode; FFR only with FEAT_SME_FA64.
+    /// Z, P and, with FEAT_SME_FA64, FFR at the streaming vector length.
     Streaming,
 }
 
@@ -241,11 +241,11 @@ impl Simd {
         }
     }
 
-    /// The same for SME.
+    /// Exchanges SME's registers with those of `sys`.
     ///
     /// # Safety
     ///
-    /// The same.
+    /// As [`Self::swap_sve`].
     unsafe fn swap_sme(features: Features, sys: &mut SysRegs) {
         // SAFETY: as the caller promises.
         unsafe {

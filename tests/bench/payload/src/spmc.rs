@@ -45,7 +45,7 @@ const SVE_HINT: u64 = 1 << 16;
 /// x3 of a request that makes this SPMC use the FP registers (at S-EL1; at S-EL2 it would have
 /// to save them itself).
 const USE_FP: u64 = 0xf9;
-/// The same for every extension that EL3 may open on first use.
+/// The call by which the SPMC uses every extension that EL3 may open on first use.
 const USE_EXTENSIONS: u64 = 0xfa;
 
 #[unsafe(no_mangle)]

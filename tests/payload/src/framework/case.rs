@@ -58,7 +58,7 @@ pub type SecureSide = fn(&Secure, &Regs) -> Option<Regs>;
 pub struct Case {
     /// `area/what`.
     pub name: &'static str,
-    /// What it needs.
+    /// What the case needs of the machine.
     pub needs: Needs,
     /// The key=value that the configuration must have, for cases with boots of their own.
     pub boot: Option<(&'static str, &'static str)>,
@@ -84,19 +84,19 @@ impl Case {
         }
     }
 
-    /// The same with a secure side.
+    /// Adds the case's part in the SPMC.
     pub const fn secure(mut self, secure: SecureSide) -> Self {
         self.secure = secure;
         self
     }
 
-    /// The same with needs.
+    /// Adds what the case needs of the machine.
     pub const fn needs(mut self, needs: Needs) -> Self {
         self.needs = needs;
         self
     }
 
-    /// The same, run only in boots whose configuration has `value` in the list of `key`.
+    /// Runs the case only in boots whose configuration has `value` in the list of `key`.
     pub const fn in_boot(mut self, key: &'static str, value: &'static str) -> Self {
         self.boot = Some((key, value));
         self

@@ -40,7 +40,7 @@ impl Regs {
         self.0[n] as u32
     }
 
-    /// The same with x`n` = `value`.
+    /// Returns the registers with x`n` = `value`.
     pub fn with(mut self, n: usize, value: u64) -> Self {
         self.0[n] = value;
         self

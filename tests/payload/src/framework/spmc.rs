@@ -40,7 +40,7 @@ pub struct Secure {
 }
 
 impl Secure {
-    /// This core's.
+    /// Returns this core's SPMC state.
     pub fn here() -> Self {
         Self {
             core: cpu::number(),

@@ -10,7 +10,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// No text.
+    /// Makes an empty text.
     pub const fn new() -> Self {
         Self {
             bytes: [0; 216],
@@ -34,7 +34,7 @@ impl Text {
         Self::of(format_args!("{} ({}:{})", info.message(), place.0, place.1))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         // `push` only ever adds whole characters.
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("(not UTF-8)")

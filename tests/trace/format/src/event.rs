@@ -41,7 +41,7 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "nearly all are events")]
 pub enum Record {
-    /// What it is all about.
+    /// An entry to EL3 or an exit from it.
     Event(Event),
     /// The trace was ended in good order after this many events.
     End(u64),

@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Finding {
     /// The first event at which it was seen, and its time.
     pub first: (u32, u64),
-    /// How often.
+    /// How often it was seen.
     pub times: u32,
     /// An example, with the values.
     pub example: String,

@@ -14,7 +14,7 @@ pub const CASES: &[Case] = &[Case::new("poison/cycles", cycles)
 
 /// In x3 of a direct request: work for [`WORK`].
 const SPIN: u64 = 0x5001;
-/// Microseconds.
+/// How long the secure call takes, in microseconds.
 const WORK: u64 = 20_000;
 /// How often it is tried: an emulator counts on while its host does something else.
 const TRIES: usize = 5;

@@ -43,7 +43,7 @@ const RESTORE: u64 = 0x1002;
 const ARM: u64 = 0x1003;
 /// Check, fill, answer by the way in x4.
 const SWITCH: u64 = 0x1004;
-/// The same with rubbish in the critical registers.
+/// The call that leaves rubbish in the registers that a world needs to run.
 const CRITICAL: u64 = 0x1005;
 
 fn request(what: u64, argument: u64) -> Regs {

@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
 ];
 
 // In x3 of a direct request.
-/// Fill.
+/// The call by which the SPMC fills its registers.
 const FILL: u64 = 0x4001;
 /// Check, and put back.
 const CHECK: u64 = 0x4002;

@@ -32,13 +32,13 @@ pub const CASES: &[Case] = &[
 ];
 
 // In x3 of a direct request.
-/// Get ready.
+/// The call by which the SPMC gets ready.
 const BEGIN: u64 = 0x2001;
 /// Put all back.
 const END: u64 = 0x2002;
 /// Check and fill; x4: the seed of the normal world's registers.
 const SWITCH: u64 = 0x2003;
-/// The same, with a secure interrupt afterwards; x5: where to tell that it came.
+/// Get ready for a secure interrupt; x5: where to tell that it came.
 const ARM: u64 = 0x2004;
 
 /// ZCR.LEN: the longest, and shorter ones.

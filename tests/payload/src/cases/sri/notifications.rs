@@ -141,7 +141,7 @@ fn notifications() -> Outcome {
     outcome.and(tear_down())
 }
 
-/// The same from the boot core and another, while the last core goes off and on; the interrupt
+/// Notifications from the boot core and another, while the last core goes off and on; the interrupt
 /// goes to cores that stay on.
 fn notifications_hotplug() -> Outcome {
     set_up()?;
