@@ -4,7 +4,8 @@ use crate::core_data::CoreData;
 use crate::hw::gic::{self, IntId};
 use crate::hw::shared;
 use crate::messages::error;
-use crate::services::OnCore;
+use crate::on_core::OnCore;
+use crate::requests::RunSpmc;
 use crate::sri;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Next, Plat, Platform};
@@ -21,8 +22,8 @@ shared! {
 
 /// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
 ///
-/// `spmc_waits`: it is the SPMC that asked for this, and its call is not yet answered.
-pub fn handle(core: &mut CoreData, spmc_waits: bool) -> Next {
+/// `run_spmc`: how a handler can have the SPMC run; None where the SPMC waits for this.
+pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
     let Some(id) = gic::acknowledge_group0() else {
         return Next::Resume;
     };
@@ -34,7 +35,7 @@ pub fn handle(core: &mut CoreData, spmc_waits: bool) -> Next {
     if doorbell == Some(id.into()) {
         request_sri(core);
     } else if let Some(handler) = handler {
-        next = (handler.handle)(&mut OnCore::new(core, spmc_waits));
+        next = (handler.handle)(&mut OnCore::new(core, run_spmc));
     } else {
         unclaimed(id);
     }

@@ -8,18 +8,21 @@ use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::group0;
 use crate::hw::gic::{self, Pending};
-use crate::services;
+use crate::requests::RunSpmc;
+use crate::services::ffa;
 use janus_plat::Next;
 use janus_spmd::World;
 
-/// Handles the interrupt that brought the core to EL3 while `world` ran.
-pub fn handle(core: &mut CoreData, world: World) -> Flow {
-    match (gic::pending(), world) {
-        (Pending::Group0(_), _) => match (group0::handle(core, world == World::Secure), world) {
-            (Next::Spmc, World::Normal) => services::secure_interrupt(core),
+/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc`: for handlers that ask
+/// the SPMC something.
+pub fn handle(core: &mut CoreData, world: World, run_spmc: RunSpmc) -> Flow {
+    let of_normal = world == World::Normal;
+    match gic::pending() {
+        Pending::Group0(_) => match group0::handle(core, of_normal.then_some(run_spmc)) {
+            Next::Spmc if of_normal => ffa::secure_interrupt(core),
             _ => Flow::Run(world),
         },
-        (Pending::SecureGroup1, World::Normal) => services::secure_interrupt(core),
+        Pending::SecureGroup1 if of_normal => ffa::secure_interrupt(core),
         _ => Flow::Run(world),
     }
 }

@@ -8,6 +8,7 @@
 //! * `world`, `core_data`, `system`: what a world, a core and the whole system own;
 //! * `context` and `cpu_ext`: which registers the worlds share, and how they are switched;
 //! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3;
+//! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
 //! * `messages`: what the console says.
 //!
@@ -26,7 +27,9 @@ pub mod group0;
 pub mod interrupts;
 pub mod messages;
 pub mod normal_entry;
+pub mod on_core;
 pub mod power;
+pub mod requests;
 pub mod run;
 pub mod services;
 pub mod smc;

@@ -93,6 +93,6 @@ fn turn(core: &mut CoreData, world: World) -> Flow {
 fn other_exit(core: &mut CoreData, world: World, exit: Exit) -> Flow {
     match exit {
         Exit::SError => traps::serror(core, world),
-        _ => interrupts::handle(core, world),
+        _ => interrupts::handle(core, world, run_spmc),
     }
 }

@@ -9,6 +9,7 @@ use crate::flow::{Flow, SpmcEvent};
 use crate::group0;
 use crate::hw::{console, gic};
 use crate::messages::error;
+use crate::requests::report_death;
 use janus_spmd::{Action, Work, World};
 
 /// See the module's documentation.
@@ -90,7 +91,8 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             Flow::Run(World::Secure)
         }
         Work::Group0Interrupt => {
-            group0::handle(core, true);
+            // It waits for this: nobody can ask it anything meanwhile.
+            group0::handle(core, None);
             Flow::Run(World::Secure)
         }
         Work::Aborted => {
@@ -101,15 +103,5 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             gic::give_up_secure_interrupts();
             Flow::Run(from)
         }
-    }
-}
-
-/// Says that the SPMC died on this core.
-pub fn report_death(core: &mut CoreData) {
-    core.spmd.take_unfinished_line(console::spmc_line);
-    let index = core.index;
-    match core.spmd.death() {
-        Some(why) => error!("core {index}: the SPMC died ({why}); this core goes on without FF-A"),
-        None => error!("core {index}: the SPMC died; this core goes on without FF-A"),
     }
 }

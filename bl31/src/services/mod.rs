@@ -12,7 +12,7 @@ use service::{Service, unknown};
 
 mod arch;
 mod errata;
-mod ffa;
+pub mod ffa;
 pub mod partitions;
 mod platform;
 mod psci;
@@ -20,8 +20,6 @@ pub mod service;
 mod standard;
 mod trng;
 
-pub use ffa::{report_death, secure_interrupt};
-pub use platform::OnCore;
 pub use psci::come_back;
 
 /// Functions of the Arm Architecture service (SMCCC section 6): owning entity 0.

@@ -3,9 +3,10 @@
 //! To a partition a request is a function call. Here it becomes what it is: a request of the
 //! dispatcher, and the secure world running until it has answered.
 
-use super::OnCore;
 use crate::core_data::CoreData;
 use crate::messages::error;
+use crate::on_core::OnCore;
+use crate::run::run_spmc;
 use janus_plat::{Plat, Platform};
 use janus_spmd::LogicalPartition;
 
@@ -27,6 +28,6 @@ pub fn start(core: &mut CoreData) {
     }
     let spmc = core.system.spmd.spmc();
     for partition in spmc.map_or(&[][..], |spmc| spmc.partitions) {
-        partition.start(&mut OnCore::new(core, false));
+        partition.start(&mut OnCore::new(core, Some(run_spmc)));
     }
 }

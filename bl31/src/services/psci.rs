@@ -4,17 +4,16 @@
 //! The SPMC is asked before a core loses its state, and told when it is back. It runs inside the
 //! call for that, as in [`crate::run::run_spmc`].
 
-use super::ffa::report_death;
 use super::service::{NOT_SUPPORTED, Service, answer};
 use crate::boot_params::EntryPoint;
 use crate::core_data::CoreData;
-use crate::flow::{Flow, SpmcEvent};
+use crate::flow::Flow;
 use crate::hw::cpu;
 use crate::hw::power::stop_system;
 use crate::messages::warning;
 use crate::normal_entry;
 use crate::power::{self, PSCI};
-use crate::{run, sri};
+use crate::{requests, run, sri};
 use janus_plat::{NoPower, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
@@ -75,17 +74,8 @@ struct Refused;
 
 /// Has the SPMC of this core do something, and waits for its answer. Without an SPMC all is well.
 fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
-    let asked = core
-        .system
-        .spmd
-        .request(&mut core.spmd, request, core.secure.args());
-    match asked {
-        Err(NotAvailable::NoSpmc | NotAvailable::Unknown) => return Ok(()),
-        Err(_) => return Err(Refused),
-        Ok(()) => {}
-    }
-    match run::run_spmc(core) {
-        SpmcEvent::Answered(Answer::Refused(status)) => {
+    match requests::ask(core, request, run::run_spmc) {
+        Ok(Answer::Refused(status)) => {
             warning!(
                 "core {}: the SPMC refuses, PSCI status {}",
                 core.index,
@@ -93,11 +83,8 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
             );
             Err(Refused)
         }
-        SpmcEvent::Answered(Answer::Aborted) => {
-            report_death(core);
-            Ok(())
-        }
-        _ => Ok(()),
+        Ok(_) | Err(NotAvailable::NoSpmc | NotAvailable::Unknown) => Ok(()),
+        Err(_) => Err(Refused),
     }
 }
 

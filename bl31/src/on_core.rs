@@ -1,0 +1,61 @@
+//! What the platform's code may do on a core: in a service, a Group 0 handler, a logical partition.
+
+use crate::core_data::CoreData;
+use crate::hw::cpu;
+use crate::requests::{self, RunSpmc};
+use crate::spsr;
+use janus_plat::{El3, Plat, Platform, Unfit};
+use janus_spmd::{Answer, Messenger, NotAvailable, Regs, Request, World};
+
+/// A core on which code of the platform's runs.
+pub struct OnCore<'a> {
+    core: &'a mut CoreData,
+    run_spmc: Option<RunSpmc>,
+}
+
+impl<'a> OnCore<'a> {
+    /// This core. `run_spmc`: how to run the SPMC; None where it waits for EL3, and cannot be asked.
+    pub fn new(core: &'a mut CoreData, run_spmc: Option<RunSpmc>) -> Self {
+        Self { core, run_spmc }
+    }
+}
+
+impl Messenger for OnCore<'_> {
+    fn ask(&mut self, request: Request) -> Result<Regs, NotAvailable> {
+        let Some(run_spmc) = self.run_spmc else {
+            return Err(NotAvailable::Busy);
+        };
+        match requests::ask(self.core, request, run_spmc)? {
+            Answer::Message => Ok(*self.core.secure.args()),
+            _ => Err(NotAvailable::NoSpmc),
+        }
+    }
+}
+
+impl El3 for OnCore<'_> {
+    fn index(&self) -> usize {
+        self.core.index
+    }
+
+    fn registers(&mut self, world: World) -> &mut [u64; 31] {
+        &mut self.core.context(world).gpr
+    }
+
+    fn normal_state(&mut self) -> (u64, u64) {
+        if self.core.current() == World::Normal {
+            cpu::return_state()
+        } else {
+            (self.core.normal.elr_el3, self.core.normal.spsr_el3)
+        }
+    }
+
+    fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit> {
+        spsr::check(elr, spsr, cpu::has_el2(), Plat::NORMAL_RAM).map_err(|_| Unfit)?;
+        if self.core.current() == World::Normal {
+            cpu::set_return_state(elr, spsr);
+        } else {
+            (self.core.normal.elr_el3, self.core.normal.spsr_el3) = (elr, spsr);
+        }
+        Ok(())
+    }
+}
