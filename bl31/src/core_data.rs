@@ -11,7 +11,6 @@ use crate::context::{Live, SysRegs};
 use crate::crash_record::CrashRecord;
 use crate::flow::SpmcEvent;
 use crate::hw::{layout, shared, vectors};
-use crate::power;
 use crate::sri;
 use crate::system::{self, System};
 use crate::topology::MAX_CORES;
@@ -20,6 +19,7 @@ use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
+use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 
 /// One core's state. What a forwarded call touches comes first, within the reach of LDP and STP.
@@ -46,7 +46,7 @@ pub struct CoreData {
     /// The vector and matrix registers, as far as they are switched.
     pub live: Live,
     /// What only the secure world has, while this core has no power. None where it always has.
-    pub secure_only: [SecureOnly; power::SAVED],
+    pub secure_only: [SecureOnly; Plat::POWER.room()],
     /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
     pub crash: CrashRecord,
 }
@@ -72,7 +72,7 @@ impl CoreData {
             (&raw mut (*core).index).write(index);
             (&raw mut (*core).live).write(Live::new(vectors));
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
-            (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; power::SAVED]);
+            (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; Plat::POWER.room()]);
             (&raw mut (*core).event).write(SpmcEvent::Ready);
             slot.assume_init_mut()
         }

@@ -5,26 +5,25 @@ use crate::hw::{cpu, entry, gic, pen, shared};
 use crate::system::System;
 use crate::topology::{self, MAX_CORES};
 use core::ops::Range;
-use janus_plat::{NoPower, Plat, Platform as _, PowerDown};
-use janus_psci::platform::{LEVELS, check};
-use janus_psci::{Composite, PowerTable, Psci, PsciPlatform, StateType, Suspend};
+use janus_plat::{NoPower, Plat, Platform as _};
+use janus_psci::{Composite, PowerTable, Psci, PsciPlatform, Suspend};
 
 shared! {
     /// PSCI's state of all cores.
     pub static PSCI: Psci<Power, MAX_CORES> = Psci::new(Power);
 }
 
-const _: () = assert!(
-    check(&Plat::POWER).is_ok(),
-    "the platform's power table contradicts itself"
-);
+const _: () = match Plat::POWER.check() {
+    Ok(()) => {}
+    Err(why) => panic!("{}", why),
+};
 
 /// The platform, as PSCI sees it: its table, and of its cores those that exist.
 #[derive(Debug)]
 pub struct Power;
 
 impl PsciPlatform for Power {
-    const POWER: PowerTable = Plat::POWER;
+    const POWER: PowerTable = Plat::POWER.psci;
 
     #[inline(always)]
     fn core(&self, affinity: u64) -> Option<usize> {
@@ -49,25 +48,13 @@ impl PsciPlatform for Power {
 }
 
 /// Whether cores lose their power when they are off.
-const OFF_LOST: bool = matches!(Plat::CPU_OFF, PowerDown::Lost);
-/// Whether they do in a power-down state.
-const SUSPEND_LOST: bool = matches!(Plat::CPU_SUSPEND, PowerDown::Lost);
-
-/// How many cores' worth of memory a core needs for what it loses then.
-pub const SAVED: usize = SUSPEND_LOST as usize;
-
-/// Whether `level` of the power domain tree, or one above it, goes into a power-down state, or comes out
-/// of one, with `composite`.
-fn loses(composite: &Composite, level: usize) -> bool {
-    (level..LEVELS)
-        .any(|at| Plat::POWER.state_type(at, composite.levels[at]) == StateType::PowerDown)
-}
+const OFF_LOST: bool = Plat::POWER.off.lost();
 
 /// A core sleeps no more ([`Psci::wake`]). A distributor that slept is there before the platform goes on.
 #[inline(never)]
 pub fn wake(core: usize) {
     PSCI.wake(core, cpu::counter(), |from| {
-        if SUSPEND_LOST && loses(from, Plat::GIC_POWER.distributor) {
+        if Plat::POWER.lost_with(from, Plat::POWER.gic.distributor) {
             gic::restore_distributor();
         }
         Plat::woke(core, from);
@@ -75,7 +62,7 @@ pub fn wake(core: usize) {
 }
 
 /// What goes to sleep, where that matters to more than the platform.
-pub type Target = [Composite; SAVED];
+pub type Target = [Composite; Plat::POWER.room()];
 
 /// A core goes to sleep as decided ([`Psci::suspend`]). Returns what sleeps.
 ///
@@ -85,12 +72,12 @@ pub type Target = [Composite; SAVED];
 #[inline(never)]
 pub fn sleep(core: usize, suspend: &Suspend) -> Result<Target, i64> {
     let target = PSCI.suspend(core, suspend, cpu::counter(), |target| {
-        if SUSPEND_LOST && loses(target, Plat::GIC_POWER.distributor) {
+        if Plat::POWER.lost_with(target, Plat::POWER.gic.distributor) {
             gic::save_distributor();
         }
         Plat::going_to_sleep(core, target);
     });
-    target.map(|target| [target; SAVED])
+    target.map(|target| [target; Plat::POWER.room()])
 }
 
 /// Core `target`, which CPU_ON claimed, comes.
@@ -153,7 +140,8 @@ pub fn power_down(core: &mut CoreData, target: &Target) {
     for saved in &mut core.secure_only {
         saved.save(policy.features(), core.secure.el3.scr_el3);
     }
-    gic::save_core(core.index, loses(target, Plat::GIC_POWER.redistributor));
+    let redistributor = Plat::POWER.lost_with(target, Plat::POWER.gic.redistributor);
+    gic::save_core(core.index, redistributor);
     entry::power_down_with(core, target, || {})
 }
 

@@ -12,12 +12,14 @@
 
 pub mod greeter;
 mod platform;
+mod power;
 
 pub use janus_psci::{Composite, PowerTable, Reset};
 pub use platform::{
-    El3, FarVectors, GicHints, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform,
-    PowerDown, Service, SocId, Stop, Unfit, wait_for_interrupt,
+    El3, FarVectors, GicHints, Group0, MemoryMap, Next, NoPower, Owner, Platform, Service, SocId, Stop, Unfit,
+    wait_for_interrupt,
 };
+pub use power::{GicPower, Power, PowerDown};
 
 /// The platforms: for each its cargo feature, its folder and its type. All of them are compiled, so that
 /// tools can ask them; one is the image's.

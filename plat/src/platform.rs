@@ -1,8 +1,9 @@
 //! What a platform tells the rest of Janus.
 
+use crate::power::Power;
 use core::ops::Range;
 use janus_drivers::{console::Console, gic};
-use janus_psci::{Composite, PowerTable, Reset};
+use janus_psci::{Composite, Reset};
 use janus_spmd::{LogicalPartition, Messenger, World};
 
 /// The parts of the address space that EL3 uses; physical addresses, page-aligned.
@@ -131,36 +132,6 @@ pub struct GicHints {
     pub security: &'static str,
 }
 
-/// What a core that goes down loses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerDown {
-    /// Nothing: going down *returns*. bl31 waits in WFI: where the core called, until an interrupt comes;
-    /// or, if it is off, in bl31's own pen, until CPU_ON sends it a Group 0 SGI.
-    Kept,
-    /// All: going down *does not return*. bl31 saves what both worlds and EL3 itself still need, cleans
-    /// the caches and calls [`Platform::power_down`]; the core comes back through the warm entry
-    /// ([`Platform::set_warm_entry`]) and bl31 restores it.
-    Lost,
-}
-
-/// The lowest level of the power domain tree whose power-down takes the state of a part of the GIC with it.
-/// A level that no state names, as [`GicPower::KEPT`] has it: never.
-#[derive(Clone, Copy, Debug)]
-pub struct GicPower {
-    /// The redistributor's: a core's private interrupts.
-    pub redistributor: usize,
-    /// The distributor's: the shared interrupts.
-    pub distributor: usize,
-}
-
-impl GicPower {
-    /// The GIC keeps its state whatever sleeps.
-    pub const KEPT: Self = Self {
-        redistributor: usize::MAX,
-        distributor: usize::MAX,
-    };
-}
-
 /// The power controller does not know or does not obey: PSCI's INTERNAL_FAILURE for the caller of CPU_ON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPower;
@@ -210,8 +181,8 @@ pub trait Platform {
         security: "",
     };
 
-    /// What PSCI can do here.
-    const POWER: PowerTable;
+    /// What PSCI can do here, and what is lost with the power that it takes.
+    const POWER: Power;
 
     /// The power domain of core `index` at `level` (1 and up): equal for the cores of one domain.
     fn domain(index: usize, level: usize) -> usize;
@@ -231,17 +202,8 @@ pub trait Platform {
     /// cores that start run uncached.
     fn set_warm_entry(entry: usize, clean: fn(usize, usize));
 
-    /// What a core that is off has lost.
-    const CPU_OFF: PowerDown = PowerDown::Kept;
-
-    /// What a core has lost that comes back from a power-down state.
-    const CPU_SUSPEND: PowerDown = PowerDown::Kept;
-
-    /// What the GIC has lost then.
-    const GIC_POWER: GicPower = GicPower::KEPT;
-
     /// Gives core `index`, which is off, its power, so that it comes to the warm entry. On the core that
-    /// called CPU_ON; usual environment. Only where [`Platform::CPU_OFF`] is [`PowerDown::Lost`].
+    /// called CPU_ON; usual environment. Only where [`Power::off`] is [`PowerDown::Lost`](crate::PowerDown::Lost).
     ///
     /// The core may still be on its last instructions: wait, with a bound, until it really is off, for
     /// its stack is used again.

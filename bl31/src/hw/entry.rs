@@ -5,7 +5,7 @@ use crate::hw::layout::{STACK_SIZE, STACK_STRIDE};
 use crate::hw::{cache, layout, mmu, pen};
 use crate::topology::MAX_CORES;
 use core::arch::global_asm;
-use janus_plat::{Composite, Plat, Platform, PowerDown};
+use janus_plat::{Composite, Plat, Platform};
 
 global_asm!(
     include_str!("entry.S"),
@@ -23,12 +23,8 @@ global_asm!(
     stack_size = const STACK_SIZE,
     boot_stack = sym layout::STACKS,
     has_reset = const Plat::HAS_RESET as u8,
-    loses_power = const LOSES_POWER as u8,
+    loses_power = const Plat::POWER.ever_lost() as u8,
 );
-
-/// Whether there are cores that lose their power.
-const LOSES_POWER: bool =
-    matches!(Plat::CPU_OFF, PowerDown::Lost) || matches!(Plat::CPU_SUSPEND, PowerDown::Lost);
 
 unsafe extern "C" {
     fn warm_entry();

@@ -8,8 +8,7 @@ use janus_drivers::gic::{self, DistributorContext, Error, Gic, RedistributorCont
 pub use janus_drivers::gic::{IntId, Pending};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::{acknowledge_group0, end_group0, pending};
-use janus_plat::{Plat, Platform, PowerDown};
-use janus_psci::platform::LEVELS;
+use janus_plat::{Plat, Platform};
 use spin::mutex::SpinMutex;
 
 // SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
@@ -87,16 +86,8 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
 }
 
 /// How many redistributors and distributors there is room for while they have no power.
-const SAVED_CORES: usize = room(Plat::GIC_POWER.redistributor, Plat::MAX_CORES);
-const SAVED_DISTRIBUTORS: usize = room(Plat::GIC_POWER.distributor, 1);
-
-/// Room for `most`, if what loses its power with `level` can lose it.
-const fn room(level: usize, most: usize) -> usize {
-    match Plat::CPU_SUSPEND {
-        PowerDown::Lost if level < LEVELS => most,
-        _ => 0,
-    }
-}
+const SAVED_CORES: usize = Plat::POWER.room_at(Plat::POWER.gic.redistributor, Plat::MAX_CORES);
+const SAVED_DISTRIBUTORS: usize = Plat::POWER.room_at(Plat::POWER.gic.distributor, 1);
 
 /// The most SPIs, in units of 32.
 const SPIS: usize = 31;

@@ -5,8 +5,8 @@
 //! cluster has to join, a firewall for memory, an NS16550, and a button whose interrupt is EL3's.
 
 use crate::{
-    Composite, El3, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform, PowerDown,
-    PowerTable, Service, SocId, Stop, wait_for_interrupt,
+    Composite, El3, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform, Power,
+    PowerDown, PowerTable, Service, SocId, Stop, wait_for_interrupt,
 };
 use core::ops::Range;
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
@@ -144,32 +144,34 @@ impl Platform for Board {
     }];
     const SERVICES: &'static [(Owner, &'static dyn Service)] = &[(Owner::Sip, &BoardCalls)];
 
-    const POWER: PowerTable = PowerTable {
-        states: &[
-            PowerState {
-                value: 0x1,
-                levels: [1, 0, 0],
-            },
-            PowerState {
-                value: 0x1_0002,
-                levels: [2, 0, 0],
-            },
-            PowerState {
-                value: 0x101_0022,
-                levels: [2, 2, 0],
-            },
-        ],
-        system_suspend: Some([2, 2, 2]),
-        os_initiated: true,
-        // 1: the board's own, a reset into its boot menu.
-        resets: &[0, 0x8000_0001],
-        ..PowerTable::NONE
-    };
-    const CPU_OFF: PowerDown = PowerDown::Lost;
-    const CPU_SUSPEND: PowerDown = PowerDown::Lost;
-    const GIC_POWER: GicPower = GicPower {
-        redistributor: 2,
-        distributor: 2,
+    const POWER: Power = Power {
+        psci: PowerTable {
+            states: &[
+                PowerState {
+                    value: 0x1,
+                    levels: [1, 0, 0],
+                },
+                PowerState {
+                    value: 0x1_0002,
+                    levels: [2, 0, 0],
+                },
+                PowerState {
+                    value: 0x101_0022,
+                    levels: [2, 2, 0],
+                },
+            ],
+            system_suspend: Some([2, 2, 2]),
+            os_initiated: true,
+            // 1: the board's own, a reset into its boot menu.
+            resets: &[0, 0x8000_0001],
+            ..PowerTable::NONE
+        },
+        off: PowerDown::Lost,
+        suspend: PowerDown::Lost,
+        gic: GicPower {
+            redistributor: 2,
+            distributor: 2,
+        },
     };
 
     fn domain(index: usize, level: usize) -> usize {

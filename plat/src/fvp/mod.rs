@@ -16,7 +16,7 @@ mod timers;
 mod tzc;
 
 use crate::{
-    Composite, FarVectors, GicPower, MemoryMap, NoPower, Platform, PowerDown, PowerTable, SocId, Stop,
+    Composite, FarVectors, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown, PowerTable, SocId, Stop,
 };
 use core::ops::Range;
 use core::ptr;
@@ -141,16 +141,25 @@ impl Platform for Fvp {
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
     const SOC_ID: Option<SocId> = None;
 
-    const POWER: PowerTable = PowerTable {
-        states: STATES,
-        default_suspend: Some([DOWN, 0, 0]),
-        system_suspend: Some([DOWN, DOWN, DOWN]),
-        os_initiated: true,
-        freeze: true,
-        node_hw_state: true,
-        statistics: true,
-        hibernate: true,
-        ..PowerTable::NONE
+    const POWER: Power = Power {
+        psci: PowerTable {
+            states: STATES,
+            default_suspend: Some([DOWN, 0, 0]),
+            system_suspend: Some([DOWN, DOWN, DOWN]),
+            os_initiated: true,
+            freeze: true,
+            node_hw_state: true,
+            statistics: true,
+            hibernate: true,
+            ..PowerTable::NONE
+        },
+        off: PowerDown::Lost,
+        suspend: PowerDown::Lost,
+        // The GIC has power as long as the system has.
+        gic: GicPower {
+            redistributor: 2,
+            distributor: 2,
+        },
     };
 
     fn domain(index: usize, level: usize) -> usize {
@@ -186,14 +195,6 @@ impl Platform for Fvp {
         mailbox::init(entry as u64);
         cluster::init();
     }
-
-    const CPU_OFF: PowerDown = PowerDown::Lost;
-    const CPU_SUSPEND: PowerDown = PowerDown::Lost;
-    // The GIC has power as long as the system has.
-    const GIC_POWER: GicPower = GicPower {
-        redistributor: 2,
-        distributor: 2,
-    };
 
     fn power_on(index: usize) -> Result<(), NoPower> {
         power::on(Self::mpidr(index))

@@ -2,7 +2,7 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{GicHints, MemoryMap, Platform, PowerTable, SocId, Stop};
+use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, SocId, Stop};
 #[cfg(feature = "lossy")]
 use crate::{Composite, GicPower, PowerDown};
 use core::ops::Range;
@@ -66,6 +66,22 @@ const STATES: &[PowerState] = &[
     },
 ];
 
+/// What PSCI can do here.
+const PSCI: PowerTable = PowerTable {
+    states: STATES,
+    default_suspend: Some([1, 0, 0]),
+    system_suspend: Some([2, 2, 2]),
+    os_initiated: true,
+    freeze: true,
+    node_hw_state: true,
+    statistics: true,
+    // A system that has written itself to its disk needs nothing but power off.
+    hibernate: true,
+    // RAM survives this machine's reset: it is as warm as a reset can be.
+    resets: &[0],
+    ..PowerTable::NONE
+};
+
 impl Platform for Qemu {
     const NAME: &'static str = "QEMU virt";
     const MAX_CORES: usize = 16;
@@ -102,29 +118,19 @@ impl Platform for Qemu {
         version: " (QEMU: gic-version=3)",
         security: " (QEMU: needs secure=on)",
     };
-    const POWER: PowerTable = PowerTable {
-        states: STATES,
-        default_suspend: Some([1, 0, 0]),
-        system_suspend: Some([2, 2, 2]),
-        os_initiated: true,
-        freeze: true,
-        node_hw_state: true,
-        statistics: true,
-        // A system that has written itself to its disk needs nothing but power off.
-        hibernate: true,
-        // RAM survives this machine's reset: it is as warm as a reset can be.
-        resets: &[0],
-        ..PowerTable::NONE
+    const POWER: Power = Power {
+        psci: PSCI,
+        // QEMU's cores never lose their power. The feature `lossy` makes as if they did.
+        #[cfg(feature = "lossy")]
+        suspend: PowerDown::Lost,
+        #[cfg(feature = "lossy")]
+        gic: GicPower {
+            redistributor: 0,
+            distributor: 2,
+        },
+        ..Power::KEPT
     };
 
-    // QEMU's cores never lose their power. The feature `lossy` makes as if they did.
-    #[cfg(feature = "lossy")]
-    const CPU_SUSPEND: PowerDown = PowerDown::Lost;
-    #[cfg(feature = "lossy")]
-    const GIC_POWER: GicPower = GicPower {
-        redistributor: 0,
-        distributor: 2,
-    };
     #[cfg(feature = "lossy")]
     fn power_down(_: usize, target: &Composite) {
         lossy::power_down(&Self::GIC, target);
