@@ -9,6 +9,8 @@ mod apt;
 mod bench;
 mod bl31;
 mod call_graph;
+#[cfg(test)]
+mod circles;
 mod cli;
 mod console;
 mod doctor;

@@ -1,12 +1,10 @@
-//! The EL1 and EL0 registers of every CPU, the bank that an SPMC at S-EL1 shares with the kernel, and
-//! the few registers that are switched for every SPMC.
+//! The EL1 and EL0 registers of every CPU, and the bank that an SPMC at S-EL1 shares with the kernel.
 //!
 //! Not here, and why (docs/context.md has the whole table): CNTPS_* is secure, LOR* non-secure only.
 //! CNTP_* and CNTV_* keep running for the normal world: [`super::timers`].
 
 use super::registers::{bank, registers};
-use super::timers::{HypTimer, HypVirtualTimer, KernelTimers};
-use crate::cpu_ext::every_extension;
+use crate::cpu_ext::list::every_extension;
 
 registers! {
     /// What every CPU has.
@@ -42,22 +40,6 @@ every_extension! {
         pub struct El1Bank: El1, rare RARE_EL1 {
             base { el1: El1 }
             kept { }
-        }
-    )
-}
-
-every_extension! {
-    bank! (
-        /// What is switched for every SPMC: no SPMC can save these for itself, because the hardware or
-        /// the firmware around it uses them before it has run an instruction, or because those that
-        /// exist rely on EL3 for them.
-        pub struct CommonBank: Common, rare RARE_COMMON {
-            base { }
-            kept {
-                hyp_timer: HypTimer,
-                hyp_virtual_timer: HypVirtualTimer,
-                kernel_timers: KernelTimers,
-            }
         }
     )
 }

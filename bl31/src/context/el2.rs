@@ -6,7 +6,7 @@
 //! alone and keep running: [`super::timers`].
 
 use super::registers::{bank, registers};
-use crate::cpu_ext::every_extension;
+use crate::cpu_ext::list::every_extension;
 
 registers! {
     /// What every CPU with EL2 has.

@@ -1,13 +1,11 @@
 //! EL3's own registers: what a world gets (SCR_EL3, CPTR_EL3, MPAM3_EL3) and what holds for the core
 //! (MDCR_EL3).
 //!
-//! Everything starts trapped. What opens is the architecture's base, below, and what the extensions'
-//! files in [`crate::cpu_ext`] say, each by its [`Control`]s. SMCCC_ARCH_FEATURE_AVAILABILITY tells the
-//! same controls ([`available`]), so that it cannot tell of what is closed, nor forget what is open.
+//! Everything starts trapped. A [`Control`] says what can be opened, to whom and when; [`super::opening`]
+//! collects them.
 
-use super::sysreg::{CPTR_EL3, SCR_EL3};
+use super::sysreg::{CPTR_EL3, MPAM3_EL3, SCR_EL3};
 use super::{Feature, Features, IdRegs, World};
-use crate::cpu_ext::{self, mpam::MPAM3_EL3};
 
 /// Bits of SCR_EL3 that are no extension's.
 #[allow(missing_docs)]
@@ -164,6 +162,15 @@ impl Control {
         }
     }
 
+    /// The bits of `register` by which SMCCC_ARCH_FEATURE_AVAILABILITY tells `world` that it may use it.
+    pub fn told(&self, register: Register, sel2: bool, world: World) -> u64 {
+        if self.register == register && self.is_for(world, sel2) {
+            self.told
+        } else {
+            0
+        }
+    }
+
     /// Whether `world` starts with it open, where the CPU has what it controls.
     const fn starts_open(&self, world: World) -> bool {
         // MDCR_EL3 has one value for both.
@@ -245,26 +252,6 @@ impl Opening {
     }
 }
 
-/// What every CPU has and EL3 traps from nobody: FP (CPTR_EL3.TFP, but for first uses), CPACR_EL1 and
-/// CPTR_EL2 (TCPAC), the debug registers (MDCR_EL3.TDA) and those of the OS lock (TDOSA).
-const BASE: &[Control] = &[
-    Control::trap(Register::Cptr, cptr::TFP),
-    Control::trap(Register::Cptr, 1 << 31),
-    Control::trap(Register::Mdcr, 1 << 9),
-    Control::trap(Register::Mdcr, 1 << 10),
-];
-
-/// The bits that tell what `world` may use of what `register` controls. `sel2`: the SPMC runs at S-EL2.
-pub fn available(register: Register, features: Features, sel2: bool, world: World) -> u64 {
-    let present = cpu_ext::CONTROLS
-        .iter()
-        .filter(|(feature, _)| features.has(*feature));
-    BASE.iter()
-        .chain(present.flat_map(|(_, controls)| *controls))
-        .filter(|control| control.register == register && control.is_for(world, sel2))
-        .fold(0, |told, control| told | control.told)
-}
-
 /// EL3's registers as one world needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -288,28 +275,6 @@ impl El3Regs {
         mpam3_el3: 0,
         mdcr_el3: 0,
     };
-
-    /// What `world` starts with on a CPU with these features. `sel2`: the SPMC runs at S-EL2.
-    pub fn new(features: Features, sel2: bool, world: World) -> Self {
-        let mut el3 = cpu_ext::TRAPS;
-        el3.scr_el3 |= scr::RES1 | scr::SIF | scr::RW;
-        el3.mdcr_el3 |= mdcr::SDD | mdcr::SPD32_DISABLED;
-        if sel2 {
-            el3.scr_el3 |= scr::EEL2;
-        }
-        match world {
-            // Group 0 and secure Group 1 interrupts are FIQs while the normal world runs: EL3's to
-            // take. Non-secure Group 1 are IRQs and stay in the normal world.
-            World::Normal => el3.scr_el3 |= scr::NS | scr::FIQ,
-            // Both stay in the secure world: secure Group 1 as IRQ, everything else as FIQ.
-            World::Secure => el3.scr_el3 |= scr::ST,
-        }
-        if features.has(Feature::EL2) && (sel2 || world == World::Normal) {
-            el3.scr_el3 |= scr::HCE;
-        }
-        cpu_ext::open(features, world, &mut el3);
-        el3
-    }
 
     /// One of them.
     const fn get(&mut self, register: Register) -> &mut u64 {

@@ -9,19 +9,23 @@
 //!
 //! Which registers belong to an extension, and which world may use it, is said in its file in
 //! [`crate::cpu_ext`]; the lists' machinery is in [`registers`], the architecture's base lists in
-//! [`el1`] and [`el2`]. [`live`] knows what both worlds use on a core. Vector and matrix registers are
+//! [`el1`], [`el2`] and [`common`]. [`live`] knows what both worlds use on a core. Vector and matrix registers are
 //! [`simd`]'s, and what a trap becomes is [`undefined`]'s. docs/context.md argues it all.
 
+pub mod common;
+mod detect;
 mod door;
 pub mod el1;
 pub mod el2;
 pub mod el3;
 pub mod features;
 pub mod live;
+pub mod opening;
 pub mod policy;
 pub mod registers;
 pub mod secure_only;
 pub mod simd;
+mod switch;
 pub mod sysreg;
 #[cfg(test)]
 mod tests;
@@ -31,7 +35,8 @@ pub(crate) mod vectors;
 
 pub use janus_spmd::World;
 
-pub use el1::{CommonBank, El1Bank};
+pub use common::CommonBank;
+pub use el1::El1Bank;
 pub use el2::El2Bank;
 pub use el3::El3Regs;
 pub use features::{Feature, Features, IdRegs, field};

@@ -118,6 +118,7 @@ sysregs! {
     SCR_EL3 = "SCR_EL3": read unsafe write;
     CPTR_EL3 = "CPTR_EL3": read unsafe write;
     MDCR_EL3 = "MDCR_EL3": read unsafe write;
+    MPAM3_EL3 = "S3_6_C10_C5_0": read unsafe write;
     ELR_EL3 = "ELR_EL3": read unsafe write;
     SPSR_EL3 = "SPSR_EL3": read unsafe write;
 

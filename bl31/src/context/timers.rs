@@ -9,36 +9,10 @@
 //!
 //! Where the SPMC runs at S-EL2, the timers of EL1 are among the state that it keeps apart itself.
 
-use super::registers::{BIAS, registers};
+use super::common::{CommonBank, HypTimer, HypVirtualTimer, KernelTimers};
+use super::registers::BIAS;
 use super::sysreg::sysregs;
-use super::{CommonBank, Feature, Features, SpmcMode};
-
-registers! {
-    /// The hypervisor's timer. The compare values come first: a control register never meets the
-    /// other world's.
-    pub kept struct HypTimer in CommonBank.hyp_timer {
-        cnthp_cval_el2 = "CNTHP_CVAL_EL2",
-        cnthp_ctl_el2 = "CNTHP_CTL_EL2",
-    }
-}
-
-registers! {
-    /// With FEAT_VHE, its virtual timer.
-    pub kept struct HypVirtualTimer in CommonBank.hyp_virtual_timer {
-        cnthv_cval_el2 = "S3_4_C14_C3_2",
-        cnthv_ctl_el2 = "S3_4_C14_C3_1",
-    }
-}
-
-registers! {
-    /// The kernel's timers.
-    pub kept struct KernelTimers in CommonBank.kernel_timers {
-        cntp_cval_el0 = "CNTP_CVAL_EL0",
-        cntp_ctl_el0 = "CNTP_CTL_EL0",
-        cntv_cval_el0 = "CNTV_CVAL_EL0",
-        cntv_ctl_el0 = "CNTV_CTL_EL0",
-    }
-}
+use super::{Feature, Features, SpmcMode};
 
 /// Saves the normal world's timers.
 #[inline(always)]

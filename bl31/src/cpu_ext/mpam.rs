@@ -15,7 +15,6 @@ const MPAMEN: Control = Control::enable(Mpam3, 1 << 63).normal_only().told_as(0)
 const TRAPLOWER: Control = Control::trap(Mpam3, 1 << 62).normal_only();
 
 sysregs! {
-    MPAM3_EL3 = "S3_6_C10_C5_0": read unsafe write;
     MPAM0_EL1 = "S3_0_C10_C5_1": read write;
     MPAM2_EL2 = "S3_4_C10_C5_0": read write;
     MPAM1_EL1 = "S3_0_C10_C5_0": read write;

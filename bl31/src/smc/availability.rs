@@ -4,8 +4,8 @@
 //! A set bit means "may be used", also where the bit itself traps. The bits are those of the controls
 //! that the extensions declare ([`crate::cpu_ext`]): there is no list here that could forget one.
 
-use crate::context::el3::{self, Register};
-use crate::context::{Policy, World};
+use crate::context::el3::Register;
+use crate::context::{Policy, World, opening};
 
 /// The function. SMC64 only, its answer has 64 bits.
 pub const FEATURE_AVAILABILITY: u32 = 0xc000_0003;
@@ -31,7 +31,7 @@ pub fn available(register: u64, policy: &Policy, world: World) -> Option<u64> {
         _ => return None,
     };
     let sel2 = policy.mode().el2();
-    Some(el3::available(register, policy.features(), sel2, world))
+    Some(opening::available(register, policy.features(), sel2, world))
 }
 
 #[cfg(test)]

@@ -1,0 +1,69 @@
+//! The list of all extensions: a line for each file in this folder.
+//!
+//! Names alone. What is made of them is in [`super`] and wherever [`every_extension!`] is used.
+
+/// All extensions: `file: DECLARATION, …;`, handed to a macro behind its own arguments.
+///
+/// First those with registers to switch, the frequent ones before the rare: a bank keeps its registers
+/// in this order, and a switch looks at the lower half of [`Features`] only (a test says where a line is
+/// too far down).
+macro_rules! every_extension {
+    ($with:ident! $arguments:tt) => {
+        $crate::cpu_ext::list::and_made_up! {
+            $with $arguments
+            sel2: EL2, SEL2;
+            ras: RAS, RAS_RECORDS, RAS_NO_RECORDS, IESB;
+            pauth: PAUTH;
+            sme: TPIDR2, SME, SME2, SME_FA64;
+            aarch32: AA32_EL1, SPSR_AA32;
+            vhe: VHE;
+            fgt: FGT, FGT2;
+            hcx: HCX;
+            ecv: ECV;
+            nv2: NV2;
+            csv2: CSV2_2;
+            sve: SVE, EAGER_FP;
+            gic: GIC, LR0_3, LR4_7, LR8_11, LR12_15, APR1, APR2_3;
+            impdef: IMPDEF_EL1, IMPDEF_EL2;
+            mte: MTE;
+            trf: TRF;
+            amu: HAFGRTR, AMU, AMU_V1P1;
+            tcr2: TCR2;
+            pie: S1PIE, S1POE, S2PIE, S2POE;
+            sctlr2: SCTLR2;
+            gcs: GCS;
+            the: THE;
+            aie: AIE;
+            pfar: PFAR;
+            ls64: LS64_ACCDATA, LS64;
+            step2: STEP2;
+            mpam: MPAM, MPAM_EL2;
+            fpmr: FPMR;
+            d128: D128;
+            pmu: PMU, PMU_DP, EBEP;
+            trace: TRACE, TRBE;
+            spe: SPE, SPE_EL2;
+            brbe: BRBE, BRBE_EL2;
+            debug: DEBUG, DEBUG_V8P9;
+            hdbss: HDBSS, HACDBS;
+            srmask: SRMASK;
+            pstate: MOPS, PAN, NMI, RNG, RNG_TRAP, TWED, DIT;
+        }
+    };
+}
+pub(crate) use every_extension;
+
+/// In the image, the list is the list.
+#[cfg(not(test))]
+macro_rules! and_made_up {
+    ($with:ident $arguments:tt $($list:tt)+) => { $with! { $arguments $($list)+ } };
+}
+
+/// In tests one more is in it, which no CPU has: what one file and one line do must be enough.
+#[cfg(test)]
+macro_rules! and_made_up {
+    ($with:ident $arguments:tt $($list:tt)+) => {
+        $with! { $arguments $($list)+ made_up: MADE_UP; }
+    };
+}
+pub(crate) use and_made_up;
