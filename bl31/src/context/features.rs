@@ -1,4 +1,4 @@
-//! What a CPU can have: the ID registers that tell, and the set of features. [`super::detect`] reads and decides.
+//! What a CPU can have: the ID registers that tell, and the set of features. `detect` reads and decides.
 
 use crate::cpu_ext::list::every_extension;
 

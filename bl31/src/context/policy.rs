@@ -1,5 +1,5 @@
 //! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
-//! and the SPMC's exception level, and then only read. [`super::switch`] does it.
+//! and the SPMC's exception level, and then only read. `switch` does it.
 
 use super::{Feature, Features};
 use core::fmt;

@@ -5,7 +5,7 @@
 /// All extensions: `file: DECLARATION, …;`, handed to a macro behind its own arguments.
 ///
 /// First those with registers to switch, the frequent ones before the rare: a bank keeps its registers
-/// in this order, and a switch looks at the lower half of [`Features`] only (a test says where a line is
+/// in this order, and a switch looks at the lower half of `Features` only (a test says where a line is
 /// too far down).
 macro_rules! every_extension {
     ($with:ident! $arguments:tt) => {
