@@ -14,7 +14,7 @@ use crate::flow::SpmcEvent;
 use crate::hw::console;
 use crate::hw::shared_ram::SharedRam;
 use crate::hw::{cpu, entry, gic, pen};
-use crate::messages::{error, info};
+use crate::messages::{error, info, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::system::{self, System};
@@ -40,7 +40,17 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     console::init();
     cpu::set_counter_frequency();
     Plat::protect_memory();
-    info!("Janus {} on {}", env!("CARGO_PKG_VERSION"), Plat::NAME);
+    match Plat::identify() {
+        Ok(machine) => info!("Janus {} on {machine}", env!("CARGO_PKG_VERSION")),
+        Err(wrong) => {
+            let (register, value) = (wrong.register, wrong.value);
+            error!(
+                "this machine's {register} is {value:#x}: the image is for {}",
+                wrong.wanted
+            );
+            stop();
+        }
+    }
 
     let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
         error!("BL2's parameters cannot be used: {fault}");
@@ -92,6 +102,9 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     // former reference with it.
     let core = unsafe { core_data::take(index) };
     cpu::set_counter_frequency();
+    if Plat::power_down_failed(index) {
+        warning!("core {index}: it kept its power in a power-down: something ended its WFI");
+    }
     let Some(arrival) = PSCI.arrive(index) else {
         power::stay_off(core)
     };

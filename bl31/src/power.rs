@@ -42,6 +42,10 @@ impl PsciPlatform for Power {
         Plat::NORMAL_RAM
     }
 
+    fn has_power(&self, core: usize, level: usize) -> Option<bool> {
+        Plat::has_power(core, level)
+    }
+
     fn frequency(&self) -> u64 {
         cpu::counter_frequency()
     }

@@ -17,7 +17,7 @@ mod power;
 pub use janus_psci::{Composite, PowerTable, Reset};
 pub use platform::{
     El3, FarVectors, GicHints, Group0, MemoryMap, Next, NoPower, Owner, Platform, Service, SocId,
-    Stop, Unfit, wait_for_interrupt,
+    Stop, Unfit, WrongMachine, wait_for_interrupt,
 };
 pub use power::{GicPower, Power, PowerDown};
 

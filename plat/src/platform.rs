@@ -132,9 +132,20 @@ pub struct GicHints {
     pub security: &'static str,
 }
 
-/// The power controller does not know or does not obey: PSCI's INTERNAL_FAILURE for the caller of CPU_ON.
+/// Why a core cannot be turned on, for the console: the caller of CPU_ON gets INTERNAL_FAILURE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoPower;
+pub struct NoPower(pub &'static str);
+
+/// The machine is none that the image can run on: what was found, and what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongMachine {
+    /// The register that says so.
+    pub register: &'static str,
+    /// Its value.
+    pub value: u32,
+    /// Which machines the image is for.
+    pub wanted: &'static str,
+}
 
 /// The environment of a hook is one of two:
 ///
@@ -166,8 +177,8 @@ pub trait Platform {
     /// EL3's logical partitions (DEN0077A): code of the platform that talks to secure partitions.
     const PARTITIONS: &'static [&'static dyn LogicalPartition];
 
-    /// Which SoC this is; None where it has no such number, as a virtual machine.
-    const SOC_ID: Option<SocId>;
+    /// Whether [`Platform::soc_id`] says which SoC this is. A virtual machine has no such number.
+    const HAS_SOC_ID: bool = false;
 
     /// The handlers of the platform's own Group 0 interrupts.
     const GROUP0: &'static [Group0] = &[];
@@ -183,6 +194,23 @@ pub trait Platform {
 
     /// What PSCI can do here, and what is lost with the power that it takes.
     const POWER: Power;
+
+    /// Which SoC this is.
+    fn soc_id() -> SocId {
+        SocId {
+            version: 0,
+            revision: 0,
+        }
+    }
+
+    /// What machine this is, for the boot line. First thing after the console stands; usual environment.
+    ///
+    /// # Errors
+    ///
+    /// None that the image can run on: the boot says so and stops.
+    fn identify() -> Result<&'static str, WrongMachine> {
+        Ok(Self::NAME)
+    }
 
     /// The power domain of core `index` at `level` (1 and up): equal for the cores of one domain.
     fn domain(index: usize, level: usize) -> usize;
@@ -213,7 +241,7 @@ pub trait Platform {
     /// [`NoPower`]: the core stays off, and the caller of CPU_ON is told.
     fn power_on(index: usize) -> Result<(), NoPower> {
         let _ = index;
-        Err(NoPower)
+        Err(NoPower("the platform has no power control"))
     }
 
     /// Core `index`, which calls this, turns off; `target` says which domains above it do so too, for it is
@@ -247,6 +275,20 @@ pub trait Platform {
     fn power_down(index: usize, target: &Composite) {
         let _ = (index, target);
         wait_for_interrupt();
+    }
+
+    /// Whether the last [`Platform::power_down`] of core `index` returned: asked on that core when it is
+    /// back, once, for a message. Usual environment.
+    fn power_down_failed(index: usize) -> bool {
+        let _ = index;
+        false
+    }
+
+    /// Whether core `index` (level 0) or its domain at `level` has power, as the hardware says; None: what
+    /// the power domain tree says is so at once. For NODE_HW_STATE; usual environment.
+    fn has_power(index: usize, level: usize) -> Option<bool> {
+        let _ = (index, level);
+        None
     }
 
     /// Whether there is something for [`Platform::reset`] to do.

@@ -19,6 +19,8 @@ const AFFINITY_STATE: u32 = 0b11;
 
 /// With ON_PENDING: CPU_ON is still writing the entry point.
 const CLAIMED: u32 = 1 << 2;
+/// With ON_PENDING: the core has come, and is on its way into the normal world.
+const ARRIVED: u32 = 1 << 5;
 /// With ON: in a power-down suspend.
 const SUSPENDED: u32 = 1 << 3;
 /// With SUSPENDED: by SYSTEM_SUSPEND.
@@ -109,22 +111,32 @@ impl<const CORES: usize> Cores<CORES> {
         Ok(())
     }
 
-    /// The claimed core could not be started.
-    pub(crate) fn turn_on_failed(&self, core: usize) {
-        if let Some(core) = self.cores.get(core)
-            && core
-                .word
-                .compare_exchange(ON_PENDING, OFF, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-        {
+    /// The claimed core could not be started, and is off again. False if it has come all the same: it was
+    /// still going off, and its power-down did not happen.
+    pub(crate) fn turn_on_failed(&self, core: usize) -> bool {
+        let Some(core) = self.cores.get(core) else {
+            return true;
+        };
+        let failed = core
+            .word
+            .compare_exchange(ON_PENDING, OFF, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if failed {
             self.not_off.fetch_sub(1, Ordering::SeqCst);
         }
+        failed
     }
 
     /// Where the core that arrives at EL3 goes on. `None` if nobody sent it.
     pub(crate) fn arrive(&self, core: usize) -> Option<Arrival> {
         let core = self.cores.get(core)?;
-        let reason = match core.word.load(Ordering::Acquire) {
+        let come = core.word.compare_exchange(
+            ON_PENDING,
+            ON_PENDING | ARRIVED,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        let reason = match come.unwrap_or_else(|word| word) {
             ON_PENDING => ArrivalReason::CpuOn,
             word if word == ON | SUSPENDED => ArrivalReason::CpuSuspend,
             word if word == ON | SUSPENDED | SYSTEM => ArrivalReason::SystemSuspend,

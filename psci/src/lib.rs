@@ -120,6 +120,7 @@ pub use smccc::psci;
 use cores::Cores;
 use functions::Functions;
 use janus_arm::{AFFINITY_MASK, SMC64};
+use smccc::psci::PowerState as HwState;
 use smccc::psci::error::SUCCESS;
 use smccc::psci::*;
 use sync::{AtomicBool, AtomicUsize, Lock, Ordering};
@@ -439,7 +440,13 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         if level >= platform::LEVELS {
             return Err(Error::InvalidParameters);
         }
+        let power = self.platform.has_power(core, level);
         let state = self.tree.lock().hw_state(&self.platform, core, level);
+        let state = match (power, state) {
+            (Some(false), _) => HwState::HwOff,
+            (Some(true), HwState::HwOff) => HwState::HwOn,
+            _ => state,
+        };
         Ok(Decision::Return(state as i64))
     }
 
@@ -494,10 +501,14 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     }
 
     /// Takes a CPU_ON back that the platform could not carry out: `core` is off again. Returns what the
-    /// caller gets, INTERNAL_FAILURE.
+    /// caller gets: INTERNAL_FAILURE; or SUCCESS, with nothing taken back, if the core has arrived all the
+    /// same, because it never went off.
     pub fn turn_on_failed(&self, core: usize) -> i64 {
-        self.cores.turn_on_failed(core);
-        Error::InternalFailure.into()
+        if self.cores.turn_on_failed(core) {
+            Error::InternalFailure.into()
+        } else {
+            SUCCESS.into()
+        }
     }
 
     /// Returns where `core`, which has just arrived at EL3, goes on. `None`: no call asked for it.

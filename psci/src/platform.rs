@@ -81,7 +81,7 @@ pub struct PowerTable {
     pub os_initiated: bool,
     /// CPU_FREEZE is supported.
     pub freeze: bool,
-    /// NODE_HW_STATE is supported: the hardware does at once what the power domain tree says.
+    /// NODE_HW_STATE is supported: by [`PsciPlatform::has_power`].
     pub node_hw_state: bool,
     /// STAT_RESIDENCY and STAT_COUNT are supported.
     pub statistics: bool,
@@ -143,6 +143,13 @@ pub trait PsciPlatform {
     /// The power domain of `core` at `level` (1 and up). Any numbers that are equal exactly for
     /// the cores of one domain.
     fn domain(&self, core: usize, level: usize) -> usize;
+
+    /// Whether `core`'s node at `level` has power, as the hardware says: for NODE_HW_STATE. `None`: the
+    /// hardware does at once what the power domain tree says.
+    fn has_power(&self, core: usize, level: usize) -> Option<bool> {
+        let _ = (core, level);
+        None
+    }
 
     /// The memory of the normal world: an entry point outside it is INVALID_ADDRESS.
     fn memory(&self) -> &[Range<u64>];

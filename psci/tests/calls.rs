@@ -211,6 +211,24 @@ fn a_release_that_fails_leaves_the_core_off() {
     bring_up(&psci, 1);
 }
 
+/// Its power-down did not happen, and it found the CPU_ON: the platform gives up on a core that runs.
+#[test]
+fn a_core_that_has_come_is_not_taken_back() {
+    let psci = booted();
+    assert!(matches!(
+        psci.call(0, PSCI_CPU_ON_64, [1, ENTRY, 0]),
+        Decision::TurnOn { .. }
+    ));
+    assert!(psci.arrive(1).is_some());
+    assert_eq!(psci.turn_on_failed(1), 0);
+    assert_eq!(affinity_info(&psci, 1), 2);
+    assert_eq!(psci.arrive(1), None);
+    psci.wake(1, 0, |_| {});
+    psci.started(1);
+    assert_eq!(affinity_info(&psci, 1), 0);
+    assert_eq!(psci.cores_on(), 2);
+}
+
 #[test]
 fn a_core_goes_off() {
     let psci = booted();

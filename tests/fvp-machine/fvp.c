@@ -57,6 +57,7 @@ typedef enum { REVC, BASE, FOUNDATION } Variant;
 typedef struct {
     bool on;
     bool pending_off;                   /* PPOFFR written: off at the next WFI */
+    bool stays;                         /* with flaky=on: this time not */
     bool pending_cluster_off;           /* PCOFFR written: the cluster too, once all of it is off */
     bool wake;                          /* PWKUPR.WEN: the GIC may turn it on */
     uint8_t why;                        /* PSYSR.WK, below */
@@ -87,8 +88,8 @@ struct FvpMachineState {
 
     /* Machine properties; README.md says what they are for. */
     char *variant_name, *startup;
-    bool mt, tzc_on, strict;
-    int64_t sys_id_override;
+    bool mt, tzc_on, strict, flaky, deep;
+    int64_t late_sys_id, unknown_core;
 
     Variant variant;
     MemoryRegion secure;                /* what the secure world sees */
@@ -100,6 +101,7 @@ struct FvpMachineState {
 
     Core core[MAX_CPUS];
     bool cluster_on[CLUSTERS];
+    unsigned offs;                      /* power-offs that were to happen, with flaky=on */
     uint32_t psysr_id;
 
     bool snooped[CLUSTERS];             /* the interconnect's port of this cluster is open */
@@ -142,7 +144,7 @@ static int core_by_affinity(FvpMachineState *s, uint32_t id)
 {
     for (int n = 0; n < MACHINE(s)->smp.cpus; n++) {
         if ((affinity(s, n) & 0xffffff) == (id & 0xffffff)) {
-            return n;
+            return n == s->unknown_core ? -1 : n;
         }
     }
     return -1;
@@ -252,6 +254,8 @@ static void set_pending_cluster_off(FvpMachineState *s, int cluster, bool pendin
     }
 }
 
+static void tzc_reset(FvpMachineState *s);
+
 static void core_on(FvpMachineState *s, int n, uint8_t why)
 {
     Core *c = &s->core[n];
@@ -280,6 +284,9 @@ static void core_off(FvpMachineState *s, int n)
         if (s->variant != FOUNDATION && s->snooped[cluster]) {
             fault(s, "cluster %d loses power, and the interconnect still snoops it", cluster);
         }
+        if (s->deep && !cluster_busy(s, 1 - cluster)) {
+            tzc_reset(s);
+        }
     }
     async_run_on_cpu(qemu_get_cpu(n), lose_power, RUN_ON_CPU_NULL);
 }
@@ -295,6 +302,12 @@ static bool wake_request(FvpMachineState *s, int n)
     return redistributor->gicr_waker & 2 && redistributor->hppi.prio != 0xff;
 }
 
+/* A WFI ends, though no interrupt is there. On the core's own thread. */
+static void end_wfi(CPUState *cs, run_on_cpu_data data)
+{
+    cs->halted = 0;
+}
+
 /* A core with a pending "off" loses power once it waits in a WFI. */
 static void poll_cores(void *opaque)
 {
@@ -305,7 +318,12 @@ static void poll_cores(void *opaque)
         Core *c = &s->core[n];
 
         if (c->on && c->pending_off && qemu_get_cpu(n)->halted) {
-            core_off(s, n);
+            if (s->flaky && !c->stays && s->offs++ % 3 == 0) {
+                c->stays = true;
+                async_run_on_cpu(qemu_get_cpu(n), end_wfi, RUN_ON_CPU_NULL);
+            } else if (!c->stays) {
+                core_off(s, n);
+            }
         } else if (!c->on && c->wake && wake_request(s, n)) {
             core_on(s, n, WHY_GIC);
         }
@@ -361,6 +379,7 @@ static void pwrc_write(void *opaque, hwaddr offset, uint64_t value, unsigned siz
             fault(s, "core %d turns off core %d", current_cpu->cpu_index, n);
         }
         c->pending_off = true;
+        c->stays = false;
         break;
     case PPONR:                         /* takes back a pending "off" of a core that is on */
         if (c->on) {
@@ -457,12 +476,14 @@ static uint64_t ticks(uint32_t hz)
     return muldiv64(qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL), hz, NANOSECONDS_PER_SECOND);
 }
 
+static bool tzc_is_open(FvpMachineState *s);
+
 static uint64_t sysreg_read(void *opaque, hwaddr offset, unsigned size)
 {
     FvpMachineState *s = opaque;
 
     switch (offset) {
-    case SYS_ID:      return s->sys_id;
+    case SYS_ID:      return tzc_is_open(s) && s->late_sys_id >= 0 ? s->late_sys_id : s->sys_id;
     case SYS_LED:     return s->led;
     case SYS_100HZ:   return ticks(100);
     case SYS_FLAGS:   return s->flags;
@@ -536,7 +557,7 @@ enum { TZC_BASE, TZC_BASE_HIGH, TZC_TOP, TZC_TOP_HIGH, TZC_ATTRIBUTES, TZC_ID_AC
 static void tzc_apply(FvpMachineState *s)
 {
     bool works = s->tzc_on && !s->loading && s->variant != FOUNDATION;
-    bool open = s->tzc[TZC_GATE_KEEPER / 4] >> 16 & 1;
+    bool open = tzc_is_open(s);
 
     memory_region_transaction_begin();
     for (int b = 0; b < 2; b++) {
@@ -574,6 +595,19 @@ static void tzc_apply(FvpMachineState *s)
         }
     }
     memory_region_transaction_commit();
+}
+
+static bool tzc_is_open(FvpMachineState *s)
+{
+    return s->tzc[TZC_GATE_KEEPER / 4] >> 16 & 1;
+}
+
+static void tzc_reset(FvpMachineState *s)
+{
+    memset(s->tzc, 0, sizeof(s->tzc));
+    /* Region 0: open to secure accesses, once the gates are. */
+    s->tzc[TZC_REGIONS / 4 + TZC_ATTRIBUTES] = 0xc0000000;
+    tzc_apply(s);
 }
 
 /* `-device loader` fills DRAM at reset, when the TZC is still closed: it works from then on. */
@@ -963,11 +997,8 @@ static void fvp_reset(void *opaque)
             core_on(s, n, WHY_COLD);
         }
     }
-    memset(s->tzc, 0, sizeof(s->tzc));
-    /* Region 0: open to secure accesses, once the gates are. */
-    s->tzc[TZC_REGIONS / 4 + TZC_ATTRIBUTES] = 0xc0000000;
     s->loading = true;
-    tzc_apply(s);
+    tzc_reset(s);
     timer_mod(s->loaded, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + 1);
     s->cntcr = s->cntfrq = s->cntnsar = s->flags = s->cfgstat = 0;
     for (int i = 0; i < 2; i++) {
@@ -991,7 +1022,7 @@ static void fvp_init(MachineState *machine)
             exit(1);
         }
     }
-    s->sys_id = s->sys_id_override < 0 ? sys_ids[s->variant] : s->sys_id_override;
+    s->sys_id = sys_ids[s->variant];
     s->poll = timer_new_ns(QEMU_CLOCK_VIRTUAL, poll_cores, s);
     s->loaded = timer_new_ns(QEMU_CLOCK_VIRTUAL, tzc_loaded, s);
 
@@ -1050,13 +1081,24 @@ STRING_PROPERTY(startup, startup)
 BOOL_PROPERTY(mt, mt)
 BOOL_PROPERTY(tzc, tzc_on)
 BOOL_PROPERTY(strict, strict)
+BOOL_PROPERTY(flaky, flaky)
+BOOL_PROPERTY(deep, deep)
 
 static void set_sys_id(Object *o, Visitor *v, const char *name, void *opaque, Error **e)
 {
     uint32_t value;
 
     if (visit_type_uint32(v, name, &value, e)) {
-        FVP_MACHINE(o)->sys_id_override = value;
+        FVP_MACHINE(o)->late_sys_id = value;
+    }
+}
+
+static void set_unknown_core(Object *o, Visitor *v, const char *name, void *opaque, Error **e)
+{
+    uint32_t value;
+
+    if (visit_type_uint32(v, name, &value, e)) {
+        FVP_MACHINE(o)->unknown_core = value;
     }
 }
 
@@ -1067,7 +1109,7 @@ static void fvp_instance_init(Object *obj)
     s->variant_name = g_strdup("revc");
     s->startup = g_strdup("core0");
     s->mt = s->tzc_on = s->strict = true;
-    s->sys_id_override = -1;
+    s->late_sys_id = s->unknown_core = -1;
 }
 
 static void fvp_class_init(ObjectClass *oc, void *data)
@@ -1090,7 +1132,10 @@ static void fvp_class_init(ObjectClass *oc, void *data)
     object_class_property_add_bool(oc, "mt", get_mt, set_mt);
     object_class_property_add_bool(oc, "tzc", get_tzc, set_tzc);
     object_class_property_add_bool(oc, "strict", get_strict, set_strict);
+    object_class_property_add_bool(oc, "flaky", get_flaky, set_flaky);
+    object_class_property_add_bool(oc, "deep", get_deep, set_deep);
     object_class_property_add(oc, "sys-id", "uint32", NULL, set_sys_id, NULL, NULL);
+    object_class_property_add(oc, "unknown-core", "uint32", NULL, set_unknown_core, NULL, NULL);
 }
 
 static const TypeInfo fvp_info = {

@@ -36,7 +36,7 @@ impl Service for Arch {
 /// The function of this service that has this ID, if there is one.
 #[inline(always)]
 fn find(function: u32) -> Option<Function> {
-    arch::find(function, Plat::SOC_ID.is_some(), || workaround(function))
+    arch::find(function, Plat::HAS_SOC_ID, || workaround(function))
 }
 
 /// SMCCC_ARCH_FEATURES: 0 for a function of this service that exists. Of a workaround it tells
@@ -81,10 +81,10 @@ fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
 
 /// SMCCC_ARCH_SOC_ID: 0 asks for the version, 1 for the revision. No platform has a name (2).
 fn soc_id(kind: u32) -> u64 {
-    match (Plat::SOC_ID, kind) {
-        (None, _) => NOT_SUPPORTED,
-        (Some(soc), 0) => soc.version.into(),
-        (Some(soc), 1) => soc.revision.into(),
+    match kind {
+        _ if !Plat::HAS_SOC_ID => NOT_SUPPORTED,
+        0 => Plat::soc_id().version.into(),
+        1 => Plat::soc_id().revision.into(),
         _ => INVALID_PARAMETER,
     }
 }

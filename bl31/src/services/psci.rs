@@ -43,8 +43,8 @@ fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> 
         Decision::Return(x0) => x0,
         Decision::TurnOn { core: target, .. } => match power::turn_on(core.system, target) {
             Ok(()) => 0,
-            Err(NoPower) => {
-                warning!("core {target}: the platform cannot turn it on");
+            Err(NoPower(why)) => {
+                warning!("core {target}: the platform cannot turn it on: {why}");
                 PSCI.turn_on_failed(target)
             }
         },

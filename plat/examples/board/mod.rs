@@ -134,10 +134,13 @@ impl Platform for Board {
         }],
     };
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
-    const SOC_ID: Option<SocId> = Some(SocId {
-        version: 0x043b_0001,
-        revision: 0,
-    });
+    const HAS_SOC_ID: bool = true;
+    fn soc_id() -> SocId {
+        SocId {
+            version: 0x043b_0001,
+            revision: 0,
+        }
+    }
     const GROUP0: &'static [Group0] = &[Group0 {
         intid: BUTTON,
         handle: button,
@@ -201,7 +204,7 @@ impl Platform for Board {
     fn power_on(index: usize) -> Result<(), NoPower> {
         // It may still be on its way off.
         if !wait_for(power_register(index, power::STATUS), 1, 0) {
-            return Err(NoPower);
+            return Err(NoPower("its last power-off did not happen"));
         }
         write(power_register(index, power::COMMAND), 1);
         Ok(())

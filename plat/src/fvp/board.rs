@@ -1,8 +1,7 @@
 //! Which FVP this is, and turning it off: the system registers of the motherboard.
 
 use super::{read, write};
-use crate::Stop;
-use core::fmt;
+use crate::{SocId, Stop, WrongMachine};
 
 const SYS_ID: usize = 0x1c01_0000;
 const SYS_CFGCTRL: usize = 0x1c01_00a4;
@@ -22,20 +21,6 @@ pub enum Variant {
     Foundation,
 }
 
-/// A SYS_ID of no FVP that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownBoard(pub u32);
-
-impl fmt::Display for UnknownBoard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "this is no FVP that is known (SYS_ID {:#x}): this image is for the Base and Foundation FVPs with a GICv3",
-            self.0
-        )
-    }
-}
-
 impl Variant {
     /// The variant that a SYS_ID names: revision in bits 31:28, board in 27:16, the memory map (with a
     /// GICv3) in 15:12, and that it is a model in 11:8.
@@ -43,7 +28,7 @@ impl Variant {
     /// # Errors
     ///
     /// It is another board, or one with a GIC of the older memory map.
-    pub const fn of(sys_id: u32) -> Result<Self, UnknownBoard> {
+    pub const fn of(sys_id: u32) -> Result<Self, WrongMachine> {
         const BASE: u32 = 0x020;
         const FOUNDATION: u32 = 0x010;
         const REV_C: u32 = 2;
@@ -53,7 +38,11 @@ impl Variant {
             (BASE, 1, 1) if revision >= REV_C => Ok(Self::RevC),
             (BASE, 1, 1) => Ok(Self::Base),
             (FOUNDATION, 1, 1) => Ok(Self::Foundation),
-            _ => Err(UnknownBoard(sys_id)),
+            _ => Err(WrongMachine {
+                register: "SYS_ID",
+                value: sys_id,
+                wanted: "Arm's Base and Foundation FVPs with the memory map of a GICv3",
+            }),
         }
     }
 
@@ -62,13 +51,30 @@ impl Variant {
     /// # Errors
     ///
     /// As [`Variant::of`].
-    pub fn here() -> Result<Self, UnknownBoard> {
+    pub fn here() -> Result<Self, WrongMachine> {
         Self::of(read(SYS_ID))
+    }
+
+    /// Its name, for the boot line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RevC => "FVP Base RevC",
+            Self::Base => "FVP Base",
+            Self::Foundation => "Foundation FVP",
+        }
     }
 
     /// Whether a TZC-400 keeps the worlds' DRAM apart.
     pub const fn has_tzc(self) -> bool {
         !matches!(self, Self::Foundation)
+    }
+}
+
+/// Arm's JEP-106 code, and a number of the FVP's; the board's revision.
+pub fn soc_id() -> SocId {
+    SocId {
+        version: 0x043b_0000,
+        revision: read(SYS_ID) >> 28,
     }
 }
 
@@ -98,7 +104,7 @@ mod tests {
         }
         // Juno; the older memory map; no model; nothing there.
         for sys_id in [0x0252_1100, 0x2020_0100, 0x2020_1000, 0, u32::MAX] {
-            assert_eq!(Variant::of(sys_id), Err(UnknownBoard(sys_id)));
+            assert_eq!(Variant::of(sys_id).map_err(|wrong| wrong.value), Err(sys_id));
         }
     }
 }

@@ -33,6 +33,7 @@ pub fn init() {
     let me = super::Fvp::core_index(super::this_core());
     for index in 0..CLUSTERS * CLUSTER {
         mailbox::set_present(index, Some(index) == me);
+        mailbox::set_stayed(index, false);
     }
     for cluster in 0..CLUSTERS {
         mailbox::set_state(cluster, IN);

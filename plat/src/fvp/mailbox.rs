@@ -14,10 +14,16 @@ pub const PAGE: Range<usize> = 0x0400_0000..0x0400_1000;
 const ENTRY: usize = PAGE.start;
 /// A word a core: whether it takes part in its cluster.
 const PRESENT: usize = PAGE.start + 0x100;
+/// A word a core: whether its last power-down did not happen.
+const STAYED: usize = PAGE.start + 0x140;
 /// A word a cluster: a [`super::cluster`] state.
 const STATE: usize = PAGE.start + 0x180;
 
-const _: () = assert!(PRESENT + 4 * CLUSTERS * CLUSTER <= STATE && STATE + 4 * CLUSTERS <= PAGE.end);
+const _: () = assert!(
+    PRESENT + 4 * CLUSTERS * CLUSTER <= STAYED
+        && STAYED + 4 * CLUSTERS * CLUSTER <= STATE
+        && STATE + 4 * CLUSTERS <= PAGE.end
+);
 
 /// The address of word `index` from `base` on; never outside the page.
 const fn word(base: usize, index: usize) -> usize {
@@ -40,6 +46,21 @@ pub fn set_present(index: usize, present: bool) {
 /// Whether core `index` takes part in its cluster.
 pub fn is_present(index: usize) -> bool {
     read(word(PRESENT, index)) != 0
+}
+
+/// Notes whether the last power-down of core `index` did not happen.
+pub fn set_stayed(index: usize, stayed: bool) {
+    write(word(STAYED, index), stayed.into());
+    barrier();
+}
+
+/// Whether the last power-down of core `index` did not happen; it counts as known now.
+pub fn take_stayed(index: usize) -> bool {
+    let stayed = read(word(STAYED, index)) != 0;
+    if stayed {
+        set_stayed(index, false);
+    }
+    stayed
 }
 
 /// Sets the state of a cluster; seen before anything that comes later.

@@ -16,7 +16,7 @@ mod timers;
 mod tzc;
 
 use crate::{
-    Composite, FarVectors, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown, PowerTable, SocId, Stop,
+    Composite, FarVectors, GicHints, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown, PowerTable, SocId, Stop, WrongMachine,
 };
 use core::ops::Range;
 use core::ptr;
@@ -139,7 +139,19 @@ impl Platform for Fvp {
         secure: SECURE_INTERRUPTS,
     };
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
-    const SOC_ID: Option<SocId> = None;
+    const GIC_HINTS: GicHints = GicHints {
+        version: " (FVP: -C gicv3.gicv2-only=0; Foundation: --gicv3)",
+        security: "",
+    };
+    const HAS_SOC_ID: bool = true;
+
+    fn soc_id() -> SocId {
+        board::soc_id()
+    }
+
+    fn identify() -> Result<&'static str, WrongMachine> {
+        board::Variant::here().map(board::Variant::name)
+    }
 
     const POWER: Power = Power {
         psci: PowerTable {
@@ -183,14 +195,9 @@ impl Platform for Fvp {
     }
 
     fn set_warm_entry(entry: usize, _: fn(usize, usize)) {
-        match board::Variant::here() {
-            Ok(variant) => {
-                timers::init();
-                if variant == board::Variant::RevC && !smmu::init() {
-                    log::warn!("the SMMU does not answer: what it lets through is not known");
-                }
-            }
-            Err(unknown) => log::error!("{unknown}"),
+        timers::init();
+        if board::Variant::here() == Ok(board::Variant::RevC) && !smmu::init() {
+            log::warn!("the SMMU does not answer: what it lets through is not known");
         }
         mailbox::init(entry as u64);
         cluster::init();
@@ -220,8 +227,21 @@ impl Platform for Fvp {
         cluster::leave(index, mpidr, target.levels[1] == DOWN);
         power::off(mpidr);
         crate::wait_for_interrupt();
-        // An interrupt was pending: no power is lost, now or at a later WFI.
+        // Something ended the WFI: no power is lost, now or at a later one.
         power::stay_on(mpidr);
+        mailbox::set_stayed(index, true);
+    }
+
+    fn power_down_failed(index: usize) -> bool {
+        mailbox::take_stayed(index)
+    }
+
+    fn has_power(index: usize, level: usize) -> Option<bool> {
+        match level {
+            0 => power::is_on(Self::mpidr(index)),
+            1 => power::cluster_is_on(Self::mpidr(index)),
+            _ => None,
+        }
     }
 
     const HAS_RESET: bool = true;

@@ -2,7 +2,7 @@
 //!
 //! Each command is one write, with the affinity fields of a core. Only its status takes two accesses.
 
-use super::{barrier, read, wait_until, write};
+use super::{barrier, read, thread_shift, wait_until, write};
 use crate::NoPower;
 use spin::Mutex;
 
@@ -16,9 +16,12 @@ const PCOFFR: usize = BASE + 0x8;
 /// Whether the GIC may turn a core on.
 const PWKUPR: usize = BASE + 0xc;
 const WEN: u32 = 1 << 31;
-/// The status of the core whose affinity was written: bit 29, it is on.
+/// The status of the core whose affinity was written: bit 29, it is on. Bits 31 and 30 are the levels of
+/// affinity above it; with MPIDR_EL1.MT level 2 is the cluster, else level 1.
 const PSYSR: usize = BASE + 0x10;
 const CORE_ON: u32 = 1 << 29;
+const LEVEL_1_ON: u32 = 1 << 30;
+const LEVEL_2_ON: u32 = 1 << 31;
 /// The status of a core that the controller does not know.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -45,6 +48,16 @@ pub fn is_on(mpidr: u64) -> Option<bool> {
     status(mpidr).map(|status| status & CORE_ON != 0)
 }
 
+/// Whether the cluster of a core has power; None if the controller does not know the core.
+pub fn cluster_is_on(mpidr: u64) -> Option<bool> {
+    let cluster = if thread_shift() != 0 {
+        LEVEL_2_ON
+    } else {
+        LEVEL_1_ON
+    };
+    status(mpidr).map(|status| status & cluster != 0)
+}
+
 /// Gives a core its power, once it has really lost it: turned on before, it would take back its own
 /// power-off and wait in its last WFI for ever.
 ///
@@ -60,8 +73,13 @@ pub fn on(mpidr: u64) -> Result<(), NoPower> {
             true
         }
     });
-    if !off || !known {
-        return Err(NoPower);
+    if !known {
+        return Err(NoPower("the power controller does not know it"));
+    }
+    if !off {
+        return Err(NoPower(
+            "it has power already (a model must start with core 0 alone: pctl.startup=0.0.0.0)",
+        ));
     }
     barrier();
     write(PPONR, id(mpidr));

@@ -2,7 +2,7 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, SocId, Stop};
+use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Stop};
 #[cfg(feature = "lossy")]
 use crate::{Composite, GicPower, PowerDown};
 use core::ops::Range;
@@ -108,7 +108,6 @@ impl Platform for Qemu {
         secure: SECURE_INTERRUPTS,
     };
 
-    const SOC_ID: Option<SocId> = None;
     #[cfg(feature = "greeter")]
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[&crate::greeter::Greeter];
     #[cfg(not(feature = "greeter"))]

@@ -29,6 +29,8 @@ pub struct Machine {
     pub normal_ram: [bool; 3],
     /// Addresses at which the normal world cannot be entered: the SPMC, EL3, a device.
     pub not_normal: [u64; 3],
+    /// The register that says what board this is, on a machine with SMCCC_ARCH_SOC_ID.
+    pub sys_id: Option<usize>,
     /// The timer that ends a suspend in which the core has no power.
     pub wake_up: WakeUp,
     /// CPU_SUSPEND's power state for standby of the core, in the original format ([`extended`] is the
@@ -78,6 +80,7 @@ pub const HERE: Machine = Machine {
     devices_end: 0x1000_0000,
     normal_ram: [true, true, false],
     not_normal: [0x0e10_0000, 0x0e09_0000, 0x0900_0000],
+    sys_id: None,
     wake_up: WakeUp::OwnTimer,
     standby: 0x1,
     core_off: 0x1_0002,
@@ -100,6 +103,7 @@ pub const HERE: Machine = Machine {
     devices_end: 0x4000_0000,
     normal_ram: [false, true, true],
     not_normal: [0x0600_0000, 0x0400_3000, 0x1c09_0000],
+    sys_id: Some(0x1c01_0000),
     wake_up: WakeUp::Frame {
         base: 0x2a83_0000,
         intid: 58,

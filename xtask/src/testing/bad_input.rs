@@ -230,7 +230,7 @@ fn gicv2(bench: &Bench) -> Result<()> {
 }
 
 /// Boots `machine`: EL3 has to say `why`, and the normal world must not run.
-fn stops(bench: &Bench, name: &str, machine: &Machine, why: &str) -> Result<()> {
+pub(super) fn stops(bench: &Bench, name: &str, machine: &Machine, why: &str) -> Result<()> {
     let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
     let step = ui::step(name);
     let mut running = console::start(&bench.qemu, machine, &log, false, Limits::secs(60, 120))?;

@@ -116,6 +116,9 @@ const BOOTS: &[Boot] = &[
     Boot { name: "FVP, S-EL1, 1 core", spmc_el: 1, cpu: "max", smp: 1, config: &[], only: "", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL2, two clusters", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "psci/", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL1, two clusters", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "psci/", qemu: Which::Fvp("") },
+    Boot { name: "FVP, S-EL2, WFIs that end", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "psci/churn", qemu: Which::Fvp("flaky=on") },
+    Boot { name: "FVP, S-EL1, WFIs that end", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "psci/suspend", qemu: Which::Fvp("flaky=on") },
+    Boot { name: "FVP, S-EL1, TZC lost", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "psci/system-suspend", qemu: Which::Fvp("deep=on") },
     Boot { name: "FVP, older Base, S-EL1", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "psci/s", qemu: Which::Fvp("variant=base,mt=off") },
     Boot { name: "FVP, Foundation, S-EL1", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "psci/s", qemu: Which::Fvp("variant=foundation,mt=off") },
 ];

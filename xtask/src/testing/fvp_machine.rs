@@ -2,12 +2,34 @@
 //! and suspends them. What fails on the board with Janus alone is then Janus' fault.
 
 use super::boots::Bench;
-use super::{Context, Tally, payload};
+use super::{Context, Tally, bad_input, payload};
 use crate::cli::{Plat, Runtime};
+use crate::console::{self, Limits, Uart};
 use crate::qemu::Machine;
-use anyhow::{Result, ensure};
+use crate::{paths, ui};
+use anyhow::{Context as _, Result, ensure};
 
 const NAME: &str = "fvp/reference";
+
+/// A machine that is not as it must be, and what EL3 has to say of it.
+struct Bad {
+    /// The case.
+    name: &'static str,
+    /// Of our board.
+    property: &'static str,
+    /// On the console.
+    says: &'static str,
+    /// Whether the boot ends there.
+    ends: bool,
+}
+
+#[rustfmt::skip]
+const BAD: &[Bad] = &[
+    Bad { name: "fvp/sys-id-juno", property: "sys-id=0x02521100", says: "SYS_ID is 0x2521100: the image is for", ends: true },
+    Bad { name: "fvp/sys-id-gicv2-map", property: "sys-id=0x20200100", says: "SYS_ID is 0x20200100: the image is for", ends: true },
+    Bad { name: "fvp/all-powered", property: "startup=all", says: "it has power already (a model must start with core 0 alone", ends: false },
+    Bad { name: "fvp/unknown-core", property: "unknown-core=1", says: "cannot turn it on: the power controller does not know it", ends: false },
+];
 
 /// Runs the case if it is asked for.
 ///
@@ -24,7 +46,35 @@ pub fn run(context: &Context) -> Result<Tally> {
         };
         tally.case(NAME, reference(&Bench::new(&context, Plat::Fvp)?));
     }
+    if context.args.bl31 == Runtime::Janus && BAD.iter().any(|bad| context.wants(bad.name)) {
+        let bench = Bench::new(context, Plat::Fvp)?;
+        for bad in BAD.iter().filter(|bad| context.wants(bad.name)) {
+            tally.case(bad.name, bad.run(&bench));
+        }
+    }
     Ok(tally)
+}
+
+impl Bad {
+    fn run(&self, bench: &Bench) -> Result<()> {
+        let (options, images) = bench.images(1)?;
+        let machine = Machine {
+            properties: Some(self.property.to_owned()),
+            ..bench.machine(self.name, &options, &images, "psci/off-on", &[])?
+        };
+        if self.ends {
+            return bad_input::stops(bench, self.name, &machine, self.says);
+        }
+        let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
+        let step = ui::step(self.name);
+        let mut running =
+            console::start(&bench.qemu, &machine, &log, false, Limits::secs(60, 120))?;
+        running
+            .expect(Uart::Normal, self.says)
+            .with_context(|| format!("log: {}", log.display()))?;
+        step.done();
+        Ok(())
+    }
 }
 
 fn reference(bench: &Bench) -> Result<()> {

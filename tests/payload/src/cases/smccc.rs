@@ -3,6 +3,7 @@
 use crate::arch::smc;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::{cores, ffa, regs::Regs};
+use crate::machine;
 use crate::{ensure, ensure_eq, mrs};
 
 pub const CASES: &[Case] = &[
@@ -169,8 +170,22 @@ fn feature_availability() -> Outcome {
     Ok(())
 }
 
-/// A virtual machine is no SoC: the call says so, and ARCH_FEATURES as well.
+/// A machine that is an SoC says which one. A virtual machine is none: the call says so, and ARCH_FEATURES
+/// as well.
 fn soc_id() -> Outcome {
+    if let Some(sys_id) = machine::HERE.sys_id {
+        // SAFETY: a register of the machine's, mapped as a device, whose reading changes nothing.
+        let sys_id = unsafe { core::ptr::with_exposed_provenance::<u32>(sys_id).read_volatile() };
+        for function in [0x8000_0002, 0xc000_0002] {
+            let ask = |kind| ffa::call(function, &[kind]).function();
+            ensure_eq!(ask(0), 0x043b_0000, "ARCH_SOC_ID, its version");
+            ensure_eq!(ask(1), sys_id >> 28, "ARCH_SOC_ID, its revision");
+            ensure_eq!(ask(2), -3_i32 as u32, "ARCH_SOC_ID, type 2");
+        }
+        let got = ffa::call(ARCH_FEATURES, &[0x8000_0002]).function();
+        ensure_eq!(got, 0, "ARCH_FEATURES of ARCH_SOC_ID");
+        return Ok(());
+    }
     for kind in 0..3 {
         let got = ffa::call(0x8000_0002, &[kind]).function();
         ensure_eq!(got, NOT_SUPPORTED, "ARCH_SOC_ID, type {kind}");
