@@ -91,8 +91,9 @@ impl Power {
     #[inline(always)]
     pub fn lost_with(&self, composite: &Composite, level: usize) -> bool {
         self.suspend.lost()
-            && (level..LEVELS)
-                .any(|at| self.psci.state_type(at, composite.levels[at]) == StateType::PowerDown)
+            && (0..LEVELS).zip(&composite.levels).any(|(at, depth)| {
+                at >= level && self.psci.state_type(at, *depth) == StateType::PowerDown
+            })
     }
 
     /// Says what contradicts itself here.
