@@ -13,5 +13,14 @@ fn main() {
     fs::write(&path, script).expect("OUT_DIR is writable");
     println!("cargo:rerun-if-changed=image.ld");
     println!("cargo:rustc-link-arg-bin=bl31=-T{}", path.display());
-    println!("cargo:rustc-link-arg-bin=bl31=-zmax-page-size=4096");
+    // Position independent: what is left of absolute addresses is in `.relr.dyn`, for entry.S.
+    for arg in [
+        "-zmax-page-size=4096",
+        "-pie",
+        "--no-dynamic-linker",
+        "-znotext",
+        "--pack-dyn-relocs=relr",
+    ] {
+        println!("cargo:rustc-link-arg-bin=bl31={arg}");
+    }
 }

@@ -7,12 +7,12 @@
 //! Whatever is wrong with the SPMC or its manifest is said on the console, and the normal world boots
 //! without FF-A.
 
-use crate::boot_params::{self, BootParams, EntryPoint};
+use crate::boot_params::EntryPoint;
 use crate::context::{Policy, SpmcMode, SysRegs};
 use crate::core_data::{self, CoreData};
 use crate::flow::SpmcEvent;
+use crate::hand_over::{self, HandOver, Registers};
 use crate::hw::console;
-use crate::hw::shared_ram::SharedRam;
 use crate::hw::{cpu, entry, gic, pen};
 use crate::messages::{error, info, warning};
 use crate::normal_entry;
@@ -23,10 +23,10 @@ use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Spmd, World};
 
-/// The boot core in Rust, called by entry.S with BL2's x0.
+/// The boot core in Rust, called by entry.S with BL2's x0, x1 and x3.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn cold_main(parameters: u64, index: usize) -> ! {
-    let bl33 = set_up_system(parameters, index);
+pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> ! {
+    let bl33 = set_up_system(&Registers { x0, x1, x3 }, index);
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::take(index) };
     start(core, true, &bl33)
@@ -36,7 +36,7 @@ pub extern "C-unwind" fn cold_main(parameters: u64, index: usize) -> ! {
 /// share. Then it lets the other cores in, which park. Returns where the normal world begins. `index` is
 /// the boot core's. A call, so that what it keeps on the stack is gone when the worlds run.
 #[inline(never)]
-fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
+fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
     console::init();
     cpu::set_counter_frequency();
     Plat::protect_memory();
@@ -52,11 +52,8 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
         }
     }
 
-    let params = boot_params::parse(&SharedRam, parameters).unwrap_or_else(|fault| {
-        error!("BL2's parameters cannot be used: {fault}");
-        BootParams::default()
-    });
-    let Some(bl33) = params.bl33 else {
+    let HandOver { params, list } = hand_over::read(registers);
+    let Some(mut bl33) = params.bl33 else {
         error!("BL2 names no BL33: put a normal-world image into the FIP (fiptool --nt-fw)");
         stop();
     };
@@ -66,7 +63,7 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
         stop();
     }
 
-    let (spmd, spmc) = match spmc_image::find(params.bl32) {
+    let (spmd, spmc) = match spmc_image::find(params.bl32, list.as_ref()) {
         Ok((spmd, spmc)) => (spmd, Some(spmc)),
         Err(why) => {
             error!("no FF-A: {why}");
@@ -92,6 +89,9 @@ fn set_up_system(parameters: u64, index: usize) -> EntryPoint {
     PSCI.init(index, cpu::counter());
     pen::init();
     entry::open();
+    if let Some(list) = &list {
+        hand_over::give_to_normal_world(list, &mut bl33.entry);
+    }
     bl33.entry
 }
 

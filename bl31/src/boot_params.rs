@@ -21,6 +21,12 @@ const TYPE_ENTRY_POINT: u8 = 1;
 const TYPE_IMAGE: u8 = 2;
 /// The version of all three headers.
 const VERSION_2: u8 = 2;
+/// Another one that an entry point in a transfer list may have, with the same layout.
+const VERSION_1: u8 = 1;
+/// The size of an entry point.
+const ENTRY_POINT_SIZE: usize = 88;
+/// Its name in a fault.
+const ENTRY: &str = "an image's entry point";
 /// More nodes than BL2 has images to load: a longer list has a cycle.
 const MAX_NODES: usize = 32;
 
@@ -62,6 +68,8 @@ pub enum Fault {
     Header(&'static str, u8, u8),
     /// The list does not end.
     Endless,
+    /// A structure (named first) has only so many bytes.
+    Short(&'static str, usize),
 }
 
 impl fmt::Display for Fault {
@@ -77,8 +85,48 @@ impl fmt::Display for Fault {
                 )
             }
             Self::Endless => f.write_str("the list does not end"),
+            Self::Short(what, size) => write!(f, "{what} has only {size} bytes"),
         }
     }
+}
+
+/// Whom an entry point is for, as its attributes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// The secure world.
+    Secure,
+    /// The normal world.
+    Normal,
+    /// Realms or root.
+    Other,
+}
+
+/// Reads the entry point of `size` bytes at address `at`, which is not part of a parameter list.
+///
+/// # Errors
+///
+/// The first [`Fault`] found.
+pub fn entry_point(
+    memory: &impl Memory,
+    at: u64,
+    size: usize,
+) -> Result<(World, EntryPoint), Fault> {
+    const NSE: u32 = 1 << 5;
+    let mut reader = Reader {
+        memory,
+        fault: None,
+    };
+    if size < ENTRY_POINT_SIZE {
+        return Err(Fault::Short(ENTRY, size));
+    }
+    let entry = reader.entry_point(at, &[VERSION_1, VERSION_2]);
+    let attributes = (reader.word(ENTRY, at, 0) >> 32) as u32;
+    let world = match attributes & (NSE | 1) {
+        0 => World::Secure,
+        1 => World::Normal,
+        _ => World::Other,
+    };
+    reader.fault.map_or(Ok((world, entry)), Err)
 }
 
 /// The memory that the list may lie in. The one thing that is different on a host under test.
@@ -99,7 +147,7 @@ pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, Fault> {
         memory,
         fault: None,
     };
-    reader.header(LIST, list, &[TYPE_BL_PARAMS]);
+    reader.header(LIST, list, &[TYPE_BL_PARAMS], &[VERSION_2]);
     let mut params = BootParams::default();
     let mut node = reader.word(LIST, list, 8);
     for _ in 0..MAX_NODES {
@@ -141,9 +189,9 @@ impl<M: Memory> Reader<'_, M> {
     }
 
     #[inline(never)]
-    fn header(&mut self, what: &'static str, at: u64, kinds: &[u8]) {
+    fn header(&mut self, what: &'static str, at: u64, kinds: &[u8], versions: &[u8]) {
         let [found, version, ..] = self.word(what, at, 0).to_le_bytes();
-        if !kinds.contains(&found) || version != VERSION_2 {
+        if !kinds.contains(&found) || !versions.contains(&version) {
             self.fault
                 .get_or_insert(Fault::Header(what, found, version));
         }
@@ -151,19 +199,24 @@ impl<M: Memory> Reader<'_, M> {
 
     #[inline(never)]
     fn image(&mut self, node: u64) -> Image {
-        const ENTRY: &str = "an image's entry point";
         const PLACE: &str = "an image's record";
         let info = self.word(PLACE, node, 8);
         let mut place = None;
         if info != 0 {
-            self.header(PLACE, info, &[TYPE_IMAGE, TYPE_ENTRY_POINT]);
+            self.header(PLACE, info, &[TYPE_IMAGE, TYPE_ENTRY_POINT], &[VERSION_2]);
             let base = self.word(PLACE, info, 8);
             let size = self.word(PLACE, info, 16) & 0xffff_ffff;
             let end = base.checked_add(size).filter(|_| size != 0);
             place = end.map(|end| base..end);
         }
         let at = self.word(ENTRY, node, 16);
-        self.header(ENTRY, at, &[TYPE_ENTRY_POINT]);
+        let entry = self.entry_point(at, &[VERSION_2]);
+        Image { entry, place }
+    }
+
+    #[inline(never)]
+    fn entry_point(&mut self, at: u64, versions: &[u8]) -> EntryPoint {
+        self.header(ENTRY, at, &[TYPE_ENTRY_POINT], versions);
         let mut entry = EntryPoint {
             pc: self.word(ENTRY, at, 8),
             spsr: self.word(ENTRY, at, 16) as u32,
@@ -174,7 +227,7 @@ impl<M: Memory> Reader<'_, M> {
             *arg = self.word(ENTRY, at, offset);
             offset += 8;
         }
-        Image { entry, place }
+        entry
     }
 }
 

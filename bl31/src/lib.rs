@@ -1,7 +1,7 @@
 //! The EL3 image of Janus: entry, vectors, world contexts, PSCI and SMC dispatch.
 //!
 //! Where to look:
-//! * `boot`: from BL2's hand-over to the first instruction of the normal world; `topology`,
+//! * `boot`: from BL2's hand-over to the first instruction of the normal world; `hand_over`, `topology`,
 //!   `spmc_image` and `normal_entry` are its parts;
 //! * `run`: the loop that enters worlds and sees why they come back;
 //! * `services`: which service answers which SMC, one file each;
@@ -24,6 +24,7 @@ pub mod cpu_ext;
 pub mod crash_record;
 pub mod flow;
 pub mod group0;
+pub mod hand_over;
 pub mod interrupts;
 pub mod messages;
 pub mod normal_entry;

@@ -7,21 +7,37 @@ use crate::messages::{info, warning};
 use crate::services::partitions;
 use crate::spsr;
 use crate::system::{Spmc, Sri};
+use crate::transfer_list::{Tag, TransferList, X1};
 use core::fmt;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{Known, Manifest, ManifestError, Reason};
 use janus_spmd::{SpmcConfig, Spmd};
 
-/// Makes sense of BL32's record and the SPMC manifest.
+/// Makes sense of BL32's record and the SPMC manifest, which is in the transfer list or at its arg0.
 ///
 /// # Errors
 ///
 /// What keeps the SPMC from being used, for the console.
-pub fn find(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
-    let bl32 = bl32.ok_or(NoSpmc::NoImage)?;
-    let at = bl32.entry.args[0];
-    let bytes = shared_ram::page_from(at).ok_or(NoSpmc::NoManifest(at))?;
+pub fn find(
+    bl32: Option<Image>,
+    list: Option<&TransferList<'static>>,
+) -> Result<(Spmd, Spmc), NoSpmc> {
+    let mut bl32 = bl32.ok_or(NoSpmc::NoImage)?;
+    let args = &mut bl32.entry.args;
+    let in_list = list.and_then(|list| list.find(Tag::SPMC_MANIFEST));
+    let bytes = match in_list {
+        Some(entry) => {
+            args[0] = entry.at;
+            entry.data
+        }
+        None => {
+            shared_ram::page_from(args[0]).ok_or(NoSpmc::NoManifest(args[0], list.is_some()))?
+        }
+    };
+    if let Some(list) = list {
+        args[1..4].copy_from_slice(&[X1, 0, list.address()]);
+    }
     let manifest = Manifest::parse(bytes)?;
     let place = bl32.place.unwrap_or_default();
     let image = manifest.image(place.start, place.end - place.start, bl32.entry.pc)?;
@@ -83,8 +99,8 @@ pub fn find(bl32: Option<Image>) -> Result<(Spmd, Spmc), NoSpmc> {
 pub enum NoSpmc {
     /// BL2 loaded none.
     NoImage,
-    /// No manifest at this address of BL2's.
-    NoManifest(u64),
+    /// No manifest at this address of BL2's, nor, where there is one, in its transfer list.
+    NoManifest(u64, bool),
     /// A manifest that cannot be used.
     Manifest(ManifestError),
     /// An image outside of secure RAM.
@@ -103,10 +119,17 @@ impl fmt::Display for NoSpmc {
             Self::NoImage => {
                 f.write_str("BL2 loaded no BL32 (put an SPMC into the FIP: fiptool --tos-fw)")
             }
-            Self::NoManifest(at) => write!(
-                f,
-                "BL2 gives no SPMC manifest in its memory (x0 = {at:#x}; fiptool --tos-fw-config)"
-            ),
+            Self::NoManifest(at, list) => {
+                let nor = if *list {
+                    ", nor in its transfer list"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "BL2 gives no SPMC manifest in its memory{nor} (x0 = {at:#x}; fiptool --tos-fw-config)"
+                )
+            }
             Self::Manifest(error) => write!(f, "the SPMC manifest: {error}"),
             Self::Place(range) => write!(
                 f,

@@ -10,7 +10,7 @@
 use core::fmt;
 
 /// The header's first word.
-const SIGNATURE: u32 = 0x4a0f_b10b;
+pub const SIGNATURE: u32 = 0x4a0f_b10b;
 /// x1 of a hand-over in AArch64: version 1 of the registers' convention, and the signature.
 pub const X1: u64 = 1 << 32 | SIGNATURE as u64;
 /// Bytes of the header, as version 1 has it. Later versions may have a longer one.
@@ -297,6 +297,18 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// A list at `at` with these entries (tag, data, alignment), as boot firmware would write it.
+#[cfg(test)]
+pub(crate) fn list_at(at: u64, entries: &[(Tag, &[u8], usize)]) -> std::vec::Vec<u8> {
+    let mut bytes = std::vec![0xa5; 0x1000];
+    let mut writer = Writer::new(&mut bytes, at).unwrap();
+    for (tag, data, alignment) in entries {
+        writer.add(*tag, data, *alignment).unwrap();
+    }
+    writer.end();
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,15 +317,8 @@ mod tests {
 
     const AT: u64 = 0x0400_1000;
 
-    /// A list with these entries, as boot firmware would write it.
     fn list(entries: &[(Tag, &[u8], usize)]) -> Vec<u8> {
-        let mut bytes = std::vec![0xa5; 0x1000];
-        let mut writer = Writer::new(&mut bytes, AT).unwrap();
-        for (tag, data, alignment) in entries {
-            writer.add(*tag, data, *alignment).unwrap();
-        }
-        writer.end();
-        bytes
+        list_at(AT, entries)
     }
 
     fn usual() -> Vec<u8> {

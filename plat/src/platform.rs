@@ -8,8 +8,11 @@ use janus_spmd::{LogicalPartition, Messenger, World};
 
 /// The parts of the address space that EL3 uses; physical addresses, page-aligned.
 pub struct MemoryMap {
-    /// From the image's load address to the end of the memory it may use.
+    /// From the image's usual load address to the end of the memory it may use.
     pub image: Range<usize>,
+    /// The lowest address that boot firmware may load the image to instead, at the start of a page: it runs
+    /// wherever in this memory it is put. (TF-A moves BL31 where it hands over by a transfer list.)
+    pub lowest: usize,
     /// The loaded bytes of the image end below this address, where boot firmware still runs while it
     /// loads it. At or above the end of `image` where there is no such firmware.
     pub loaded_end: usize,
@@ -20,8 +23,14 @@ pub struct MemoryMap {
     /// More memory for the same, where [`Platform::has_far_vectors`] says that it can be used.
     pub far_vectors: Option<FarVectors>,
     /// Secure RAM in which boot firmware leaves its parameter list and the SPMC manifest, and in
-    /// which held cores wait. Mapped as data, never executable.
+    /// which held cores wait. Mapped as data, never executable. Where it ends at the image's usual place, it
+    /// ends at the image wherever that is.
     pub shared: Range<usize>,
+    /// Secure RAM besides, in which boot firmware may leave its transfer list. May be empty.
+    pub lists: Range<usize>,
+    /// The normal world's RAM that boot firmware gives to that world's transfer list. May be empty: the
+    /// normal world then gets none.
+    pub normal_list: Range<u64>,
     /// Device registers that EL3 uses, the interrupt controller among them.
     pub devices: &'static [Range<usize>],
     /// Unused virtual addresses at which the stacks are mapped, with a guard page under each.

@@ -80,6 +80,22 @@ impl Plat {
         }
     }
 
+    /// Where BL2 puts BL31, without a transfer list.
+    pub fn bl31(self) -> u64 {
+        match self {
+            Plat::Qemu => 0x0e09_0000,
+            Plat::Fvp => 0x0400_3000,
+        }
+    }
+
+    /// Where BL2 puts BL33.
+    pub fn bl33(self) -> u64 {
+        match self {
+            Plat::Qemu => 0x6000_0000,
+            Plat::Fvp => 0x8800_0000,
+        }
+    }
+
     /// Where BL2 puts the SPMC of the tests.
     pub fn spmc(self) -> u64 {
         match self {

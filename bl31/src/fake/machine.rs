@@ -80,6 +80,10 @@ pub struct Machine {
     pub parameters: Vec<u64>,
     /// The SPMC's manifest, at [`Machine::MANIFEST`].
     pub manifest: Option<&'static [u8]>,
+    /// The transfer list, at [`Machine::LIST`].
+    pub list: Option<&'static [u8]>,
+    /// The normal world's memory for its own, at [`Machine::NORMAL_LIST`].
+    pub normal_list: Vec<u8>,
     /// The scripts of the normal and the secure world.
     scripts: [VecDeque<Step>; 2],
     /// What happened, in its order.
@@ -102,6 +106,11 @@ impl Machine {
     /// Where the SPMC's manifest is.
     pub const MANIFEST: u64 = Plat::MEMORY.shared.start as u64 + 0x2000;
 
+    /// Where the transfer list is.
+    pub const LIST: u64 = Plat::MEMORY.lists.start as u64;
+    /// Where the normal world's memory for its own is.
+    pub const NORMAL_LIST: u64 = Plat::MEMORY.normal_list.start;
+
     /// Four cores that have EL2, on which nothing has happened.
     fn new() -> Self {
         Self {
@@ -116,6 +125,8 @@ impl Machine {
             doorbells: Vec::new(),
             parameters: Vec::new(),
             manifest: None,
+            list: None,
+            normal_list: Vec::new(),
             scripts: Default::default(),
             events: Vec::new(),
         }
@@ -141,8 +152,12 @@ impl Machine {
         self.happens(Event::Slept);
     }
 
-    /// The word of BL2's parameters at `address`.
+    /// The word of BL2's parameters, or of the transfer list, at `address`.
     pub fn word(&self, address: u64) -> Option<u64> {
+        if let Some(offset) = address.checked_sub(Self::LIST) {
+            let bytes = self.list?.get(usize::try_from(offset).ok()?..)?;
+            return bytes.first_chunk().map(|word| u64::from_le_bytes(*word));
+        }
         let offset = address.checked_sub(Self::PARAMETERS)?;
         self.parameters
             .get(usize::try_from(offset / 8).ok()?)

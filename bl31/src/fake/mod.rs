@@ -331,6 +331,7 @@ pub mod shared_ram {
 
     use super::machine;
     use crate::boot_params::Memory;
+    use crate::transfer_list::Fault;
 
     /// The test's words.
     pub struct SharedRam;
@@ -339,6 +340,21 @@ pub mod shared_ram {
         fn word(&self, address: u64) -> Option<u64> {
             machine().word(address)
         }
+    }
+
+    /// The transfer list that the test has at this address.
+    pub fn list_from(at: u64) -> Option<&'static [u8]> {
+        machine().list.filter(|_| at == super::Machine::LIST)
+    }
+
+    /// Has `write` fill the normal world's memory.
+    pub fn write_normal_list<T>(
+        write: impl FnOnce(&mut [u8], u64) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        let mut bytes = vec![0; 0x4000];
+        let written = write(&mut bytes, super::Machine::NORMAL_LIST);
+        machine().normal_list = bytes;
+        Some(written)
     }
 
     /// The manifest that the test has at this address.

@@ -1,18 +1,40 @@
 // Entry of the boot core from BL2 (cold_entry) and of every other core, or of any core after it was
 // off, from the platform's hold pen (warm_entry). Both arrive at EL3 with nothing that can be relied
-// on but, at a cold boot, the address of BL2's parameter list in x0. What needs no MMU is done here.
+// on but, at a cold boot, what BL2 has in x0, x1 and x3. What needs no MMU is done here.
+//
+// The image runs where it is loaded. Code finds everything relative to itself; the addresses in constants
+// and in .data are those of the usual place, and are moved here if it is another one.
 
     .section .text.cold_entry, "ax"
     .global cold_entry
 cold_entry:
     msr     daifset, #0xf
     mov     x20, x0
+    mov     x22, x1
+    mov     x23, x3
     bl      el3_prepare
 
-    // The caches may hold lines of this memory from before: drop them, or they would hide what is
-    // written below with the caches off. BL2 has cleaned the image that it loaded.
-    adr     x0, load_end
+    // Where it was put: whole pages, in the memory that the platform has for it.
+    adr     x0, text_start
     adr     x1, data_end
+    tst     x0, #0xfff
+    b.ne    misplaced
+    ldr     x2, ={lowest}
+    cmp     x0, x2
+    b.lo    misplaced
+    ldr     x2, ={image_end}
+    cmp     x1, x2
+    b.hi    misplaced
+    ldr     x2, ={usual_start}
+    sub     x24, x0, x2                 // how far it is from its usual place
+
+    // The caches may hold lines of this memory from before: drop them, or they would hide what is
+    // written below with the caches off. BL2 has cleaned the image that it loaded. Of that the constants
+    // are written, in another place than the usual one.
+    adr     x0, load_end
+    adr     x2, rodata_start
+    cmp     x24, #0
+    csel    x0, x0, x2, eq
     mrs     x2, ctr_el0
     ubfx    x2, x2, #16, #4
     mov     x3, #4
@@ -31,6 +53,8 @@ cold_entry:
     stp     x3, x4, [x1], #16
     cmp     x0, x2
     b.lo    3b
+    cbnz    x24, move_addresses
+moved:
 
     adr     x0, bss_start
     adr     x1, bss_end
@@ -43,6 +67,7 @@ cold_entry:
     mov     sp, x0
     mov     x29, #0
     mov     x30, #0
+    mov     x0, x22
     bl      build_page_tables
     .if {has_reset}
     bl      platform_reset
@@ -55,8 +80,44 @@ cold_entry:
     mov     x21, x0
     bl      set_core
     mov     x0, x20
-    mov     x1, x21
+    mov     x1, x22
+    mov     x2, x23
+    mov     x3, x21
     b       cold_main
+
+// Adds x24 to each address in constants and .data. They are listed in the format of ELF's SHT_RELR: an even
+// entry is the address of one, an odd one has a bit for each of the 63 words after the last.
+move_addresses:
+    adr     x0, relr_start
+    adr     x1, relr_end
+1:  cmp     x0, x1
+    b.hs    moved
+    ldr     x2, [x0], #8
+    tbnz    x2, #0, 2f
+    add     x3, x2, x24
+    ldr     x4, [x3]
+    add     x4, x4, x24
+    str     x4, [x3], #8
+    b       1b
+2:  mov     x5, x3
+    add     x3, x3, #63 * 8
+3:  lsr     x2, x2, #1
+    cbz     x2, 1b
+    tbz     x2, #0, 4f
+    ldr     x4, [x5]
+    add     x4, x4, x24
+    str     x4, [x5]
+4:  add     x5, x5, #8
+    b       3b
+
+// x0, x1 = where the image is: it cannot run here. No memory but its own may be touched: the stack is over
+// the end of its code, the vectors, which nobody needs any more.
+misplaced:
+    adr     x2, text_end
+    and     sp, x2, #~0xf
+    mov     x29, #0
+    mov     x30, #0
+    b       say_misplaced
 
     .section .text.warm_entry, "ax"
 // Cores that boot firmware lets out come here. Nobody wants them yet: warm_main sends them to EL3's own
@@ -157,7 +218,7 @@ park_core:
     .if {has_reset} || {loses_power}
 // x21 = index of this core: its stack at its physical address, for Rust without MMU. Clobbers x0 and x1.
 bare_stack:
-    ldr     x0, ={boot_stack}
+    adr     x0, {boot_stack}
     mov     x1, #{stack_size}
     madd    x0, x21, x1, x0
     add     x0, x0, x1

@@ -22,6 +22,9 @@ global_asm!(
     stack_stride = const STACK_STRIDE,
     stack_size = const STACK_SIZE,
     boot_stack = sym layout::STACKS,
+    lowest = const Plat::MEMORY.lowest,
+    usual_start = const Plat::MEMORY.image.start,
+    image_end = const Plat::MEMORY.image.end,
     has_reset = const Plat::HAS_RESET as u8,
     loses_power = const Plat::POWER.ever_lost() as u8,
 );

@@ -1,9 +1,10 @@
-//! Where the parts of the image are: the linker script's symbols, and the stacks.
+//! Where the parts of the image are: the linker script's symbols, and the stacks. Addresses are those that the
+//! image runs at, which need not be its usual ones.
 
 use crate::context::Simd;
 use core::cell::UnsafeCell;
 use core::ops::Range;
-use janus_plat::{Plat, Platform};
+use janus_plat::{MemoryMap, Plat, Platform};
 
 /// The size of each core's stack, in bytes. A whole number of pages.
 pub const STACK_SIZE: usize = 0x1000;
@@ -11,6 +12,12 @@ pub const STACK_SIZE: usize = 0x1000;
 pub const STACK_STRIDE: usize = STACK_SIZE + 0x1000;
 /// The stack for crash reports, shared: one core reports at a time.
 const CRASH_STACK_SIZE: usize = 0x800;
+
+/// Where EL3 sees the normal world's memory for its transfer list: below the stacks. Empty without any.
+pub const LIST_WINDOW: Range<usize> = {
+    let list = Plat::MEMORY.normal_list;
+    Plat::MEMORY.stacks - (list.end - list.start) as usize..Plat::MEMORY.stacks
+};
 
 /// Memory for a stack, reached only by address.
 #[repr(C, align(16))]
@@ -69,6 +76,16 @@ pub fn rodata() -> Range<usize> {
 /// Data, zeroed and not, page tables and (at their physical address) stacks.
 pub fn data() -> Range<usize> {
     range!(data_start, data_end)
+}
+
+/// Boot firmware's RAM. Where it goes on to the image's usual place, it goes on to where the image is.
+pub fn shared() -> Range<usize> {
+    const MAP: MemoryMap = Plat::MEMORY;
+    if MAP.shared.end == MAP.image.start {
+        MAP.shared.start..text().start
+    } else {
+        MAP.shared
+    }
 }
 
 /// The physical address of the lowest byte of a core's stack.

@@ -2,15 +2,17 @@
 //!
 //! The boot core builds the tables before any core's MMU is on; they never change afterwards.
 //! Everything is mapped at its physical address but for the stacks, which lie apart at
-//! [`janus_plat::MemoryMap::stacks`] with an unmapped guard page under each, and
-//! [`janus_plat::MemoryMap::far_vectors`].
+//! [`janus_plat::MemoryMap::stacks`] with an unmapped guard page under each,
+//! [`janus_plat::MemoryMap::far_vectors`], and, where boot firmware hands over a transfer list, the normal world's
+//! memory for its own.
 //!
 //! The root table has an entry for each block of 2 MiB. A block that is covered as a whole, as by
 //! devices, is mapped by that entry. One that is not is *split*: its entry leads to a table of 4 KiB
 //! pages. Which blocks those are follows from the platform's memory map, so the compiler makes room
 //! for exactly their tables.
 
-use crate::hw::layout::{self, STACK_STRIDE};
+use crate::hw::layout::{self, LIST_WINDOW, STACK_STRIDE};
+use crate::transfer_list::X1;
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
@@ -40,6 +42,8 @@ mod descriptor {
     pub const DEVICE: u64 = 1 << 54 | 1 << 10 | 1 << 6;
     /// Attribute 1, inner shareable.
     pub const DATA: u64 = DEVICE | 3 << 8 | 1 << 2;
+    /// NS: the normal world's.
+    pub const NORMAL_DATA: u64 = DATA | 1 << 5;
     /// `AP[2]`: read-only.
     pub const CONSTANTS: u64 = DATA | 1 << 7;
     pub const CODE: u64 = CONSTANTS & !(1 << 54);
@@ -67,15 +71,17 @@ const fn split_blocks() -> [bool; LIMIT / BLOCK] {
     }
     let map = Plat::MEMORY;
     let mut split = [false; LIMIT / BLOCK];
-    mark(&mut split, map.image, true);
+    mark(&mut split, map.lowest..map.image.end, true);
     let stacks_end = map.stacks + Plat::MAX_CORES * STACK_STRIDE;
     mark(&mut split, map.stacks..stacks_end, true);
+    mark(&mut split, LIST_WINDOW, true);
     mark(&mut split, map.vectors, false);
     if let Some(far) = map.far_vectors {
         let size = far.memory.end - far.memory.start;
         mark(&mut split, far.mapped_at..far.mapped_at + size, false);
     }
     mark(&mut split, map.shared, false);
+    mark(&mut split, map.lists, false);
     let mut i = 0;
     while i < map.devices.len() {
         mark(&mut split, map.devices[i].start..map.devices[i].end, false);
@@ -152,9 +158,9 @@ impl Tables {
     }
 }
 
-/// Builds the page tables. Called by entry.S at a cold boot, MMU off, on the boot core.
+/// Builds the page tables. Called by entry.S at a cold boot, MMU off, on the boot core, with BL2's x1.
 #[unsafe(no_mangle)]
-extern "C" fn build_page_tables() {
+extern "C" fn build_page_tables(x1: u64) {
     // SAFETY: the boot core is alone, and here once.
     let tables = unsafe { &mut *TABLES.0.get() };
     for (&number, pages) in SPLIT.iter().zip(&tables.pages) {
@@ -167,13 +173,18 @@ extern "C" fn build_page_tables() {
     map_flat(layout::rodata(), descriptor::CONSTANTS);
     map_flat(layout::data(), descriptor::DATA);
     map_flat(Plat::MEMORY.vectors, descriptor::DATA);
-    map_flat(Plat::MEMORY.shared, descriptor::DATA);
+    map_flat(layout::shared(), descriptor::DATA);
+    map_flat(Plat::MEMORY.lists, descriptor::DATA);
     for device in Plat::MEMORY.devices {
         map_flat(device.clone(), descriptor::DEVICE);
     }
     if let Some(far) = Plat::MEMORY.far_vectors {
         let end = far.mapped_at + far.memory.len();
         tables.map(far.mapped_at..end, far.memory.start, descriptor::DATA);
+    }
+    if x1 == X1 {
+        let list = Plat::MEMORY.normal_list.start as usize;
+        tables.map(LIST_WINDOW, list, descriptor::NORMAL_DATA);
     }
     for core in 0..Plat::MAX_CORES {
         let stack = layout::mapped_stack(core);

@@ -12,6 +12,7 @@ pub mod gic;
 pub mod layout;
 pub mod mmu;
 pub mod pen;
+mod placement;
 pub mod power;
 pub mod shared_ram;
 pub mod vectors;

@@ -1,8 +1,11 @@
-//! What boot firmware left in shared RAM: its parameter list and the SPMC manifest.
+//! What boot firmware left in shared RAM: its parameter list, the SPMC manifest, a transfer list. And the
+//! normal world's memory for a list of its own.
 //!
 //! Its addresses come from outside, so each is checked against the range that EL3 maps for it.
 
 use crate::boot_params::Memory;
+use crate::hw::{cache, layout};
+use crate::transfer_list::Fault;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::MAX_SIZE as MANIFEST_MAX;
@@ -34,8 +37,52 @@ pub fn page_from(at: u64) -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, end - start) })
 }
 
+/// The bytes from `at` to the end of the memory in which it is: where a transfer list is. None if it is not
+/// in boot firmware's RAM.
+pub fn list_from(at: u64) -> Option<&'static [u8]> {
+    let start = usize::try_from(at).ok()?;
+    let end = memories()
+        .iter()
+        .find(|memory| memory.contains(&start))?
+        .end;
+    if start == 0 {
+        return None;
+    }
+    // SAFETY: boot firmware's RAM, mapped for as long as EL3 runs; nobody writes it while EL3 reads it.
+    Some(unsafe { core::slice::from_raw_parts(start as *const u8, end - start) })
+}
+
+/// Has `write` fill the normal world's memory for its transfer list, which is zero before; it is told the
+/// address at which that world sees it. None where there is no such memory. Once, on the boot core, after
+/// a hand-over by transfer list.
+pub fn write_normal_list<T>(
+    write: impl FnOnce(&mut [u8], u64) -> Result<T, Fault>,
+) -> Option<Result<T, Fault>> {
+    const WINDOW: Range<usize> = layout::LIST_WINDOW;
+    if WINDOW.is_empty() {
+        return None;
+    }
+    // SAFETY: the window is mapped, as x1 said that there is a list, and nothing else is: the memory is no
+    // part of the image, and the normal world, whose it is, does not run yet.
+    let to = unsafe {
+        core::slice::from_raw_parts_mut(WINDOW.start as *mut u8, WINDOW.end - WINDOW.start)
+    };
+    to.fill(0);
+    let written = write(to, Plat::MEMORY.normal_list.start);
+    // The normal world may begin without caches.
+    cache::clean(to);
+    Some(written)
+}
+
 /// Whether an address range is mapped as boot firmware's shared RAM, so that it can be read.
 fn in_shared_ram(range: &Range<usize>) -> bool {
-    let shared = Plat::MEMORY.shared;
-    range.start <= range.end && range.start >= shared.start && range.end <= shared.end
+    memories()
+        .iter()
+        .any(|memory| range.start >= memory.start && range.end <= memory.end)
+        && range.start <= range.end
+}
+
+/// The ranges that are mapped as boot firmware's.
+fn memories() -> [Range<usize>; 2] {
+    [layout::shared(), Plat::MEMORY.lists]
 }

@@ -1,11 +1,12 @@
 //! What the boot decides.
 
 use super::*;
+use crate::transfer_list::{Tag, TransferList, X1, list_at};
 use std::sync::{Arc, Mutex};
 
 #[test]
 fn without_parameters_nothing_runs() {
-    let end = ends(|| cold_main(0, 0));
+    let end = ends(|| cold_main(0, 0, 0, 0));
     assert_eq!(end, End::Stopped);
     let said = said(&machine().take_events());
     assert!(said.contains("BL2's parameters cannot be used"), "{said}");
@@ -153,4 +154,127 @@ fn a_core_that_nobody_wants_parks() {
     let (end, events) = comes_on(2);
     assert_eq!(end, End::Parked(2));
     assert_eq!(events, [Event::ListensForWake]);
+}
+
+/// An entry point as a transfer list has it.
+fn in_list(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
+    let mut words = [0; 11];
+    words[..3].copy_from_slice(&[header(1) | u64::from(attributes) << 32, pc, spsr]);
+    words
+        .iter()
+        .flat_map(|word: &u64| word.to_le_bytes())
+        .collect()
+}
+
+/// A transfer list with BL32 and BL33, a realm's image, and what else is given.
+fn hands_over_list(more: &[(Tag, &[u8], usize)]) {
+    let images = [
+        in_list(0x21, 1, 2),
+        in_list(0, BL32, 0),
+        in_list(1, BL33, EL2),
+    ];
+    let mut entries = vec![(Tag::DEVICE_TREE, &b"a tree"[..], 8)];
+    entries.extend(images.iter().map(|image| (Tag::ENTRY_POINT, &image[..], 8)));
+    entries.extend(more);
+    let mut machine = machine();
+    machine.list = Some(list_at(Machine::LIST, &entries).leak());
+}
+
+/// As [`boots`], after a hand-over by transfer list, with this in x0.
+fn boots_from_list(x0: u64) -> (End, Vec<Event>) {
+    let end = ends(|| cold_main(x0, X1, Machine::LIST, 0));
+    (end, machine().take_events())
+}
+
+#[test]
+fn a_transfer_list_alone_is_enough() {
+    // There is no record of where BL2 put the SPMC.
+    let place = [
+        ("load_address", BL32 as u32),
+        ("binary_size", BL32_SIZE as u32),
+    ];
+    let manifest = manifest(&place);
+    hands_over_list(&[(Tag::SPMC_MANIFEST, &manifest[..0x400], 8)]);
+    secure(smc(&[MSG_WAIT]));
+    let (end, events) = boots_from_list(Machine::LIST + 32);
+    assert_eq!(end, End::OutOfScript(World::Normal));
+    assert!(!said(&events).contains("parameters"), "{events:?}");
+
+    let theirs = machine()
+        .list
+        .map(|list| TransferList::read(list, Machine::LIST));
+    let found = theirs.unwrap().unwrap().find(Tag::SPMC_MANIFEST).unwrap();
+    assert!(
+        events
+            .iter()
+            .any(entered(World::Secure, &[found.at, X1, 0, Machine::LIST, 0])),
+        "{events:?}"
+    );
+    // The normal world's own has the tree and no more.
+    let given = machine().normal_list.clone();
+    let given = TransferList::read(&given, Machine::NORMAL_LIST).unwrap();
+    let tags: Vec<_> = given.entries().map(|entry| entry.tag).collect();
+    assert_eq!(tags, [Tag::DEVICE_TREE]);
+    let tree = given.find(Tag::DEVICE_TREE).unwrap().at;
+    assert!(
+        events.iter().any(entered(
+            World::Normal,
+            &[tree, X1, 0, Machine::NORMAL_LIST, 0]
+        )),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_parameter_list_beside_a_transfer_list_counts() {
+    with_spmc(&[]);
+    hands_over_list(&[]);
+    let (_, events) = boots_from_list(Machine::PARAMETERS);
+    let spmc = [Machine::MANIFEST, X1, 0, Machine::LIST, 0];
+    assert!(
+        events.iter().any(entered(World::Secure, &spmc)),
+        "{events:?}"
+    );
+    // BL2 gives BL33 no list of its own: so does EL3.
+    assert!(
+        events.iter().any(entered(World::Normal, &[0x33, 1, 2])),
+        "{events:?}"
+    );
+    assert!(machine().normal_list.is_empty());
+}
+
+#[test]
+fn a_transfer_list_without_a_manifest_is_no_ffa() {
+    hands_over_list(&[]);
+    let (end, events) = boots_from_list(0);
+    assert_eq!(end, End::OutOfScript(World::Normal));
+    let said = said(&events);
+    assert!(said.contains("nor in its transfer list"), "{said}");
+    assert!(!said.contains("parameters"), "{said}");
+}
+
+#[test]
+fn a_transfer_list_that_cannot_be_used_is_named() {
+    hands_over_list(&[]);
+    let good = machine().list.unwrap();
+    for (byte, x1, x3, why) in [
+        (8, X1, Machine::LIST, "its checksum is wrong"),
+        (3, X1, Machine::LIST, "its signature is"),
+        (200, X1 + (1 << 32), Machine::LIST, "not known"),
+        (200, X1, 0x6000_0000, "not in BL2's memory"),
+    ] {
+        let mut bytes = good.to_vec();
+        bytes[byte] ^= 1;
+        machine().list = Some(bytes.leak());
+        let end = ends(|| cold_main(0, x1, x3, 0));
+        assert_eq!(end, End::Stopped);
+        let said = said(&machine().take_events());
+        assert!(said.contains(why), "{why}: {said}");
+        assert!(said.contains("BL2 names no BL33"), "{said}");
+    }
+    // A plain hand-over has anything in x3.
+    without_spmc();
+    let end = ends(|| cold_main(Machine::PARAMETERS, 0, Machine::LIST, 0));
+    assert_eq!(end, End::OutOfScript(World::Normal));
+    assert!(!said(&machine().take_events()).contains("transfer list"));
 }

@@ -140,7 +140,7 @@ fn manifest(more: &[(&str, u32)]) -> &'static [u8] {
 
 /// The cold boot on core 0, up to how it ends.
 fn boots() -> (End, Vec<Event>) {
-    let end = ends(|| cold_main(Machine::PARAMETERS, 0));
+    let end = ends(|| cold_main(Machine::PARAMETERS, 0, 0, 0));
     (end, machine().take_events())
 }
 

@@ -112,10 +112,13 @@ impl Platform for Board {
     const MAX_CORES: usize = CLUSTERS * CORES_PER_CLUSTER;
     const MEMORY: MemoryMap = MemoryMap {
         image: 0x0400_0000..0x0404_0000,
+        lowest: 0x0400_0000,
         loaded_end: 0x0404_0000,
         vectors: 0x0404_0000..0x0404_8000,
         far_vectors: None,
         shared: 0x0404_8000..0x0405_0000,
+        lists: 0..0,
+        normal_list: 0..0,
         devices: &[0x1000_0000..0x1001_0000, 0x1001_0000..0x1005_0000, 0x2f00_0000..0x2f20_0000],
         stacks: 0x0420_0000,
     };

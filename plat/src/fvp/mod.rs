@@ -99,6 +99,8 @@ impl Platform for Fvp {
     const MEMORY: MemoryMap = MemoryMap {
         // The limits of TF-A 2.12; from 2.14 on there is more.
         image: 0x0400_3000..0x0403_7000,
+        // With a transfer list it lies higher, behind the list.
+        lowest: 0x0400_3000,
         loaded_end: 0x0402_0000,
         // 4.5 KiB a core, for vectors of up to 1024 bits.
         vectors: 0x0403_7000..0x0404_0000,
@@ -107,8 +109,10 @@ impl Platform for Fvp {
             memory: 0xffe0_0000..0x1_0000_0000,
             mapped_at: 0x3fe0_0000,
         }),
-        // FW_CONFIG, the SPMC manifest, and BL2's parameters.
+        // FW_CONFIG, the SPMC manifest, and BL2's parameters; or the transfer list.
         shared: 0x0400_1000..0x0400_3000,
+        lists: 0..0,
+        normal_list: 0x87ff_b000..0x8800_0000,
         devices: &[
             mailbox::PAGE,
             // The motherboard: system registers, UARTs, power controller.

@@ -86,13 +86,17 @@ impl Platform for Qemu {
     const NAME: &'static str = "QEMU virt";
     const MAX_CORES: usize = 16;
     const MEMORY: MemoryMap = MemoryMap {
-        image: 0x0e09_0000..0x0e0d_8000,
+        image: 0x0e09_0000..0x0e0d_7000,
+        // With a transfer list TF-A loads BL31 16 KiB lower.
+        lowest: 0x0e06_0000,
         // BL1 ends TF-A's secure RAM, and is still needed while BL31 is loaded.
         loaded_end: 0x0e0e_e000,
-        // 10 KiB a core: the vectors of QEMU's CPUs are as long as they can be.
-        vectors: 0x0e0d_8000..0x0e10_0000,
+        // 9.25 KiB a core: the vectors of QEMU's CPUs are as long as they can be.
+        vectors: 0x0e0d_7000..0x0e0f_c000,
         far_vectors: None,
         shared: 0x0e00_0000..0x0e09_0000,
+        lists: 0x0e0f_c000..0x0e10_0000,
+        normal_list: 0x5fff_c000..0x6000_0000,
         // The GIC, with room for the redistributors of 123 cores; then the UARTs and the GPIO.
         devices: &[0x0800_0000..0x0920_0000],
         // EL3 maps nothing of the SPMC's memory, and here the stacks need no table of their own.

@@ -1,6 +1,6 @@
 //! The boots in which the payloads' cases run: one line of data each.
 
-use super::{Context, Tally, bad_input, crash, drop_in, fvp_machine, payload};
+use super::{Context, Tally, bad_input, crash, drop_in, fvp_machine, hand_over, payload};
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fip::{self, Images};
 use crate::qemu::{Machine, Qemu};
@@ -131,7 +131,7 @@ const MORE_BOOTS: &[Boot] = &[
 ];
 
 /// Areas whose cases only make sense in boots that are made for them; the payloads know it, too.
-const OWN_BOOTS: &[&str] = &["noffa/", "reset/"];
+const OWN_BOOTS: &[&str] = &["noffa/", "reset/", "handover/"];
 
 /// Lines of [`Boot::config`] for which the SPMC has a manifest of its own.
 const MANIFESTS: &[(&str, &str)] = &[
@@ -285,6 +285,7 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     if others && plat == Plat::Qemu {
         tally.add(bad_input::run(&bench)?);
         tally.add(crash::run(&bench));
+        tally.add(hand_over::run(&bench));
         tally.add(drop_in::run(&bench)?);
     }
     Ok(tally)

@@ -8,6 +8,7 @@ mod boots;
 mod crash;
 mod drop_in;
 mod fvp_machine;
+mod hand_over;
 mod host;
 pub mod payload;
 mod rebuild;

@@ -5,7 +5,7 @@ use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
 use crate::framework::{config, control, cores, ffa};
-use crate::{ensure, ensure_eq};
+use crate::{ensure, ensure_eq, fail};
 
 pub const CASES: &[Case] = &[
     Case::new("boot/cores", every_core).needs(Needs::NO_FFA),
@@ -16,6 +16,9 @@ pub const CASES: &[Case] = &[
         .secure(secondary_entry_secure)
         .needs(Needs::CORES),
     Case::new("boot/secure-interrupt-first", interrupt_first).secure(interrupt_first_secure),
+    Case::new("boot/transfer-list", transfer_list_normal)
+        .secure(transfer_list_secure)
+        .in_boot("handover", "list"),
 ];
 
 /// DAIF with everything masked.
@@ -129,6 +132,94 @@ fn interrupt_first_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         && spmc::timer_interrupts(s.core) == 0
     {
         s.fail(format_args!("the boot's timer interrupt never came"));
+    }
+    None
+}
+
+/// What a list says: its used bytes, the data of its first device tree and of the SPMC's manifest (0: none),
+/// and whether it has anything that is only firmware's business.
+struct Found {
+    used: u64,
+    device_tree: u64,
+    manifest: u64,
+    secret: bool,
+}
+
+/// Looks through the transfer list (DEN0135) that a world's first registers lead to.
+fn transfer_list(x: &[u64; 8]) -> Result<Found, &'static str> {
+    if x[1] != 0x1_4a0f_b10b || x[2] != 0 {
+        return Err("x1 does not mark a transfer list, or x2 is not 0");
+    }
+    let at = x[3];
+    // SAFETY: memory of this world, which only the list is in; `at` was looked at by the caller.
+    let word = |offset: u64| unsafe { ((at + offset) as *const u32).read_volatile() };
+    let used = u64::from(word(8));
+    if word(0) != 0x4a0f_b10b || !(24..=0x5000).contains(&used) {
+        return Err("x3 does not lead to a transfer list");
+    }
+    let bytes = (0..used / 4).flat_map(|n| word(n * 4).to_le_bytes());
+    if bytes.fold(0, u8::wrapping_add) != 0 {
+        return Err("its checksum is wrong");
+    }
+    let mut found = Found {
+        used,
+        device_tree: 0,
+        manifest: 0,
+        secret: false,
+    };
+    let mut offset = u64::from(word(4) >> 16 & 0xff);
+    while offset + 8 <= used {
+        let (header, size) = (word(offset), u64::from(word(offset + 4)));
+        let data = offset + u64::from(header >> 24);
+        match header & 0xff_ffff {
+            1 if found.device_tree == 0 => found.device_tree = at + data,
+            0x101 if found.manifest == 0 => found.manifest = at + data,
+            _ => {}
+        }
+        found.secret |= header & 0xff_ffff >= 0x100;
+        offset = (data + size).next_multiple_of(8);
+    }
+    Ok(found)
+}
+
+/// The first image of the normal world gets a list of its own: in its memory, with the device tree, without
+/// what is firmware's.
+fn transfer_list_normal() -> Outcome {
+    let x = entry::boot_state(cores::boot_core()).x;
+    ensure!(
+        x[3] >= 0x4000_0000 && x[3].is_multiple_of(8),
+        "x3 is {:#x}",
+        x[3]
+    );
+    match transfer_list(&x) {
+        Err(why) => fail!("{why}"),
+        Ok(found) => {
+            ensure!(found.device_tree != 0, "no device tree");
+            ensure_eq!(x[0], found.device_tree, "x0");
+            ensure!(!found.secret, "there are entries of firmware's");
+        }
+    }
+    entry_secure_normal()
+}
+
+/// The SPMC gets boot firmware's list, and its manifest in x0, in the list or elsewhere.
+fn transfer_list_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ && s.core == spmc::first_core() {
+        let x = entry::my_boot_state().x;
+        s.expect(
+            x[3] < 0x4000_0000 && x[3].is_multiple_of(8) && x[3] != 0,
+            "x3 is no list's address",
+        );
+        match transfer_list(&x) {
+            Err(why) => s.fail(format_args!("{why}")),
+            Ok(found) if found.manifest != 0 => {
+                s.expect_eq(x[0], found.manifest, "x0");
+            }
+            Ok(found) => {
+                let list = x[3]..x[3] + found.used;
+                s.expect(x[0] != 0 && !list.contains(&x[0]), "x0 is not the manifest");
+            }
+        }
     }
     None
 }

@@ -1,0 +1,108 @@
+//! What boot firmware hands over, in each of its forms: TF-A's parameter list (x0), a transfer list by Arm's Firmware
+//! Handoff (DEN0135: its mark in x1, its address in x3), or both.
+//!
+//! Where both name an image, the parameter list counts. What is wrong is said on the console, and not used.
+
+use crate::boot_params::{self, BootParams, EntryPoint, Image, World};
+use crate::hw::shared_ram::{self, SharedRam};
+use crate::messages::{error, info, warning};
+use crate::transfer_list::{SIGNATURE, Tag, TransferList, X1};
+
+/// The registers of a hand-over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registers {
+    /// The parameter list, or the device tree in the transfer list.
+    pub x0: u64,
+    /// The mark of a transfer list.
+    pub x1: u64,
+    /// The transfer list, where x1 says so.
+    pub x3: u64,
+}
+
+/// What was handed over.
+pub struct HandOver {
+    /// The images.
+    pub params: BootParams,
+    /// The transfer list.
+    pub list: Option<TransferList<'static>>,
+}
+
+/// Reads what boot firmware handed over in these registers.
+pub fn read(registers: &Registers) -> HandOver {
+    let list = list(registers);
+    let params = boot_params::parse(&SharedRam, registers.x0);
+    let mut fault = params.as_ref().err().copied();
+    let mut params = params.unwrap_or_default();
+    if let Some(list) = &list {
+        take_entry_points(&mut params, list);
+        // x0 need not be a parameter list then.
+        fault = fault.filter(|_| params.bl33.is_none());
+    }
+    if let Some(fault) = fault {
+        error!("BL2's parameters cannot be used: {fault}");
+    }
+    HandOver { params, list }
+}
+
+/// The transfer list, if there is one that can be used.
+fn list(registers: &Registers) -> Option<TransferList<'static>> {
+    let Registers { x1, x3: at, .. } = *registers;
+    if x1 as u32 != SIGNATURE {
+        return None;
+    }
+    if x1 != X1 {
+        warning!("x1 = {x1:#x} marks a transfer list in a way that is not known: it is not read");
+        return None;
+    }
+    let Some(bytes) = shared_ram::list_from(at) else {
+        error!("no transfer list: x3 = {at:#x} is not in BL2's memory");
+        return None;
+    };
+    match TransferList::read(bytes, at) {
+        Ok(list) => {
+            info!("transfer list at {at:#x}");
+            Some(list)
+        }
+        Err(fault) => {
+            error!("the transfer list at {at:#x} cannot be used: {fault}");
+            None
+        }
+    }
+}
+
+/// Adds the images whose entry points are in the list.
+fn take_entry_points(params: &mut BootParams, list: &TransferList<'_>) {
+    for found in list.entries().filter(|entry| entry.tag == Tag::ENTRY_POINT) {
+        match boot_params::entry_point(&SharedRam, found.at, found.data.len()) {
+            Ok((world, mut entry)) => {
+                let image = match world {
+                    World::Normal => &mut params.bl33,
+                    World::Secure => &mut params.bl32,
+                    World::Other => continue,
+                };
+                entry.args[1] = X1;
+                image.get_or_insert(Image { entry, place: None });
+            }
+            Err(fault) => error!("the transfer list: {fault}"),
+        }
+    }
+}
+
+/// Writes what is for the normal world into a list of its own, and has its first image find it, if boot
+/// firmware meant it to have one.
+pub fn give_to_normal_world(list: &TransferList<'_>, entry: &mut EntryPoint) {
+    if entry.args[1] != X1 {
+        return;
+    }
+    let given =
+        shared_ram::write_normal_list(|to, at| Ok((list.write_for_normal_world(to, at)?, at)));
+    match given {
+        Some(Ok((device_tree, at))) => entry.args[..4].copy_from_slice(&[device_tree, X1, 0, at]),
+        // Without memory for it there is the one that BL2 made, or none.
+        None => {}
+        Some(Err(fault)) => {
+            error!("BL33 gets no transfer list: {fault}");
+            entry.args = [0; 8];
+        }
+    }
+}
