@@ -45,6 +45,7 @@ pub fn read(registers: &Registers) -> HandOver {
 }
 
 /// The transfer list, if there is one that can be used.
+#[inline(never)]
 fn list(registers: &Registers) -> Option<TransferList<'static>> {
     let Registers { x1, x3: at, .. } = *registers;
     if x1 as u32 != SIGNATURE {
@@ -71,6 +72,7 @@ fn list(registers: &Registers) -> Option<TransferList<'static>> {
 }
 
 /// Adds the images whose entry points are in the list.
+#[inline(never)]
 fn take_entry_points(params: &mut BootParams, list: &TransferList<'_>) {
     for found in list.entries().filter(|entry| entry.tag == Tag::ENTRY_POINT) {
         match boot_params::entry_point(&SharedRam, found.at, found.data.len()) {

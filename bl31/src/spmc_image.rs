@@ -119,8 +119,8 @@ impl fmt::Display for NoSpmc {
             Self::NoImage => {
                 f.write_str("BL2 loaded no BL32 (put an SPMC into the FIP: fiptool --tos-fw)")
             }
-            Self::NoManifest(at, list) => {
-                let nor = if *list {
+            &Self::NoManifest(at, list) => {
+                let nor = if list {
                     ", nor in its transfer list"
                 } else {
                     ""

@@ -340,6 +340,8 @@ fn built(source: &Path, base: &Path, options: &Options) -> Result<Built> {
         Plat::Fvp => FVP_CONFIGS
             .iter()
             .map(|(option, file)| (*option, dir.join("fdts").join(file)))
+            // With a transfer list there is no FW_CONFIG and what it leads to.
+            .filter(|(_, file)| file.is_file())
             .collect(),
     };
     Ok(Built {

@@ -9,6 +9,7 @@ pub fn clean<T: ?Sized>(what: &T) {
 }
 
 /// Writes `bytes` bytes at `address` back to the point of coherency, and waits for it.
+#[inline(never)]
 pub fn clean_range(address: usize, bytes: usize) {
     let ctr: usize;
     // SAFETY: reads a register.

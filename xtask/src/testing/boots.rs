@@ -282,10 +282,12 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
                 .with_context(|| format!("in the boot `{}`", boot.name))?,
         );
     }
+    if others {
+        tally.add(hand_over::run(&bench));
+    }
     if others && plat == Plat::Qemu {
         tally.add(bad_input::run(&bench)?);
         tally.add(crash::run(&bench));
-        tally.add(hand_over::run(&bench));
         tally.add(drop_in::run(&bench)?);
     }
     Ok(tally)

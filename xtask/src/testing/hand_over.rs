@@ -6,6 +6,7 @@
 
 use super::boots::Bench;
 use super::{Tally, bad_input, payload};
+use crate::cli::Plat;
 use crate::fip::{self, Images};
 use crate::paths;
 use crate::stacks::test;
@@ -43,7 +44,12 @@ pub fn run(bench: &Bench) -> Tally {
 fn both(bench: &Bench) -> Result<()> {
     let (mut options, images) = bench.images(1)?;
     options.more = vec!["TRANSFER_LIST=1".to_owned()];
-    runs(bench, BOTH, &options, &images, "boot/", "transfer list at")
+    let (filter, says) = match bench.plat {
+        Plat::Qemu => ("boot/", "transfer list at"),
+        // No parameter list, and no manifest in the transfer list.
+        Plat::Fvp => ("noffa/", "nor in its transfer list"),
+    };
+    runs(bench, BOTH, &options, &images, filter, says)
 }
 
 /// A list without more.
@@ -105,7 +111,12 @@ fn misplaced(bench: &Bench) -> Result<()> {
     let (options, images) = bench.images(1)?;
     let usual = Detour::usual(bench, MISPLACED)?;
     let loaded = bench.plat.bl31();
-    for offset in [0x1840, 0x4_0000] {
+    // In the middle of a page; and where it ends above its memory, if BL2 can load it there.
+    let offsets: &[usize] = match bench.plat {
+        Plat::Qemu => &[0x1840, 0x4_0000],
+        Plat::Fvp => &[0x1840],
+    };
+    for &offset in offsets {
         let detour = Detour {
             image_at: offset,
             ..usual.clone()
