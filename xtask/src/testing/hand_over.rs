@@ -59,7 +59,7 @@ fn alone(bench: &Bench) -> Result<()> {
     runs(bench, ALONE, &options, &images, "boot/", "transfer list at")
 }
 
-/// The same without the SPMC's manifest, as TF-A 2.12 has it on the FVP: no FF-A.
+/// A list alone without the SPMC's manifest, as TF-A 2.12 has it on the FVP: no FF-A.
 fn no_manifest(bench: &Bench) -> Result<()> {
     let (options, images) = bench.images(1)?;
     let mut detour = Detour::usual(bench, NO_MANIFEST)?;
