@@ -6,7 +6,8 @@
 
 use crate::core_data::CoreData;
 use crate::flow::Flow;
-use crate::services::service::unknown;
+use crate::messages::error;
+use crate::services::{ffa, service::unknown};
 use janus_arm::{SMC64, World};
 
 /// Exception class of an SMC in AArch32.
@@ -44,12 +45,19 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
     Some(unknown(core, world))
 }
 
-/// An SError that is routed to EL3. SCR_EL3.EA is clear, so that a world's own come to itself.
+/// Handles an SError that came to EL3 while `world` ran. SCR_EL3.EA is clear, so that a world's own stay there
+/// and none is expected here. What the secure world's memory then holds nobody knows: its SPMC does not go on.
 #[cold]
 pub fn serror(core: &mut CoreData, world: World) -> Flow {
-    crate::messages::error!(
-        "core {}: SError taken from the {world:?} world; it goes on",
-        core.index
-    );
-    Flow::Run(world)
+    report_serror(core.index, world);
+    match world {
+        World::Normal => Flow::Run(World::Normal),
+        World::Secure => ffa::abort(core),
+    }
+}
+
+/// Says it: a function of its own, whose frame is gone when the SPMC's end is handled.
+#[inline(never)]
+fn report_serror(core: usize, world: World) {
+    error!("core {core}: SError taken from the {world:?} world");
 }

@@ -60,6 +60,15 @@ pub fn secure_interrupt(core: &mut CoreData) -> Flow {
     }
 }
 
+/// Ends the SPMC on this core: the secure world cannot go on, by no call of its own.
+#[inline(always)]
+pub fn abort(core: &mut CoreData) -> Flow {
+    match core.system.spmd.abort(&mut core.spmd, core.normal.args()) {
+        Action::El3(work) => perform(core, World::Secure, work),
+        Action::Return | Action::Enter => Flow::Run(World::Normal),
+    }
+}
+
 /// The SPMC has finished what EL3 asked of it.
 fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
     core.event = event;

@@ -226,3 +226,24 @@ fn an_serror_is_said_and_the_normal_world_goes_on() {
     assert!(said(&events).contains("SError taken from the Normal world"));
     assert_eq!(entries(&events), [(World::Normal, 0x33); 2]);
 }
+
+#[test]
+fn an_serror_of_the_secure_world_ends_its_spmc() {
+    with_spmc(&[]);
+    normal(smc(&[DIRECT_REQ, 0x8000]));
+    secure(|_| Exit::SError);
+    normal(smc(&[DIRECT_REQ, 0x8000]));
+    let (_, events) = boots();
+    assert!(said(&events).contains("SError taken from the Secure world"));
+    assert!(said(&events).contains("the SPMC died"), "{events:?}");
+    let aborted = [FFA_ERROR, 0, u64::from(-8_i32 as u32)];
+    let unsupported = [FFA_ERROR, 0, u64::from(-1_i32 as u32)];
+    assert!(
+        events.iter().any(entered(World::Normal, &aborted)),
+        "{events:?}"
+    );
+    assert!(
+        events.iter().any(entered(World::Normal, &unsupported)),
+        "{events:?}"
+    );
+}
