@@ -192,7 +192,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     }
 
     /// Binds the SPMC to `core`, from which it cannot migrate: MIGRATE_INFO_TYPE answers 1, and
-    /// CPU_OFF of that core is DENIED. Without this call it answers 2, "no migration needed".
+    /// CPU_OFF of that core is DENIED. Without this call it answers 2, "no migration needed". (Janus's own image
+    /// does not call it: its SPMCs run on every core.)
     pub fn bind_spmc(&self, core: usize) {
         self.resident.store(core, Ordering::Release);
     }

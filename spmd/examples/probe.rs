@@ -68,12 +68,7 @@ pub extern "Rust" fn probe_rest(
 ) -> Result<(), NotAvailable> {
     let _ = black_box(spmd.secure_interrupt(core, registers));
     let _ = black_box(spmd.abort(core, registers));
-    black_box((
-        spmd.entry(true),
-        spmd.has_spmc(),
-        spmd.versions(),
-        core.state(),
-    ));
+    black_box((spmd.entry(true), spmd.versions(), core.state()));
     core.take_unfinished_line(|line| {
         black_box(line);
     });

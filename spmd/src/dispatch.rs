@@ -84,11 +84,6 @@ impl Spmd {
         self.spmc.as_ref()
     }
 
-    /// Returns whether there is an SPMC, and it has initialised on the boot core.
-    pub fn has_spmc(&self) -> bool {
-        self.spmc.is_some() && self.ready.load(Relaxed)
-    }
-
     /// Returns the versions in force: the one that the normal world asked for, if it did, and the SPMC's.
     pub fn versions(&self) -> (Option<Version>, Version) {
         let pair = self.versions.load();

@@ -10,6 +10,8 @@ mod bench;
 mod bl31;
 mod call_graph;
 #[cfg(test)]
+mod callers;
+#[cfg(test)]
 mod circles;
 mod cli;
 mod console;
