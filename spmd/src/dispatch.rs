@@ -17,7 +17,7 @@ use crate::state::{Core, State};
 use crate::table::{FromNormal, FromSecure, find, rules};
 use crate::version::Version;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 use janus_arm::World;
 
 /// What bl31 knows of the SPMC when it makes the [`Spmd`]: from the manifest and from BL2.

@@ -80,3 +80,34 @@ fn the_direct_request_in_the_comparisons() {
         assert!(document(name).contains(&cells), "{name} says {cells}");
     }
 }
+
+/// The table of docs/context.md: what a direct request does besides instructions.
+#[test]
+fn the_counts_of_context_md() {
+    let table = table();
+    let text = document("docs/context.md");
+    let count = |spmc: &str, column: &str, what: &str| {
+        let calls = table["calls"].as_array().expect("a list of calls");
+        let call = calls
+            .iter()
+            .find(|call| call["name"] == "direct request, 32-bit" && call["spmc"] == spmc);
+        call.expect("the row")[column][what]
+            .as_u64()
+            .expect("a number")
+    };
+    for (title, what) in [
+        ("system register accesses", "system_registers"),
+        ("barriers", "barriers"),
+    ] {
+        let row = |title: &str, column: &str| {
+            let [s_el2, s_el1] = ["S-EL2", "S-EL1"].map(|spmc| count(spmc, column, what));
+            format!("| {title} | {s_el2} | {s_el1} |")
+        };
+        let rows = format!(
+            "{}\n{}\n",
+            row(title, "janus_counts"),
+            row("the C BL31's", "c_counts")
+        );
+        assert!(text.contains(&rows), "docs/context.md says\n{rows}");
+    }
+}

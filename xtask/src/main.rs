@@ -25,6 +25,8 @@ mod image;
 #[cfg(test)]
 mod links;
 mod manifest;
+#[cfg(test)]
+mod names;
 mod no_panic;
 mod own_manifest;
 mod packages;

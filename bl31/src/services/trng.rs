@@ -25,8 +25,20 @@ pub fn present() -> bool {
     field(ID_AA64ISAR0_EL1::read(), 60) != 0
 }
 
+/// How often the source is asked before there is no entropy just now.
+const ATTEMPTS: u32 = 16;
+
 /// 64 bits of RNDRRS. It may have to wait for its source, and then says so; after some attempts the
 /// caller hears that there is no entropy just now.
 fn entropy() -> Option<u64> {
-    (0..16).find_map(|_| cpu::random())
+    (0..ATTEMPTS).find_map(|_| cpu::random())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documents_attempts() {
+        let said = format!("NO_ENTROPY after {} attempts", super::ATTEMPTS);
+        assert!(include_str!("../../../docs/smccc.md").contains(&said));
+    }
 }

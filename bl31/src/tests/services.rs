@@ -42,6 +42,27 @@ fn every_service_is_reached() {
     }
 }
 
+/// The versions in docs/smccc.md and docs/psci.md are those that are answered.
+#[test]
+fn the_documents_versions() {
+    let version = |function: u64| {
+        let [x0, ..] = answer(World::Normal, function);
+        format!("{}.{}", x0 >> 16 & 0x7fff, x0 & 0xffff)
+    };
+    let smccc = include_str!("../../../docs/smccc.md");
+    let psci = include_str!("../../../docs/psci.md");
+    for (text, said) in [
+        (
+            smccc,
+            format!("| SMCCC_VERSION | {} |", version(0x8000_0000)),
+        ),
+        (smccc, format!("(DEN0100 {})", version(0x8400_00f0))),
+        (psci, format!("version {}.", version(0x8400_0000))),
+    ] {
+        assert!(text.contains(&said), "{said}");
+    }
+}
+
 /// TRNG_VERSION: there is no source of entropy here, and so no service.
 #[test]
 fn the_trng_answers_for_itself() {
