@@ -10,7 +10,13 @@ use crate::tfa::{self, Dispatcher, Options};
 use crate::{fip, paths};
 use anyhow::{Result, ensure};
 
-const NAME: &str = "boot/drop-in";
+/// The case's name, which is also that of its directory.
+const fn name(plat: Plat) -> &'static str {
+    match plat {
+        Plat::Qemu => "boot/drop-in",
+        Plat::Fvp => "boot/drop-in-fvp",
+    }
+}
 
 /// Builds a FIP by TF-A's make and runs the boot cases on it.
 ///
@@ -18,19 +24,20 @@ const NAME: &str = "boot/drop-in";
 /// TF-A cannot be had.
 pub fn run(bench: &Bench) -> Result<Tally> {
     let mut tally = Tally::default();
-    if bench.context.wants(NAME) {
-        tally.case(NAME, drop_in(bench));
+    let name = name(bench.plat);
+    if bench.context.wants(name) {
+        tally.case(name, drop_in(bench, name));
     }
     Ok(tally)
 }
 
-fn drop_in(bench: &Bench) -> Result<()> {
+fn drop_in(bench: &Bench, name: &str) -> Result<()> {
     let options = Options {
         plat: bench.plat,
         dispatcher: Dispatcher::SpmdEl1,
         ..Options::default()
     };
-    let base = paths::out().join("test/drop-in");
+    let base = paths::out().join("test").join(name.replace('/', "_"));
     if base.exists() {
         std::fs::remove_dir_all(&base)?;
     }
@@ -56,7 +63,7 @@ fn drop_in(bench: &Bench) -> Result<()> {
         loaded: vec![(text, test::config_address(bench.plat))],
         ..Machine::new(options.plat, flash)
     };
-    let report = payload::run(NAME, &bench.qemu, &machine)?;
+    let report = payload::run(name, &bench.qemu, &machine)?;
     ensure!(report.failed.is_empty(), "cases failed, see above");
     ensure!(!report.passed.is_empty(), "no case ran");
     Ok(())
