@@ -266,6 +266,14 @@ pub struct RunArgs {
     /// The qemu-system-aarch64 to use.
     #[arg(long, value_name = "PATH")]
     pub qemu: Option<PathBuf>,
+    /// With --plat fvp: Arm's model (its program) instead of a QEMU with our board; without a path,
+    /// $FVP_MODEL or FVP_Base_RevC-2xAEMvA on the PATH. $FVP_MODEL alone does the same.
+    #[arg(long, value_name = "PATH", conflicts_with = "qemu")]
+    pub model: Option<Option<PathBuf>>,
+    /// Further arguments of the model, words parted by spaces: `--model-arg '-C cache_state_modelled=1'`;
+    /// may be repeated.
+    #[arg(long, value_name = "ARG…", allow_hyphen_values = true)]
+    pub model_arg: Vec<String>,
     /// Number of cores.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub smp: u32,
@@ -306,7 +314,7 @@ pub struct RunArgs {
     /// End the run when nothing was said for so many seconds; without it 180, or what the stack needs.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub idle: Option<u64>,
-    /// Wait for a debugger on TCP port 1234 before the first instruction.
+    /// Wait for a debugger before the first instruction: on TCP port 1234; a model, for an Iris client.
     #[arg(long)]
     pub gdb: bool,
     /// Record every entry to EL3 and every exit from it, for `cargo xtask trace`; without a file name, in

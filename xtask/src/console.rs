@@ -1,20 +1,23 @@
 //! A running machine and its consoles.
 //!
-//! The first UART (the normal world's, on QEMU virt EL3's too) is QEMU's standard input and output, each
+//! On QEMU the first UART (the normal world's, on QEMU virt EL3's too) is QEMU's standard input and output, each
 //! other one (the SPMC's, on the FVP EL3's before it) a socket that QEMU connects to. All are written to a
 //! log and can be echoed; what waits for text gives up when the machine says nothing for a while or takes
 //! too long as a whole.
 
 use crate::cli::Plat;
+use crate::model::{self, Model};
 use crate::qemu::{Machine, Qemu};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Which console.
@@ -95,10 +98,13 @@ impl Limits {
     }
 }
 
+/// Where what is typed goes: the first UART's other end, once there is one.
+type Keyboard = Arc<Mutex<Option<Box<dyn Write + Send>>>>;
+
 /// A machine that was started; it is stopped when this is dropped.
 pub struct Running {
     child: Child,
-    stdin: Option<ChildStdin>,
+    keyboard: Keyboard,
     events: Receiver<Event>,
     log: File,
     /// The log's path.
@@ -122,7 +128,7 @@ pub struct Running {
     /// How far [`Running::expect`] has read in `normal`, `secure` and `el3`.
     seen: [usize; 3],
     ended: bool,
-    _socket: tempfile::TempDir,
+    _socket: Option<tempfile::TempDir>,
 }
 
 /// Starts a machine with its consoles in our hands.
@@ -154,6 +160,7 @@ pub fn start(
         .with_context(|| format!("cannot start {:?}", command.get_program()))?;
     let (sender, events) = channel();
     let stdout = child.stdout.take().context("QEMU has a standard output")?;
+    let stdin = child.stdin.take().context("QEMU has a standard input")?;
     let normal = sender.clone();
     std::thread::spawn(move || {
         pump(stdout, Uart::Normal, &normal);
@@ -167,28 +174,74 @@ pub fn start(
             }
         });
     }
-    Ok(Running {
-        stdin: child.stdin.take(),
-        child,
-        events,
-        log: log_file,
-        log_path: log.to_owned(),
-        echo,
-        limits,
-        start: Instant::now(),
-        last: Instant::now(),
-        normal: String::new(),
-        secure: String::new(),
-        el3: String::new(),
-        lines: VecDeque::new(),
-        partial: Default::default(),
-        fatal: None,
-        fatal_line: None,
-        first_word: None,
-        seen: [0; 3],
-        ended: false,
-        _socket: socket,
-    })
+    let keyboard: Box<dyn Write + Send> = Box::new(stdin);
+    let mut running = Running::new(child, events, log, log_file, echo, limits);
+    running.keyboard = Arc::new(Mutex::new(Some(keyboard)));
+    running._socket = Some(socket);
+    Ok(running)
+}
+
+/// As [`start`], on a model. Lines of its own are marked `M| `.
+///
+/// # Errors
+/// The model does not start.
+pub fn start_model(
+    model: &Model,
+    machine: &Machine,
+    log: &Path,
+    echo: bool,
+    limits: Limits,
+) -> Result<Running> {
+    if let Some(dir) = log.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    let log_file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut child = model
+        .command(machine)?
+        .stderr(log_file.try_clone()?)
+        .spawn()
+        .with_context(|| format!("cannot start {}", model.name()))?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("the model has a standard output")?;
+    let (sender, events) = channel();
+    let keyboard = Keyboard::default();
+    let typed = keyboard.clone();
+    let mut own = log_file.try_clone()?;
+    std::thread::spawn(move || {
+        let (mut pumps, others) = (Vec::new(), Uart::others(Plat::Fvp));
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = writeln!(own, "M| {line}");
+            let Some((uart, port)) = model::terminal(&line) else {
+                continue;
+            };
+            let uart = match uart.checked_sub(1) {
+                None => Uart::Normal,
+                Some(index) => match others.get(index) {
+                    Some(uart) => *uart,
+                    None => continue,
+                },
+            };
+            let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+                continue;
+            };
+            if uart == Uart::Normal
+                && let (Ok(stream), Ok(mut keyboard)) = (stream.try_clone(), typed.lock())
+            {
+                *keyboard = Some(Box::new(stream));
+            }
+            let sender = sender.clone();
+            pumps.push(std::thread::spawn(move || pump(stream, uart, &sender)));
+        }
+        for pump in pumps {
+            let _ = pump.join();
+        }
+        let _ = sender.send(Event::End);
+    });
+    let mut running = Running::new(child, events, log, log_file, echo, limits);
+    running.keyboard = keyboard;
+    Ok(running)
 }
 
 fn pump(mut from: impl Read, uart: Uart, to: &Sender<Event>) {
@@ -201,6 +254,54 @@ fn pump(mut from: impl Read, uart: Uart, to: &Sender<Event>) {
 }
 
 impl Running {
+    fn new(
+        child: Child,
+        events: Receiver<Event>,
+        path: &Path,
+        log: File,
+        echo: bool,
+        limits: Limits,
+    ) -> Running {
+        Running {
+            child,
+            keyboard: Keyboard::default(),
+            events,
+            log,
+            log_path: path.to_owned(),
+            echo,
+            limits,
+            start: Instant::now(),
+            last: Instant::now(),
+            normal: String::new(),
+            secure: String::new(),
+            el3: String::new(),
+            lines: VecDeque::new(),
+            partial: Default::default(),
+            fatal: None,
+            fatal_line: None,
+            first_word: None,
+            seen: [0; 3],
+            ended: false,
+            _socket: None,
+        }
+    }
+
+    /// Passes on what a person types, until the machine ends.
+    pub fn attach_keyboard(&self) {
+        let keyboard = self.keyboard.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 256];
+            while let Ok(n @ 1..) = std::io::stdin().read(&mut bytes) {
+                if let Ok(mut to) = keyboard.lock()
+                    && let Some(to) = to.as_mut()
+                    && to.write_all(&bytes[..n]).and_then(|()| to.flush()).is_err()
+                {
+                    return;
+                }
+            }
+        });
+    }
+
     /// Whether nothing at all was said so far.
     pub fn silent(&self) -> bool {
         self.normal.is_empty() && self.secure.is_empty() && self.el3.is_empty()
@@ -351,11 +452,12 @@ impl Running {
     /// # Errors
     /// QEMU is gone.
     pub fn send(&mut self, text: &str) -> Result<()> {
-        let stdin = self.stdin.as_mut().context("QEMU has a standard input")?;
-        stdin
+        let mut keyboard = self.keyboard.lock().map_err(|e| anyhow!("{e}"))?;
+        let keyboard = keyboard.as_mut().context("the machine has no UART yet")?;
+        keyboard
             .write_all(text.as_bytes())
-            .and_then(|()| stdin.flush())
-            .context("QEMU takes no more input")
+            .and_then(|()| keyboard.flush())
+            .context("the machine takes no more input")
     }
 
     /// Waits for the end; `true` if QEMU's exit status says that nothing went wrong.

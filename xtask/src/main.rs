@@ -25,6 +25,7 @@ mod image;
 #[cfg(test)]
 mod links;
 mod manifest;
+mod model;
 #[cfg(test)]
 mod names;
 mod no_panic;

@@ -2,6 +2,7 @@
 
 use crate::cli::{BuildArgs, FipArgs, RunArgs, Runtime};
 use crate::console::{self, Limits};
+use crate::model::{self, Model};
 use crate::qemu::{self, Machine, Qemu};
 use crate::stacks::linux::{self, Chosen};
 use crate::stacks::{self, Mode, Prepared};
@@ -102,10 +103,14 @@ pub fn run(args: &RunArgs) -> Result<bool> {
             Err(error) => Err(error.context(format!("{what} failed"))),
         };
     }
-    let (qemu, machine, prepared) = set_up(args, Mode::Interactive)?;
+    let (host, machine, prepared) = set_up(args, Mode::Interactive)?;
     for hint in &prepared.hints {
         ui::say(hint);
     }
+    let qemu = match host {
+        Host::Qemu(qemu) => qemu,
+        Host::Model(model) => return interactive_model(&model, &machine),
+    };
     if args.gdb {
         ui::say("waiting for a debugger: gdb-multiarch -ex 'target remote :1234'");
     }
@@ -113,19 +118,56 @@ pub fn run(args: &RunArgs) -> Result<bool> {
     console::interactive(&qemu, &machine, &paths::out().join("log/run-secure.log"))
 }
 
+/// What the machine runs on.
+enum Host {
+    Qemu(Qemu),
+    Model(Model),
+}
+
+/// Runs a model with a person at its console, line by line.
+fn interactive_model(model: &Model, machine: &Machine) -> Result<bool> {
+    ui::say(
+        "the console is yours, whole lines of it: Ctrl-C ends the model; lines of the secure world begin with \
+         `S| `, EL3's with `3| `",
+    );
+    let log = paths::out().join("log/run-model.log");
+    let long = Limits::secs(u64::from(u32::MAX), u64::from(u32::MAX));
+    let mut running = console::start_model(model, machine, &log, true, long)?;
+    running.attach_keyboard();
+    running.finish()
+}
+
 /// Packages a system and describes the machine that it runs on.
-fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
+fn set_up(args: &RunArgs, mode: Mode) -> Result<(Host, Machine, Prepared)> {
+    // First: what is missing is to be said before anything is built.
+    let model = model::wanted(args.fip.build.plat, args.model.as_ref())?;
+    ensure!(
+        model.is_some() || args.model_arg.is_empty(),
+        "--model-arg: there is no model: give --model"
+    );
     let (flash, prepared) = package(&args.fip, mode)?;
-    let qemu = Qemu::find(args.fip.build.plat, args.qemu.as_deref())?;
-    qemu::announce(&qemu);
+    let host = match model {
+        Some(model) => {
+            ui::say(format!("Arm's model ({})", model.name()));
+            Host::Model(model)
+        }
+        None => {
+            let qemu = Qemu::find(args.fip.build.plat, args.qemu.as_deref())?;
+            qemu::announce(&qemu);
+            Host::Qemu(qemu)
+        }
+    };
+    let extra = match &host {
+        Host::Qemu(_) => &args.qemu_arg,
+        Host::Model(_) => &args.model_arg,
+    };
     let mut machine = Machine {
         cpu: args.cpu.clone(),
         smp: args.smp,
         memory: args.memory.unwrap_or(prepared.memory),
         properties: args.machine.clone(),
         loaded: prepared.loaded.iter().chain(&args.load).cloned().collect(),
-        extra: args
-            .qemu_arg
+        extra: extra
             .iter()
             .flat_map(|words| words.split_whitespace().map(str::to_owned))
             .collect(),
@@ -148,7 +190,10 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
                 std::fs::copy(&own, &dtb)
                     .with_context(|| format!("cannot read {}", own.display()))?;
             }
-            None => qemu.dump_device_tree(&machine, &dtb)?,
+            None => match &host {
+                Host::Qemu(qemu) => qemu.dump_device_tree(&machine, &dtb)?,
+                Host::Model(_) => bail!("a model makes no device tree: give one with --dtb"),
+            },
         }
         chosen.apply(&dtb)?;
         machine.dtb = Some(dtb);
@@ -156,7 +201,7 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Qemu, Machine, Prepared)> {
     if let Some(file) = &args.trace {
         record::start(file.as_deref(), args, &prepared.images, &mut machine)?;
     }
-    Ok((qemu, machine, prepared))
+    Ok((host, machine, prepared))
 }
 
 /// Puts the user's initramfs and command line into what the kernel is told.
@@ -187,7 +232,7 @@ fn chosen(args: &RunArgs, prepared: &mut Prepared, machine: &mut Machine) -> Res
 /// # Errors
 /// Something cannot be built, or what must be seen was not: the message has the log's last lines.
 pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
-    let (qemu, machine, prepared) = set_up(args, mode)?;
+    let (host, machine, prepared) = set_up(args, mode)?;
     let name = format!("{}-{}", args.fip.stack.name(), args.fip.build.bl31.name());
     let log = paths::out().join(format!("log/run-{name}.log"));
     let mut limits = if args.gdb {
@@ -208,7 +253,10 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
     };
     let versions = apt::used();
     let step = (!echo).then(|| ui::step(format!("stack {name}, {} cores, {}", args.smp, args.cpu)));
-    let mut running = console::start(&qemu, &machine, &log, echo, limits)?;
+    let mut running = match &host {
+        Host::Qemu(qemu) => console::start(qemu, &machine, &log, echo, limits)?,
+        Host::Model(model) => console::start_model(model, &machine, &log, echo, limits)?,
+    };
     running.first_word = (!args.gdb).then_some(verdict::FIRST_WORD);
     let verdict = (|| {
         if args.fip.own_software() || !rules.until.is_empty() || !rules.fail.is_empty() {
@@ -223,7 +271,10 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
                 running.send(wanted.send)?;
             }
         }
-        ensure!(running.finish()?, "QEMU says that something went wrong");
+        ensure!(
+            running.finish()?,
+            "the machine's program says that something went wrong"
+        );
         if let Some((come, go)) = prepared.secure_counts {
             let (come_n, go_n) = (
                 running.secure.matches(come).count(),

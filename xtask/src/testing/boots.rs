@@ -1,6 +1,6 @@
 //! The boots in which the payloads' cases run: one line of data each.
 
-use super::{Context, Tally, bad_input, crash, drop_in, fvp_machine, hand_over, payload};
+use super::{Context, Tally, bad_input, crash, drop_in, fvp_machine, hand_over, model, payload};
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fip::{self, Images};
 use crate::qemu::{Machine, Qemu};
@@ -258,6 +258,7 @@ pub fn run(context: &Context) -> Result<Tally> {
     }
     if context.args.boot.is_none() && context.args.plat != Some(Plat::Qemu) {
         tally.add(fvp_machine::run(context)?);
+        tally.add(model::run(context));
     }
     Ok(tally)
 }

@@ -10,6 +10,7 @@ mod drop_in;
 mod fvp_machine;
 mod hand_over;
 mod host;
+mod model;
 pub mod payload;
 mod rebuild;
 mod stacks;
