@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{bench, doctor, manifest, picture, run, size, testing, trace};
+use crate::{bench, doctor, fuzz, manifest, picture, run, size, testing, trace};
 use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -33,6 +33,8 @@ enum Sub {
     Manifest(manifest::ManifestArgs),
     /// Run the tests.
     Test(testing::TestArgs),
+    /// Call EL3 at random from both worlds, on all cores at once, and look what became of it.
+    Fuzz(fuzz::FuzzArgs),
     /// Show a trace of EL3: who called what, and what came back.
     Trace(trace::TraceArgs),
     /// Measure what calls cost at EL3, and show it beside the C BL31.
@@ -343,6 +345,7 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
         Sub::Test(args) => testing::run(&args),
         Sub::Bench(args) => bench::run(&args),
         Sub::Manifest(args) => manifest::run(&args),
+        Sub::Fuzz(args) => fuzz::run(&args),
         Sub::Trace(args) => trace::run(&args),
         Sub::Doctor(args) => doctor::run(&args),
         Sub::Size(args) => size::run(&args),

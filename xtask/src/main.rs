@@ -19,6 +19,7 @@ mod doctor;
 #[cfg(test)]
 mod figures;
 mod fip;
+mod fuzz;
 mod fvp_machine;
 mod growth;
 mod image;

@@ -4,7 +4,7 @@
 //! the last lines; the last line of all is the count.
 
 mod bad_input;
-mod boots;
+pub mod boots;
 mod crash;
 mod drop_in;
 mod fvp_machine;
@@ -18,6 +18,7 @@ mod trace;
 mod trace_examples;
 
 use crate::cli::{BuildArgs, Plat, Runtime};
+use crate::fuzz;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 /// What is tested.
 #[derive(Args, Clone, Default)]
 pub struct TestArgs {
-    /// A part (host, qemu, stacks, trace) and a filter on the names of cases (`poison`, `boot/no-bl32`);
+    /// A part (host, qemu, stacks, trace, fuzz) and a filter on the names of cases (`poison`, `boot/no-bl32`);
     /// both may be left out.
     #[arg(value_name = "PART|FILTER", num_args = 0..=2)]
     what: Vec<String>,
@@ -68,6 +69,7 @@ enum Part {
     Qemu,
     Stacks,
     Trace,
+    Fuzz,
 }
 
 /// What the tests need to know.
@@ -78,7 +80,25 @@ pub struct Context {
     pub filter: String,
 }
 
+impl TestArgs {
+    /// The usual tests of what is built like that.
+    pub fn of(build: &BuildArgs) -> Self {
+        TestArgs {
+            plat: Some(build.plat),
+            debug: build.debug,
+            bl31: build.bl31,
+            rounds: 1,
+            ..TestArgs::default()
+        }
+    }
+}
+
 impl Context {
+    /// How often long cases go round.
+    pub fn rounds(&self) -> u32 {
+        self.args.rounds
+    }
+
     /// Whether the case with this name is asked for.
     pub fn wants(&self, case: &str) -> bool {
         case.contains(&self.filter)
@@ -157,6 +177,9 @@ pub fn run(args: &TestArgs) -> Result<bool> {
     if parts.contains(&Part::Trace) {
         tally.add(trace::run(&context));
     }
+    if parts.contains(&Part::Fuzz) && context.args.boot.is_none() {
+        tally.add(fuzz::test(&context)?);
+    }
     if parts.contains(&Part::Stacks) {
         let all = parts.len() == 1 || !context.filter.is_empty() || args.full;
         tally.add(stacks::run(&context, all)?);
@@ -170,12 +193,19 @@ pub fn run(args: &TestArgs) -> Result<bool> {
 
 /// Parts and filter from the free words.
 fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
-    let all = vec![Part::Host, Part::Qemu, Part::Stacks, Part::Trace];
+    let all = vec![
+        Part::Host,
+        Part::Qemu,
+        Part::Trace,
+        Part::Fuzz,
+        Part::Stacks,
+    ];
     let part = words.first().and_then(|w| match w.as_str() {
         "host" => Some(Part::Host),
         "qemu" => Some(Part::Qemu),
         "stacks" => Some(Part::Stacks),
         "trace" => Some(Part::Trace),
+        "fuzz" => Some(Part::Fuzz),
         _ => None,
     });
     match (part, words) {
@@ -183,7 +213,7 @@ fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
         (None, [filter]) => Ok((all, filter.clone())),
         (Some(part), [_]) => Ok((vec![part], String::new())),
         (Some(part), [_, filter]) => Ok((vec![part], filter.clone())),
-        _ => bail!("`test` takes a part (host, qemu, stacks, trace) and then a filter"),
+        _ => bail!("`test` takes a part (host, qemu, stacks, trace, fuzz) and then a filter"),
     }
 }
 
@@ -194,7 +224,7 @@ mod tests {
     #[test]
     fn words() {
         let parse = |w: &[&str]| parse(&w.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
-        assert_eq!(parse(&[]).unwrap().0.len(), 4);
+        assert_eq!(parse(&[]).unwrap().0.len(), 5);
         assert!(parse(&["qemu", "poison"]).unwrap() == (vec![Part::Qemu], "poison".to_owned()));
         assert!(parse(&["poison"]).unwrap().1 == "poison");
         assert!(parse(&["poison", "qemu"]).is_err());

@@ -4,6 +4,7 @@ use crate::framework::case::Case;
 
 mod boot;
 pub(crate) mod ffa;
+pub(crate) mod fuzz;
 mod lifecycle;
 mod no_ffa;
 mod poison;
@@ -43,6 +44,7 @@ static AREAS: &[&[Case]] = &[
     lifecycle::gunyah::CASES,
     ffa::failure::CASES,
     no_ffa::CASES,
+    fuzz::CASES,
 ];
 
 /// All cases; the index is the same in both images.

@@ -8,6 +8,7 @@
 //! | `bl31` | `janus` or `c`: what the firmware under test is | janus |
 //! | `rounds` | scales long cases | 1 |
 //! | `ffa` | FF-A version the hypervisor asks for: `1.0` to `1.3` | 1.2 |
+//! | `fuzz`, `seed`, `seconds`, `first`, `fuzz-rounds` | `on`: random calls, from what seed, how long, first round, how many | none |
 //! | `spmc` | comma-separated oddities of the SPMC, see [`crate::framework::spmc`] | none |
 
 use crate::machine;

@@ -180,7 +180,8 @@ pub fn panicked(reason: Text) -> ! {
     match cases::all_by_index(CURRENT.load(SeqCst)) {
         Some(case) => {
             FAILED.fetch_add(1, SeqCst);
-            println!("\n@fail {}: core {core}: {reason}", case.name);
+            let place = cases::fuzz::place();
+            println!("\n@fail {}: {place}core {core}: {reason}", case.name);
             done();
         }
         None => println!("\n@fail framework: core {core}: {reason}"),

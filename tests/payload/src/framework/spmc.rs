@@ -112,6 +112,7 @@ pub fn main(core: usize) -> ! {
         console::init(machine::HERE.uart_secure);
         FIRST.store(core as u32, SeqCst);
     }
+    cases::fuzz::came_on(core);
     gic::init_cpu_interface();
     gic::enable_secure_group1(core, timer::secure_intid());
     let state = entry::my_boot_state();

@@ -1,0 +1,275 @@
+//! The normal world's calls, and what must hold after them.
+
+use super::random::Random;
+use super::{ROUND, place, seed};
+use crate::arch::exceptions::attempt;
+use crate::arch::{MAX_CORES, cpu, gic, smc, timer};
+use crate::cases::poison::bank;
+use crate::framework::case::{Outcome, Why};
+use crate::framework::psci::{self, error};
+use crate::framework::regs::Regs;
+use crate::framework::text::Text;
+use crate::framework::{config, cores, irq};
+use crate::{ensure, ensure_eq, fail, machine};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+/// Calls of a core in a round with its registers filled, and in one with its interrupts open.
+const FILLED: u64 = 48;
+const OPEN: u64 = 400;
+/// So often a line says how far it is.
+const PROGRESS: u64 = 128;
+
+/// Calls made.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// Rounds until the time is over, or until one fails.
+pub fn run() -> Outcome {
+    let number = |key: &str, default| config::get(key, "").parse().unwrap_or(default);
+    let (first, most) = (number("first", 1), number("fuzz-rounds", u64::MAX));
+    let end = timer::now() + timer::ticks(number("seconds", 10) * 1_000_000);
+    for intid in 0..16 {
+        irq::install(intid, irq::count_only);
+    }
+    irq::install(timer::EL2_INTID, |_, _| timer::stop_el2());
+    let mut round = first;
+    let mut outcome = Ok(());
+    while outcome.is_ok() && timer::now() < end && round - first < most {
+        ROUND.store(round, SeqCst);
+        outcome = one_round(round);
+        if round.is_multiple_of(PROGRESS) {
+            said(round);
+        }
+        round += 1;
+    }
+    said(round - 1);
+    let outcome = outcome.map_err(|why| match why {
+        Why::Failed(text) => Why::Failed(Text::of(format_args!("{}{text}", place()))),
+        skipped => skipped,
+    });
+    ROUND.store(0, SeqCst);
+    // What the SPMC agreed to may be the other mode.
+    psci::call(psci::PSCI_SET_SUSPEND_MODE, &[0]);
+    outcome
+}
+
+fn said(round: u64) {
+    crate::println!(
+        "fuzz: seed {}, round {round}, {} calls",
+        seed(),
+        CALLS.load(SeqCst)
+    );
+}
+
+fn one_round(round: u64) -> Outcome {
+    cores::on_each(|core| {
+        let mut random = Random::new(seed(), round, core);
+        if random.once_in(4) {
+            filled(&mut random, round)?;
+        }
+        open(&mut random, core)
+    })?;
+    cores::on_each(alive)?;
+    let mut random = Random::new(seed(), round, MAX_CORES);
+    if cores::count() > 1 && random.once_in(4) {
+        move_core(&mut random)?;
+    }
+    Ok(())
+}
+
+/// PSCI answers on this core.
+fn alive(_: usize) -> Outcome {
+    ensure_eq!(
+        psci::call(psci::PSCI_VERSION, &[]),
+        0x1_0003,
+        "PSCI_VERSION"
+    );
+    Ok(())
+}
+
+/// Calls with every system register filled: all of them come back.
+fn filled(random: &mut Random, round: u64) -> Outcome {
+    crate::daif!(set "0xf");
+    bank::probe(false);
+    bank::fill(round, false);
+    let mut last = Regs::default();
+    for _ in 0..FILLED {
+        last = random.call();
+        if !sleeps(&last) {
+            call(last);
+        }
+    }
+    let whole = bank::check(false);
+    bank::restore();
+    crate::daif!(clear "0x7");
+    match whole {
+        Ok(()) => Ok(()),
+        Err(wrong) => fail!("{wrong} (the last call was {last})"),
+    }
+}
+
+/// Calls, interrupts, trapped instructions and sleep, with interrupts open.
+fn open(random: &mut Random, core: usize) -> Outcome {
+    for _ in 0..OPEN {
+        match random.below(64) {
+            0 => gic::send_sgi(
+                random.below(cores::count() as u64) as usize,
+                random.below(8) as u32,
+            ),
+            1 => instruction(system_register(random)),
+            2 => instruction(0xd400_0003 | (random.below(0x1_0000) as u32) << 5), // smc #imm
+            3 => sleep(random, core),
+            _ => {
+                let regs = random.call();
+                if !sleeps(&regs) {
+                    call(regs);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn call(mut regs: Regs) {
+    if ends_something(&regs) {
+        regs.0[0] = u64::from(psci::PSCI_VERSION);
+    }
+    // No entry point: a core that starts somewhere is no finding.
+    if is_psci(&regs) {
+        for x in &mut regs.0[1..4] {
+            if machine::HERE.normal_ram[0] && *x >= 0x4000_0000 {
+                *x |= 1;
+            }
+        }
+    }
+    CALLS.fetch_add(1, SeqCst);
+    smc::call(regs);
+}
+
+/// The number of a PSCI function, whatever else is in the ID.
+fn psci_number(regs: &Regs) -> Option<u32> {
+    let id = regs.function();
+    (id & 0xbf00_ffe0 == 0x8400_0000).then_some(id & 0x1f)
+}
+
+fn is_psci(regs: &Regs) -> bool {
+    psci_number(regs).is_some()
+}
+
+/// Whether the call may turn the core or the machine off for good.
+fn ends_something(regs: &Regs) -> bool {
+    // CPU_OFF, SYSTEM_OFF, SYSTEM_RESET, CPU_FREEZE, SYSTEM_RESET2, SYSTEM_OFF2.
+    psci_number(regs).is_some_and(|n| [0x2, 0x8, 0x9, 0xb, 0x12, 0x15].contains(&n))
+}
+
+/// Whether the core may sleep in the call until an interrupt comes.
+fn sleeps(regs: &Regs) -> bool {
+    // CPU_SUSPEND, CPU_DEFAULT_SUSPEND, SYSTEM_SUSPEND.
+    psci_number(regs).is_some_and(|n| [0x1, 0xc, 0xe].contains(&n))
+}
+
+/// A call that may sleep, with an interrupt to come.
+fn sleep(random: &mut Random, core: usize) {
+    crate::daif!(set "0x7");
+    gic::enable(core, timer::EL2_INTID);
+    timer::start_el2(random.below(300));
+    let function = random.one_of(&[
+        psci::PSCI_CPU_SUSPEND_64,
+        psci::PSCI_CPU_SUSPEND_32,
+        psci::PSCI_CPU_DEFAULT_SUSPEND_64,
+        psci::PSCI_SYSTEM_SUSPEND_64,
+    ]);
+    let state = if random.once_in(2) {
+        machine::HERE.standby.into()
+    } else {
+        random.value()
+    };
+    // No address that can be entered.
+    CALLS.fetch_add(1, SeqCst);
+    psci::call(function, &[state, random.value() | 1, random.value() | 1]);
+    crate::daif!(clear "0x7");
+    timer::stop_el2();
+}
+
+/// A core goes off and on again, or sleeps without its power.
+fn move_core(random: &mut Random) -> Outcome {
+    let others = cores::count() as u64 - 1;
+    let Some(core) = cores::others().nth(random.below(others) as usize) else {
+        return Ok(());
+    };
+    if random.once_in(2) {
+        match cores::try_turn_off(core)? {
+            None => {}
+            // The SPMC did not agree.
+            Some(error::DENIED) => return Ok(()),
+            Some(status) => fail!("CPU_OFF on core {core}: {status}"),
+        }
+        return cores::turn_on(core);
+    }
+    let state = random.one_of(&[machine::HERE.core_off, machine::HERE.cluster_off]);
+    let back = cores::suspend(core, state, |core| {
+        crate::daif!(set "0x7");
+        gic::enable(core, timer::wake_up_intid());
+        irq::install(timer::wake_up_intid(), |_, _| timer::stop_wake_up());
+        timer::start_wake_up(200);
+    })?;
+    cores::on(core, |_| {
+        crate::daif!(clear "0x7");
+        timer::stop_wake_up();
+        Ok(())
+    })?;
+    let context = cores::CONTEXT | core as u64;
+    let refused = [error::DENIED, error::INVALID_PARAMETERS, error::SUCCESS];
+    let status = back as u32 as i32;
+    ensure!(
+        back == context || refused.contains(&status),
+        "CPU_SUSPEND({state:#x}) of core {core} came back with {back:#x}"
+    );
+    Ok(())
+}
+
+/// MRS of anything but a register whose reading acknowledges an interrupt; or MSR to one of EL3's.
+fn system_register(random: &mut Random) -> u32 {
+    let fields = random.next() as u32 & 0xf_ffe0;
+    // op1, CRn, CRm.
+    let (op1, n, m) = (fields >> 16 & 7, fields >> 12 & 0xf, fields >> 8 & 0xf);
+    if random.once_in(3) {
+        return 0xd518_0000 | fields & !(7 << 16) | 6 << 16;
+    }
+    if op1 == 0 && n == 12 && (m == 8 || m == 9 || m == 11 || m == 12) {
+        return 0xd53e_1100; // SCR_EL3
+    }
+    0xd530_0000 | fields
+}
+
+/// A page of instructions for each core.
+#[repr(C, align(64))]
+struct Code(UnsafeCell<[u32; 16]>);
+
+// SAFETY: a core uses its own element only.
+unsafe impl Sync for Code {}
+
+static CODE: [Code; MAX_CORES] = [const { Code(UnsafeCell::new([0; 16])) }; MAX_CORES];
+
+/// Carries one instruction out, with numbers in x0 to x17. It may be undefined.
+fn instruction(word: u32) {
+    let code = CODE[cpu::number()].0.get().cast::<u32>();
+    // SAFETY: the core's own memory, which is mapped as executable; the instruction is one that changes x0 to x17
+    // alone (an MRS, an SMC), or is undefined and then skipped.
+    unsafe {
+        code.write_volatile(word);
+        code.add(1).write_volatile(0xd65f_03c0); // ret
+        core::arch::asm!(
+            "dc cvau, {code}",
+            "dsb ish",
+            "ic ivau, {code}",
+            "dsb ish",
+            "isb",
+            code = in(reg) code,
+            options(nostack, preserves_flags)
+        );
+        attempt(|| {
+            core::arch::asm!("blr {code}", code = in(reg) code, clobber_abi("C"));
+        });
+    }
+}
