@@ -28,6 +28,7 @@ static AREAS: &[&[Case]] = &[
     psci::basics::CASES,
     psci::races::CASES,
     psci::suspend::CASES,
+    psci::clusters::CASES,
     psci::reset::CASES,
     sri::CASES,
     sri::doorbell::CASES,

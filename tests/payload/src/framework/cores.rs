@@ -288,19 +288,45 @@ pub fn turn_off(number: usize) -> Outcome {
 /// Lets core `number` run `first`, then call CPU_SUSPEND with `power_state`, and waits until it is back: in x0 of its
 /// entry point the context ID [`CONTEXT`] with its number, or the status if the call returned.
 pub fn suspend(number: usize, power_state: u32, first: fn(usize)) -> Result<u64, Why> {
+    begin_suspend(number, power_state, first)?;
+    end_suspend(number)
+}
+
+/// The first half of [`suspend`]: core `number` is about to call CPU_SUSPEND, or has done so.
+pub fn begin_suspend(number: usize, power_state: u32, first: fn(usize)) -> Outcome {
+    let slot = &SLOTS[number];
+    slot.suspend.store(u64::from(power_state), SeqCst);
+    begin_going(number, first)
+}
+
+/// Core `number` is about to call CPU_OFF, or has done so.
+pub fn begin_turn_off(number: usize) -> Outcome {
+    begin_going(number, |_| {})
+}
+
+fn begin_going(number: usize, first: fn(usize)) -> Outcome {
     let slot = &SLOTS[number];
     slot.context.store(u64::MAX, SeqCst);
-    slot.suspend.store(u64::from(power_state), SeqCst);
     let job = |n: usize| {
         first(n);
         SLOTS[n].state.store(State::TurningOff as u32, SeqCst);
         Ok(())
     };
-    // SAFETY: the core leaves the job before it suspends, and this waits until it is back.
+    // SAFETY: the core leaves the job before it goes, and this waits until it has.
     unsafe { post(number, &job) }?;
+    let gone = || slot.context.load(SeqCst) != u64::MAX || state(number) == State::Off as u32;
+    if !timer::wait_until(PATIENCE, gone) {
+        fail!("core {number} never came to its CPU_SUSPEND or CPU_OFF");
+    }
+    Ok(())
+}
+
+/// The second half of [`suspend`].
+pub fn end_suspend(number: usize) -> Result<u64, Why> {
+    let slot = &SLOTS[number];
     let back = || state(number) == State::Idle as u32 && slot.context.load(SeqCst) != u64::MAX;
     if !timer::wait_until(PATIENCE, back) {
-        fail!("core {number} called CPU_SUSPEND({power_state:#x}) and did not come back");
+        fail!("core {number} called CPU_SUSPEND and did not come back");
     }
     Ok(slot.context.load(SeqCst))
 }

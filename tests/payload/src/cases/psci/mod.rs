@@ -1,6 +1,7 @@
 //! Power state coordination.
 
 pub mod basics;
+pub mod clusters;
 pub mod races;
 pub mod reset;
 pub mod suspend;
