@@ -33,6 +33,7 @@ pub fn ask(core: &mut CoreData, request: Request, run: RunSpmc) -> Result<Answer
 }
 
 /// Says that the SPMC died on this core.
+#[inline(never)]
 pub fn report_death(core: &mut CoreData) {
     core.spmd.take_unfinished_line(console::spmc_line);
     let index = core.index;

@@ -10,7 +10,7 @@ use crate::group0;
 use crate::hw::{console, gic};
 use crate::messages::error;
 use crate::requests::report_death;
-use janus_spmd::{Action, Work, World};
+use janus_spmd::{Action, ConsoleLog, Work, World};
 
 /// See the module's documentation.
 pub struct Ffa;
@@ -75,28 +75,23 @@ fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
     Flow::Spmc
 }
 
-/// Does the work that a call of `from` asks of EL3.
+/// Does the work that a call of `from` asks of EL3. What needs a large frame is a function of its own: worlds run
+/// inside of this one.
 #[inline(never)]
 fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
     match work {
         Work::SpmcReady => finished(core, SpmcEvent::Ready),
         Work::SpmcFailed(code) => {
-            error!(
-                "core {}: the SPMC says that it failed to start: error {}",
-                core.index, code
-            );
+            report_failure(core.index, code);
             finished(core, SpmcEvent::Failed)
         }
         Work::SpmcCalledEarly(function) => {
-            error!(
-                "core {}: the SPMC called {:#x} while it was to start",
-                core.index, function
-            );
+            report_early_call(core.index, function);
             finished(core, SpmcEvent::Failed)
         }
         Work::Answered(answer) => finished(core, SpmcEvent::Answered(answer)),
         Work::ConsoleLog(log) => {
-            log.lines(&mut core.spmd, core.secure.args(), console::spmc_line);
+            print(core, log);
             Flow::Run(World::Secure)
         }
         Work::Group0Interrupt => {
@@ -113,4 +108,20 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             Flow::Run(from)
         }
     }
+}
+
+/// Prints the lines of the SPMC's that FFA_CONSOLE_LOG completes.
+#[inline(never)]
+fn print(core: &mut CoreData, log: ConsoleLog) {
+    log.lines(&mut core.spmd, core.secure.args(), console::spmc_line);
+}
+
+#[inline(never)]
+fn report_failure(core: usize, code: i32) {
+    error!("core {core}: the SPMC says that it failed to start: error {code}");
+}
+
+#[inline(never)]
+fn report_early_call(core: usize, function: u32) {
+    error!("core {core}: the SPMC called {function:#x} while it was to start");
 }

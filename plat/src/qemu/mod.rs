@@ -13,6 +13,8 @@ use janus_drivers::pl061::Pl061;
 use janus_psci::platform::PowerState;
 use janus_spmd::LogicalPartition;
 
+#[cfg(feature = "calls")]
+mod calls;
 #[cfg(feature = "lossy")]
 mod lossy;
 
@@ -43,7 +45,13 @@ const fn timer(intid: u32) -> SecureInterrupt {
 }
 
 /// The secure EL1 physical timer, and S-EL2's physical and virtual ones (BSA's numbers).
-const SECURE_INTERRUPTS: &[SecureInterrupt] = &[timer(29), timer(20), timer(19)];
+const SECURE_INTERRUPTS: &[SecureInterrupt] = &[
+    timer(29),
+    timer(20),
+    timer(19),
+    #[cfg(feature = "calls")]
+    calls::SECURE,
+];
 
 /// The power states that TF-A has here: a standby state of the core, a power-down state of the core,
 /// and one of core and cluster. And one of the whole system, which TF-A's tests expect.
@@ -114,8 +122,14 @@ impl Platform for Qemu {
 
     #[cfg(feature = "greeter")]
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[&crate::greeter::Greeter];
-    #[cfg(not(feature = "greeter"))]
+    #[cfg(all(feature = "calls", not(feature = "greeter")))]
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = calls::PARTITIONS;
+    #[cfg(not(any(feature = "greeter", feature = "calls")))]
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+    #[cfg(feature = "calls")]
+    const GROUP0: &'static [crate::Group0] = calls::GROUP0;
+    #[cfg(feature = "calls")]
+    const SERVICES: &'static [(crate::Owner, &'static dyn crate::Service)] = calls::SERVICES;
 
     const GIC_HINTS: GicHints = GicHints {
         version: " (QEMU: gic-version=3)",

@@ -7,6 +7,7 @@ pub(crate) mod ffa;
 pub(crate) mod fuzz;
 mod lifecycle;
 mod no_ffa;
+mod platform;
 mod poison;
 mod psci;
 mod smccc;
@@ -15,6 +16,7 @@ mod sri;
 static AREAS: &[&[Case]] = &[
     boot::CASES,
     smccc::CASES,
+    platform::CASES,
     ffa::version::CASES,
     ffa::ids::CASES,
     ffa::direct::CASES,

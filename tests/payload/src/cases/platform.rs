@@ -1,0 +1,200 @@
+//! A platform's own SMCs and Group 0 interrupts, with the image of the feature `calls` (plat/src/qemu/calls.rs): who
+//! may call, what EL3 does meanwhile, who runs afterwards.
+
+use crate::arch::{smc, timer};
+use crate::framework::case::{Case, Needs, Outcome};
+use crate::framework::regs::Regs;
+use crate::framework::spmc::Secure;
+use crate::framework::{cores, ffa};
+use crate::{ensure, ensure_eq};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+pub const CASES: &[Case] = &[
+    case("platform/service", service),
+    case("platform/service-asks", asks),
+    case("platform/unknown", unknown),
+    case("platform/goes-on-elsewhere", elsewhere),
+    case("platform/group0", group0).secure(count_interrupts),
+    case("platform/secure", from_secure).secure(secure_side),
+];
+
+const fn case(name: &'static str, normal: fn() -> Outcome) -> Case {
+    Case::new(name, normal)
+        .needs(Needs::JANUS)
+        .in_boot("image", "calls")
+}
+
+/// The calls: see the platform's file.
+const WHO: u64 = 0xc200_0001;
+const RAISE: u64 = 0xc200_0002;
+const HANDLED: u64 = 0xc200_0003;
+const ASK: u64 = 0xc200_0004;
+const GO_ON: u64 = 0xc200_0005;
+
+/// NOT_SUPPORTED, 64 bits.
+const NOT_SUPPORTED: u64 = u64::MAX;
+
+/// x0 to x17 after a call with these in x0 and up; what they leave is a value that shows.
+fn call(arguments: &[u64]) -> Regs {
+    let mut regs = Regs(core::array::from_fn(|n| 0x0707_0000 | n as u64));
+    regs.0[..arguments.len()].copy_from_slice(arguments);
+    smc::call(regs)
+}
+
+/// A service knows the caller and the core, and what it does not answer in the caller keeps. The SVE hint is no part
+/// of the function.
+fn service() -> Outcome {
+    cores::on_each(|core| {
+        for function in [WHO, WHO | 1 << 16] {
+            let got = call(&[function, 0x1234_5678_9abc]);
+            ensure_eq!(got.x(0), 0, "the normal world calls");
+            ensure_eq!(got.x(1), core as u64, "the core");
+            ensure_eq!(got.x(2), 0x1234_5678_9abc, "x1 of the call");
+            for n in 3..18 {
+                ensure_eq!(got.x(n), 0x0707_0000 | n as u64, "x{n}");
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What the service does not know is NOT_SUPPORTED: another number, the 32-bit form, other owners, a yielding call,
+/// reserved bits.
+fn unknown() -> Outcome {
+    for function in [
+        0xc200_0006,
+        0x8200_0001,
+        0xc300_0001,
+        0xc700_0001,
+        0x4200_0001,
+        0xc202_0001,
+    ] {
+        let got = call(&[function]);
+        ensure_eq!(got.x(0), NOT_SUPPORTED, "x0 of {function:#x}");
+        for n in 1..18 {
+            ensure_eq!(got.x(n), 0x0707_0000 | n as u64, "x{n} of {function:#x}");
+        }
+    }
+    Ok(())
+}
+
+/// A service asks a partition while the normal world waits for it, on every core at once.
+fn asks() -> Outcome {
+    cores::on_each(|core| {
+        for word in 0..20 {
+            let word = word << 8 | core as u64;
+            let got = call(&[ASK, word]);
+            ensure_eq!(got.x(0), 0, "the partition was asked");
+            ensure_eq!(got.x(1), word, "and said");
+            ensure_eq!(got.x(3), 0x0707_0003, "x3");
+        }
+        Ok(())
+    })
+}
+
+/// A service has its caller go on somewhere else; not where EL3 may not return to.
+fn elsewhere() -> Outcome {
+    let (mut function, mut skipped): (u64, u64) = (GO_ON, 0);
+    // SAFETY: the call comes back 4 bytes further on; it changes no memory, and no registers but x0 to x2.
+    unsafe {
+        core::arch::asm!(
+            "smc #0",
+            "mov {skipped}, #1",
+            skipped = inout(reg) skipped,
+            inout("x0") function,
+            inout("x1") 4_u64 => _,
+            out("x2") _,
+        );
+    }
+    ensure_eq!(function, 0, "x0");
+    ensure_eq!(skipped, 0, "the instruction behind the call was executed");
+    // Beyond the memory of the normal world, and no instruction's address.
+    for offset in [1 << 50, 2] {
+        ensure_eq!(call(&[GO_ON, offset]).x(0), 1, "go on {offset:#x} further");
+    }
+    Ok(())
+}
+
+/// FFA_INTERRUPTs that the SPMC got.
+static INTERRUPTS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts them; a direct request with 1 in x3 is answered by their number.
+fn count_interrupts(_: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::INTERRUPT {
+        INTERRUPTS.fetch_add(1, SeqCst);
+    }
+    let asked = message.function() == ffa::DIRECT_REQ && message.x(1) == ffa::route(0, ffa::SPMC);
+    asked.then(|| ffa::response(message, &[INTERRUPTS.load(SeqCst)]))
+}
+
+/// How often the SPMC was interrupted.
+fn interrupts() -> u64 {
+    ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]).x(3)
+}
+
+/// The handler runs when the interrupt comes while the normal world runs, asks a partition from there, and says
+/// who runs next: the normal world, or the SPMC with FFA_INTERRUPT.
+fn group0() -> Outcome {
+    for spmc_next in [0, 1] {
+        let (before, interrupted) = (call(&[HANDLED]).x(0), interrupts());
+        let got = call(&[RAISE, spmc_next]);
+        ensure_eq!(got.x(0), 0, "the interrupt is raised");
+        ensure_eq!(got.x(3), 0x0707_0003, "x3 behind the interrupt");
+        let came = timer::wait_until(5, || call(&[HANDLED]).x(0) > before);
+        ensure!(came, "the interrupt was not handled");
+        let got = call(&[HANDLED]);
+        ensure_eq!(got.x(0), before + 1, "times it was handled");
+        ensure_eq!(got.x(1), 0, "its handler asked the partition");
+        ensure_eq!(got.x(2), (before + 1) | 0x100, "which said");
+        ensure_eq!(
+            interrupts(),
+            interrupted + spmc_next,
+            "FFA_INTERRUPTs to the SPMC"
+        );
+    }
+    Ok(())
+}
+
+/// The SPMC calls the service; see [`secure_side`].
+fn from_secure() -> Outcome {
+    let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+    ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
+    Ok(())
+}
+
+/// The service knows that it is the SPMC; it cannot ask, for the SPMC waits. Nor can the handler, when the SPMC has
+/// EL3 handle its interrupt; what it says of who runs next does not count then.
+fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ {
+        s.expect(message.function() != ffa::INTERRUPT, "no FFA_INTERRUPT");
+        return None;
+    }
+    let got = call(&[WHO, 77]);
+    s.expect_eq(got.x(0), 1, "the secure world calls");
+    s.expect_eq(got.x(1), s.core as u64, "the core");
+    s.expect_eq(got.x(2), 77, "x1 of the call");
+    s.expect_eq(got.x(3), 0x0707_0003, "x3");
+    s.expect_eq(call(&[ASK, 1]).x(0), 1, "the service asks: busy");
+    s.expect_eq(
+        call(&[GO_ON, 4]).x(0),
+        NOT_SUPPORTED,
+        "a call for the normal world",
+    );
+    let before = call(&[HANDLED]).x(0);
+    call(&[RAISE, 1]);
+    s.expect_eq(
+        call(&[HANDLED]).x(0),
+        before,
+        "it waits while the SPMC runs",
+    );
+    let got = ffa::call(ffa::EL3_INTR_HANDLE, &[]);
+    s.expect_eq(
+        got.function().into(),
+        ffa::SUCCESS.into(),
+        "FFA_EL3_INTR_HANDLE",
+    );
+    let got = call(&[HANDLED]);
+    s.expect_eq(got.x(0), before + 1, "times it was handled");
+    s.expect_eq(got.x(1), 1, "the handler asks: busy");
+    None
+}
