@@ -7,6 +7,7 @@
 //! Whatever is wrong with the SPMC or its manifest is said on the console, and the normal world boots
 //! without FF-A.
 
+use crate::black_box;
 use crate::boot_params::EntryPoint;
 use crate::context::{Policy, SpmcMode, SysRegs};
 use crate::core_data::{self, CoreData};
@@ -165,6 +166,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     system.policy.reset(&mut core.parked);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
+        black_box::report(true);
     } else if let Err(why) = gic::give_sri(spmc) {
         error!("core {}: interrupts: {why}", core.index);
     }

@@ -6,6 +6,7 @@
 //!
 //! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
 
+use crate::black_box::BlackBox;
 use crate::context::secure_only::SecureOnly;
 use crate::context::{Live, SysRegs};
 use crate::crash_record::CrashRecord;
@@ -66,6 +67,7 @@ impl CoreData {
             (&raw mut (*core).normal).write(WorldContext::EMPTY);
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
             (&raw mut (*core).parked).write(SysRegs::EMPTY);
+            (&raw mut (*core).normal.black_box).write(BlackBox::new(index));
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(system::get());
             (&raw mut (*core).sri).write(sri::Todo::NONE);
@@ -100,7 +102,7 @@ impl CoreData {
             self.exchange(world);
             due(self);
         }
-        Current(self.context(world))
+        Current(self.context(world), world)
     }
 
     /// The registers change hands: `world` becomes current, which it is not.
@@ -135,15 +137,16 @@ impl CoreData {
 
 /// The context of the world whose registers are in the CPU. Only [`CoreData::switch_to`] makes it, and as
 /// long as it is there nothing else can change hands: so that it can be entered.
-pub struct Current<'a>(&'a mut WorldContext);
+pub struct Current<'a>(&'a mut WorldContext, World);
 
 impl Current<'_> {
-    /// Runs the world until an exception brings the core back to EL3, and returns which one.
+    /// Runs the world until an exception brings the core back to EL3, and returns which one, with
+    /// what the black box is told of it.
     #[inline(always)]
-    pub fn enter(self) -> Exit {
+    pub fn enter(self) -> (Exit, u64, u64) {
         // SAFETY: the switch has put the world's registers into the CPU, those of its return with
         // them, and this borrow of the core's data has kept everybody from switching since.
-        unsafe { vectors::enter(self.0) }
+        unsafe { vectors::enter(self.0, self.1) }
     }
 }
 

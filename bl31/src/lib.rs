@@ -10,12 +10,13 @@
 //! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3;
 //! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
-//! * `messages`: what the console says.
+//! * `messages`: what the console says; `black_box`: what each core asked last, for its reports.
 //!
 //! All but `hw` also builds on the host, where the tests put a machine of their own in its place (`fake`).
 
 #![cfg_attr(target_os = "none", no_std)]
 
+pub mod black_box;
 pub mod boot;
 pub mod boot_params;
 pub mod context;

@@ -80,6 +80,7 @@ fn begin(core: &mut CoreData, entry: &EntryPoint) {
     context.gpr[..8].copy_from_slice(&entry.args);
     context.elr_el3 = entry.pc;
     context.spsr_el3 = u64::from(entry.spsr);
+    context.black_box.starts(entry.pc);
     core.begin_normal();
 }
 

@@ -3,6 +3,7 @@
 //! A request runs the secure world on this core until it has answered, inside of whatever asks. The run loop
 //! that does so lies above everything that asks, and hands itself down: [`RunSpmc`].
 
+use crate::black_box;
 use crate::core_data::CoreData;
 use crate::flow::SpmcEvent;
 use crate::hw::console;
@@ -41,4 +42,5 @@ pub fn report_death(core: &mut CoreData) {
         Some(why) => error!("core {index}: the SPMC died ({why}); this core goes on without FF-A"),
         None => error!("core {index}: the SPMC died; this core goes on without FF-A"),
     }
+    black_box::report(true);
 }

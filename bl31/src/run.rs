@@ -6,6 +6,7 @@
 //! the SPMC to do something before it goes on (to boot, to agree to a power state), it runs the same
 //! loop nested until the answer is there: [`run_spmc`].
 
+use crate::black_box::TRAP;
 use crate::core_data::{CoreData, Current};
 use crate::flow::{Flow, SpmcEvent};
 use crate::hw::cpu;
@@ -37,25 +38,43 @@ pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
 #[inline(never)]
 fn turns(core: &mut CoreData, world: World) {
     let mut secure = world == World::Secure;
+    // w0 and w1 of the SPMC's last call.
+    let mut asked = [0; 2];
     loop {
         // Each world has a loop of its own, on whose way the world is a constant.
         if secure {
             loop {
-                match turn(core, World::Secure) {
-                    Flow::Run(World::Secure) => {}
+                match turn(core, World::Secure, &mut asked) {
                     Flow::Run(World::Normal) => break,
-                    Flow::Spmc => return,
+                    flow => {
+                        answered(core, &asked, flow);
+                        if flow == Flow::Spmc {
+                            return;
+                        }
+                    }
                 }
             }
         }
         loop {
-            match turn(core, World::Normal) {
+            match turn(core, World::Normal, &mut asked) {
                 Flow::Run(World::Normal) => {}
                 Flow::Run(World::Secure) => break,
                 Flow::Spmc => return,
             }
         }
         secure = true;
+    }
+}
+
+/// Keeps what the SPMC asked of EL3 and what it goes on with; not what EL3 asked of it, if that went well.
+#[cold]
+#[inline(never)]
+fn answered(core: &mut CoreData, asked: &[u32; 2], flow: Flow) {
+    let [x0, _, x2, ..] = core.secure.gpr;
+    if flow != Flow::Spmc {
+        core.normal.black_box.spmc(asked, [x0, x2]);
+    } else if core.event == SpmcEvent::Failed {
+        core.normal.black_box.spmc(asked, [0; 2]);
     }
 }
 
@@ -72,15 +91,23 @@ pub fn switch(core: &mut CoreData, world: World) -> Current<'_> {
     })
 }
 
-/// Lets `world` run until it comes back, and handles why.
+/// Lets `world` run until it comes back, and handles why. `asked` is what the SPMC asked last.
 #[inline(always)]
-fn turn(core: &mut CoreData, world: World) -> Flow {
-    let exit = switch(core, world).enter();
+fn turn(core: &mut CoreData, world: World, asked: &mut [u32; 2]) -> Flow {
+    let (exit, x0, x1) = switch(core, world).enter();
+    match world {
+        World::Normal => core.normal.black_box.normal(x0, x1),
+        World::Secure => *asked = [x0 as u32, x1 as u32],
+    }
     if exit == Exit::Synchronous {
         let esr = cpu::syndrome();
         if esr != ESR_SMC64_0
             && let Some(flow) = traps::synchronous(core, world, esr)
         {
+            match world {
+                World::Normal => core.normal.black_box.normal(TRAP, esr),
+                World::Secure => *asked = [TRAP as u32, esr as u32],
+            }
             return flow;
         }
         return services::call(core, world);

@@ -5,6 +5,7 @@
 //! [`crate::core_data::CoreData::switch_to`] saves them. The system registers that the worlds share are
 //! not here: there is one set of them a core, [`crate::core_data::CoreData::parked`].
 
+use crate::black_box::BlackBox;
 use crate::context::El3Regs;
 use crate::hw::cpu;
 use core::mem::offset_of;
@@ -25,16 +26,21 @@ pub struct WorldContext {
     pub gpr: [u64; GPR_COUNT],
     /// EL3's own x19 and stack pointer while this world runs. Only vectors.S touches them.
     el3_frame: [u64; 2],
+    /// Where the normal world's calls are kept. The secure world has none.
+    pub black_box: BlackBox,
 }
 
 impl WorldContext {
     /// Where vectors.S keeps EL3's own registers.
     pub const EL3_FRAME: usize = offset_of!(Self, el3_frame);
+    /// Where vectors.S finds the record that is open.
+    pub const RECORD: usize = offset_of!(Self, black_box);
 
     /// All zero: a world that was never started.
     pub const EMPTY: Self = Self {
         gpr: [0; GPR_COUNT],
         el3_frame: [0; 2],
+        black_box: BlackBox::NONE,
         elr_el3: 0,
         spsr_el3: 0,
         el3: El3Regs::EMPTY,

@@ -60,6 +60,12 @@ pub mod console {
         log::set_max_level(LevelFilter::Info);
     }
 
+    /// Prints a line of a report.
+    pub fn line(parts: &[&[u8]], _: bool) {
+        let text = std::string::String::from_utf8_lossy(&parts.concat()).into_owned();
+        machine().happens(Event::Said(text));
+    }
+
     /// Prints a line of the SPMC's.
     pub fn spmc_line(line: janus_spmd::Line<'_>) {
         machine().happens(Event::SpmcSaid(line.to_string()));
@@ -70,6 +76,7 @@ pub mod cpu {
     //! The core that runs this.
 
     use super::{End, end, machine};
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     /// ESR_EL3.
     pub fn syndrome() -> u64 {
@@ -114,6 +121,12 @@ pub mod cpu {
     /// One comes.
     pub fn wait_for_interrupt() {
         machine().sleeps();
+    }
+
+    /// Writes two words.
+    pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {
+        words[0].store(first as u32, Relaxed);
+        words[1].store(second as u32, Relaxed);
     }
 
     /// The core stops.
@@ -370,13 +383,21 @@ pub mod vectors {
 
     use super::machine;
     use crate::world::{Exit, WorldContext};
+    use janus_spmd::World;
 
     /// Runs the next step of the world's script.
     ///
     /// # Safety
     ///
     /// None needed here.
-    pub unsafe fn enter(context: &mut WorldContext) -> Exit {
-        machine::enter(context)
+    pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
+        if world == World::Normal {
+            context.black_box.goes_on(&context.gpr);
+        }
+        let exit = machine::enter(context);
+        match (exit, context.gpr) {
+            (Exit::Synchronous, [x0, x1, ..]) => (exit, x0, x1),
+            (exit, _) => (exit, exit as u64, 0),
+        }
     }
 }

@@ -78,6 +78,16 @@ pub fn spmc_line(line: janus_spmd::Line<'_>) {
     let _ = writeln!(CONSOLE.lock(), "[spmc] {line}");
 }
 
+/// Prints a line of a report of EL3's own, in parts. With `wait`, when the console is free.
+pub fn line(parts: &[&[u8]], wait: bool) {
+    let _held = wait.then(|| CONSOLE.lock());
+    Console.write_bytes(b"[janus] ");
+    for part in parts {
+        Console.write_bytes(part);
+    }
+    Console.write_bytes(b"\n");
+}
+
 /// The console for a crash report, which waits for no lock: its holder may be what crashed.
 pub fn unlocked() -> impl Write {
     Console

@@ -5,6 +5,7 @@ use aarch64_cpu::asm;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ESR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
 };
+use core::sync::atomic::AtomicU32;
 use janus_plat::{Plat, Platform};
 
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
@@ -113,5 +114,15 @@ pub fn toggle_mmu() {
             off = out(reg) _,
             options(nostack, preserves_flags),
         );
+    }
+}
+
+/// Writes two words as two relaxed stores would, in one instruction.
+#[inline(always)]
+pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {
+    // SAFETY: writes what the reference may write; Rust has no name for a pair of atomic stores.
+    unsafe {
+        core::arch::asm!("stp {:w}, {:w}, [{}]", in(reg) first, in(reg) second, in(reg) words,
+            options(nostack, preserves_flags));
     }
 }

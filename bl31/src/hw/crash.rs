@@ -6,6 +6,7 @@
 //! addresses `llvm-symbolizer --obj=bl31` or addr2line turn into lines. Then the core stops for good;
 //! the other cores go on.
 
+use crate::black_box;
 use crate::core_data::CoreData;
 use crate::crash_record::CrashRecord;
 use crate::hw::console;
@@ -138,8 +139,9 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
     let _ = writeln!(out);
 }
 
-/// Ends a report.
+/// Shows what all cores were asked last, and ends a report.
 fn stop(out: &mut impl Write) -> ! {
+    black_box::report(false);
     let _ = writeln!(out, "[janus] this core stops here");
     CRASH_LOCK.store(0, Ordering::Release);
     halt()

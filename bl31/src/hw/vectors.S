@@ -24,10 +24,10 @@
     stp     x24, x25, [sp, #{gpr} + 192]
     stp     x26, x27, [sp, #{gpr} + 208]
     stp     x28, x29, [sp, #{gpr} + 224]
-    ldp     x19, x1, [sp, #{el3_frame}]
+    ldp     x19, x3, [sp, #{el3_frame}]
     str     x30, [sp, #{gpr} + 240]
-    mov     x0, #\kind
-    mov     sp, x1
+    mov     x2, #\kind
+    mov     sp, x3
     ldp     x29, x30, [sp], #16
     ret
 .endm
@@ -67,16 +67,24 @@ vectors:
     lower_el {fiq}
     lower_el {serror}
 
-    .section .text.world_enter, "ax"
 // x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
-// Returns in x0 the kind of exception that ended the world's run; clobbers all but x19, x29 and SP.
-    .global world_enter
-world_enter:
+// Returns x0 and x1 as the world had them, and in x2 the kind of exception that ended its run; clobbers
+// all but x19, x29 and SP.
+.macro enter normal
     stp     x29, x30, [sp, #-16]!
     mov     x1, sp
     stp     x19, x1, [x0, #{el3_frame}]
     mov     sp, x0
     ldp     x2, x3, [sp, #{gpr} + 16]
+    ldp     x0, x1, [sp, #{gpr} + 0]
+    .if \normal
+    // Into the black box: how the call ends; the next record is open. BlackBox::goes_on says it in Rust.
+    ldr     x4, [sp, #{record}]
+    stp     w0, w2, [x4], #{record_size}
+    and     x4, x4, #~{wrap}
+    stp     x4, xzr, [x4]
+    str     x4, [sp, #{record}]
+    .endif
     ldp     x4, x5, [sp, #{gpr} + 32]
     ldp     x6, x7, [sp, #{gpr} + 48]
     ldp     x8, x9, [sp, #{gpr} + 64]
@@ -91,11 +99,19 @@ world_enter:
     ldp     x26, x27, [sp, #{gpr} + 208]
     ldp     x28, x29, [sp, #{gpr} + 224]
     ldr     x30, [sp, #{gpr} + 240]
-    ldp     x0, x1, [sp, #{gpr} + 0]
     eret
     // Nothing behind an ERET may be executed, speculatively neither.
     dsb     nsh
     isb
+.endm
+
+    .section .text.world_enter, "ax"
+    .global world_enter
+world_enter:
+    enter 0
+    .global normal_enter
+normal_enter:
+    enter 1
 
 // x0 = crash record (x1 and x2 saved), x1 = kind, SP_EL0 = x0 at the exception.
 el3_exception:

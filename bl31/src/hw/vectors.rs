@@ -1,8 +1,10 @@
 //! The way into a world and back: see vectors.S.
 
+use crate::black_box::{self, Record};
 use crate::world::{Exit, WorldContext};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
+use janus_spmd::World;
 
 /// The kinds of exception, as vectors.S tells them.
 const SYNC: u64 = 0;
@@ -18,36 +20,50 @@ global_asm!(
     irq = const IRQ,
     fiq = const FIQ,
     serror = const SERROR,
+    record = const WorldContext::RECORD,
+    record_size = const size_of::<Record>(),
+    wrap = const black_box::WRAP,
 );
 
-/// Runs the world whose context this is until an exception brings the core back to EL3, and returns
-/// which one.
+/// Calls one of vectors.S' two ways into a world.
+macro_rules! call {
+    ($function:literal, $context:expr, $x0:ident, $x1:ident, $kind:ident) => {
+        asm!(
+            concat!("bl ", $function),
+            inout("x0") $context => $x0, out("x1") $x1, out("x2") $kind,
+            out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _,
+            out("x25") _, out("x26") _, out("x27") _, out("x28") _,
+            clobber_abi("C"),
+        )
+    };
+}
+
+/// Runs a world until an exception brings the core back to EL3, and returns which one, and for the
+/// black box the world's x0 and x1; of an interrupt its kind.
 ///
 /// # Safety
 ///
 /// The world's system registers, ELR_EL3 and SPSR_EL3 are in the CPU, and it goes on below EL3.
 #[inline(always)]
-pub unsafe fn enter(context: &mut WorldContext) -> Exit {
-    let kind: u64;
-    // SAFETY: world_enter keeps SP, x19 and x29 and the asm block declares everything else as
-    // clobbered. A lower EL cannot reach EL3's memory: it runs in another translation regime,
-    // and what it gets of EL3's registers is what `context` holds.
+pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
+    let (x0, x1, kind): (u64, u64, u64);
+    // SAFETY: both keep SP, x19 and x29 and the asm blocks declare everything else as clobbered. A lower
+    // EL cannot reach EL3's memory: it runs in another translation regime, and what it gets of EL3's
+    // registers is what its context holds.
     unsafe {
-        asm!(
-            "bl world_enter",
-            inout("x0") context => kind,
-            out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _,
-            out("x25") _, out("x26") _, out("x27") _, out("x28") _,
-            clobber_abi("C"),
-        );
+        match world {
+            World::Normal => call!("normal_enter", context, x0, x1, kind),
+            World::Secure => call!("world_enter", context, x0, x1, kind),
+        }
     }
     // The frequent one first, on a branch of its own.
     if kind == SYNC {
-        return Exit::Synchronous;
+        return (Exit::Synchronous, x0, x1);
     }
-    match kind {
+    let exit = match kind {
         IRQ => Exit::Irq,
         FIQ => Exit::Fiq,
         _ => Exit::SError,
-    }
+    };
+    (exit, kind, 0)
 }

@@ -127,6 +127,47 @@ fn a_core_whose_spmc_dies_over_it_goes_off() {
     );
 }
 
+/// The report of a death shows what all cores asked last: in its order, whoever answered, the call that is
+/// open last, and an SPMC that says one thing for ever once.
+#[test]
+fn a_death_comes_with_the_last_calls() {
+    with_spmc(&[]);
+    let (_, events) = core_1_runs(|| {
+        for _ in 0..20 {
+            normal(smc(&[0x8400_0000]));
+        }
+        normal(smc(&[DIRECT_REQ, 0x1_8000]));
+        secure(smc(&[FFA_ERROR, 0, u64::from(-7_i32 as u32)]));
+        normal(fiq());
+        normal(smc(&[CPU_OFF]));
+        for _ in 0..40 {
+            secure(smc(&[0x8400_0077, 7]));
+        }
+    });
+    let said = said(&events);
+    let (_, report) = said.split_once("core 1: the SPMC died").expect(&said);
+    let lines: Vec<&str> = report
+        .lines()
+        .filter(|line| line.starts_with("core 000"))
+        .collect();
+    let of_core_1: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("core 00000001 "))
+        .collect();
+    assert_eq!(of_core_1.len(), 16, "{said}");
+    assert_eq!(of_core_1[10], "84000000 00000000 = 00010003 00000000");
+    assert_eq!(of_core_1[11], "84000000 00000000 = 00010003 00000000");
+    assert_eq!(of_core_1[12], "8400006f 00018000 = 84000060 fffffff9");
+    assert_eq!(of_core_1[13], "00000002 00000000 = 84000060 fffffff9");
+    assert_eq!(of_core_1[14], "84020077 00000007 = 84000060 fffffffa");
+    assert!(of_core_1[15].starts_with("84000002 00000000 ?"), "{report}");
+    // The boot core's: CPU_ON of core 1, and that it is running.
+    assert!(
+        lines[0].starts_with("core 00000000 00000005 60000000 ="),
+        "{report}"
+    );
+}
+
 #[test]
 fn the_sri_that_waits_at_a_core_that_goes_off_goes_to_one_that_stays() {
     with_spmc(&[("janus,doorbell-sgi", 15), ("janus,sri-id", 9)]);

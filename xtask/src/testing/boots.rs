@@ -1,6 +1,8 @@
 //! The boots in which the payloads' cases run: one line of data each.
 
-use super::{Context, Tally, bad_input, crash, drop_in, fvp_machine, hand_over, model, payload};
+use super::{
+    Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model, payload,
+};
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fip::{self, Images};
 use crate::qemu::{Machine, Qemu};
@@ -291,6 +293,7 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     if others && plat == Plat::Qemu {
         tally.add(bad_input::run(&bench)?);
         tally.add(crash::run(&bench));
+        tally.add(black_box::run(&bench));
     }
     if others {
         tally.add(drop_in::run(&bench)?);

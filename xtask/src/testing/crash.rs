@@ -45,6 +45,9 @@ const BUGS: &[Bug] = &[
             "x0  ",
             "x30 ",
             "back trace: ",
+            "last calls",
+            // The boot core's last call: CPU_ON, answered or not.
+            "core 00000000 c4000003 00000001",
             "this core stops here",
         ],
     },

@@ -4,6 +4,7 @@
 //! the last lines; the last line of all is the count.
 
 mod bad_input;
+mod black_box;
 pub mod boots;
 mod crash;
 mod drop_in;

@@ -2,8 +2,10 @@
 //!
 //! [`record`] has a machine write a trace, [`mod@file`] and [`tarmac`] read one, [`flow`] makes calls of its
 //! entries and exits, [`decode`] and [`show`] put them into words, and [`replay`] holds them against the
-//! dispatcher's library. What comes out is [`lines`], [`stats`] or [`json`].
+//! dispatcher's library. What comes out is [`lines`], [`stats`] or [`json`]. [`black_box`] reads what a report
+//! on the console keeps of this.
 
+mod black_box;
 mod decode;
 mod example;
 mod file;
@@ -20,7 +22,7 @@ mod stats;
 mod tarmac;
 
 use crate::ui;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use file::Trace;
 use filter::Filter;
@@ -36,8 +38,11 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub struct TraceArgs {
     /// The trace: of `cargo xtask run --trace`, or a Tarmac trace.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "console")]
+    file: Option<PathBuf>,
+    /// Show instead what each core asked last, from a console log with a crash report or the SPMC's death.
+    #[arg(long, value_name = "LOG", conflicts_with_all = ["file", "what", "manifest"])]
+    console: Option<PathBuf>,
     #[command(flatten)]
     filter: Filter,
     /// Show how often each call was made and its instructions at EL3 and in the secure world instead.
@@ -65,7 +70,11 @@ pub struct TraceArgs {
 /// # Errors
 /// The file is no trace, or the output cannot be written.
 pub fn run(args: &TraceArgs) -> Result<bool> {
-    let trace = Trace::open(&args.file)?;
+    let (file, trace) = match (&args.console, &args.file) {
+        (Some(log), _) => return console(log),
+        (None, Some(file)) => (file, Trace::open(file)?),
+        (None, None) => bail!("give a trace, or a console log by --console"),
+    };
     if args.check {
         return check(&trace, args);
     }
@@ -81,7 +90,7 @@ pub fn run(args: &TraceArgs) -> Result<bool> {
     });
     let reason = |event| reasons.get(&event).cloned();
     if let Some(to) = &args.html {
-        let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
         let page = html::page(&trace, &flow, &args.filter, &name, reason);
         std::fs::write(to, page).with_context(|| format!("cannot write {}", to.display()))?;
         ui::say(format!("open {} in a browser", to.display()));
@@ -110,6 +119,19 @@ pub fn run(args: &TraceArgs) -> Result<bool> {
         other => other.context("cannot write the trace")?,
     }
     say_how_it_ends(&trace);
+    Ok(true)
+}
+
+/// Shows what the reports in a console log have of the black box.
+fn console(log: &Path) -> Result<bool> {
+    let bytes = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let Some(words) = black_box::in_words(&String::from_utf8_lossy(&bytes)) else {
+        bail!(
+            "{} has no line `[janus] core N …` of a crash report, or of the SPMC's death",
+            log.display()
+        );
+    };
+    print!("{words}");
     Ok(true)
 }
 
@@ -175,6 +197,11 @@ pub fn text(file: &Path) -> Result<Vec<String>> {
         .lines()
         .map(str::to_owned)
         .collect())
+}
+
+/// The records of black boxes in a console log, in words; `None`: it has none.
+pub fn console_words(log: &str) -> Option<String> {
+    black_box::in_words(log)
 }
 
 /// Where the recorded BL31 differs from the dispatcher's library, in words; empty if it does not.

@@ -100,7 +100,7 @@ pub fn function_name(id: u32) -> Cow<'static, str> {
     let mut regs = [0; 18];
     regs[0] = id.into();
     let name = call(&regs).name;
-    if id & SMC64 != 0 && !name.starts_with("0x") {
+    if id & SMC64 != 0 && !name.starts_with("0x") && !name.ends_with("_64") {
         return format!("{name}_64").into();
     }
     name
@@ -243,6 +243,10 @@ mod tests {
             (
                 &[0x8400_000a, 0x8400_0001],
                 "PSCI_FEATURES asked=CPU_SUSPEND",
+            ),
+            (
+                &[0x8400_000a, 0xc400_0001],
+                "PSCI_FEATURES asked=CPU_SUSPEND_64",
             ),
             (
                 &[0x8000_0001, 0x8000_8000],

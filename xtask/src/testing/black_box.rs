@@ -1,0 +1,83 @@
+//! What a report of the SPMC's end shows beside it: the last calls of all cores, which `cargo xtask trace
+//! --console` puts into words.
+
+use super::boots::Bench;
+use super::{Tally, payload};
+use crate::{paths, trace};
+use anyhow::{Result, ensure};
+
+/// A boot whose console has such a report.
+struct Report {
+    /// The case.
+    name: &'static str,
+    /// The oddity of the SPMC.
+    oddity: &'static str,
+    /// The payloads' case.
+    case: &'static str,
+    /// What the console says before the report.
+    says: &'static str,
+    /// Lines of the report in words, in this order. `…` stands for anything.
+    words: &'static [&'static str],
+}
+
+const REPORTS: &[Report] = &[
+    Report {
+        name: "boot/black-box-spmc-died",
+        oddity: "spmc=stuck",
+        case: "ffa/stuck",
+        says: "the SPMC died",
+        words: &[
+            // It waits for core 1.
+            "core 0   NS    AFFINITY_INFO_64 core=1  ⇒ ON",
+            "core 1   NS    starts at 0x600",
+            "core 1   NS    FFA_MSG_SEND_DIRECT_REQ 0x0000 → 0x8000  ⇒ FFA_MSG_SEND_DIRECT_RESP",
+            "core 1   SPMC  ",
+            "core 1   NS    CPU_OFF  … no answer",
+        ],
+    },
+    Report {
+        name: "boot/black-box-spmc-refuses",
+        oddity: "spmc=boot-error-1",
+        case: "ffa/boot-error-secondary",
+        says: "core 1: no FF-A here",
+        words: &[
+            "core 0   NS    CPU_ON_64 core=1",
+            "core 1   SPMC  FFA_ERROR",
+            "core 1   NS    starts at 0x600",
+        ],
+    },
+];
+
+/// Runs the cases that are asked for.
+pub fn run(bench: &Bench) -> Tally {
+    let mut tally = Tally::default();
+    for report in REPORTS
+        .iter()
+        .filter(|report| bench.context.wants(report.name))
+    {
+        tally.case(report.name, report.run(bench));
+    }
+    tally
+}
+
+impl Report {
+    fn run(&self, bench: &Bench) -> Result<()> {
+        let (options, images) = bench.images(2)?;
+        let machine = bench.machine(self.name, &options, &images, self.case, &[self.oddity])?;
+        let report = payload::run(self.name, &bench.qemu, &machine)?;
+        ensure!(report.failed.is_empty(), "the case failed, see above");
+        let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
+        let text = std::fs::read_to_string(&log)?;
+        let from = text.find(self.says).unwrap_or(text.len());
+        let words = trace::console_words(&text[from..]).unwrap_or_default();
+        let mut lines = words.lines();
+        for wanted in self.words {
+            ensure!(
+                lines.any(|line| line.starts_with(wanted)),
+                "the report has no `{wanted}`, or not in this order (log: {})\n{words}",
+                log.display()
+            );
+        }
+        Ok(())
+    }
+}
