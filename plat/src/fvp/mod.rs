@@ -12,6 +12,7 @@ mod interconnect;
 mod mailbox;
 mod power;
 mod smmu;
+mod smp;
 mod timers;
 mod tzc;
 
@@ -212,11 +213,13 @@ impl Platform for Fvp {
     }
 
     fn going_off(index: usize, _: &Composite) {
+        smp::stop_prefetch();
         power::set_wake_up(Self::mpidr(index), false);
     }
 
     fn going_to_sleep(index: usize, target: &Composite) {
         if target.levels[0] == DOWN {
+            smp::stop_prefetch();
             power::set_wake_up(Self::mpidr(index), true);
         }
     }
@@ -228,6 +231,7 @@ impl Platform for Fvp {
 
     fn power_down(index: usize, target: &Composite) {
         let mpidr = Self::mpidr(index);
+        smp::leave();
         cluster::leave(index, mpidr, target.levels[1] == DOWN);
         power::off(mpidr);
         crate::wait_for_interrupt();
@@ -251,6 +255,7 @@ impl Platform for Fvp {
     const HAS_RESET: bool = true;
 
     fn reset() {
+        smp::join();
         let mpidr = this_core();
         if let Some(index) = Self::core_index(mpidr) {
             cluster::join(index, mpidr);
