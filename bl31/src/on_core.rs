@@ -52,7 +52,8 @@ impl El3 for OnCore<'_> {
     fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit> {
         spsr::check(elr, spsr, cpu::has_el2(), Plat::NORMAL_RAM).map_err(|_| Unfit)?;
         if self.core.current() == World::Normal {
-            cpu::set_return_state(elr, spsr);
+            // SAFETY: checked above.
+            unsafe { cpu::set_return_state(elr, spsr) };
         } else {
             (self.core.normal.elr_el3, self.core.normal.spsr_el3) = (elr, spsr);
         }

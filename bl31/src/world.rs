@@ -57,7 +57,9 @@ impl WorldContext {
     /// Sets where the world, which becomes current, goes on.
     #[inline(always)]
     pub fn load_return(&self) {
-        cpu::set_return_state(self.elr_el3, self.spsr_el3);
+        // SAFETY: what the world's last exception left there (`save_return`), or an entry point: that of the SPMC by
+        // `spsr::entry`, of the normal world by it or after `spsr::check`.
+        unsafe { cpu::set_return_state(self.elr_el3, self.spsr_el3) };
     }
 
     /// x0 to x17: all that a call can carry (SMCCC 1.2).

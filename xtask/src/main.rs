@@ -30,6 +30,8 @@ mod model;
 #[cfg(test)]
 mod names;
 mod no_panic;
+#[cfg(test)]
+mod one_platform;
 mod own_manifest;
 mod packages;
 mod partitions;

@@ -89,7 +89,11 @@ pub mod cpu {
     }
 
     /// Sets ELR_EL3 and SPSR_EL3.
-    pub fn set_return_state(elr: u64, spsr: u64) {
+    ///
+    /// # Safety
+    ///
+    /// None needed here.
+    pub unsafe fn set_return_state(elr: u64, spsr: u64) {
         machine().return_state = (elr, spsr);
     }
 

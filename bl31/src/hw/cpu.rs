@@ -24,8 +24,12 @@ pub fn return_state() -> (u64, u64) {
 }
 
 /// Sets ELR_EL3 and SPSR_EL3: where the next ERET goes.
+///
+/// # Safety
+///
+/// They are what an exception from a lower EL left, or [`crate::spsr`] says that they lead to one.
 #[inline(always)]
-pub fn set_return_state(elr: u64, spsr: u64) {
+pub unsafe fn set_return_state(elr: u64, spsr: u64) {
     ELR_EL3.set(elr);
     SPSR_EL3.set(spsr);
 }
