@@ -7,6 +7,7 @@
 //! * `services`: which service answers which SMC, one file each;
 //! * `world`, `core_data`, `system`: what a world, a core and the whole system own;
 //! * `context` and `cpu_ext`: which registers the worlds share, and how they are switched;
+//! * `cpu_power`: what CPU models need at reset and before they lose power;
 //! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3;
 //! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
@@ -22,6 +23,7 @@ pub mod boot_params;
 pub mod context;
 pub mod core_data;
 pub mod cpu_ext;
+pub mod cpu_power;
 pub mod crash_record;
 pub mod flow;
 pub mod group0;

@@ -69,10 +69,7 @@ moved:
     mov     x30, #0
     mov     x0, x22
     bl      build_page_tables
-    .if {has_reset}
-    bl      platform_reset
-    .endif
-
+    bl      reset_core
     bl      enable_mmu
     mov     x0, x20
     mrs     x1, mpidr_el1
@@ -141,10 +138,8 @@ warm_entry:
 2:  wfi                                 // a core beyond those that the image has room for
     b       2b
 3:
-    .if {has_reset}
     bl      bare_stack
-    bl      platform_reset
-    .endif
+    bl      reset_core
     b       enter_rust
 
 // x21 = index; MMU and D-cache off. Sleeps until PSCI CPU_ON opens this core's slot; pen.rs says what
@@ -215,7 +210,6 @@ park_core:
     dsb     sy
     b       wait_in_pen
 
-    .if {has_reset} || {loses_power}
 // x21 = index of this core: its stack at its physical address, for Rust without MMU. Clobbers x0 and x1.
 bare_stack:
     adr     x0, {boot_stack}
@@ -225,7 +219,6 @@ bare_stack:
     mov     sp, x0
     mov     x29, #0
     ret
-    .endif
 
     .if {loses_power}
 // Turns this core's MMU and D-cache off, cleans its caches and has the platform take its power. x0 = index,

@@ -1,6 +1,7 @@
 //! The way into Rust: see entry.S for the boot core and the others, [`crate::boot`] for what follows.
 
 use crate::core_data::{CRASH_RECORD, CoreData};
+use crate::cpu_power;
 use crate::hw::layout::{STACK_SIZE, STACK_STRIDE};
 use crate::hw::{cache, layout, mmu, pen};
 use crate::topology::MAX_CORES;
@@ -25,7 +26,6 @@ global_asm!(
     lowest = const Plat::MEMORY.lowest,
     usual_start = const Plat::MEMORY.image.start,
     image_end = const Plat::MEMORY.image.end,
-    has_reset = const Plat::HAS_RESET as u8,
     loses_power = const Plat::POWER.ever_lost() as u8,
 );
 
@@ -66,11 +66,15 @@ pub fn power_down_with(core: &mut CoreData, target: &Composite, last: impl FnOnc
 extern "C" fn power_down_now(index: usize, levels: u64) {
     let [core, cluster, system, ..] = levels.to_le_bytes();
     let levels = [core, cluster, system];
+    cpu_power::power_down();
     Plat::power_down(index, &Composite { levels });
 }
 
-/// The first that a core without MMU does in Rust, where the platform wants it. Called by entry.S.
+/// The first that a core without MMU does in Rust. Called by entry.S.
 #[unsafe(no_mangle)]
-extern "C" fn platform_reset() {
-    Plat::reset();
+extern "C" fn reset_core() {
+    cpu_power::reset();
+    if Plat::HAS_RESET {
+        Plat::reset();
+    }
 }
