@@ -2,16 +2,21 @@
 //!
 //! EL3 owns Group 0, and the enables of Group 0 and secure Group 1. The enable of non-secure
 //! Group 1 is off when a core comes on and is the normal world's afterwards. Some registers have
-//! one copy per world, chosen by SCR_EL3.NS; [`init`] sets both, nothing else here depends on it.
+//! one copy per world, chosen by SCR_EL3.NS; what writes them here chooses and puts SCR_EL3 back.
 
 use crate::gic::{IntId, Pending};
 use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
-    read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_sre_el1, read_id_aa64pfr0_el1,
-    write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1, write_icc_sgi0r_el1,
+    read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_pmr_el1, read_icc_sre_el1,
+    read_id_aa64pfr0_el1, write_icc_ap0r0_el1, write_icc_ap0r1_el1, write_icc_ap0r2_el1,
+    write_icc_ap0r3_el1, write_icc_ap1r0_el1, write_icc_ap1r1_el1, write_icc_ap1r2_el1,
+    write_icc_ap1r3_el1, write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1,
+    write_icc_igrpen1_el1, write_icc_pmr_el1, write_icc_sgi0r_el1,
 };
-use arm_sysregs::el1::registers::{IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccSgi0rEl1, IccSreEl1};
+use arm_sysregs::el1::registers::{
+    IccAp1r0El1, IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccIgrpen1El1, IccSgi0rEl1, IccSreEl1,
+};
 use arm_sysregs::el2::accessors::read_icc_sre_el2;
 use arm_sysregs::el2::registers::IccSreEl2;
 use arm_sysregs::el3::accessors::{
@@ -34,24 +39,22 @@ pub fn init() {
     GicCpuInterface::enable_system_register_el3(true);
     GicCpuInterface::disable_legacy_interrupt_bypass_el3(true);
     isb();
-    let scr = read_scr_el3();
-    for world in [scr | ScrEl3::NS, scr - ScrEl3::NS] {
-        // SAFETY: only NS changes, and no lower EL runs before it is put back below. EL3's own
-        // translation regime does not depend on it.
-        unsafe { write_scr_el3(world) };
+    with_bank(Bank::Secure, || {
+        GicCpuInterface::enable_system_register_el1();
         isb();
+        write_icc_bpr1_el1(IccBpr1El1::empty());
+    });
+    with_bank(Bank::Normal, || {
         GicCpuInterface::enable_system_register_el1();
         // Accessible at EL3 with NS = 1 even where the CPU has no S-EL2.
-        if world.contains(ScrEl3::NS) && read_id_aa64pfr0_el1().el2() != 0 {
+        if read_id_aa64pfr0_el1().el2() != 0 {
             GicCpuInterface::enable_system_register_el2(true);
             GicCpuInterface::disable_legacy_interrupt_bypass_el2(true);
         }
         isb();
         write_icc_bpr1_el1(IccBpr1El1::empty());
-    }
-    // SAFETY: puts back what was there.
-    unsafe { write_scr_el3(scr) };
-    isb();
+    });
+    end_priorities(true);
     write_icc_bpr0_el1(IccBpr0El1::empty());
     // One write ends an interrupt in every world, as it is after reset; no priority mask hints.
     let writable = IccCtlrEl3::EOIMODE_EL3
@@ -68,6 +71,103 @@ pub fn init() {
     isb();
 }
 
+/// Which copy of a register that each world has for itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bank {
+    Secure,
+    Normal,
+}
+
+/// Runs `work` while SCR_EL3.NS chooses this copy; it is as before afterwards.
+fn with_bank<T>(bank: Bank, work: impl FnOnce() -> T) -> T {
+    let scr = read_scr_el3();
+    let chosen = match bank {
+        Bank::Secure => scr - ScrEl3::NS,
+        Bank::Normal => scr | ScrEl3::NS,
+    };
+    // SAFETY: only NS changes, and no lower EL runs before it is put back below. EL3's own
+    // translation regime does not depend on it.
+    unsafe { write_scr_el3(chosen) };
+    isb();
+    let result = work();
+    // SAFETY: puts back what was there.
+    unsafe { write_scr_el3(scr) };
+    isb();
+    result
+}
+
+/// Ends every priority that is active on this core for Group 0 and secure Group 1, and with `normal` for
+/// non-secure Group 1 too: whoever acknowledged these interrupts is gone, and what comes now need not
+/// preempt them. What the redistributor and the distributor still hold as active is
+/// [`crate::gic::Redistributor`]'s.
+pub fn end_priorities(normal: bool) {
+    // In this order (IHI 0069, 12.2: ICC_AP0R before the secure ICC_AP1R before the other).
+    write_active(Active::Group0);
+    with_bank(Bank::Secure, || write_active(Active::Group1));
+    if normal {
+        with_bank(Bank::Normal, || write_active(Active::Group1));
+    }
+}
+
+enum Active {
+    Group0,
+    Group1,
+}
+
+/// Clears the active priorities registers of a group, of which there are 1, 2 or 4.
+fn write_active(group: Active) {
+    let bits = read_icc_ctlr_el3().pribits() + 1;
+    // SAFETY: no priority is active, as after reset. Registers that are not there are not written.
+    unsafe {
+        match group {
+            Active::Group0 => {
+                write_icc_ap0r0_el1(0);
+                if bits >= 6 {
+                    write_icc_ap0r1_el1(0);
+                }
+                if bits >= 7 {
+                    write_icc_ap0r2_el1(0);
+                    write_icc_ap0r3_el1(0);
+                }
+            }
+            Active::Group1 => {
+                write_icc_ap1r0_el1(IccAp1r0El1::empty());
+                if bits >= 6 {
+                    write_icc_ap1r1_el1(0);
+                }
+                if bits >= 7 {
+                    write_icc_ap1r2_el1(0);
+                    write_icc_ap1r3_el1(0);
+                }
+            }
+        }
+    }
+}
+
+/// Sets the normal world's part of the CPU interface to what it is after a core's reset, but for the
+/// priority mask: no priority active, one write ends an interrupt, no binary point, its group disabled. For
+/// a core that comes back from a power-down state.
+pub fn reset_normal_world() {
+    with_bank(Bank::Normal, || {
+        write_active(Active::Group1);
+        write_icc_bpr1_el1(IccBpr1El1::empty());
+        write_icc_igrpen1_el1(IccIgrpen1El1::empty());
+    });
+    let ctlr = IccCtlrEl3::EOIMODE_EL1NS | IccCtlrEl3::CBPR_EL1NS;
+    write_icc_ctlr_el3(read_icc_ctlr_el3() - ctlr);
+    isb();
+}
+
+/// Runs `work` with no priority masked on this core, and puts the mask back.
+pub fn unmasked<T>(work: impl FnOnce() -> T) -> T {
+    let mask = read_icc_pmr_el1();
+    GicCpuInterface::set_priority_mask(0xff);
+    isb();
+    let result = work();
+    write_icc_pmr_el1(mask);
+    result
+}
+
 /// Whether the secure EL1 or, with `sel2`, S-EL2 can send SGIs itself: it has the system registers
 /// (ICC_SRE_ELx.SRE), and EL3 does not trap ICC_ASGI1R_EL1, which it does if SCR_EL3 routes both IRQ and
 /// FIQ to EL3. While the secure world's SCR_EL3 is in the CPU.
@@ -80,13 +180,14 @@ pub fn secure_el_sends_sgis(sel2: bool) -> bool {
     registers && !scr.contains(ScrEl3::IRQ | ScrEl3::FIQ)
 }
 
-/// Disables all groups: no interrupt is signalled to this core any more. Before
+/// Disables all groups: no interrupt is signalled to this core any more, and none is active. Before
 /// [`crate::gic::Redistributor::sleep`]. Also for a core that was never set up by [`init`].
 pub fn disable() {
     GicCpuInterface::enable_system_register_el3(true);
     isb();
     GicCpuInterface::enable_group0(false);
     write_icc_igrpen1_el3(IccIgrpen1El3::empty());
+    end_priorities(true);
     isb();
     dsb();
 }
@@ -99,9 +200,11 @@ pub fn listen() {
     isb();
 }
 
-/// Stops secure Group 1 interrupts to this core until the next [`init`]: nobody takes them.
-pub fn disable_secure_group1() {
+/// Stops secure Group 1 interrupts to this core until the next [`init`]: nobody takes them. None that the
+/// secure world acknowledged is active any more.
+pub fn end_secure_group1() {
     GicCpuInterface::enable_group1_secure(false);
+    end_priorities(false);
     isb();
 }
 
@@ -310,5 +413,64 @@ mod tests {
         assert_eq!(el1.icc_igrpen0_el1, IccIgrpen0El1::ENABLE);
         assert_eq!(el1.icc_pmr_el1.priority(), 0xff);
         assert_eq!(EL3.lock().unwrap().icc_igrpen1_el3, IccIgrpen1El3::empty());
+    }
+
+    /// The active priorities registers that an implementation with so many bits of priority has are
+    /// cleared, and no other is touched, which would be UNDEFINED.
+    #[test]
+    fn active_priorities_end_in_the_registers_there_are() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        for (bits, registers) in [(5, 1), (6, 2), (7, 4)] {
+            EL3.lock().unwrap().icc_ctlr_el3 = IccCtlrEl3::empty().with_pribits(bits - 1);
+            let mut el1 = SYSREGS.lock().unwrap();
+            (el1.icc_ap0r0_el1, el1.icc_ap0r1_el1) = (1, 1);
+            (el1.icc_ap0r2_el1, el1.icc_ap0r3_el1) = (1, 1);
+            el1.icc_ap1r0_el1 = IccAp1r0El1::from_bits_retain(1);
+            (el1.icc_ap1r1_el1, el1.icc_ap1r2_el1, el1.icc_ap1r3_el1) = (1, 1, 1);
+            drop(el1);
+            end_priorities(true);
+            let el1 = SYSREGS.lock().unwrap();
+            let left = |n| u64::from(n >= registers);
+            let group0 = [
+                el1.icc_ap0r0_el1,
+                el1.icc_ap0r1_el1,
+                el1.icc_ap0r2_el1,
+                el1.icc_ap0r3_el1,
+            ];
+            let group1 = [
+                el1.icc_ap1r0_el1.bits(),
+                el1.icc_ap1r1_el1,
+                el1.icc_ap1r2_el1,
+                el1.icc_ap1r3_el1,
+            ];
+            assert_eq!(group0, [0, 1, 2, 3].map(left), "{bits} bits");
+            assert_eq!(group1, [0, 1, 2, 3].map(left), "{bits} bits");
+        }
+    }
+
+    #[test]
+    fn the_normal_world_starts_with_one_write_to_end_an_interrupt() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        EL3.lock().unwrap().icc_ctlr_el3 =
+            IccCtlrEl3::EOIMODE_EL1NS | IccCtlrEl3::CBPR_EL1NS | IccCtlrEl3::EOIMODE_EL1S;
+        EL3.lock().unwrap().scr_el3 = ScrEl3::FIQ;
+        SYSREGS.lock().unwrap().icc_ap1r0_el1 = IccAp1r0El1::from_bits_retain(1 << 20);
+        SYSREGS.lock().unwrap().icc_igrpen1_el1 = IccIgrpen1El1::ENABLE;
+        reset_normal_world();
+        // The secure world's stays as it is.
+        let el3 = EL3.lock().unwrap();
+        assert_eq!(el3.icc_ctlr_el3, IccCtlrEl3::EOIMODE_EL1S);
+        assert_eq!(el3.scr_el3, ScrEl3::FIQ);
+        let el1 = SYSREGS.lock().unwrap();
+        assert_eq!(el1.icc_ap1r0_el1, IccAp1r0El1::empty());
+        assert_eq!(el1.icc_igrpen1_el1, IccIgrpen1El1::empty());
+    }
+
+    #[test]
+    fn a_mask_does_not_hold_while_a_core_waits() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap();
+        GicCpuInterface::set_priority_mask(0x80);
+        assert_eq!(unmasked(GicCpuInterface::get_priority_mask), 0xff);
+        assert_eq!(GicCpuInterface::get_priority_mask(), 0x80);
     }
 }

@@ -18,7 +18,12 @@
 //!    before 3, [`Gic::restore`] (first core) and [`Redistributor::restore`] before
 //!    [`crate::gic_cpu::init`].
 //!
+//! What interrupts a core leaves behind that goes off, or whose secure world is gone: [`leftovers`].
+//!
 //! Sections are those of the GIC architecture specification, IHI 0069.
+
+mod leftovers;
+mod power;
 
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi, GicrTyper};
 use arm_gic::gicv3::{
@@ -173,7 +178,8 @@ impl Gic {
         let gicd = NonNull::new(with_exposed_provenance_mut(self.config.gicd))
             .unwrap_or(NonNull::dangling());
         // SAFETY: `new`'s caller promises that the distributor is there. The methods that write it
-        // belong to the boot core while no other core runs, or to the last core of a suspend.
+        // belong to the boot core while no other core runs, or to the last core of a suspend, or write
+        // nothing that another core writes.
         unsafe { UniqueMmioPointer::new(gicd) }
     }
 
@@ -209,6 +215,8 @@ impl Gic {
         gicd.enable_all_interrupts(false);
         gicd.configure_default_settings();
         gicd.modify_control(groups, false);
+        self.close_to_the_normal_world();
+        let mut gicd = GicDistributor::new(self.gicd());
         for line in self.config.secure {
             let id = intid(line.intid)?;
             if id.is_private() {
@@ -240,6 +248,21 @@ impl Gic {
         }
         gicd.modify_control(groups, true);
         Ok(())
+    }
+
+    /// Closes the secure SPIs to the normal world: it can neither make one pending nor send Group 0's
+    /// SGIs, whatever GICD_NSACR held.
+    fn close_to_the_normal_world(&self) {
+        let mut gicd = self.gicd();
+        let mut nsacr = field!(gicd, nsacr);
+        // The first two are the private interrupts'.
+        for mut register in nsacr.iter().skip(2) {
+            register.write(0);
+        }
+        let mut nsacr = field!(gicd, nsacr_e);
+        for mut register in nsacr.iter() {
+            register.write(0);
+        }
     }
 
     /// Disables an SPI. For a Group 0 interrupt that nobody handles and that does not go away.
@@ -370,6 +393,11 @@ impl Redistributor {
         GicRedistributor::new(unsafe { UniqueMmioPointer::new(self.frame) })
     }
 
+    fn frame(&mut self) -> UniqueMmioPointer<'_, GicrSgi> {
+        // SAFETY: as in `regs`.
+        unsafe { UniqueMmioPointer::new(self.frame) }
+    }
+
     /// Wakes the redistributor up and gives the private interrupts their groups: PPIs non-secure
     /// except those of `gic`'s table, SGIs by `sgis`. Everything a core needs at boot and when
     /// CPU_ON brings it up.
@@ -377,6 +405,9 @@ impl Redistributor {
     /// `spmc` as in [`Gic::init_distributor`].
     pub fn init(&mut self, gic: &Gic, sgis: &Sgis, spmc: bool) -> Result<(), Error> {
         self.wake();
+        self.take_part(true);
+        self.end_active();
+
         self.regs().configure_default_settings();
         self.init_secure_sgis(sgis.wake, spmc);
         let mut regs = self.regs();
@@ -420,6 +451,8 @@ impl Redistributor {
         if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
             register.write(SGIS);
         }
+        // The normal world can send none of the secure SGIs.
+        field!(sgi, nsacr).write(0);
         if let Some(mut register) = field!(sgi, icpendr).get(0) {
             register.write(1_u32.wrapping_shl(wake));
         }
@@ -453,31 +486,17 @@ impl Redistributor {
         Ok(())
     }
 
-    /// Powers the redistributor up where it has a switch for that (GIC-600, GIC-700), and tells it
-    /// that its core is awake. Does nothing if it knows.
-    pub fn wake(&mut self) {
-        let mut regs = self.regs();
-        regs.power_on();
-        // The only error is "already awake".
-        let _ = regs.mark_core_awake();
-    }
-
-    /// Tells the redistributor that its core goes to sleep: from now on an interrupt for the core
-    /// asks the power controller to wake it (11.1). The CPU interface must be disabled before.
-    pub fn sleep(&mut self) {
-        let mut regs = self.regs();
-        // The only error is "already asleep".
-        let _ = regs.mark_core_asleep();
-        regs.power_off();
-    }
-
     /// Makes SGI `wake` the only private interrupt that is signalled to this core: Group 0, at the
     /// highest priority. Others wait, pending, until [`Redistributor::init`]. For a core that is off
-    /// but keeps its power. By whole registers, since every core that turns off pays for it.
+    /// but keeps its power. None is active any more, and SPIs that any core may take go to others. By
+    /// whole registers, since every core that turns off pays for it.
     pub fn listen(&mut self, wake: u32) -> Result<(), Error> {
         let number = u32::from(sgi(wake)?);
         let bit = 1 << number;
         self.wake();
+        self.take_part(false);
+        self.end_active();
+
         // SAFETY: as in `regs`.
         let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
         let mut sgi = field!(frame, sgi);
@@ -508,19 +527,6 @@ impl Redistributor {
         Ok(self.regs().enable_interrupt(id, false)?)
     }
 
-    /// Disables every secure Group 1 interrupt among the private ones: nobody takes them any more. One
-    /// that stayed pending would keep the normal world's, whose priorities are lower, from showing.
-    pub fn disable_secure_group1(&mut self) {
-        // SAFETY: as in `regs`.
-        let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
-        let mut sgi = field!(frame, sgi);
-        let group = field_shared!(sgi, igroupr).get(0).map_or(!0, |r| r.read());
-        let modifier = field_shared!(sgi, igrpmodr).get(0).map_or(0, |r| r.read());
-        if let Some(mut register) = field!(sgi, icenabler).get(0) {
-            register.write(!group & modifier);
-        }
-    }
-
     /// Saves the private interrupts, for a suspend in which the redistributor loses power.
     #[inline(never)]
     pub fn save(&mut self, context: &mut RedistributorContext) -> Result<(), Error> {
@@ -530,10 +536,9 @@ impl Redistributor {
     /// Wakes the redistributor and restores what [`Redistributor::save`] saved.
     #[inline(never)]
     pub fn restore(&mut self, context: &RedistributorContext) -> Result<(), Error> {
-        let mut regs = self.regs();
-        regs.power_on();
-        regs.restore(context)?;
-        let _ = regs.mark_core_awake();
+        self.power_on();
+        self.regs().restore(context)?;
+        let _ = self.regs().mark_core_awake();
         Ok(())
     }
 

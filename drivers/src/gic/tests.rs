@@ -392,3 +392,123 @@ fn a_context_brings_the_groups_back() {
     let mut small = DistributorContext::<1>::new();
     assert_eq!(gic.save(&mut small), Err(Error::ContextTooSmall));
 }
+
+/// Secure SPIs that are routed to a core where nobody takes them go to another core, or nowhere; all
+/// others stay.
+#[test]
+fn spis_leave_a_core_that_does_not_take_them() {
+    const TO_ME: u64 = 0x1_0203;
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    let router = |spi: usize| 0x6100 + 8 * spi;
+    for (to, disabled, route) in [(Some(0x8000_0001), 0, 1), (None, 0b10, TO_ME as u32)] {
+        // SPIs 32 to 37: Group 0, secure Group 1 (three), non-secure; all enabled but 35.
+        write(fake.gicd, 0x84, 0b11_0000);
+        write(fake.gicd, 0xd04, 0b10_1110);
+        write(fake.gicd, 0x104, 0b11_0111);
+        for (spi, affinity) in [
+            (0, TO_ME),
+            (1, TO_ME),
+            (2, 0x1_0202),
+            (3, TO_ME),
+            (5, TO_ME),
+        ] {
+            write(fake.gicd, router(spi), affinity as u32);
+        }
+        (write(fake.gicd, 0x184, 0), write(fake.gicd, 0x384, 0));
+        gic.reroute_spis(SecureGroup::Group1S, 0x8000_0000 | TO_ME, to);
+        assert_eq!(read(fake.gicd, router(1)), route);
+        for spi in [0, 3, 5] {
+            assert_eq!(read(fake.gicd, router(spi)), TO_ME as u32, "{spi}");
+        }
+        assert_eq!(read(fake.gicd, router(2)), 0x1_0202);
+        // Disabled, and active no more.
+        assert_eq!(
+            (read(fake.gicd, 0x184), read(fake.gicd, 0x384)),
+            (disabled, 0b10)
+        );
+        gic.reroute_spis(SecureGroup::Group0, TO_ME, Some(4));
+        assert_eq!(read(fake.gicd, router(0)), 4);
+    }
+    // One that any core may take stays.
+    write(fake.gicd, router(1), 1 << 31 | TO_ME as u32);
+    gic.reroute_spis(SecureGroup::Group1S, TO_ME, Some(9));
+    assert_eq!(read(fake.gicd, router(1)), 1 << 31 | TO_ME as u32);
+}
+
+#[test]
+fn a_core_without_its_secure_world_has_no_secure_interrupts() {
+    let fake = Fake::new(&[&[0]], false, &TABLE);
+    let gic = fake.gic();
+    let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
+    let mut redistributor = gic.redistributor(0).unwrap();
+    let sgis = Sgis {
+        doorbell: Some(15),
+        wake: 14,
+        ..Sgis::default()
+    };
+    redistributor.init(&gic, &sgis, true).unwrap();
+    redistributor.end_secure_group1();
+    // Secure Group 1 are 8 to 14 and 29: disabled, not pending. Group 0 are 15 and 20.
+    let group1 = 0x7f00 | 1 << 29;
+    assert_eq!((reg(0x180), reg(0x280)), (group1, group1));
+    assert_eq!(reg(0x380), group1 | 1 << 15 | 1 << 20);
+    assert_eq!(read(fake.regions[0], 0) >> 24, 0b100); // DPG1S
+}
+
+#[test]
+fn a_core_that_is_off_has_nothing_active_and_is_not_chosen() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    let mut redistributor = gic.redistributor(0).unwrap();
+    redistributor.init(&gic, &Sgis::default(), true).unwrap();
+    assert_eq!(read(fake.regions[0], 0), 0);
+    write(fake.regions[0], SGI_BASE + 0x380, 0);
+    redistributor.listen(15).unwrap();
+    assert_eq!(read(fake.regions[0], SGI_BASE + 0x380), !0);
+    assert_eq!(read(fake.regions[0], 0) >> 24, 0b111); // DPG1S, DPG1NS, DPG0
+    redistributor.init(&gic, &Sgis::default(), true).unwrap();
+    assert_eq!(read(fake.regions[0], 0), 0);
+}
+
+#[test]
+fn the_normal_world_is_let_into_nothing_of_the_secure_one() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    for offset in (0xe00..0xf00).step_by(4) {
+        write(fake.gicd, offset, !0);
+    }
+    write(fake.regions[0], SGI_BASE + 0xe00, !0);
+    gic.init_distributor(true).unwrap();
+    gic.redistributor(0)
+        .unwrap()
+        .init(&gic, &Sgis::default(), true)
+        .unwrap();
+    assert!(
+        (0xe08..0xf00)
+            .step_by(4)
+            .all(|offset| read(fake.gicd, offset) == 0)
+    );
+    assert_eq!(read(fake.regions[0], SGI_BASE + 0xe00), 0);
+}
+
+/// A GIC-600 whose group is on its way when its redistributor is powered up: the wait ends when it is
+/// there.
+#[test]
+fn a_redistributor_is_waited_for_while_its_group_powers_up() {
+    const IIDR: usize = 4;
+    const PWRR: usize = 0x24;
+    let fake = Fake::new(&[&[0]], false, &[]);
+    write(fake.regions[0], IIDR, 0x0200_043b);
+    write(fake.regions[0], PWRR, 1 << 2); // RDGPD, and not yet RDGPO
+    let pwrr = fake.regions[0].addr() + PWRR;
+    let _ = fake.regions[0].expose_provenance();
+    let hardware = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        // SAFETY: the fake's memory lives for ever.
+        unsafe { std::ptr::with_exposed_provenance_mut::<u32>(pwrr).write_volatile(0) };
+    });
+    fake.gic().redistributor(0).unwrap().wake();
+    assert_eq!(read(fake.regions[0], PWRR), 0);
+    hardware.join().unwrap();
+}
