@@ -212,3 +212,29 @@ pub fn send_sgi_group0(number: usize, intid: u32) {
 pub fn pending_lines() -> u64 {
     mrs!("isr_el1")
 }
+
+/// Acknowledges the highest Group 0 interrupt. Secure state only.
+pub fn acknowledge_group0() -> u32 {
+    mrs!("S3_0_C12_C8_0") as u32 // ICC_IAR0_EL1
+}
+
+/// The priority of what is active on this core, as this world sees it; 0xff: nothing.
+pub fn running_priority() -> u64 {
+    mrs!("S3_0_C12_C11_3") // ICC_RPR_EL1
+}
+
+/// The priority mask of this core, as this world sees it.
+pub fn mask() -> u64 {
+    mrs!("S3_0_C4_C6_0") // ICC_PMR_EL1
+}
+
+/// Sets the priority mask of this core.
+pub fn set_mask(mask: u64) {
+    msr!("S3_0_C4_C6_0", mask);
+}
+
+/// Makes SGI or PPI `intid` of core `number` active, or not.
+pub fn set_active(number: usize, intid: u32, active: bool) {
+    let register = if active { 0x300 } else { 0x380 };
+    write(redistributor(number) + SGI + register, 1 << intid);
+}

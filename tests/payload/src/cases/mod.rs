@@ -31,6 +31,7 @@ static AREAS: &[&[Case]] = &[
     psci::races::CASES,
     psci::suspend::CASES,
     psci::clusters::CASES,
+    psci::interrupts::CASES,
     psci::reset::CASES,
     sri::CASES,
     sri::doorbell::CASES,

@@ -2,6 +2,7 @@
 
 pub mod basics;
 pub mod clusters;
+pub mod interrupts;
 pub mod races;
 pub mod reset;
 pub mod suspend;

@@ -149,7 +149,7 @@ fn pending() -> Outcome {
 }
 
 /// Power-down of this core, in the format in use.
-fn power_down_state() -> u32 {
+pub fn power_down_state() -> u32 {
     let state = machine::HERE.core_off;
     if features(psci::PSCI_CPU_SUSPEND_64) & 2 != 0 {
         machine::extended(state)

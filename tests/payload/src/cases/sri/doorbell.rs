@@ -7,6 +7,7 @@
 
 use super::{FEATURE, SRI};
 use crate::arch::{gic, timer};
+use crate::cases::psci::suspend::power_down_state;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
@@ -31,6 +32,14 @@ pub const CASES: &[Case] = &[
         .in_boot("spmc", "doorbell"),
     Case::new("sri/doorbell-turning-off", turning_off)
         .secure(doorbell_secure)
+        .needs(Needs::JANUS.union(Needs::CORES))
+        .in_boot("spmc", "doorbell"),
+    Case::new("sri/doorbell-suspend", suspend_rung)
+        .secure(suspend_rung_secure)
+        .needs(Needs::JANUS.union(Needs::CORES))
+        .in_boot("spmc", "doorbell"),
+    Case::new("sri/doorbell-suspend-asked", suspend_rung)
+        .secure(suspend_asked_secure)
         .needs(Needs::JANUS.union(Needs::CORES))
         .in_boot("spmc", "doorbell"),
 ];
@@ -162,4 +171,44 @@ fn turning_off() -> Outcome {
         cores::turn_on(target)?;
     }
     Ok(())
+}
+
+/// The SPMC rings at its own core while it handles the power message of a suspend: the interrupt ends
+/// the suspend, for which nothing else is there to end it.
+fn suspend_rung() -> Outcome {
+    irq::install(SRI, irq::count_only);
+    for core in cores::others() {
+        let before = irq::count(core, SRI);
+        let back = cores::suspend(core, power_down_state(), |_| {})?;
+        ensure_eq!(
+            back,
+            cores::CONTEXT | core as u64,
+            "x0 of core {core} after its suspend"
+        );
+        comes(core, before)?;
+    }
+    Ok(())
+}
+
+fn is_power_message(message: &Regs) -> bool {
+    let power = ffa::FRAMEWORK | ffa::message::POWER;
+    message.function() == ffa::DIRECT_REQ && message.x(2) == power
+}
+
+fn suspend_rung_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if is_power_message(message) {
+        gic::send_sgi_group0(s.core, DOORBELL);
+    }
+    None
+}
+
+/// The same, and it has EL3 handle the doorbell before it answers.
+fn suspend_asked_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if is_power_message(message) {
+        gic::send_sgi_group0(s.core, DOORBELL);
+        timer::wait_until(1, || gic::pending_lines() != 0);
+        let got = ffa::call(ffa::EL3_INTR_HANDLE, &[]);
+        s.expect_eq(got.x(0), ffa::SUCCESS.into(), "FFA_EL3_INTR_HANDLE");
+    }
+    None
 }
