@@ -19,7 +19,7 @@ use crate::messages::{error, info, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::system::{self, System};
-use crate::{run, services, spmc_image, spsr, sri, topology};
+use crate::{run, served, services, spmc_image, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Spmd, World};
@@ -167,7 +167,11 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
         black_box::report(true);
-    } else if let Err(why) = gic::give_sri(spmc) {
+        served::end(core);
+        return true;
+    }
+    served::begin(core);
+    if let Err(why) = gic::give_sri(spmc) {
         error!("core {}: interrupts: {why}", core.index);
     }
     true

@@ -20,7 +20,7 @@ use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
-use janus_plat::{Plat, Platform};
+use janus_plat::{Plat, Platform, Stop};
 use janus_spmd::World;
 
 /// One core's state. What a forwarded call touches comes first, within the reach of LDP and STP.
@@ -48,6 +48,8 @@ pub struct CoreData {
     pub live: Live,
     /// What only the secure world has, while this core has no power. None where it always has.
     pub secure_only: [SecureOnly; Plat::POWER.room()],
+    /// How the system stops, and when at the latest by the system counter: the SPMC has been told.
+    pub stopping: Option<(Stop, u64)>,
     /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
     pub crash: CrashRecord,
 }
@@ -76,6 +78,7 @@ impl CoreData {
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
             (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; Plat::POWER.room()]);
             (&raw mut (*core).event).write(SpmcEvent::Ready);
+            (&raw mut (*core).stopping).write(None);
             slot.assume_init_mut()
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::core_data::CoreData;
 use crate::hw::gic::{self, IntId};
-use crate::hw::shared;
+use crate::hw::{cpu, power, shared};
 use crate::messages::error;
 use crate::on_core::OnCore;
 use crate::requests::RunSpmc;
@@ -27,6 +27,18 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
     let Some(id) = gic::acknowledge_group0() else {
         return Next::Resume;
     };
+    if let Some((how, deadline)) = core.stopping
+        && gic::is_secure_timer(id)
+    {
+        if cpu::counter() >= deadline {
+            error!("the SPMC does not answer that the system stops; it stops without it");
+            power::stop_system(how);
+        }
+        // The SPMC set the timer for itself.
+        power::interrupt_at(deadline);
+        gic::end_group0(id);
+        return Next::Resume;
+    }
     let mut next = Next::Resume;
     let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
     let handler = Plat::GROUP0

@@ -35,6 +35,7 @@ pub mod on_core;
 pub mod power;
 pub mod requests;
 pub mod run;
+pub mod served;
 pub mod services;
 pub mod smc;
 pub mod spmc_image;

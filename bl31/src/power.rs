@@ -1,6 +1,7 @@
 //! What PSCI's logic needs of this image: the platform behind it, and the hardware's part.
 
 use crate::core_data::CoreData;
+use crate::cpu_ext::gic::reset_group1;
 use crate::hw::{cpu, entry, gic, pen, shared};
 use crate::system::System;
 use crate::topology::{self, MAX_CORES};
@@ -135,8 +136,11 @@ pub fn stay_off(core: &mut CoreData) -> ! {
 /// waits for it; else it comes back through the warm entry. The normal world is current, the secure world
 /// parked.
 pub fn power_down(core: &mut CoreData, target: &Target) {
+    // Interrupts that the normal world is in keep none away that is to wake the core: it forgets them, as it
+    // would with its power.
+    reset_group1();
     let Some(target) = target.first() else {
-        cpu::wait_for_interrupt();
+        cpu::wait_for_wake_up();
         return;
     };
     let policy = &core.system.policy;

@@ -8,6 +8,7 @@ use crate::core_data::CoreData;
 use crate::flow::SpmcEvent;
 use crate::hw::console;
 use crate::messages::error;
+use crate::served;
 use janus_spmd::{Answer, NotAvailable, Request};
 
 /// Runs the SPMC of this core until it has finished what the dispatcher was told to ask of it: the run loop,
@@ -34,8 +35,10 @@ pub fn ask(core: &mut CoreData, request: Request, run: RunSpmc) -> Result<Answer
 }
 
 /// Says that the SPMC died on this core.
+#[cold]
 #[inline(never)]
 pub fn report_death(core: &mut CoreData) {
+    served::end(core);
     core.spmd.take_unfinished_line(console::spmc_line);
     let index = core.index;
     match core.spmd.death() {

@@ -73,6 +73,13 @@ pub fn hand_over(todo: &mut Todo, spmc: Option<&Spmc>, index: usize) {
     }
 }
 
+/// The affinity of a core that is on, and not about to be off.
+pub fn core_that_is_on() -> Option<u64> {
+    let away = Word::load(&AWAY.0);
+    let on = |&index: &usize| topology::core_exists(index) && away & bit(index) == 0;
+    (0..Plat::MAX_CORES).find(on).map(Plat::mpidr)
+}
+
 /// The cores that are off, or about to be: a bit each.
 struct Away<W = AtomicU32>(W);
 

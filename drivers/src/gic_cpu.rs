@@ -8,14 +8,16 @@ use crate::gic::{IntId, Pending};
 use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
+    read_icc_ap0r0_el1, read_icc_ap0r1_el1, read_icc_ap0r2_el1, read_icc_ap0r3_el1,
+    read_icc_ap1r0_el1, read_icc_ap1r1_el1, read_icc_ap1r2_el1, read_icc_ap1r3_el1,
     read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_pmr_el1, read_icc_sre_el1,
     read_id_aa64pfr0_el1, write_icc_ap0r0_el1, write_icc_ap0r1_el1, write_icc_ap0r2_el1,
     write_icc_ap0r3_el1, write_icc_ap1r0_el1, write_icc_ap1r1_el1, write_icc_ap1r2_el1,
     write_icc_ap1r3_el1, write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1,
-    write_icc_igrpen1_el1, write_icc_pmr_el1, write_icc_sgi0r_el1,
+    write_icc_pmr_el1, write_icc_sgi0r_el1,
 };
 use arm_sysregs::el1::registers::{
-    IccAp1r0El1, IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccIgrpen1El1, IccSgi0rEl1, IccSreEl1,
+    IccAp1r0El1, IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccSgi0rEl1, IccSreEl1,
 };
 use arm_sysregs::el2::accessors::read_icc_sre_el2;
 use arm_sysregs::el2::registers::IccSreEl2;
@@ -54,7 +56,6 @@ pub fn init() {
         isb();
         write_icc_bpr1_el1(IccBpr1El1::empty());
     });
-    end_priorities(true);
     write_icc_bpr0_el1(IccBpr0El1::empty());
     // One write ends an interrupt in every world, as it is after reset; no priority mask hints.
     let writable = IccCtlrEl3::EOIMODE_EL3
@@ -96,66 +97,100 @@ fn with_bank<T>(bank: Bank, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Ends every priority that is active on this core for Group 0 and secure Group 1, and with `normal` for
-/// non-secure Group 1 too: whoever acknowledged these interrupts is gone, and what comes now need not
-/// preempt them. What the redistributor and the distributor still hold as active is
-/// [`crate::gic::Redistributor`]'s.
-pub fn end_priorities(normal: bool) {
-    // In this order (IHI 0069, 12.2: ICC_AP0R before the secure ICC_AP1R before the other).
-    write_active(Active::Group0);
-    with_bank(Bank::Secure, || write_active(Active::Group1));
-    if normal {
-        with_bank(Bank::Normal, || write_active(Active::Group1));
+/// Ends every priority that is active on this core for Group 0 and secure Group 1: whoever acknowledged these
+/// interrupts is gone, and what comes now need not preempt them. What the redistributor and the distributor
+/// hold as active is [`crate::gic::Redistributor`]'s.
+///
+/// The normal world's stay: they are lower than any secure one, and keep nothing secure away.
+pub fn end_secure_priorities() {
+    Priorities::NONE.write();
+}
+
+/// The active priorities of Group 0 and secure Group 1.
+struct Priorities {
+    group0: [u64; 4],
+    group1: [u64; 4],
+}
+
+/// How many active priorities registers a group has: 1, 2 or 4.
+fn active_registers() -> usize {
+    match read_icc_ctlr_el3().pribits() {
+        0..=4 => 1,
+        5 => 2,
+        _ => 4,
     }
 }
 
-enum Active {
-    Group0,
-    Group1,
-}
+impl Priorities {
+    /// None: as after reset.
+    const NONE: Self = Self {
+        group0: [0; 4],
+        group1: [0; 4],
+    };
 
-/// Clears the active priorities registers of a group, of which there are 1, 2 or 4.
-fn write_active(group: Active) {
-    let bits = read_icc_ctlr_el3().pribits() + 1;
-    // SAFETY: no priority is active, as after reset. Registers that are not there are not written.
-    unsafe {
-        match group {
-            Active::Group0 => {
-                write_icc_ap0r0_el1(0);
-                if bits >= 6 {
-                    write_icc_ap0r1_el1(0);
-                }
-                if bits >= 7 {
-                    write_icc_ap0r2_el1(0);
-                    write_icc_ap0r3_el1(0);
-                }
+    fn read() -> Self {
+        let mut found = Self::NONE;
+        let some = active_registers();
+        found.group0[0] = read_icc_ap0r0_el1();
+        if some >= 2 {
+            found.group0[1] = read_icc_ap0r1_el1();
+        }
+        if some >= 4 {
+            found.group0[2] = read_icc_ap0r2_el1();
+            found.group0[3] = read_icc_ap0r3_el1();
+        }
+        with_bank(Bank::Secure, || {
+            found.group1[0] = read_icc_ap1r0_el1().bits();
+            if some >= 2 {
+                found.group1[1] = read_icc_ap1r1_el1();
             }
-            Active::Group1 => {
-                write_icc_ap1r0_el1(IccAp1r0El1::empty());
-                if bits >= 6 {
-                    write_icc_ap1r1_el1(0);
-                }
-                if bits >= 7 {
-                    write_icc_ap1r2_el1(0);
-                    write_icc_ap1r3_el1(0);
-                }
+            if some >= 4 {
+                found.group1[2] = read_icc_ap1r2_el1();
+                found.group1[3] = read_icc_ap1r3_el1();
+            }
+        });
+        found
+    }
+
+    /// In this order: IHI 0069, 12.2: ICC_AP0R before the secure ICC_AP1R. Registers that are not there are not
+    /// touched.
+    #[inline(always)]
+    fn write(&self) {
+        let some = active_registers();
+        // SAFETY: no priority is active, as after reset, or what was there.
+        unsafe {
+            write_icc_ap0r0_el1(self.group0[0]);
+            if some >= 2 {
+                write_icc_ap0r1_el1(self.group0[1]);
+            }
+            if some >= 4 {
+                write_icc_ap0r2_el1(self.group0[2]);
+                write_icc_ap0r3_el1(self.group0[3]);
             }
         }
+        with_bank(Bank::Secure, || {
+            // SAFETY: as above.
+            unsafe {
+                write_icc_ap1r0_el1(IccAp1r0El1::from_bits_retain(self.group1[0]));
+                if some >= 2 {
+                    write_icc_ap1r1_el1(self.group1[1]);
+                }
+                if some >= 4 {
+                    write_icc_ap1r2_el1(self.group1[2]);
+                    write_icc_ap1r3_el1(self.group1[3]);
+                }
+            }
+        });
     }
 }
 
-/// Sets the normal world's part of the CPU interface to what it is after a core's reset, but for the
-/// priority mask: no priority active, one write ends an interrupt, no binary point, its group disabled. For
-/// a core that comes back from a power-down state.
-pub fn reset_normal_world() {
-    with_bank(Bank::Normal, || {
-        write_active(Active::Group1);
-        write_icc_bpr1_el1(IccBpr1El1::empty());
-        write_icc_igrpen1_el1(IccIgrpen1El1::empty());
-    });
-    let ctlr = IccCtlrEl3::EOIMODE_EL1NS | IccCtlrEl3::CBPR_EL1NS;
-    write_icc_ctlr_el3(read_icc_ctlr_el3() - ctlr);
-    isb();
+/// Runs `work` with no secure priority active on this core, and puts them back.
+pub fn without_secure_priorities<T>(work: impl FnOnce() -> T) -> T {
+    let active = Priorities::read();
+    end_secure_priorities();
+    let result = work();
+    active.write();
+    result
 }
 
 /// Runs `work` with no priority masked on this core, and puts the mask back.
@@ -180,14 +215,14 @@ pub fn secure_el_sends_sgis(sel2: bool) -> bool {
     registers && !scr.contains(ScrEl3::IRQ | ScrEl3::FIQ)
 }
 
-/// Disables all groups: no interrupt is signalled to this core any more, and none is active. Before
+/// Disables all groups: no interrupt is signalled to this core any more, and no secure one is active. Before
 /// [`crate::gic::Redistributor::sleep`]. Also for a core that was never set up by [`init`].
 pub fn disable() {
     GicCpuInterface::enable_system_register_el3(true);
     isb();
     GicCpuInterface::enable_group0(false);
     write_icc_igrpen1_el3(IccIgrpen1El3::empty());
-    end_priorities(true);
+    end_secure_priorities();
     isb();
     dsb();
 }
@@ -200,11 +235,17 @@ pub fn listen() {
     isb();
 }
 
+/// Stops the normal world's interrupts to this core. For the end of a run.
+pub fn disable_normal_group1() {
+    GicCpuInterface::enable_group1_non_secure(false);
+    isb();
+}
+
 /// Stops secure Group 1 interrupts to this core until the next [`init`]: nobody takes them. None that the
 /// secure world acknowledged is active any more.
 pub fn end_secure_group1() {
     GicCpuInterface::enable_group1_secure(false);
-    end_priorities(false);
+    end_secure_priorities();
     isb();
 }
 
@@ -428,7 +469,7 @@ mod tests {
             el1.icc_ap1r0_el1 = IccAp1r0El1::from_bits_retain(1);
             (el1.icc_ap1r1_el1, el1.icc_ap1r2_el1, el1.icc_ap1r3_el1) = (1, 1, 1);
             drop(el1);
-            end_priorities(true);
+            end_secure_priorities();
             let el1 = SYSREGS.lock().unwrap();
             let left = |n| u64::from(n >= registers);
             let group0 = [
@@ -446,24 +487,6 @@ mod tests {
             assert_eq!(group0, [0, 1, 2, 3].map(left), "{bits} bits");
             assert_eq!(group1, [0, 1, 2, 3].map(left), "{bits} bits");
         }
-    }
-
-    #[test]
-    fn the_normal_world_starts_with_one_write_to_end_an_interrupt() {
-        let _guard = ONE_AT_A_TIME.lock().unwrap();
-        EL3.lock().unwrap().icc_ctlr_el3 =
-            IccCtlrEl3::EOIMODE_EL1NS | IccCtlrEl3::CBPR_EL1NS | IccCtlrEl3::EOIMODE_EL1S;
-        EL3.lock().unwrap().scr_el3 = ScrEl3::FIQ;
-        SYSREGS.lock().unwrap().icc_ap1r0_el1 = IccAp1r0El1::from_bits_retain(1 << 20);
-        SYSREGS.lock().unwrap().icc_igrpen1_el1 = IccIgrpen1El1::ENABLE;
-        reset_normal_world();
-        // The secure world's stays as it is.
-        let el3 = EL3.lock().unwrap();
-        assert_eq!(el3.icc_ctlr_el3, IccCtlrEl3::EOIMODE_EL1S);
-        assert_eq!(el3.scr_el3, ScrEl3::FIQ);
-        let el1 = SYSREGS.lock().unwrap();
-        assert_eq!(el1.icc_ap1r0_el1, IccAp1r0El1::empty());
-        assert_eq!(el1.icc_igrpen1_el1, IccIgrpen1El1::empty());
     }
 
     #[test]

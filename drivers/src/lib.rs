@@ -12,3 +12,4 @@ pub mod gic;
 pub mod gic_cpu;
 pub mod hold_pen;
 pub mod pl061;
+pub mod wait;

@@ -314,6 +314,10 @@ pub trait Platform {
         None
     }
 
+    /// How long an SPMC may take to answer that the system goes off or resets, in milliseconds. Then it does so
+    /// without the answer.
+    const STOP_PATIENCE_MS: u32 = 5000;
+
     /// Sets up again what keeps the worlds' memory apart (a TZC), at the cold boot and after the whole
     /// system slept in a power-down state. Usual environment.
     fn protect_memory() {}
@@ -328,11 +332,7 @@ pub trait Platform {
     fn stop(how: Stop);
 }
 
-/// Waits in WFI, once.
+/// Sleeps until an interrupt is signalled to this core, or for less: WFI, as EL3 does it everywhere.
 pub fn wait_for_interrupt() {
-    #[cfg(target_os = "none")]
-    // SAFETY: waits for the memory accesses before it and for an event; changes nothing.
-    unsafe {
-        core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags));
-    }
+    janus_drivers::wait::until_interrupt();
 }

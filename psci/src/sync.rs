@@ -7,15 +7,15 @@ pub use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Orde
 #[cfg(feature = "loom")]
 pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// A lock that is held for a bounded number of steps.
+/// A lock that is held for a bounded number of steps, and fair: a core waits for those that came before it.
 #[cfg(not(feature = "loom"))]
 #[derive(Debug)]
-pub struct Lock<T>(spin::Mutex<T>);
+pub struct Lock<T>(spin::mutex::TicketMutex<T>);
 
 #[cfg(not(feature = "loom"))]
 impl<T> Lock<T> {
     pub const fn new(value: T) -> Self {
-        Self(spin::Mutex::new(value))
+        Self(spin::mutex::TicketMutex::new(value))
     }
 
     pub fn lock(&self) -> impl core::ops::DerefMut<Target = T> {

@@ -6,7 +6,7 @@
 
 use super::el3::scr;
 use super::sysreg::{SCR_EL3, isb, sysregs};
-use super::timers::{CNTHPS_CTL_EL2, CNTHVS_CTL_EL2, CNTPS_CTL_EL1};
+use super::timers::{CNTHPS_CTL_EL2, CNTHVS_CTL_EL2, CNTPS_CTL_EL1, CNTPS_CVAL_EL1};
 use super::{Feature, Features};
 use crate::cpu_ext::gic::{ICC_AP0R0_EL1, ICC_AP1R0_EL1, ICC_BPR1_EL1, ICC_CTLR_EL1};
 
@@ -20,7 +20,6 @@ sysregs! {
     /// The virtual timer of S-EL2.
     CNTHVS_CVAL_EL2 = "S3_4_C14_C4_2": read write;
     /// The timer of S-EL1.
-    CNTPS_CVAL_EL1 = "S3_7_C14_C2_2": read write;
     /// Debug of AArch32 at secure EL0.
     SDER32_EL3 = "S3_6_C1_C1_1": read unsafe write;
     /// Whether it is enabled.

@@ -11,7 +11,7 @@
 
 use super::common::{CommonBank, HypTimer, HypVirtualTimer, KernelTimers};
 use super::registers::BIAS;
-use super::sysreg::sysregs;
+use super::sysreg::{isb, sysregs};
 use super::{Feature, Features, SpmcMode};
 
 /// Saves the normal world's timers.
@@ -56,6 +56,7 @@ sysregs! {
     CNTHP_CTL_EL2 = "CNTHP_CTL_EL2": write;
     CNTHV_CTL_EL2 = "S3_4_C14_C3_1": write;
     CNTPS_CTL_EL1 = "CNTPS_CTL_EL1": read write;
+    CNTPS_CVAL_EL1 = "CNTPS_CVAL_EL1": read write;
     CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": read write;
     CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": read write;
 }
@@ -70,6 +71,14 @@ pub(super) fn stop_normal(features: Features) {
     if features.has(Feature::VHE) {
         CNTHV_CTL_EL2::write(0);
     }
+}
+
+/// Has the secure physical timer fire when the system counter is at `when`. EL3 can always use it. The
+/// SPMC's at S-EL1 it is no more; the one at S-EL2 has others.
+pub fn fire_secure_at(when: u64) {
+    CNTPS_CVAL_EL1::write(when);
+    CNTPS_CTL_EL1::write(1);
+    isb();
 }
 
 /// Stops the secure world's timers. SCR_EL3 is the secure world's.

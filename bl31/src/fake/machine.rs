@@ -39,8 +39,10 @@ pub enum Event {
     Ended(u32),
     /// An interrupt was disabled.
     Disabled(u32),
-    /// Secure interrupts were disabled on this core.
-    SecureInterruptsOff,
+    /// Secure interrupts were disabled on this core; SPIs go to the one with this affinity.
+    SecureInterruptsTo(Option<u64>),
+    /// The secure timer was set.
+    InterruptAt(u64),
 }
 
 /// How a core left Rust.

@@ -127,6 +127,11 @@ pub mod cpu {
         machine().sleeps();
     }
 
+    /// One comes.
+    pub fn wait_for_wake_up() {
+        machine().sleeps();
+    }
+
     /// Writes two words.
     pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {
         words[0].store(first as u32, Relaxed);
@@ -287,8 +292,16 @@ pub mod gic {
     }
 
     /// Nobody on this core takes secure interrupts any more.
-    pub fn give_up_secure_interrupts() {
-        machine().happens(Event::SecureInterruptsOff);
+    pub fn end_secure_world(to: Option<u64>) {
+        machine().happens(Event::SecureInterruptsTo(to));
+    }
+
+    /// No platform of the tests has SPIs of EL3's.
+    pub fn hand_over_spis(_: fn() -> Option<u64>) {}
+
+    /// Whether it is the secure timer's interrupt.
+    pub fn is_secure_timer(id: IntId) -> bool {
+        u32::from(id) == 29
     }
 
     /// Sends SGI `id` to the normal world of the core with this affinity.
@@ -334,8 +347,13 @@ pub mod pen {
 pub mod power {
     //! The end of a run.
 
-    use super::{End, end};
+    use super::{End, Event, end, machine};
     use janus_plat::Stop;
+
+    /// An interrupt is to come then.
+    pub fn interrupt_at(when: u64) {
+        machine().happens(Event::InterruptAt(when));
+    }
 
     /// The system stops.
     pub fn stop_system(how: Stop) -> ! {

@@ -1,11 +1,11 @@
 //! The core that runs this: what EL3 reads of it and has it do, but for the worlds' registers, which
 //! are [`crate::context`]'s.
 
-use aarch64_cpu::asm;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ESR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
 };
 use core::sync::atomic::AtomicU32;
+use janus_drivers::{gic_cpu, wait};
 use janus_plat::{Plat, Platform};
 
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
@@ -60,8 +60,13 @@ pub fn set_counter_frequency() {
     }
 }
 
-/// Whether an interrupt or SError waits for this core (ISR_EL1), whatever masks it.
+/// Whether an interrupt or SError waits for this core, whatever masks it.
 pub fn interrupt_pending() -> bool {
+    gic_cpu::unmasked(is_signalled)
+}
+
+/// Whether an interrupt or SError is signalled to this core (ISR_EL1), whether masked in PSTATE or not.
+fn is_signalled() -> bool {
     let isr: u64;
     // SAFETY: reads a register.
     unsafe {
@@ -70,18 +75,23 @@ pub fn interrupt_pending() -> bool {
     isr != 0
 }
 
-/// Sleeps until an interrupt waits for this core. It stays pending, for the world that it is for.
+/// Sleeps until an interrupt waits for this core, as in a WFI of the world whose registers are in the CPU: it is
+/// its timers that wake, and its priority mask that holds. What waits stays pending.
 pub fn wait_for_interrupt() {
-    while !interrupt_pending() {
-        asm::wfi();
+    while !is_signalled() {
+        wait::until_interrupt();
     }
+}
+
+/// Sleeps until an interrupt waits for this core, as in a power-down state: neither a mask nor an interrupt that
+/// the secure world is in keeps the one away that is to wake it.
+pub fn wait_for_wake_up() {
+    gic_cpu::without_secure_priorities(|| gic_cpu::unmasked(wait_for_interrupt));
 }
 
 /// Stops this core for good.
 pub fn stop() -> ! {
-    loop {
-        asm::wfi();
-    }
+    wait::for_ever()
 }
 
 /// 64 bits of RNDRRS, whose generator is reseeded before; None if it has none just now. Only where the

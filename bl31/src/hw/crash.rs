@@ -9,10 +9,8 @@
 use crate::black_box;
 use crate::core_data::CoreData;
 use crate::crash_record::CrashRecord;
-use crate::hw::console;
-use crate::hw::layout;
+use crate::hw::{console, layout};
 use crate::topology::MAX_CORES;
-use aarch64_cpu::asm::wfi;
 use aarch64_cpu::registers::{
     ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,
 };
@@ -21,6 +19,7 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_arm::AFFINITY_MASK;
+use janus_drivers::wait;
 
 /// Nonzero while a core reports; vectors.S takes it, the report gives it back.
 #[unsafe(no_mangle)]
@@ -56,7 +55,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // With the MMU off the boot core is alone, and its memory may not do atomic accesses.
     if SCTLR_EL3.is_set(SCTLR_EL3::M) && CRASH_LOCK.swap(1, Ordering::Acquire) != 0 {
         // Another core reports, or this one, and the report itself has failed.
-        halt();
+        wait::for_ever();
     }
     let frame: u64;
     // SAFETY: reads a register.
@@ -143,13 +142,7 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
 fn stop(out: &mut impl Write) -> ! {
     black_box::report(false);
     let _ = writeln!(out, "[janus] this core stops here");
+    console::give_up();
     CRASH_LOCK.store(0, Ordering::Release);
-    halt()
-}
-
-/// Stops this core for good.
-fn halt() -> ! {
-    loop {
-        wfi();
-    }
+    wait::for_ever()
 }

@@ -135,7 +135,7 @@ warm_entry:
     add     x21, x21, #1
     cmp     x21, #{max_cores}
     b.lo    1b
-2:  wfi                                 // a core beyond those that the image has room for
+2:  bl      sleep_until_interrupt       // a core beyond those that the image has room for
     b       2b
 3:
     bl      bare_stack
@@ -145,13 +145,21 @@ warm_entry:
 // x21 = index; MMU and D-cache off. Sleeps until PSCI CPU_ON opens this core's slot; pen.rs says what
 // ends the WFI.
 wait_in_pen:
-    adr     x0, PEN
-    add     x0, x0, x21, lsl #{pen_shift}
+    adr     x20, PEN
+    add     x20, x20, x21, lsl #{pen_shift}
     b       2f
-1:  wfi
-2:  ldr     x1, [x0]
+1:  bl      sleep_until_interrupt
+    // Whatever Group 0 interrupt ended the WFI, one that nobody meant too, has done what it could. While it
+    // waits or is active, the core would not sleep, or not hear the next one.
+    mrs     x1, icc_iar0_el1
+    lsr     x2, x1, #2
+    cmp     x2, #(1020 >> 2)            // 1020 to 1023: none
+    b.eq    2f
+    msr     icc_eoir0_el1, x1
+    isb
+2:  ldr     x1, [x20]
     cbz     x1, 1b
-    str     xzr, [x0]
+    str     xzr, [x20]
     dsb     sy
 enter_rust:
     bl      enable_mmu

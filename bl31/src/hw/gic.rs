@@ -1,10 +1,12 @@
 //! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
 
-use crate::messages::{error, warning};
+use crate::messages::warning;
 use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
-use janus_drivers::gic::{self, DistributorContext, Error, Gic, RedistributorContext, Sgis};
+use janus_drivers::gic::{
+    self, DistributorContext, Error, Gic, RedistributorContext, SecureGroup, SecureInterrupt, Sgis,
+};
 pub use janus_drivers::gic::{IntId, Pending};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::{acknowledge_group0, end_group0, pending};
@@ -234,13 +236,58 @@ pub fn disable(id: IntId) {
     };
 }
 
-/// Nobody on this core takes secure interrupts any more: they are no longer signalled.
-pub fn give_up_secure_interrupts() {
-    gic_cpu::disable_secure_group1();
-    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
-        redistributor.disable_secure_group1();
+/// Nobody on this core takes secure interrupts any more: they are no longer signalled, and none that the
+/// secure world had taken is active. SPIs that are routed to this core go to the one with the affinity
+/// `to`; with `None` nobody takes them.
+pub fn end_secure_world(to: Option<u64>) {
+    let me = MPIDR_EL1.get();
+    gic_cpu::end_secure_group1();
+    if let Ok(mut redistributor) = GIC.redistributor(me) {
+        redistributor.end_secure_group1();
     }
-    error!("a secure interrupt came and there is no SPMC on this core to take it; no more of them");
+    GIC.reroute_spis(SecureGroup::Group1S, me, to);
+}
+
+/// EL3's own SPIs that are routed to this core, which is about to park, go to the one whose affinity `to`
+/// finds, if any: nothing but its wake-up may come to a parked core.
+pub fn hand_over_spis(to: fn() -> Option<u64>) {
+    // Most platforms have none, and pay nothing.
+    const ANY: bool = has_group0_spi(Plat::GIC.secure);
+    if ANY && let Some(to) = to() {
+        GIC.reroute_spis(SecureGroup::Group0, MPIDR_EL1.get(), Some(to));
+    }
+}
+
+const fn has_group0_spi(table: &[SecureInterrupt]) -> bool {
+    let mut i = 0;
+    while i < table.len() {
+        // SPIs and extended SPIs; the extended PPIs lie between.
+        let spi = matches!(table[i].intid, 32..=1019 | 4096..);
+        if spi && matches!(table[i].group, SecureGroup::Group0) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// The secure physical timer's interrupt, on every platform (BSA).
+const SECURE_TIMER: u32 = 29;
+
+/// Whether `id` is the interrupt of [`take_secure_timer`].
+pub fn is_secure_timer(id: IntId) -> bool {
+    u32::from(id) == SECURE_TIMER
+}
+
+/// Makes the secure physical timer's interrupt EL3's on this core, before all others. The normal world's come no
+/// more: with FIQs routed to EL3 they would, and keep the secure world from running. For the end of a run.
+pub fn take_secure_timer() {
+    gic_cpu::disable_normal_group1();
+    // It has a redistributor, and that the interrupt.
+    let _ = IntId::try_from(SECURE_TIMER).map(|id| {
+        GIC.redistributor(MPIDR_EL1.get())
+            .and_then(|mut redistributor| redistributor.take(id))
+    });
 }
 
 /// Sends SGI `id` to the normal world of the core with this affinity.

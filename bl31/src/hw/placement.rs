@@ -1,7 +1,8 @@
 //! What the image says where it cannot run: boot firmware has put it beside the memory that it has on this
 //! platform.
 
-use janus_drivers::console::Console;
+use janus_drivers::console::Transmitter;
+use janus_drivers::wait;
 use janus_plat::{Plat, Platform};
 
 type Device = <Plat as Platform>::Console;
@@ -15,10 +16,8 @@ extern "C" fn say_misplaced(start: usize, end: usize) -> ! {
     say_range(start, end);
     say(" and cannot run there: have it loaded to a page of ");
     say_range(map.lowest, map.image.end);
-    say("\r\n[janus] ERROR: this core stops here\r\n");
-    loop {
-        janus_plat::wait_for_interrupt();
-    }
+    say("\n[janus] ERROR: this core stops here\n");
+    wait::for_ever()
 }
 
 fn say_range(start: usize, end: usize) {
@@ -29,9 +28,11 @@ fn say_range(start: usize, end: usize) {
 
 #[inline(never)]
 fn say(text: &str) {
-    for byte in text.bytes() {
-        Device::put(byte);
-    }
+    put(text.as_bytes());
+}
+
+fn put(bytes: &[u8]) {
+    Transmitter::<Device>::new().write(bytes);
 }
 
 #[inline(never)]
@@ -44,11 +45,11 @@ fn say_hex(number: usize) {
         let digit = (rest & 0xf) as u8;
         shown |= digit != 0;
         if shown {
-            Device::put(if digit < 10 {
+            put(&[if digit < 10 {
                 b'0' | digit
             } else {
                 (b'a' - 10).wrapping_add(digit)
-            });
+            }]);
         }
     }
 }

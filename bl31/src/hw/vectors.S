@@ -145,5 +145,5 @@ el3_exception:
     mov     sp, x3
     mov     x29, #0
     b       report_el3_exception
-2:  wfi
+2:  bl      sleep_until_interrupt
     b       2b

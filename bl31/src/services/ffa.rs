@@ -7,9 +7,10 @@ use super::service::Service;
 use crate::core_data::CoreData;
 use crate::flow::{Flow, SpmcEvent};
 use crate::group0;
-use crate::hw::{console, gic};
+use crate::hw::console;
 use crate::messages::error;
 use crate::requests::report_death;
+use crate::served;
 use janus_spmd::{Action, ConsoleLog, Work, World};
 
 /// See the module's documentation.
@@ -104,7 +105,11 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             Flow::Run(World::Normal)
         }
         Work::Unclaimed => {
-            gic::give_up_secure_interrupts();
+            served::end(core);
+            error!(
+                "core {}: a secure interrupt came and there is no SPMC here to take it; no more of them",
+                core.index
+            );
             Flow::Run(from)
         }
     }

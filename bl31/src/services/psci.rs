@@ -6,15 +6,16 @@
 
 use super::service::{NOT_SUPPORTED, Service, answer};
 use crate::boot_params::EntryPoint;
+use crate::context::el3::scr;
 use crate::core_data::CoreData;
 use crate::flow::Flow;
-use crate::hw::cpu;
 use crate::hw::power::stop_system;
+use crate::hw::{cpu, gic};
 use crate::messages::warning;
 use crate::normal_entry;
 use crate::power::{self, PSCI};
-use crate::{requests, run, sri};
-use janus_plat::{NoPower, Stop};
+use crate::{hw, requests, run, served, sri};
+use janus_plat::{NoPower, Plat, Platform, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
@@ -57,14 +58,16 @@ fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> 
         Decision::SystemOff {
             function,
             hibernate,
-        } => {
-            let _ = ask_spmc(core, power_request(function, arguments));
-            stop_system(Stop::Off { hibernate })
-        }
-        Decision::SystemReset(reset) => {
-            let _ = ask_spmc(core, power_request(reset.function, arguments));
-            stop_system(Stop::Reset(reset))
-        }
+        } => stop(
+            core,
+            Stop::Off { hibernate },
+            power_request(function, arguments),
+        ),
+        Decision::SystemReset(reset) => stop(
+            core,
+            Stop::Reset(reset),
+            power_request(reset.function, arguments),
+        ),
     };
     answer(core, World::Normal, x0 as u64)
 }
@@ -95,6 +98,22 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
     }
 }
 
+/// SYSTEM_OFF and its like: the SPMC is told, and the system stops when it has answered; or when the platform's
+/// patience is at its end, whatever the SPMC does ([`crate::group0`]).
+fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
+    if core.system.spmc.is_some() {
+        let patience =
+            u64::from(Plat::STOP_PATIENCE_MS).saturating_mul(cpu::counter_frequency()) / 1000;
+        let deadline = cpu::counter().wrapping_add(patience);
+        core.stopping = Some((how, deadline));
+        // Group 0 comes to EL3, not to the SPMC.
+        core.secure.el3.scr_el3 |= scr::FIQ;
+        hw::power::interrupt_at(deadline);
+        let _ = ask_spmc(core, request);
+    }
+    stop_system(how)
+}
+
 /// CPU_OFF and CPU_FREEZE. Returns what the caller gets if the core stays on.
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     if ask_spmc(core, power_request(turn_off.function, [0; 3])).is_err() {
@@ -107,7 +126,9 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
         );
     }
     core.spmd.turn_off();
+    served::leave(core);
     sri::hand_over(&mut core.sri, core.system.spmc.as_ref(), core.index);
+    gic::hand_over_spis(sri::core_that_is_on);
     power::turn_off(core, turn_off.freeze)
 }
 

@@ -37,8 +37,8 @@ struct Range<'a, const SPIS: usize> {
 }
 
 impl<const SPIS: usize> Range<'_, SPIS> {
-    /// Moves what `spis` says among the interrupts of register `word`, whose first has router `first`.
-    fn reroute(&mut self, word: usize, first: usize, spis: &Move) {
+    /// Moves what `spis` says among the interrupts of register `word`, which are the routers' 32 number `block`.
+    fn reroute(&mut self, word: usize, block: usize, spis: &Move) {
         let non_secure = read(&mut self.non_secure, word);
         let modifier = read(&mut self.modifier, word);
         let mut rest = spis.group.select(non_secure, modifier) & read(&mut self.enabled, word);
@@ -46,7 +46,7 @@ impl<const SPIS: usize> Range<'_, SPIS> {
             let number = rest.trailing_zeros();
             let bit = 1 << number;
             rest &= !bit;
-            let Some(mut router) = self.router.get(first + number as usize) else {
+            let Some(mut router) = self.router.get(block << 5 | number as usize) else {
                 return;
             };
             if router.read() & (ANY_CORE | AFFINITY_MASK) != spis.from {
@@ -127,13 +127,13 @@ impl Gic {
         let typer = GicDistributor::new(self.gicd()).typer();
         let mut range = range!(self.gicd(), igroupr igrpmodr isenabler icenabler icactiver irouter);
         // Word 0 are the private interrupts.
-        for word in 1..=typer.num_spis() as usize / BITS {
-            range.reroute(word, (word - 1) * BITS, &spis);
+        for block in 0..typer.num_spis() as usize / BITS {
+            range.reroute(block.wrapping_add(1), block, &spis);
         }
         let mut range =
             range!(self.gicd(), igroupr_e igrpmodr_e isenabler_e icenabler_e icactive_e irouter_e);
         for word in 0..typer.num_espis() as usize / BITS {
-            range.reroute(word, word * BITS, &spis);
+            range.reroute(word, word, &spis);
         }
     }
 }
@@ -189,14 +189,9 @@ impl Redistributor {
     pub(super) fn take_part(&mut self, yes: bool) {
         let mut frame = self.frame();
         let mut gicr = field!(frame, gicr);
-        let mut ctlr = field!(gicr, ctlr);
-        let now = ctlr.read();
-        let then = match yes {
-            true => now - TAKES_NO_PART,
-            false => now | TAKES_NO_PART,
-        };
-        if then != now {
-            ctlr.write(then);
-        }
+        field!(gicr, ctlr).modify(|ctlr| match yes {
+            true => ctlr - TAKES_NO_PART,
+            false => ctlr | TAKES_NO_PART,
+        });
     }
 }

@@ -253,14 +253,17 @@ impl Gic {
     /// Closes the secure SPIs to the normal world: it can neither make one pending nor send Group 0's
     /// SGIs, whatever GICD_NSACR held.
     fn close_to_the_normal_world(&self) {
+        let typer = GicDistributor::new(self.gicd()).typer();
         let mut gicd = self.gicd();
         let mut nsacr = field!(gicd, nsacr);
-        // The first two are the private interrupts'.
-        for mut register in nsacr.iter().skip(2) {
+        // 16 interrupts each; the first two are the private interrupts'.
+        let spis = typer.num_spis() as usize / 16;
+        for mut register in nsacr.iter().skip(2).take(spis) {
             register.write(0);
         }
         let mut nsacr = field!(gicd, nsacr_e);
-        for mut register in nsacr.iter() {
+        let spis = typer.num_espis() as usize / 16;
+        for mut register in nsacr.iter().take(spis) {
             register.write(0);
         }
     }
@@ -436,8 +439,7 @@ impl Redistributor {
     }
 
     /// Makes SGIs 8 to 15 secure Group 1, everything else private non-secure; by whole registers,
-    /// since every core that comes on pays for it. That `wake` has woken the core is forgotten, and no
-    /// interrupt is active.
+    /// since every core that comes on pays for it. That `wake` has woken the core is forgotten.
     fn init_secure_sgis(&mut self, wake: u32, enable: bool) {
         const SGIS: u32 = 0xff00;
         const PRIORITIES: u32 = u32::from_le_bytes([SECURE_SGI_PRIORITY; 4]);
@@ -455,10 +457,6 @@ impl Redistributor {
         field!(sgi, nsacr).write(0);
         if let Some(mut register) = field!(sgi, icpendr).get(0) {
             register.write(1_u32.wrapping_shl(wake));
-        }
-        // Whoever was in an interrupt is gone with the core's former life.
-        if let Some(mut register) = field!(sgi, icactiver).get(0) {
-            register.write(u32::MAX);
         }
         for word in [2, 3] {
             if let Some(mut register) = field!(sgi, ipriorityr).get(word) {
@@ -519,6 +517,18 @@ impl Redistributor {
             register.write(bit);
         }
         self.regs().wait_for_pending_write();
+        Ok(())
+    }
+
+    /// Makes a PPI of this core EL3's (Group 0, level), at the highest priority, and enables it.
+    pub fn take(&mut self, id: IntId) -> Result<(), Error> {
+        let mut regs = self.regs();
+        regs.enable_interrupt(id, false)?;
+        regs.set_group(id, SecureGroup::Group0.into())?;
+        regs.set_interrupt_priority(id, 0)?;
+        regs.set_trigger(id, Trigger::Level)?;
+        regs.enable_interrupt(id, true)?;
+        regs.wait_for_pending_write();
         Ok(())
     }
 

@@ -415,7 +415,8 @@ fn spis_leave_a_core_that_does_not_take_them() {
         ] {
             write(fake.gicd, router(spi), affinity as u32);
         }
-        (write(fake.gicd, 0x184, 0), write(fake.gicd, 0x384, 0));
+        write(fake.gicd, 0x184, 0);
+        write(fake.gicd, 0x384, 0);
         gic.reroute_spis(SecureGroup::Group1S, 0x8000_0000 | TO_ME, to);
         assert_eq!(read(fake.gicd, router(1)), route);
         for spi in [0, 3, 5] {
@@ -484,8 +485,11 @@ fn the_normal_world_is_let_into_nothing_of_the_secure_one() {
         .unwrap()
         .init(&gic, &Sgis::default(), true)
         .unwrap();
+    // Two registers for 32 interrupts, those of the private ones first, which the distributor has not.
+    let end = 0xe08 + 8 * (read(fake.gicd, 4) as usize & 0x1f);
+    assert_ne!(end, 0xe08);
     assert!(
-        (0xe08..0xf00)
+        (0xe08..end)
             .step_by(4)
             .all(|offset| read(fake.gicd, offset) == 0)
     );

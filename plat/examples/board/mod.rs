@@ -72,11 +72,13 @@ fn power_register(core: usize, register: usize) -> usize {
 pub struct Ns16550;
 
 impl Console for Ns16550 {
-    fn put(byte: u8) {
+    fn try_put(byte: u8) -> bool {
         // LSR, bit 5: the transmitter takes a byte.
-        if wait_for(UART + 5 * 4, 1 << 5, 1 << 5) {
+        let room = read(UART + 5 * 4) & 1 << 5 != 0;
+        if room {
             write(UART, byte.into());
         }
+        room
     }
 }
 

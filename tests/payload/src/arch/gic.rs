@@ -232,9 +232,3 @@ pub fn mask() -> u64 {
 pub fn set_mask(mask: u64) {
     msr!("S3_0_C4_C6_0", mask);
 }
-
-/// Makes SGI or PPI `intid` of core `number` active, or not.
-pub fn set_active(number: usize, intid: u32, active: bool) {
-    let register = if active { 0x300 } else { 0x380 };
-    write(redistributor(number) + SGI + register, 1 << intid);
-}

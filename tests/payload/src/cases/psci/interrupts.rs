@@ -26,6 +26,9 @@ pub const CASES: &[Case] = &[
         suspend_while_active_normal,
     )
     .needs(JANUS_CORES.union(Needs::NO_FFA)),
+    Case::new("psci/suspend-while-active", suspend_secure_mask)
+        .secure(suspend_while_active_secure)
+        .needs(JANUS_CORES),
     Case::new("psci/suspend-secure-mask", suspend_secure_mask)
         .secure(suspend_secure_mask_secure)
         .needs(JANUS_CORES),
@@ -68,7 +71,7 @@ fn off_while_active() -> Outcome {
     off_and_on_after(TAKE)
 }
 
-/// The same with an interrupt of Group 0.
+/// A core goes off while its SPMC has acknowledged a Group 0 interrupt and not ended it: it comes on again.
 fn off_while_active_group0() -> Outcome {
     off_and_on_after(TAKE_GROUP0)
 }
@@ -152,14 +155,13 @@ fn off_while_active_normal() -> Outcome {
     Ok(())
 }
 
-/// The same with a suspend to a power-down state. The interrupt stays active in the redistributor,
-/// which does not lose its power; others come.
+/// A core suspends to a power-down state while its normal world has an interrupt active: it wakes, and the CPU
+/// interface is as after reset. The redistributor, which does not lose its power, keeps that interrupt active;
+/// others come.
 fn suspend_while_active_normal() -> Outcome {
     for core in cores::others() {
         cores::on(core, |n| {
             take_and_keep(n);
-            // So that the wake-up comes: it has no priority to preempt with.
-            gic::set_active(n, NORMAL_SGI, false);
             Ok(())
         })?;
         suspend_and_wake(core)?;
@@ -175,8 +177,38 @@ fn suspend_secure_mask() -> Outcome {
     cores::others().try_for_each(suspend_and_wake)
 }
 
+/// The SPMC takes an interrupt when it is asked about a suspend, and ends it after the warm boot: in between it
+/// keeps nothing from the normal world, and stays what the SPMC is in.
+fn suspend_while_active_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ || message.x(2) & FRAMEWORK == 0 {
+        return None;
+    }
+    match message.x(2) & 0xff {
+        number::POWER => {
+            gic::send_sgi(s.core, SECURE_SGI);
+            timer::wait_until(1, || gic::pending_lines() != 0);
+            let intid = gic::acknowledge();
+            s.expect_eq(intid.into(), SECURE_SGI.into(), "INTID of secure Group 1");
+        }
+        number::WARM_BOOT => {
+            s.expect(
+                gic::running_priority() < 0x80,
+                "the interrupt is still the SPMC's",
+            );
+            gic::end(SECURE_SGI);
+            s.expect_eq(
+                gic::running_priority(),
+                0xff,
+                "ICC_RPR_EL1 after it has ended",
+            );
+        }
+        _ => {}
+    }
+    None
+}
+
 fn suspend_secure_mask_secure(s: &Secure, message: &Regs) -> Option<Regs> {
-    if message.function() != ffa::DIRECT_REQ || message.x(2) & FRAMEWORK == 0 {
+    if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ || message.x(2) & FRAMEWORK == 0 {
         return None;
     }
     match message.x(2) & 0xff {

@@ -192,7 +192,7 @@ fn suspend_rung() -> Outcome {
 
 fn is_power_message(message: &Regs) -> bool {
     let power = ffa::FRAMEWORK | ffa::message::POWER;
-    message.function() == ffa::DIRECT_REQ && message.x(2) == power
+    message.function() & !ffa::SMC64 == ffa::DIRECT_REQ && message.x(2) == power
 }
 
 fn suspend_rung_secure(s: &Secure, message: &Regs) -> Option<Regs> {
@@ -202,7 +202,8 @@ fn suspend_rung_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// The same, and it has EL3 handle the doorbell before it answers.
+/// The SPMC rings at its own core while it handles the power message of a suspend, and has EL3 handle the
+/// doorbell before it answers.
 fn suspend_asked_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if is_power_message(message) {
         gic::send_sgi_group0(s.core, DOORBELL);
