@@ -2,6 +2,7 @@
 
 use super::{
     Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model, payload,
+    verdicts,
 };
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fip::{self, Images};
@@ -294,6 +295,7 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
         tally.add(bad_input::run(&bench)?);
         tally.add(crash::run(&bench));
         tally.add(black_box::run(&bench));
+        tally.add(verdicts::run(&bench));
     }
     if others {
         tally.add(drop_in::run(&bench)?);

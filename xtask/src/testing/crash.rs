@@ -84,6 +84,16 @@ pub fn run(bench: &Bench) -> Tally {
     tally
 }
 
+/// Writes the image with the bug that stops the boot core before anything else runs to `to`.
+///
+/// # Errors
+/// The image does not build, or lacks the function.
+pub fn at_boot(bench: &Bench, to: &Path) -> Result<()> {
+    let bug = BUGS.last().context("there are bugs")?;
+    bug.write(&bl31::elf(&bench.context.build())?, to)?;
+    Ok(())
+}
+
 impl Bug {
     fn run(&self, bench: &Bench) -> Result<()> {
         let step = ui::step(self.name);

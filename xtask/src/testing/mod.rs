@@ -17,6 +17,7 @@ mod rebuild;
 mod stacks;
 mod trace;
 mod trace_examples;
+mod verdicts;
 
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fuzz;

@@ -6,6 +6,7 @@
 use super::Tally;
 use crate::console::{self, Limits, Running, Uart};
 use crate::qemu::{Machine, Qemu};
+use crate::verdict::{Rules, Watch};
 use crate::{paths, ui};
 use anyhow::{Result, bail};
 
@@ -102,8 +103,15 @@ pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) ->
     Ok(report)
 }
 
+/// Reads the console to its end. What ends a `run` at once ends this, too.
 fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -> Result<()> {
+    let none = Rules::default();
+    let stops = Watch::new(&none)?.stopper();
     while let Some((uart, line)) = running.next_line()? {
+        if stops(&line) {
+            running.burst();
+            bail!("the firmware stops: `{}`", line.trim());
+        }
         if uart == Uart::Normal {
             report.line(&line);
             if report
