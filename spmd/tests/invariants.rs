@@ -577,6 +577,18 @@ fn run(calls: u64) {
     }
 }
 
+/// Has these events happen, each made from its number, in a system with the SPMC's version, level and doorbell by
+/// `system`. For the coverage-guided fuzzer in tests/fuzz.
+#[allow(dead_code, reason = "used there")]
+pub(crate) fn happens(system: [u8; 3], events: &[[u8; 8]]) {
+    let [version, sel2, doorbell] = system;
+    let version = VERSIONS[usize::from(version) % VERSIONS.len()];
+    let mut system = System::new(version, sel2 & 1 != 0, doorbell & 1 != 0);
+    for seed in events {
+        system.apply(&Draw::event(u64::from_le_bytes(*seed)));
+    }
+}
+
 /// The changes of state in docs/spmd.md: lines `From --> To: who …` of its drawing.
 fn drawn() -> BTreeSet<(String, String, String)> {
     let text = include_str!("../../docs/spmd.md");

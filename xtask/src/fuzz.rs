@@ -6,7 +6,7 @@ use crate::console::Limits;
 use crate::qemu::Machine;
 use crate::testing::boots::Bench;
 use crate::testing::{Context, Tally, TestArgs, payload};
-use crate::{paths, tfa, ui};
+use crate::{fuzz_host, paths, tfa, ui};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +16,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct FuzzArgs {
     #[command(flatten)]
     build: BuildArgs,
+    /// Instead of a machine, a coverage-guided target on the host: manifest, parameters, transfer-list, dispatcher, or
+    /// `all`.
+    #[arg(long, value_name = "NAME", value_parser = target)]
+    pub target: Option<String>,
     /// Stop after so many seconds of the machine's time.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
@@ -39,6 +43,18 @@ pub struct FuzzArgs {
     pub smp: u32,
 }
 
+/// The name of a target, or all.
+fn target(text: &str) -> Result<String, String> {
+    if text == "all" || fuzz_host::TARGETS.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "write `all` or one of: {}",
+            fuzz_host::TARGETS.join(", ")
+        ))
+    }
+}
+
 /// CPU models of QEMU that have no S-EL2.
 const NO_SEL2: [&str; 8] = [
     "cortex-a35",
@@ -56,6 +72,12 @@ const NO_SEL2: [&str; 8] = [
 /// # Errors
 /// The machine cannot be made.
 pub fn run(args: &FuzzArgs) -> Result<bool> {
+    if let Some(target) = &args.target {
+        let filter = if target == "all" { "" } else { target };
+        let tally = fuzz_host::run(filter, args.seconds, args.seed)?;
+        println!("{tally}");
+        return Ok(tally.failed == 0);
+    }
     let context = Context {
         args: TestArgs::of(&args.build),
         filter: String::new(),
@@ -79,6 +101,7 @@ pub fn test(context: &Context) -> Result<Tally> {
             context,
             &FuzzArgs {
                 build: context.build(),
+                target: None,
                 seconds: 30 * u64::from(context.rounds()),
                 seed: None,
                 first: 1,

@@ -20,6 +20,7 @@ mod doctor;
 mod figures;
 mod fip;
 mod fuzz;
+mod fuzz_host;
 mod fvp_machine;
 mod growth;
 mod image;

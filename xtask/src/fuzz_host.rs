@@ -1,0 +1,103 @@
+//! `cargo xtask fuzz --target`: the coverage-guided targets of tests/fuzz, on the host.
+//!
+//! libFuzzer comes with the crate `libfuzzer-sys`. What `cargo fuzz` adds beside it are the compiler's flags, which a
+//! stable compiler takes, too, as long as no sanitizer is wanted; so they are here.
+
+use crate::testing::Tally;
+use crate::{packages, paths, proc, ui};
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The targets: a program in tests/fuzz/src/bin and a directory in tests/fuzz/corpus each.
+pub const TARGETS: [&str; 4] = ["manifest", "parameters", "transfer-list", "dispatcher"];
+
+/// What instruments the code for libFuzzer.
+const FLAGS: [&str; 5] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+];
+
+/// The longest input: a page, as a manifest is.
+const LONGEST: u32 = 4096;
+
+/// Runs the targets whose name contains `filter`, each for `seconds`, beginning with the inputs of tests/fuzz/corpus
+/// and of earlier runs. With a seed the inputs depend on it and on those alone.
+///
+/// # Errors
+/// They do not build.
+pub fn run(filter: &str, seconds: u64, seed: Option<u64>) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let targets: Vec<_> = TARGETS.iter().filter(|t| t.contains(filter)).collect();
+    if targets.is_empty() {
+        return Ok(tally);
+    }
+    let programs = build()?;
+    for target in targets {
+        tally.case(
+            &format!("fuzz/{target}"),
+            one(&programs.join(target), target, seconds, seed),
+        );
+    }
+    Ok(tally)
+}
+
+/// Builds all targets; returns the directory of the programs.
+fn build() -> Result<PathBuf> {
+    packages::ensure(&["g++"], "to build libFuzzer")?;
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.current_dir(paths::root()).arg("-vV");
+    let said = proc::output(&mut rustc)?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.context("rustc does not say which host this is")?;
+    let step = ui::step("janus-fuzz: targets of the coverage-guided fuzzer");
+    let flags = FLAGS.map(|flag| format!("'{flag}'")).join(",");
+    let target_dir = paths::target().join("fuzz");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(paths::root())
+        .args(["build", "--package", "janus-fuzz", "--profile", "fuzz"])
+        // With a target of their own the flags are not for build scripts.
+        .args(["--target", host, "--config"])
+        .arg(format!("target.{host}.rustflags=[{flags}]"))
+        .arg("--target-dir")
+        .arg(&target_dir);
+    proc::logged(&mut cargo, &paths::out().join("log/cargo-janus-fuzz.log"))?;
+    step.done();
+    Ok(target_dir.join(host).join("fuzz"))
+}
+
+fn one(program: &std::path::Path, target: &str, seconds: u64, seed: Option<u64>) -> Result<()> {
+    let step = ui::step(format!("fuzz/{target}"));
+    let found = paths::out().join("fuzz").join(target);
+    std::fs::create_dir_all(&found)?;
+    let mut command = Command::new(program);
+    command
+        .arg(&found)
+        .arg(paths::root().join("tests/fuzz/corpus").join(target))
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_len={LONGEST}"))
+        .arg(format!("-artifact_prefix={}/bad-", found.display()))
+        .arg("-print_final_stats=1");
+    if let Some(seed) = seed {
+        command.arg(format!("-seed={}", seed & 0xffff_ffff));
+    }
+    let log = paths::out().join(format!("log/fuzz-{target}.log"));
+    if let Err(error) = proc::logged(&mut command, &log) {
+        bail!(
+            "{error:#}\nthe input is in {}; `{} FILE` runs it again",
+            found.display(),
+            program.display()
+        );
+    }
+    let said = std::fs::read_to_string(&log)?;
+    let runs = said
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("Done "));
+    step.done_with(runs.unwrap_or("no count"));
+    Ok(())
+}
