@@ -195,7 +195,7 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Host, Machine, Prepared)> {
                 Host::Model(_) => bail!("a model makes no device tree: give one with --dtb"),
             },
         }
-        chosen.apply(&dtb)?;
+        chosen.apply(&dtb, linux::INITRD)?;
         machine.dtb = Some(dtb);
     }
     if let Some(file) = &args.trace {

@@ -305,7 +305,7 @@ pub enum Chosen {
     Linux {
         /// The kernel's command line.
         bootargs: String,
-        /// The initramfs, which QEMU puts at [`INITRD`].
+        /// The initramfs.
         initrd: Option<PathBuf>,
     },
     /// As domain 0 of Xen.
@@ -322,11 +322,12 @@ pub enum Chosen {
 }
 
 impl Chosen {
-    /// Edits `dtb`, QEMU's own device tree for the machine, in place.
+    /// Edits `dtb`, the device tree of the machine, in place. `at` is where the initramfs of
+    /// [`Chosen::Linux`] is.
     ///
     /// # Errors
     /// fdtput is missing, or a node is.
-    pub fn apply(&self, dtb: &Path) -> Result<()> {
+    pub fn apply(&self, dtb: &Path, at: u64) -> Result<()> {
         packages::ensure(&["device-tree-compiler"], "to edit a device tree")?;
         let put = |kind: &str, args: &[&str]| -> Result<()> {
             proc::output(
@@ -341,10 +342,10 @@ impl Chosen {
             Chosen::Linux { bootargs, initrd } => {
                 put("s", &["/chosen", "bootargs", bootargs])?;
                 let Some(initrd) = initrd else { return Ok(()) };
-                let end = INITRD + fs::metadata(initrd)?.len();
+                let end = at + fs::metadata(initrd)?.len();
                 put(
                     "x",
-                    &["/chosen", "linux,initrd-start", "0", &format!("{INITRD:x}")],
+                    &["/chosen", "linux,initrd-start", "0", &format!("{at:x}")],
                 )?;
                 put(
                     "x",

@@ -9,7 +9,7 @@ pub mod optee_xen;
 mod optee_xtest;
 pub mod test;
 
-use crate::cli::FipArgs;
+use crate::cli::{FipArgs, Plat};
 use crate::console::{Limits, Uart};
 use crate::fip::Images;
 use crate::{own_manifest, partitions, paths, tfa, ui};
@@ -123,6 +123,11 @@ pub struct Prepared {
 /// # Errors
 /// Something cannot be built or downloaded.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
+    ensure!(
+        args.build.plat == Plat::Qemu || matches!(args.stack, Stack::Test | Stack::OpteeLinux),
+        "the stack {} runs on QEMU virt only; on the FVP there are test and optee-linux",
+        args.stack.name()
+    );
     let mut prepared = match args.stack {
         Stack::Test => test::prepare(args)?,
         Stack::OpteeLinux => optee_linux::prepare(args, mode)?,

@@ -1,5 +1,7 @@
 //! OP-TEE as the FF-A SPMC at S-EL1, from Debian's source package.
 
+use super::test;
+use crate::cli::Plat;
 use crate::fip::Images;
 use crate::{apt, packages, paths, proc, store, ui};
 use anyhow::{Context, Result};
@@ -9,18 +11,29 @@ use std::process::Command;
 /// Versions of Debian's `optee-os` that are known to work, the preferred one first.
 pub const VERSIONS: &[&str] = &["4.10.0-2"];
 
-/// The images of OP-TEE; `virtualization`: for several guests of a hypervisor.
+/// The images of OP-TEE for a platform; `virtualization`: for several guests of a hypervisor.
 ///
 /// # Errors
 /// The source cannot be had, or does not build.
-pub fn images(virtualization: bool) -> Result<Images> {
+pub fn images(plat: Plat, virtualization: bool) -> Result<Images> {
     let (source, version) = apt::source(apt::SID_SOURCE, "optee-os", VERSIONS)?;
     let name = format!(
-        "optee-{version}{}",
+        "optee-{version}{}{}",
+        if plat == Plat::Fvp { "-fvp" } else { "" },
         if virtualization { "-virt" } else { "" }
     );
-    let dir = store::entry(&name, |dir| build(&source, dir, &version, virtualization))?;
+    let dir = store::entry(&name, |dir| {
+        build(&source, dir, &version, plat, virtualization)
+    })?;
     let core = dir.join("out/core");
+    if plat == Plat::Fvp {
+        // BL2 there knows no OP-TEE header: the bare image.
+        return Ok(Images {
+            bl32: Some(core.join("tee-raw.bin")),
+            manifest: Some(test::manifest(plat, "optee-spmc.dts")?),
+            ..Images::default()
+        });
+    }
     // An empty pageable part is not packaged: BL2 takes no image of no bytes.
     let pageable = core.join("tee-pageable_v2.bin");
     let mut extra = vec![core.join("tee-pager_v2.bin")];
@@ -35,7 +48,7 @@ pub fn images(virtualization: bool) -> Result<Images> {
     })
 }
 
-fn build(source: &Path, dir: &Path, version: &str, virtualization: bool) -> Result<()> {
+fn build(source: &Path, dir: &Path, version: &str, plat: Plat, virtualization: bool) -> Result<()> {
     packages::ensure(
         &[
             "make",
@@ -59,7 +72,10 @@ fn build(source: &Path, dir: &Path, version: &str, virtualization: bool) -> Resu
     make.arg("-C").arg(source).args([
         "-s",
         "-j2",
-        "PLATFORM=vexpress-qemu_armv8a",
+        match plat {
+            Plat::Qemu => "PLATFORM=vexpress-qemu_armv8a",
+            Plat::Fvp => "PLATFORM=vexpress-fvp",
+        },
         "CFG_ARM64_core=y",
         "CFG_USER_TA_TARGETS=ta_arm64",
         "CFG_ARM_GICV3=y",

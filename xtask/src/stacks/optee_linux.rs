@@ -5,10 +5,14 @@
 
 use super::linux::{self, Chosen, Tree};
 use super::{LIMITS, Mode, Prepared, Step, optee, sees};
-use crate::cli::FipArgs;
+use crate::cli::{FipArgs, Plat};
 use crate::console::Uart;
-use crate::tfa::{Dispatcher, Options};
-use anyhow::{Result, ensure};
+use crate::fip::Images;
+use crate::paths;
+use crate::tfa::{self, Dispatcher, Options};
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::PathBuf;
 
 /// To a shell on a terminal, else until power off; the tests turn cores off and on, suspend and
 /// reboot as well.
@@ -52,7 +56,8 @@ pub fn variant(
         args.spmc_el != Some(2),
         "OP-TEE is an SPMC at S-EL1: leave --spmc-el out, or give 1"
     );
-    let images = optee::images(false)?;
+    let plat = args.build.plat;
+    let images = optee::images(plat, false)?;
     let kernel = linux::kernel()?;
     let initrd = linux::initramfs_path(stack);
     let mut tree = Tree::base(&kernel)?;
@@ -60,6 +65,12 @@ pub fn variant(
         tree.add_xtest()?;
     }
     tree.write(&initrd)?;
+    let bootargs = format!("console=ttyAMA0 earlycon panic=-1 janus={mode} {bootargs}")
+        .trim_end()
+        .to_owned();
+    if plat == Plat::Fvp {
+        return on_fvp(images, kernel.image, initrd, bootargs);
+    }
     Ok(Prepared {
         tfa: Options {
             dispatcher: Dispatcher::SpmdEl1,
@@ -78,11 +89,71 @@ pub fn variant(
             sees("optee: initialized driver"),
         ],
         chosen: Some(Chosen::Linux {
-            bootargs: format!("console=ttyAMA0 earlycon panic=-1 janus={mode} {bootargs}")
-                .trim_end()
-                .to_owned(),
+            bootargs,
             initrd: Some(initrd),
         }),
+        reboots: false,
+        limits: LIMITS,
+        secure_counts: None,
+        version: None,
+        hints: vec![],
+    })
+}
+
+/// Where the FVP's kernel, its device tree and its initramfs are.
+const FVP_KERNEL: u64 = 0x9000_0000;
+const FVP_DTB: u64 = 0x9800_0000;
+const FVP_INITRD: u64 = 0xa000_0000;
+
+/// The same on the FVP, whose BL2 gives a kernel no device tree: BL33 is a handful of instructions that do.
+fn on_fvp(
+    mut images: Images,
+    kernel: PathBuf,
+    initrd: PathBuf,
+    bootargs: String,
+) -> Result<Prepared> {
+    let tfa = Options {
+        plat: Plat::Fvp,
+        dispatcher: Dispatcher::SpmdEl1,
+        ..Options::default()
+    };
+    let dir = paths::out().join("run");
+    fs::create_dir_all(&dir)?;
+    let built = tfa::build(&tfa, None)?;
+    let (_, hardware) = built
+        .configs
+        .iter()
+        .find(|(option, _)| *option == "--hw-config")
+        .context("TF-A's build left no device tree of the FVP")?;
+    let dtb = dir.join("fvp-linux.dtb");
+    fs::copy(hardware, &dtb).with_context(|| format!("cannot read {}", hardware.display()))?;
+    let chosen = Chosen::Linux {
+        bootargs,
+        initrd: Some(initrd.clone()),
+    };
+    chosen.apply(&dtb, FVP_INITRD)?;
+    let bl33 = dir.join("fvp-to-linux.bin");
+    let high = |address: u64| (address as u32 >> 16) << 5;
+    let code: [u32; 6] = [
+        0xd2a0_0000 | high(FVP_DTB),    // mov x0, #dtb
+        0xd280_0001,                    // mov x1, #0
+        0xd280_0002,                    // mov x2, #0
+        0xd280_0003,                    // mov x3, #0
+        0xd2a0_0009 | high(FVP_KERNEL), // mov x9, #kernel
+        0xd61f_0120,                    // br x9
+    ];
+    fs::write(&bl33, code.map(u32::to_le_bytes).concat())?;
+    images.bl33 = Some(bl33);
+    Ok(Prepared {
+        tfa,
+        images,
+        loaded: vec![(kernel, FVP_KERNEL), (dtb, FVP_DTB), (initrd, FVP_INITRD)],
+        memory: Plat::Fvp.memory(),
+        script: vec![
+            sees("ARM FF-A: Firmware version "),
+            sees("optee: initialized driver"),
+        ],
+        chosen: None,
         reboots: false,
         limits: LIMITS,
         secure_counts: None,

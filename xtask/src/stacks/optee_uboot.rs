@@ -3,7 +3,7 @@
 use super::optee_linux::types;
 use super::{LIMITS, Mode, Prepared, Step, optee, sees};
 use crate::apt;
-use crate::cli::FipArgs;
+use crate::cli::{FipArgs, Plat};
 use crate::console::Uart;
 use crate::tfa::{Dispatcher, Options};
 use anyhow::{Context, Result, ensure};
@@ -17,7 +17,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         args.spmc_el != Some(2),
         "OP-TEE is an SPMC at S-EL1: leave --spmc-el out, or give 1"
     );
-    let mut images = optee::images(false)?;
+    let mut images = optee::images(Plat::Qemu, false)?;
     let uboot = apt::guest(apt::TRIXIE_GUEST, "u-boot-qemu", VERSIONS)?
         .join("usr/lib/u-boot/qemu_arm64/u-boot.bin");
     images.bl33 = Some(

@@ -3,7 +3,7 @@
 
 use super::linux::{self, Chosen, Tree};
 use super::{Mode, Prepared, optee, sees};
-use crate::cli::FipArgs;
+use crate::cli::{FipArgs, Plat};
 use crate::console::Limits;
 use crate::tfa::{Dispatcher, Options};
 use crate::{apt, packages, proc, store, ui};
@@ -62,7 +62,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         args.spmc_el != Some(2),
         "OP-TEE is an SPMC at S-EL1: leave --spmc-el out, or give 1"
     );
-    let images = optee::images(true)?;
+    let images = optee::images(Plat::Qemu, true)?;
     let xen = hypervisor()?;
     let kernel = linux::kernel()?;
 
