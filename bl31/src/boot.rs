@@ -87,6 +87,7 @@ fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
         policy,
         normal_el2,
     });
+    system::set_boot_core();
     PSCI.init(index, cpu::counter());
     pen::init();
     entry::open();
@@ -118,6 +119,8 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
             }
             start(core, false, &entry)
         }
+        // Where a suspended core keeps its power, none comes back this way.
+        _ if !Plat::POWER.suspend.lost() => power::stay_off(core),
         ArrivalReason::CpuSuspend => false,
         ArrivalReason::SystemSuspend => true,
     };

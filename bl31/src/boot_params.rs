@@ -79,6 +79,7 @@ impl fmt::Display for Fault {
                 write!(f, "{what} at {at:#x} is not in BL2's memory")
             }
             Self::Header(what, kind, version) => {
+                let (kind, version) = (u32::from(kind), u32::from(version));
                 write!(
                     f,
                     "{what} has type {kind}, version {version}: is this TF-A's BL2?"

@@ -1,4 +1,7 @@
 //! What EL3 says on its console: `error!`, `warning!` and `info!`.
+//!
+//! A number in a message is a u32, a u64 or a usize: each other type brings a few hundred bytes of core's
+//! code to format it.
 
 use log::{Level, Record};
 

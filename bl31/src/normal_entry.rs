@@ -6,7 +6,7 @@ use crate::core_data::CoreData;
 use crate::hw::cpu;
 use crate::messages::warning;
 use crate::spsr::{self, Unfit};
-use crate::system::System;
+use crate::system::{self, System};
 use janus_plat::{Plat, Platform};
 
 /// An entry into the normal world as PSCI has it: at the exception level at which BL33 was entered,
@@ -41,9 +41,10 @@ pub fn check(entry: &EntryPoint) -> Result<(), Unfit> {
 /// opens for both worlds what EL3 opens. The normal world becomes current; its registers must not be
 /// needed any more, the secure world's be parked, if they are.
 pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
-    let policy = &core.system.policy;
+    let system = core.system;
     let (normal, secure) = (&mut core.normal, &mut core.secure);
-    let lacks = policy.init_el3(
+    let lacks = system.policy.init_el3(
+        system::boot_core(),
         &mut core.live,
         &mut normal.el3,
         &mut secure.el3,
@@ -63,8 +64,11 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
 /// the normal world's is left, and nothing of the secure world's is lost. The normal world is the current
 /// one.
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint) {
-    let policy = &core.system.policy;
-    policy.come_back(&mut core.live, &core.normal.el3, starts_at_el1(entry));
+    let system = core.system;
+    let el1 = starts_at_el1(entry);
+    system
+        .policy
+        .come_back(system::boot_core(), &mut core.live, &core.normal.el3, el1);
     begin(core, entry);
 }
 

@@ -78,9 +78,15 @@ fn answered(core: &mut CoreData, asked: &[u32; 2], flow: Flow) {
     }
 }
 
+/// Makes the normal world the current one, with what waits for it, without entering it yet.
+#[inline(never)]
+pub fn switch_to_normal(core: &mut CoreData) {
+    switch(core, World::Normal);
+}
+
 /// Makes `world` the current one. The normal world gets what waits for it.
 #[inline(always)]
-pub fn switch(core: &mut CoreData, world: World) -> Current<'_> {
+fn switch(core: &mut CoreData, world: World) -> Current<'_> {
     core.switch_to(world, |core| {
         if world == World::Normal
             && core.sri.any()

@@ -63,12 +63,13 @@ pub fn find(
         (_, false) => SpmcMode::SEl1,
     };
     let (id, version) = (manifest.id, manifest.version);
-    let (entry, level) = (image.entry, 1 + u8::from(sel2));
+    let number = u32::from(id);
+    let (entry, level) = (image.entry, 1 + u32::from(sel2));
     if reason == Reason::Nothing {
-        info!("SPMC {id:#x}, FF-A {version}, at {entry:#x}, S-EL{level}");
+        info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level}");
         warning!("S-EL{level} is a guess: {reason}");
     } else {
-        info!("SPMC {id:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
+        info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
     }
     let spmd = Spmd::with_spmc(SpmcConfig {
         id,

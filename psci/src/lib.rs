@@ -126,6 +126,14 @@ use smccc::psci::*;
 use sync::{AtomicBool, AtomicUsize, Lock, Ordering};
 use tree::Tree;
 
+/// The bits of the arguments of a call: an SMC32 call has 32-bit ones.
+const fn argument_mask(function: u32) -> u64 {
+    match function & SMC64 {
+        0 => u32::MAX as u64,
+        _ => u64::MAX,
+    }
+}
+
 /// What PSCI_VERSION says.
 pub const VERSION: Version = Version { major: 1, minor: 3 };
 
@@ -185,7 +193,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// `now` is the system counter.
     pub fn init(&self, core: usize, now: u64) {
         self.resident.store(NOBODY, Ordering::Relaxed);
-        let mut tree = self.tree.lock();
+        let mut tree = self.tree.lock_seldom();
         tree.all_off();
         let _ = tree.wake(&self.platform, core, now);
         self.cores.boot(core);
@@ -216,9 +224,22 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
                 return Decision::Return(self.affinity_info(target, arguments[1] as u32));
             }
             _ if !self.may_exist(function) => return Decision::Return(Error::NotSupported.into()),
+            _ if function | SMC64 == PSCI_CPU_SUSPEND_64 => {
+                return self.cpu_suspend_call(function, arguments);
+            }
             _ => {}
         }
         self.other_call(core, function, arguments)
+            .unwrap_or_else(|error| Decision::Return(error.into()))
+    }
+
+    /// CPU_SUSPEND: what cores do when they have nothing to do.
+    #[inline(never)]
+    fn cpu_suspend_call(&self, function: u32, arguments: [u64; 3]) -> Decision {
+        let mask = argument_mask(function);
+        let [power_state, entry, context] = arguments.map(|argument| argument & mask);
+        arguments::power_state::<P>(power_state as u32)
+            .and_then(|state| self.cpu_suspend(function, state.levels, entry, context))
             .unwrap_or_else(|error| Decision::Return(error.into()))
     }
 
@@ -238,20 +259,12 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         if !Functions::<P>::has(function) {
             return self.migrate_info_up_cpu(function);
         }
-        // An SMC32 call has 32-bit arguments. So have some of the SMC64 calls.
-        let mask = if function & SMC64 == 0 {
-            u64::from(u32::MAX)
-        } else {
-            u64::MAX
-        };
+        // Some of the SMC64 calls have 32-bit arguments too.
+        let mask = argument_mask(function);
         let [x1, x2, x3] = arguments.map(|argument| argument & mask);
         let w1 = x1 as u32;
         Ok(match function | SMC64 {
             PSCI_CPU_ON_64 => return self.cpu_on(x1, x2, x3),
-            PSCI_CPU_SUSPEND_64 => {
-                let state = arguments::power_state::<P>(w1)?;
-                return self.cpu_suspend(function, state.levels, x2, x3);
-            }
             PSCI_CPU_DEFAULT_SUSPEND_64 => {
                 let levels = P::POWER.default_suspend.ok_or(Error::NotSupported)?;
                 return self.cpu_suspend(function, levels, x1, x2);
@@ -314,7 +327,9 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
                     1 => SuspendMode::OsInitiated,
                     _ => return Err(Error::InvalidParameters),
                 };
-                self.tree.lock().set_mode(mode, self.cores.alone(core))?;
+                self.tree
+                    .lock_seldom()
+                    .set_mode(mode, self.cores.alone(core))?;
                 Decision::Return(SUCCESS.into())
             }
             PSCI_MEM_PROTECT => {
@@ -442,7 +457,10 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             return Err(Error::InvalidParameters);
         }
         let power = self.platform.has_power(core, level);
-        let state = self.tree.lock().hw_state(&self.platform, core, level);
+        let state = self
+            .tree
+            .lock_seldom()
+            .hw_state(&self.platform, core, level);
         let state = match (power, state) {
             (Some(false), _) => HwState::HwOff,
             (Some(true), HwState::HwOff) => HwState::HwOn,
@@ -462,7 +480,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         };
         let (ticks, count) = self
             .tree
-            .lock()
+            .lock_seldom()
             .statistic(&self.platform, core, state.levels);
         let frequency = self.platform.frequency().max(1);
         let (seconds, rest) = (ticks / frequency, ticks % frequency);

@@ -76,6 +76,20 @@ impl<const CORES: usize> Tree<CORES> {
         })
     }
 
+    /// The first core of the domain of `core` at `level`, which has the domain's data.
+    #[inline(always)]
+    fn first<P: PsciPlatform>(&self, platform: &P, core: usize, level: usize) -> usize {
+        match level {
+            0 => core,
+            _ => self.first_above(platform, core, level),
+        }
+    }
+
+    #[inline(never)]
+    fn first_above<P: PsciPlatform>(&self, platform: &P, core: usize, level: usize) -> usize {
+        self.peers(platform, core, level).next().unwrap_or(core)
+    }
+
     /// Returns what `peer` asks for at `level`; a core that is off asks for [`OFF`].
     fn asks(&self, peer: usize, level: usize) -> u8 {
         let request = self.request.get(peer).and_then(|r| r.get(level));
@@ -135,6 +149,7 @@ impl<const CORES: usize> Tree<CORES> {
     }
 
     /// Notes that `core` runs again. Returns what slept with it.
+    #[inline(never)]
     pub(crate) fn wake<P: PsciPlatform>(
         &mut self,
         platform: &P,
@@ -142,30 +157,12 @@ impl<const CORES: usize> Tree<CORES> {
         now: u64,
     ) -> Composite {
         let mut woken = Composite::default();
+        woken.levels[0] = self.wake_node(core, 0, now);
+        // What this core did not ask for cannot have slept, unless the OS coordinates: then the
+        // last core asks for all of them.
         let by_platform = matches!(self.mode, SuspendMode::PlatformCoordinated);
-        for level in 0..LEVELS {
-            // What this core did not ask for cannot have slept, unless the OS coordinates: then the
-            // last core asks for all of them.
-            if by_platform && self.asks(core, level) == 0 {
-                break;
-            }
-            let first = self.peers(platform, core, level).next().unwrap_or(core);
-            let Some(node) = self.sleep.get_mut(first) else {
-                continue;
-            };
-            let sleep = core::mem::take(&mut node[level]);
-            woken.levels[level] = sleep.depth;
-            let Some(depth) = usize::from(sleep.depth).checked_sub(1) else {
-                continue;
-            };
-            if let Some(statistic) = self
-                .statistics
-                .get_mut(first)
-                .and_then(|node| node[level].get_mut(depth))
-            {
-                statistic.ticks = statistic.ticks.wrapping_add(now.wrapping_sub(sleep.since));
-                statistic.count = statistic.count.wrapping_add(1);
-            }
+        if !by_platform || self.asks(core, 1) != 0 {
+            self.wake_above(platform, core, by_platform, now, &mut woken);
         }
         if let (Some(request), Some(suspended)) =
             (self.request.get_mut(core), self.suspended.get_mut(core))
@@ -174,6 +171,43 @@ impl<const CORES: usize> Tree<CORES> {
             *suspended = false;
         }
         woken
+    }
+
+    /// Notes that the domains above `core` run again.
+    #[inline(never)]
+    fn wake_above<P: PsciPlatform>(
+        &mut self,
+        platform: &P,
+        core: usize,
+        by_platform: bool,
+        now: u64,
+        woken: &mut Composite,
+    ) {
+        for level in 1..LEVELS {
+            if by_platform && self.asks(core, level) == 0 {
+                break;
+            }
+            let first = self.first_above(platform, core, level);
+            woken.levels[level] = self.wake_node(first, level, now);
+        }
+    }
+
+    /// Notes that the node of core `first` at `level` runs again, and counts its sleep. Returns how deep it was.
+    fn wake_node(&mut self, first: usize, level: usize, now: u64) -> u8 {
+        let node = self.sleep.get_mut(first);
+        let Some(node) = node.and_then(|node| node.get_mut(level)) else {
+            return 0;
+        };
+        let sleep = core::mem::take(node);
+        let statistics = self.statistics.get_mut(first);
+        if let Some(statistics) = statistics.and_then(|node| node.get_mut(level))
+            && let Some(depth) = usize::from(sleep.depth).checked_sub(1)
+            && let Some(statistic) = statistics.get_mut(depth)
+        {
+            statistic.ticks = statistic.ticks.wrapping_add(now.wrapping_sub(sleep.since));
+            statistic.count = statistic.count.wrapping_add(1);
+        }
+        sleep.depth
     }
 
     /// Each level sleeps as deep as all of its cores allow.
@@ -259,6 +293,7 @@ impl<const CORES: usize> Tree<CORES> {
     }
 
     /// Notes what sleeps from now on.
+    #[inline(always)]
     fn enter<P: PsciPlatform>(
         &mut self,
         platform: &P,
@@ -266,14 +301,36 @@ impl<const CORES: usize> Tree<CORES> {
         composite: Composite,
         now: u64,
     ) {
-        for (level, depth) in composite.levels.into_iter().enumerate() {
+        self.enter_node(core, 0, composite.levels[0], now);
+        if composite.levels[1] != 0 {
+            self.enter_above(platform, core, composite, now);
+        }
+    }
+
+    /// Notes which domains above `core` sleep from now on.
+    #[inline(never)]
+    fn enter_above<P: PsciPlatform>(
+        &mut self,
+        platform: &P,
+        core: usize,
+        composite: Composite,
+        now: u64,
+    ) {
+        for level in 1..LEVELS {
+            let depth = composite.levels[level];
             if depth == 0 {
                 break;
             }
-            let first = self.peers(platform, core, level).next().unwrap_or(core);
-            if let Some(node) = self.sleep.get_mut(first) {
-                node[level] = Sleep { depth, since: now };
-            }
+            let first = self.first_above(platform, core, level);
+            self.enter_node(first, level, depth, now);
+        }
+    }
+
+    /// Notes how deep the node of core `first` at `level` sleeps from now on.
+    #[inline(always)]
+    fn enter_node(&mut self, first: usize, level: usize, depth: u8, now: u64) {
+        if let Some(node) = self.sleep.get_mut(first) {
+            node[level] = Sleep { depth, since: now };
         }
     }
 
@@ -299,7 +356,7 @@ impl<const CORES: usize> Tree<CORES> {
         levels: LevelStates,
     ) -> (u64, u64) {
         let level = Composite { levels }.level();
-        let first = self.peers(platform, core, level).next().unwrap_or(core);
+        let first = self.first(platform, core, level);
         let statistic = self.statistics.get(first).and_then(|node| {
             let depth = usize::from(*levels.get(level)?).checked_sub(1)?;
             node.get(level)?.get(depth)

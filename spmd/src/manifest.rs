@@ -71,7 +71,8 @@ impl fmt::Display for Warning {
             Self::Cells(name, 1) => write!(f, "`{name}` should be one cell: {name} = <VALUE>"),
             Self::Cells(name, cells) => write!(
                 f,
-                "`{name}` should be {cells} cells: {name} = <HIGH LOW>, such as <0x0 0xe100000>"
+                "`{name}` should be {} cells: {name} = <HIGH LOW>, such as <0x0 0xe100000>",
+                u32::from(cells)
             ),
             Self::NoExecutionState => {
                 f.write_str("no `exec_state`, taken as AArch64: add exec_state = <0>")
@@ -187,7 +188,8 @@ impl fmt::Display for ManifestError {
             Self::WrongSize(name, cells) => {
                 write!(
                     f,
-                    "`{name}` has the wrong size: make it {cells} 32-bit cell(s)"
+                    "`{name}` has the wrong size: make it {} 32-bit cell(s)",
+                    u32::from(cells)
                 )
             }
             Self::BadId(id) => {
@@ -348,6 +350,13 @@ impl Manifest {
     }
 }
 
+/// Whether a name in the tree is this one. A call: each comparison with a constant in place would be one
+/// byte by byte, because EL3 may not read what is not aligned.
+#[inline(never)]
+fn is(name: &[u8], known: &str) -> bool {
+    name == known.as_bytes()
+}
+
 /// The device tree at the start of `page`, by the size in its header.
 fn trim(page: &[u8]) -> Result<&[u8], ManifestError> {
     let Some(&[m0, m1, m2, m3, s0, s1, s2, s3]) = page.first_chunk() else {
@@ -418,17 +427,17 @@ impl<'a> Tree<'a> {
                 Token::Begin(name) => {
                     depth = depth.saturating_add(1);
                     if depth == 2 {
-                        in_attribute = name == b"attribute";
-                        found.hypervisor |= name == b"hypervisor";
+                        in_attribute = is(name, "attribute");
+                        found.hypervisor |= is(name, "hypervisor");
                     }
                     if depth == 2 && in_attribute {
                         found.attribute = Some(Attributes::NONE);
                     }
                 }
                 Token::End => depth = depth.checked_sub(1).ok_or(Malformed)?,
-                Token::Property { name, value } if depth == 1 && name == b"compatible" => {
+                Token::Property { name, value } if depth == 1 && is(name, "compatible") => {
                     let mut names = value.split(|byte| *byte == 0);
-                    found.compatible |= names.any(|name| name == COMPATIBLE.as_bytes());
+                    found.compatible |= names.any(|name| is(name, COMPATIBLE));
                 }
                 Token::Property { name, value } if depth == 2 && in_attribute => {
                     if let Some(attribute) = &mut found.attribute {
@@ -464,7 +473,7 @@ impl<'a> Attributes<'a> {
 
     fn set(&mut self, name: &[u8], value: &'a [u8]) {
         for (known, slot) in NAMES.iter().zip(&mut self.values) {
-            if known.as_bytes() == name {
+            if is(name, known) {
                 *slot = Some(value);
             }
         }
@@ -479,19 +488,20 @@ impl<'a> Attributes<'a> {
         let value = self.values[index]?;
         let (words, rest) = value.as_chunks::<4>();
         let word = |at: usize| words.get(at).copied().map_or(0, u32::from_be_bytes);
-        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        let (first, second) = (word(0), word(1));
+        let pair = u64::from(first) << 32 | u64::from(second);
         let own = index >= SPMC_EL;
         let number = match (words.len(), cells) {
             _ if !rest.is_empty() => None,
-            (1, 1) => return Some(word(0).into()),
-            (2, 2) => return Some(pair(word(0), word(1))),
+            (1, 1) => return Some(first.into()),
+            (2, 2) => return Some(pair),
             // What is Janus' own has one form.
             _ if own => None,
-            (1, 2) => Some(word(0).into()),
+            (1, 2) => Some(first.into()),
             // A size of two cells is a number of 64 bits, or C's first cell where that makes no sense.
-            (2, 1) if index == BINARY_SIZE && word(0) == 0 => Some(word(1).into()),
-            (2.., 1) => Some(word(0).into()),
-            (3.., 2) => Some(pair(word(0), word(1))),
+            (2, 1) if index == BINARY_SIZE && first == 0 => Some(second.into()),
+            (2.., 1) => Some(first.into()),
+            (3.., 2) => Some(pair),
             _ => None,
         };
         if number.is_some() {

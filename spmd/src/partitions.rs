@@ -109,15 +109,23 @@ pub enum PartitionError {
 
 impl fmt::Display for PartitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        // Numbers are written as u32, like most others: code to format each type comes apart.
+        match *self {
             Self::Id(id) => write!(
                 f,
-                "EL3 logical partition {id:#x}: give it an ID from {:#x} to {:#x}",
-                PARTITION_IDS.start(),
-                PARTITION_IDS.end()
+                "EL3 logical partition {:#x}: give it an ID from {:#x} to {:#x}",
+                u32::from(id),
+                u32::from(*PARTITION_IDS.start()),
+                u32::from(*PARTITION_IDS.end())
             ),
-            Self::Twice(id) => write!(f, "two EL3 logical partitions have the ID {id:#x}"),
-            Self::NilUuid(id) => write!(f, "EL3 logical partition {id:#x} needs a UUID"),
+            Self::Twice(id) => write!(
+                f,
+                "two EL3 logical partitions have the ID {:#x}",
+                u32::from(id)
+            ),
+            Self::NilUuid(id) => {
+                write!(f, "EL3 logical partition {:#x} needs a UUID", u32::from(id))
+            }
         }
     }
 }

@@ -79,7 +79,8 @@ impl fmt::Display for Death {
             Self::Nonsense => f.write_str("its answer to EL3 says nothing"),
             Self::WrongCalls => write!(
                 f,
-                "{WRONG_CALLS} calls, none of them the one that EL3 waits for"
+                "{} calls, none of them the one that EL3 waits for",
+                u32::from(WRONG_CALLS)
             ),
         }
     }

@@ -62,7 +62,8 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major(), self.minor())
+        let (major, minor) = (u32::from(self.major()), u32::from(self.minor()));
+        write!(f, "{major}.{minor}")
     }
 }
 

@@ -35,7 +35,7 @@ every_extension! {
         /// What is switched for every SPMC: no SPMC can save these for itself, because the hardware or
         /// the firmware around it uses them before it has run an instruction, or because those that
         /// exist rely on EL3 for them.
-        pub struct CommonBank: Common, rare RARE_COMMON {
+        pub struct CommonBank: Common, asks UsualCommon LateCommon RareCommon {
             base { }
             kept {
                 hyp_timer: HypTimer,

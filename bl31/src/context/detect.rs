@@ -1,17 +1,45 @@
-//! What this CPU has: the ID registers, read once, and the features that the extensions find in them.
+//! What this CPU has: the ID registers, read once, the features that the extensions find in them, and what
+//! of them a switch exchanges.
 
+use super::features::SWITCHED;
 use super::sysreg::{
     ID_AA64DFR0_EL1, ID_AA64DFR1_EL1, ID_AA64DFR2_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1,
     ID_AA64ISAR2_EL1, ID_AA64ISAR3_EL1, ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1,
     ID_AA64MMFR3_EL1, ID_AA64MMFR4_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, ID_AA64PFR2_EL1,
     ID_AA64SMFR0_EL1, MIDR_EL1,
 };
-use super::{CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs};
+use super::{CommonBank, El1Bank, El2Bank, Features, IdRegs, SpmcMode, Switch, Switched};
 use crate::cpu_ext::{self, Extension, gic, impdef, ras};
 
 impl IdRegs {
-    /// Reads this core's ID registers.
+    /// Reads this core's ID registers, and tries which implementation defined bits there are.
     pub fn read() -> Self {
+        let mut id = Self::told();
+        id.try_out();
+        id
+    }
+
+    /// Reads this core's ID registers; None if they are those of the core that has shown `other`. Then no
+    /// implementation defined bit is tried.
+    pub fn read_unlike(other: &Self) -> Option<Self> {
+        let mut id = Self::told();
+        (id.impdef_el1, id.impdef_el2) = (other.impdef_el1, other.impdef_el2);
+        if id.words().iter().eq(other.words()) {
+            return None;
+        }
+        id.try_out();
+        Some(id)
+    }
+
+    /// All of them in a row: comparing them is a loop then.
+    fn words(&self) -> &[u64; size_of::<Self>() / size_of::<u64>()] {
+        // SAFETY: the fields are u64s, side by side.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+
+    /// What registers tell.
+    #[inline(never)]
+    fn told() -> Self {
         let mut id = Self {
             pfr0: ID_AA64PFR0_EL1::read(),
             pfr1: ID_AA64PFR1_EL1::read(),
@@ -30,14 +58,11 @@ impl IdRegs {
             mmfr4: ID_AA64MMFR4_EL1::read(),
             smfr0: ID_AA64SMFR0_EL1::read(),
             midr: MIDR_EL1::read(),
-            impdef_el1: impdef::bits_el1(),
+            impdef_el1: 0,
             impdef_el2: 0,
             erridr: 0,
             ich_vtr: 0,
         };
-        if id.el2() {
-            id.impdef_el2 = impdef::bits_el2();
-        }
         if ras::RAS::present(&id) {
             id.erridr = ras::ERRIDR_EL1::read();
         }
@@ -46,21 +71,52 @@ impl IdRegs {
         }
         id
     }
+
+    /// What has to be tried.
+    #[inline(never)]
+    fn try_out(&mut self) {
+        self.impdef_el1 = impdef::bits_el1();
+        self.impdef_el2 = if self.el2() { impdef::bits_el2() } else { 0 };
+    }
 }
 
 impl Features {
     /// What the ID registers say.
+    #[inline(never)]
     pub fn from_id(id: &IdRegs) -> Self {
-        let mut features = cpu_ext::present(id);
-        for (any, rare) in [
-            (Feature::RARE_EL2, El2Bank::RARE),
-            (Feature::RARE_EL1, El1Bank::RARE),
-            (Feature::RARE_COMMON, CommonBank::RARE),
-        ] {
-            if features.meets(rare) {
-                features.insert(any);
-            }
+        cpu_ext::present(id)
+    }
+}
+
+/// What says that all of some groups are switched.
+const ALL_OF: &[(Switch, u64)] = &[
+    (Switch::UsualEl2, El2Bank::GROUPS.usual.low()),
+    (Switch::UsualEl1, El1Bank::GROUPS.usual.low()),
+    (Switch::UsualCommon, CommonBank::GROUPS.usual.low()),
+];
+/// What says that any of some groups is switched.
+const ANY_OF: &[(Switch, u64)] = &[
+    (Switch::LateEl2, El2Bank::GROUPS.late.low()),
+    (Switch::LateEl1, El1Bank::GROUPS.late.low()),
+    (Switch::LateCommon, CommonBank::GROUPS.late.low()),
+    (Switch::RareEl2, El2Bank::GROUPS.rare.low()),
+    (Switch::RareEl1, El1Bank::GROUPS.rare.low()),
+    (Switch::RareCommon, CommonBank::GROUPS.rare.low()),
+];
+
+impl Switched {
+    /// The banks of `mode`, as far as `features` have them.
+    pub fn of(features: Features, mode: SpmcMode) -> Self {
+        let features = features.low() & ((1 << SWITCHED) - 1);
+        let mut switched = features
+            | u64::from(mode.el2()) << Switch::El2 as u32
+            | u64::from(mode.el1()) << Switch::El1 as u32;
+        for (fact, all) in ALL_OF {
+            switched |= u64::from(features & all == *all) << *fact as u32;
         }
-        features
+        for (fact, any) in ANY_OF {
+            switched |= u64::from(features & any != 0) << *fact as u32;
+        }
+        Self::from_bits(switched)
     }
 }

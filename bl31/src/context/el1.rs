@@ -37,7 +37,7 @@ registers! {
 every_extension! {
     bank! (
         /// What is switched where the SPMC runs at S-EL1.
-        pub struct El1Bank: El1, rare RARE_EL1 {
+        pub struct El1Bank: El1, asks UsualEl1 LateEl1 RareEl1 {
             base { el1: El1 }
             kept { }
         }

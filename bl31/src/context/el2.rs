@@ -39,7 +39,7 @@ registers! {
 every_extension! {
     bank! (
         /// What is switched where the SPMC runs at S-EL2.
-        pub struct El2Bank: El2, rare RARE_EL2 {
+        pub struct El2Bank: El2, asks UsualEl2 LateEl2 RareEl2 {
             base { el2: El2 }
             kept { }
         }

@@ -5,7 +5,7 @@
 //! collects them.
 
 use super::sysreg::{CPTR_EL3, MPAM3_EL3, SCR_EL3};
-use super::{Feature, Features, IdRegs, World};
+use super::{Feature, IdRegs, Switched, World};
 
 /// Bits of SCR_EL3 that are no extension's.
 #[allow(missing_docs)]
@@ -102,6 +102,9 @@ impl Control {
         }
     }
 
+    /// No bits of any.
+    pub const NONE: Self = Self::new(Register::Scr, 0, false);
+
     /// Bits that enable.
     pub const fn enable(register: Register, bits: u64) -> Self {
         Self::new(register, bits, false)
@@ -182,6 +185,30 @@ impl Control {
         }
     }
 
+    /// Opens it in `el3`, if `world` starts with it open.
+    pub fn open(&self, world: World, el3: &mut El3Regs) {
+        if self.starts_open(world) {
+            let register = el3.get(self.register);
+            if self.traps {
+                *register &= !self.bits;
+            } else {
+                *register |= self.bits;
+            }
+        }
+    }
+
+    /// The traps of `controls` that do not open to both worlds, all set.
+    pub const fn traps(controls: &[Control]) -> El3Regs {
+        let (mut traps, mut i) = (El3Regs::EMPTY, 0);
+        while i < controls.len() {
+            if controls[i].traps && !matches!(controls[i].who, For::Both) {
+                *traps.get(controls[i].register) |= controls[i].bits;
+            }
+            i += 1;
+        }
+        traps
+    }
+
     /// Whether two controls are in the same bits.
     #[cfg(test)]
     pub fn overlaps(&self, other: &Self) -> bool {
@@ -201,59 +228,8 @@ impl Control {
     }
 }
 
-/// What changes in EL3's registers, which start with everything trapped, when an extension is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opening {
-    set: El3Regs,
-    clear: El3Regs,
-}
-
-impl Opening {
-    /// What opens of `controls` when `world` starts.
-    pub const fn of(controls: &[Control], world: World) -> Self {
-        let (mut set, mut clear) = (El3Regs::EMPTY, El3Regs::EMPTY);
-        let mut i = 0;
-        while i < controls.len() {
-            let control = &controls[i];
-            if control.starts_open(world) {
-                let registers = if control.traps { &mut clear } else { &mut set };
-                *registers.get(control.register) |= control.bits;
-            }
-            i += 1;
-        }
-        Self { set, clear }
-    }
-
-    /// The traps of `controls` that do not open to both worlds, all set.
-    pub const fn traps(controls: &[Control]) -> El3Regs {
-        let (mut traps, mut i) = (El3Regs::EMPTY, 0);
-        while i < controls.len() {
-            if controls[i].traps && !matches!(controls[i].who, For::Both) {
-                *traps.get(controls[i].register) |= controls[i].bits;
-            }
-            i += 1;
-        }
-        traps
-    }
-
-    /// Opens it in `el3`.
-    #[inline(always)]
-    pub fn apply(&self, el3: &mut El3Regs) {
-        let El3Regs {
-            scr_el3,
-            cptr_el3,
-            mpam3_el3,
-            mdcr_el3,
-        } = el3;
-        *scr_el3 = *scr_el3 & !self.clear.scr_el3 | self.set.scr_el3;
-        *cptr_el3 = *cptr_el3 & !self.clear.cptr_el3 | self.set.cptr_el3;
-        *mpam3_el3 = *mpam3_el3 & !self.clear.mpam3_el3 | self.set.mpam3_el3;
-        *mdcr_el3 = *mdcr_el3 & !self.clear.mdcr_el3 | self.set.mdcr_el3;
-    }
-}
-
 /// EL3's registers as one world needs them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct El3Regs {
     /// Written on each switch to the world.
@@ -305,7 +281,7 @@ impl El3Regs {
     ///
     /// The caller goes on to load this world's registers and to enter it.
     #[inline(always)]
-    pub unsafe fn write(&self, features: Features) {
+    pub unsafe fn write(&self, switched: Switched) {
         // Both are read first: the compiler then loads them as a pair.
         let (scr_el3, cptr_el3) = (self.scr_el3, self.cptr_el3);
         // SAFETY: until the ERET, EL3 uses only what these do not trap from it; the ERET goes where the
@@ -313,7 +289,7 @@ impl El3Regs {
         unsafe {
             SCR_EL3::write(scr_el3);
             CPTR_EL3::write(cptr_el3);
-            if features.has(Feature::MPAM) {
+            if switched.has(Feature::MPAM) {
                 MPAM3_EL3::write(self.mpam3_el3);
             }
         }

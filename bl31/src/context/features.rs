@@ -8,6 +8,7 @@ use crate::cpu_ext::list::every_extension;
 /// every field used here, so no read has to be guarded by another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
+#[repr(C)]
 pub struct IdRegs {
     pub pfr0: u64,
     pub pfr1: u64,
@@ -58,12 +59,6 @@ macro_rules! features {
         #[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms)]
         #[repr(u8)]
         pub enum Feature {
-            /// Any extension that is rare and has registers in the EL2 bank.
-            RARE_EL2,
-            /// Any extension that is rare and has registers in the EL1 bank.
-            RARE_EL1,
-            /// Any extension that is rare and has registers in the common bank.
-            RARE_COMMON,
             $($($EXTENSION,)+)*
             COUNT,
         }
@@ -73,11 +68,17 @@ every_extension! { features! () }
 
 const _: () = assert!(Feature::COUNT as u32 <= u128::BITS);
 
-/// A set of [`Feature`]s. What is switched comes first, so that a switch only looks at the lower half.
+/// A set of [`Feature`]s. What is switched comes first, so that a switch only looks at the lower half:
+/// [`Switched`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features(u128);
 
 impl Features {
+    /// The lower half.
+    pub(super) const fn low(self) -> u64 {
+        self.0 as u64
+    }
+
     /// No feature.
     pub const NONE: Self = Self(0);
 
@@ -98,11 +99,6 @@ impl Features {
         self.0 & 1 << feature as u32 != 0
     }
 
-    /// Whether the two sets have a feature in common.
-    pub const fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// Adds `feature`.
     pub const fn insert(&mut self, feature: Feature) {
         self.0 |= 1 << feature as u32;
@@ -121,5 +117,73 @@ impl Features {
     /// What both sets have.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+}
+
+/// The extensions of one bank, by how a switch asks for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Groups {
+    /// [`Found::Usually`](crate::cpu_ext::Found): one test says that all are there.
+    pub usual: Features,
+    /// Those that open to the secure world on its first use: one test says that any is.
+    pub late: Features,
+    /// [`Found::Rarely`](crate::cpu_ext::Found): the same.
+    pub rare: Features,
+}
+
+/// What tells more than one group: the bits of [`Switched`] above those of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// The EL2 bank is switched.
+    El2 = 63,
+    /// The EL1 bank is switched.
+    El1 = 62,
+    /// All usual groups of the EL2 bank.
+    UsualEl2 = 61,
+    /// All usual groups of the EL1 bank.
+    UsualEl1 = 60,
+    /// All usual groups of the common bank.
+    UsualCommon = 59,
+    /// Any late group of the EL2 bank.
+    LateEl2 = 58,
+    /// Any late group of the EL1 bank.
+    LateEl1 = 57,
+    /// Any late group of the common bank.
+    LateCommon = 56,
+    /// Any rare group of the EL2 bank.
+    RareEl2 = 55,
+    /// Any rare group of the EL1 bank.
+    RareEl1 = 54,
+    /// Any rare group of the common bank.
+    RareCommon = 53,
+}
+
+/// How many features can be switched.
+pub const SWITCHED: u32 = Switch::RareCommon as u32;
+
+/// What a switch exchanges, decided whenever a core comes on or something opens: the banks, the features
+/// whose registers are among it, and what is true of several at once, so that the usual CPU is asked little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switched(u64);
+
+impl Switched {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+
+    /// These bits.
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Whether the registers of `feature` are switched.
+    #[inline(always)]
+    pub const fn has(self, feature: Feature) -> bool {
+        self.0 & 1 << feature as u32 != 0
+    }
+
+    /// Whether this holds.
+    #[inline(always)]
+    pub const fn is(self, fact: Switch) -> bool {
+        self.0 & 1 << fact as u32 != 0
     }
 }

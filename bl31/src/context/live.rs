@@ -12,7 +12,7 @@
 
 use super::door::Door;
 use super::sysreg::SCR_EL3;
-use super::{El3Regs, Features, Policy, Simd, SpmcMode, SysRegs, World};
+use super::{El3Regs, Features, Policy, Simd, SpmcMode, Switched, SysRegs, World};
 use crate::cpu_ext;
 
 /// One core's state of what is live.
@@ -21,7 +21,9 @@ pub struct Live {
     pub(super) simd: Simd,
     door: Door,
     /// The features whose registers a switch exchanges.
-    mask: Features,
+    features: Features,
+    /// What a switch exchanges, made from them.
+    switched: Switched,
 }
 
 impl Live {
@@ -30,7 +32,8 @@ impl Live {
         Self {
             simd: Simd::new(vectors),
             door: Door::NONE,
-            mask: Features::NONE,
+            features: Features::NONE,
+            switched: Switched::NONE,
         }
     }
 
@@ -43,24 +46,25 @@ impl Live {
 
     /// What a switch exchanges.
     #[inline(always)]
-    pub(super) fn mask(&self) -> Features {
-        self.mask
+    pub(super) fn switched(&self) -> Switched {
+        self.switched
     }
 
     /// For a core that comes on: what the secure world opened when the core was on before stays
     /// open, because the SPMC may go on with registers that have an effect without an access.
-    pub(super) fn init(&mut self, features: Features, secure: &mut El3Regs) {
-        let mut mask = features;
+    pub(super) fn init(&mut self, features: Features, mode: SpmcMode, secure: &mut El3Regs) {
+        let mut live = features;
         for (feature, scr) in cpu_ext::ON_FIRST_USE {
             if features.has(feature) {
-                if self.mask.has(feature) {
+                if self.features.has(feature) {
                     secure.scr_el3 |= scr;
                 } else {
-                    mask.remove(feature);
+                    live.remove(feature);
                 }
             }
         }
-        self.mask = mask;
+        self.features = live;
+        self.switched = Switched::of(live, mode);
     }
 
     /// Sets up what else a switch does, for a core with `features` that comes on. CPTR_EL3 must trap
@@ -72,7 +76,7 @@ impl Live {
             self.door = Door::new(features);
         }
         if self.door.is_used() {
-            self.simd.has_door();
+            self.simd.set_door();
         }
     }
 
@@ -86,7 +90,9 @@ impl Live {
 
     #[cold]
     fn leave_normal_live(&mut self, policy: &Policy, parked: &mut SysRegs) {
-        self.door.shut();
+        if self.simd.has_door() {
+            self.door.shut();
+        }
         self.simd.save_normal(policy, parked);
     }
 
@@ -114,7 +120,9 @@ impl Live {
     #[cold]
     fn enter_normal_live(&mut self) {
         self.simd.load_normal();
-        self.door.open();
+        if self.simd.has_door() {
+            self.door.open();
+        }
     }
 
     /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
@@ -149,9 +157,10 @@ impl Live {
         el3.scr_el3 |= scr;
         // SAFETY: the secure world's value, with the extension open too. No `isb`: the ERET comes first.
         unsafe { SCR_EL3::write(el3.scr_el3) };
-        self.mask.insert(feature);
-        // SAFETY: the CPU has the feature, and EL3 uses none of its registers.
-        unsafe { cpu_ext::swap_first_use(feature, policy.mode(), parked) };
+        self.features.insert(feature);
+        self.switched = Switched::of(self.features, policy.mode());
+        // SAFETY: the CPU has the feature.
+        unsafe { policy.swap_extension(feature, parked) };
         true
     }
 }
@@ -203,9 +212,9 @@ mod tests {
         let mut normal = policy.el3_regs(World::Normal);
         let mut parked = SysRegs::EMPTY;
         let mut live = Live::new(&mut []);
-        live.init(features, &mut secure);
+        live.init(features, policy.mode(), &mut secure);
         for (feature, scr) in lazy {
-            assert!(!live.mask.has(feature) && secure.scr_el3 & scr == 0);
+            assert!(!live.features.has(feature) && secure.scr_el3 & scr == 0);
             assert_eq!(normal.scr_el3 & scr, scr);
         }
         let mut try_with =
@@ -221,13 +230,13 @@ mod tests {
         // HXEn, API, APK and FGTEn.
         let opened = 1 << 38 | 1 << 17 | 1 << 16;
         assert_eq!(secure.scr_el3 & (opened | 1 << 27), opened);
-        assert!(live.mask.has(Feature::HCX) && live.mask.has(Feature::PAUTH));
-        assert!(!live.mask.has(Feature::FGT));
+        assert!(live.features.has(Feature::HCX) && live.features.has(Feature::PAUTH));
+        assert!(!live.features.has(Feature::FGT));
 
         // The core goes off and comes back.
         let mut again = policy.el3_regs(World::Secure);
-        live.init(features, &mut again);
+        live.init(features, policy.mode(), &mut again);
         assert_eq!(again.scr_el3, secure.scr_el3);
-        assert!(live.mask.has(Feature::HCX) && !live.mask.has(Feature::FGT));
+        assert!(live.features.has(Feature::HCX) && !live.features.has(Feature::FGT));
     }
 }

@@ -3,9 +3,9 @@
 //! A *bank* is a set of system registers that one world's software and the other's both use:
 //! [`El2Bank`] where the SPMC runs at S-EL2, [`El1Bank`] where it runs at S-EL1, [`CommonBank`]
 //! always. One [`SysRegs`] a core keeps the values of the world that is not in the CPU: a switch is an
-//! exchange. [`Policy`], decided once at boot, says which banks and which registers of them apply; a
-//! switch then is straight-line code with one test of a bit for each optional group, and reads no ID
-//! register.
+//! exchange. [`Policy`], decided once at boot, says which banks and which registers of them apply, and
+//! [`Switched`] is what of them is exchanged on a core; a switch then is straight-line code with a few tests
+//! of its bits, and reads no ID register.
 //!
 //! Which registers belong to an extension, and which world may use it, is said in its file in
 //! [`crate::cpu_ext`]; the lists' machinery is in [`registers`], the architecture's base lists in
@@ -39,9 +39,9 @@ pub use common::CommonBank;
 pub use el1::El1Bank;
 pub use el2::El2Bank;
 pub use el3::El3Regs;
-pub use features::{Feature, Features, IdRegs, field};
+pub use features::{Feature, Features, Groups, IdRegs, Switch, Switched, field};
 pub use live::Live;
-pub use policy::{Policy, SpmcMode};
+pub use policy::{BootCore, Policy, SpmcMode};
 pub use simd::Simd;
 
 /// The system registers that the worlds share on one core, with the values of the world that is not

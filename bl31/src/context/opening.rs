@@ -22,7 +22,7 @@ pub fn available(register: Register, features: Features, sel2: bool, world: Worl
         .iter()
         .filter(|(feature, _)| features.has(*feature));
     BASE.iter()
-        .chain(present.flat_map(|(_, controls)| *controls))
+        .chain(present.map(|(_, control)| control))
         .fold(0, |told, control| {
             told | control.told(register, sel2, world)
         })
@@ -46,6 +46,10 @@ pub fn start(features: Features, sel2: bool, world: World) -> El3Regs {
     if features.has(Feature::EL2) && (sel2 || world == World::Normal) {
         el3.scr_el3 |= scr::HCE;
     }
-    cpu_ext::open(features, world, &mut el3);
+    for (feature, control) in cpu_ext::CONTROLS {
+        if features.has(*feature) {
+            control.open(world, &mut el3);
+        }
+    }
     el3
 }

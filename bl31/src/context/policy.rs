@@ -1,7 +1,7 @@
 //! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
 //! and the SPMC's exception level, and then only read. `switch` does it.
 
-use super::{Feature, Features};
+use super::{El3Regs, Feature, Features, IdRegs};
 use core::fmt;
 
 /// Where the SPMC runs and so what both worlds share. From its manifest.
@@ -38,6 +38,14 @@ pub struct Policy {
     mode: SpmcMode,
 }
 
+/// The boot core, and what was decided for it: cores that are like it need not decide again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BootCore {
+    pub(super) id: IdRegs,
+    pub(super) normal: El3Regs,
+    pub(super) secure: El3Regs,
+}
+
 impl Policy {
     /// Before anything is known: nothing is switched.
     pub const NONE: Self = Self {
@@ -49,7 +57,6 @@ impl Policy {
     pub const fn new(mut features: Features, mode: SpmcMode) -> Self {
         if features.has(Feature::EL2) && matches!(mode, SpmcMode::All) {
             features.insert(Feature::SPSR_AA32);
-            features.insert(Feature::RARE_EL1);
         }
         Self { features, mode }
     }

@@ -313,7 +313,7 @@ pub(crate) use registers;
 /// bank! {
 ///     (
 ///         /// What is switched where the SPMC runs at S-EL1.
-///         pub struct El1Bank: El1, rare LATE_EL1 {
+///         pub struct El1Bank: El1, asks UsualEl1 LateEl1 RareEl1 {
 ///             base { el1: El1 }
 ///             kept { }
 ///         }
@@ -325,12 +325,14 @@ pub(crate) use registers;
 /// `base` is always switched; `kept` is in the bank but switched by somebody else. Each extension of the
 /// list adds the group that it names as its `El1`, in a field of the extension's name.
 ///
-/// Those that are [`Extension::RARE`](crate::cpu_ext::Extension::RARE) share one test of the bit that
-/// stands behind `rare`, so that a CPU with none of them pays one branch for all.
+/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). Those that most CPUs have are
+/// straight-line code behind one test, the first [`Switch`](crate::context::Switch) behind `asks`; only
+/// where one of them is missing each is asked for. Those that open to the secure world on its first use,
+/// and those that few CPUs have, are asked for behind one test for all, the second and the third.
 macro_rules! bank {
     (
         (
-            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, rare $rare:ident {
+            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, asks $usual:ident $late:ident $rare:ident {
                 base { $($base:ident: $Base:ty),* $(,)? }
                 kept { $($kept:ident: $Kept:ty),* $(,)? }
             }
@@ -371,19 +373,26 @@ macro_rules! bank {
             pub const BASE_LISTS: &'static [$crate::context::registers::List] =
                 &[$(<$Base>::LIST,)* $(<$Kept>::LIST,)*];
 
-            /// The extensions that have a group in this bank and are rare.
-            pub const RARE: $crate::context::Features = {
-                let mut features = $crate::context::Features::NONE;
-                $($({
-                    type Extension = $crate::cpu_ext::$module::$EXTENSION;
-                    type Group = <Extension as $crate::cpu_ext::Extension>::$Which;
-                    if <Extension as $crate::cpu_ext::Extension>::RARE
-                        && <Group as $crate::context::registers::Group>::LIST.is_some()
-                    {
-                        features.insert($crate::context::Feature::$EXTENSION);
-                    }
-                })+)*
-                features
+            /// The extensions that have a group in this bank.
+            pub const GROUPS: $crate::context::Groups = {
+                const fn all(asked: $crate::cpu_ext::Asked) -> $crate::context::Features {
+                    let mut features = $crate::context::Features::NONE;
+                    $($({
+                        type Extension = $crate::cpu_ext::$module::$EXTENSION;
+                        type Group = <Extension as $crate::cpu_ext::Extension>::$Which;
+                        if $crate::cpu_ext::asked::<Extension>() as u8 == asked as u8
+                            && <Group as $crate::context::registers::Group>::LIST.is_some()
+                        {
+                            features.insert($crate::context::Feature::$EXTENSION);
+                        }
+                    })+)*
+                    features
+                }
+                $crate::context::Groups {
+                    usual: all($crate::cpu_ext::Asked::WithUsual),
+                    late: all($crate::cpu_ext::Asked::WithLate),
+                    rare: all($crate::cpu_ext::Asked::WithRare),
+                }
             };
 
             /// Exchanges one group alone.
@@ -397,39 +406,47 @@ macro_rules! bank {
                 unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
-            /// Exchanges what the CPU holds with `self`, as far as the features of `mask` have it.
+            /// Exchanges what the CPU holds with `self`, as far as `switched` has it.
             ///
             /// # Safety
             ///
-            /// The CPU has the features of `mask`, and no code at EL3 relies on what the registers
+            /// The CPU has the features of `switched`, and no code at EL3 relies on what the registers
             /// hold.
             #[inline(always)]
-            pub unsafe fn swap(&mut self, mask: $crate::context::Features) {
-                use $crate::context::{Feature, registers::Group};
-                use $crate::cpu_ext::Extension;
+            pub unsafe fn swap(&mut self, switched: $crate::context::Switched) {
+                use $crate::context::{Feature, Switch, registers::Group};
+                use $crate::cpu_ext::{Asked, Extension, asked};
                 let bank = core::ptr::from_mut(self).cast::<u8>();
                 // SAFETY: the sum of what the callee and the caller promise: the pointer is BIAS
                 // bytes into a bank (or past its end by an offset that no group of it uses).
                 unsafe {
                     let bank = bank.wrapping_add($crate::context::registers::BIAS);
-                    $(<$Base as Group>::swap(bank);)*
-                    $($(
-                        if const { !$crate::cpu_ext::$module::$EXTENSION::RARE
-                            && !$crate::cpu_ext::$module::$EXTENSION::APART }
-                            && mask.has(Feature::$EXTENSION)
-                        {
-                            <$crate::cpu_ext::$module::$EXTENSION as Extension>::$Which::swap(bank);
-                        }
-                    )+)*
-                    if mask.has(Feature::$rare) {
-                        $($(
-                            if const { $crate::cpu_ext::$module::$EXTENSION::RARE
-                                && !$crate::cpu_ext::$module::$EXTENSION::APART }
-                                && mask.has(Feature::$EXTENSION)
+                    // The groups that are asked for in one way, each by itself or all at once.
+                    macro_rules! groups {
+                        ($of:ident, each) => { groups!($of, |feature| switched.has(feature)) };
+                        ($of:ident, $is:expr) => {$($(
+                            if const {
+                                type Of = $crate::cpu_ext::$module::$EXTENSION;
+                                matches!(asked::<Of>(), Asked::$of)
+                                    && <<Of as Extension>::$Which as Group>::LIST.is_some()
+                            } && $is(Feature::$EXTENSION)
                             {
                                 <$crate::cpu_ext::$module::$EXTENSION as Extension>::$Which::swap(bank);
                             }
-                        )+)*
+                        )+)*};
+                    }
+                    $(<$Base as Group>::swap(bank);)*
+                    if switched.is(Switch::$usual) {
+                        groups!(WithUsual, |_| true);
+                    } else {
+                        groups!(WithUsual, each);
+                    }
+                    groups!(Alone, each);
+                    if switched.is(Switch::$late) {
+                        groups!(WithLate, each);
+                    }
+                    if switched.is(Switch::$rare) {
+                        groups!(WithRare, each);
                     }
                 }
             }

@@ -2,8 +2,8 @@
 
 use super::sysreg::{CPTR_EL3, MDCR_EL3, MIDR_EL1, MPIDR_EL1, SCR_EL3, isb};
 use super::{
-    El3Regs, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, SysRegs, World, el3, opening,
-    timers, undefined,
+    BootCore, El3Regs, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, Switch, Switched,
+    SysRegs, World, el3, opening, timers, undefined,
 };
 use crate::cpu_ext::{self, gic};
 
@@ -31,9 +31,29 @@ impl Policy {
         el3::has_sel2(&IdRegs::read())
     }
 
-    /// Decides what applies to this CPU.
+    /// Decides what applies to this CPU. For the boot core.
     pub fn detect(mode: SpmcMode) -> Self {
         Self::new(Features::from_id(&IdRegs::read()), mode)
+    }
+
+    /// What cores that are like this one, the boot core, need not decide again.
+    pub fn boot_core(&self) -> BootCore {
+        BootCore {
+            id: IdRegs::read(),
+            normal: self.el3_regs(World::Normal),
+            secure: self.el3_regs(World::Secure),
+        }
+    }
+
+    /// What this core has of what is switched. CPTR_EL3 must trap nothing.
+    fn here(&self, boot_core: Option<&BootCore>, live: &mut Live) -> Self {
+        let unlike = match boot_core {
+            None => Some(IdRegs::read()),
+            Some(boot_core) => IdRegs::read_unlike(&boot_core.id),
+        };
+        let mut mine = unlike.map_or(self.features(), |id| Features::from_id(&id));
+        live.simd.measure(&mut mine);
+        Self::new(self.features().and(mine), self.mode())
     }
 
     /// Sets in `sys`, which is all zero, what the architecture and custom let software expect at its
@@ -65,31 +85,30 @@ impl Policy {
     /// what [`Policy::reset`] says. On every core when it comes on.
     ///
     /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: only
-    /// traps are open that `live` knows of. The secure world's registers stay in `parked`, but for
-    /// those of vector lengths.
+    /// traps are open that `live` knows of. The secure world has no registers yet: what `parked` holds
+    /// is of no use, before and after.
     ///
     /// `el1`: the normal world starts at EL1, and nobody sets EL2 up.
     ///
     /// Returns what the boot core has and this core lacks: here the worlds have to do without, and it
     /// is not switched. What only this core has stays trapped.
-    ///
-    /// Not inlined: its stack frame has room for all the registers.
     #[inline(never)]
     pub fn init_el3(
         &self,
+        boot_core: Option<&BootCore>,
         live: &mut Live,
         normal: &mut El3Regs,
         secure: &mut El3Regs,
         parked: &mut SysRegs,
         el1: bool,
     ) -> Features {
-        let mut mine = Features::from_id(&IdRegs::read());
         Self::open_all();
-        live.simd.measure(&mut mine);
-        let here = Self::new(self.features().and(mine), self.mode());
-        *normal = here.el3_regs(World::Normal);
-        *secure = here.el3_regs(World::Secure);
-        live.init(here.features(), secure);
+        let here = self.here(boot_core, live);
+        (*normal, *secure) = match boot_core.filter(|_| here == *self) {
+            Some(boot_core) => (boot_core.normal, boot_core.secure),
+            None => (here.el3_regs(World::Normal), here.el3_regs(World::Secure)),
+        };
+        live.init(here.features(), self.mode(), secure);
         Self::write_el3(secure);
         if here.features().has(Feature::GIC) {
             // In this order: the architecture wants it so.
@@ -100,10 +119,10 @@ impl Policy {
         Self::write_el3(normal);
         timers::stop_normal(here.features());
         cpu_ext::init(here.features());
-        let mut first = SysRegs::EMPTY;
-        here.reset_normal(&mut first, el1);
-        here.replace_all(&mut first);
-        Simd::init_lengths(here.features(), &mut first, parked);
+        *parked = SysRegs::EMPTY;
+        here.reset_normal(parked, el1);
+        here.replace_all(parked);
+        Simd::init_lengths(here.features(), parked);
         live.start(here.features(), self.mode());
         self.features().minus(here.features())
     }
@@ -113,13 +132,19 @@ impl Policy {
     /// set up anew. What is the secure world's is left alone: its registers in `live` and in memory, what
     /// it has opened, its EL3 registers. `normal` are the normal world's EL3 registers; they stay, and so
     /// what it has opened stays open. `el1` as in [`Policy::init_el3`].
+    ///
+    /// Not inlined: its stack frame has room for all the registers.
     #[inline(never)]
-    pub fn come_back(&self, live: &mut Live, normal: &El3Regs, el1: bool) {
-        let mut mine = Features::from_id(&IdRegs::read());
+    pub fn come_back(
+        &self,
+        boot_core: Option<&BootCore>,
+        live: &mut Live,
+        normal: &El3Regs,
+        el1: bool,
+    ) {
         Self::open_all();
         // The same core, the same lengths: only what EL3 has to set for them counts.
-        live.simd.measure(&mut mine);
-        let here = Self::new(self.features().and(mine), self.mode());
+        let here = self.here(boot_core, live);
         Self::write_el3(normal);
         cpu_ext::init(here.features());
         let mut first = SysRegs::EMPTY;
@@ -174,26 +199,42 @@ impl Policy {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
         };
+        let switched = Switched::of(Self::new(self.features(), all).features(), all);
         // SAFETY: the features are this CPU's, and what it held is of no use any more.
-        unsafe { Self::new(self.features(), all).swap(self.features(), first) };
+        unsafe { Self::swap(switched, first) };
     }
 
     /// Exchanges what the CPU holds with `parked`.
     ///
     /// # Safety
     ///
-    /// The CPU has the features of `mask`.
+    /// The CPU has what is `switched`.
     #[inline(never)]
-    unsafe fn swap(&self, mask: Features, parked: &mut SysRegs) {
+    unsafe fn swap(switched: Switched, parked: &mut SysRegs) {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
         unsafe {
-            parked.common.swap(mask);
-            if self.mode().el2() {
-                parked.el2.swap(mask);
+            parked.common.swap(switched);
+            if switched.is(Switch::El2) {
+                parked.el2.swap(switched);
             }
-            if self.mode().el1() {
-                parked.el1.swap(mask);
+            if switched.is(Switch::El1) {
+                parked.el1.swap(switched);
             }
+        }
+    }
+
+    /// Exchanges the registers of one extension alone with `parked`. Seldom, so it takes no code of its
+    /// own: what is always switched is exchanged twice, which leaves it as it was.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has the extension.
+    pub(super) unsafe fn swap_extension(&self, feature: Feature, parked: &mut SysRegs) {
+        let alone = |features| Switched::of(features, self.mode());
+        // SAFETY: as the caller promises.
+        unsafe {
+            Self::swap(alone(Features::NONE), parked);
+            Self::swap(alone(Features::of(&[feature])), parked);
         }
     }
 
@@ -202,11 +243,12 @@ impl Policy {
     #[inline(always)]
     pub fn to_secure(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
         live.leave_normal(self, parked);
-        timers::save(self.mode(), live.mask(), &mut parked.common);
-        // SAFETY: both halves of the switch are here; the mask is this core's.
+        let switched = live.switched();
+        timers::save(switched, &mut parked.common);
+        // SAFETY: both halves of the switch are here, for this core.
         unsafe {
-            el3.write(live.mask());
-            self.swap(live.mask(), parked);
+            el3.write(switched);
+            Self::swap(switched, parked);
         }
     }
 
@@ -215,19 +257,20 @@ impl Policy {
     #[inline(always)]
     pub fn to_normal(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
         live.leave_secure(self, parked);
-        // SAFETY: both halves of the switch are here; the mask is this core's.
+        let switched = live.switched();
+        // SAFETY: both halves of the switch are here, for this core.
         unsafe {
-            el3.write(live.mask());
-            self.swap(live.mask(), parked);
+            el3.write(switched);
+            Self::swap(switched, parked);
         }
-        timers::load(self.mode(), live.mask(), &parked.common);
+        timers::load(switched, &parked.common);
         live.enter_normal();
     }
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
     pub fn enter_normal(&self, live: &Live, el3: &El3Regs) {
         // SAFETY: the other half of the switch, the world's registers, is in the CPU.
-        unsafe { el3.write(live.mask()) };
+        unsafe { el3.write(live.switched()) };
     }
 
     /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this

@@ -1,9 +1,10 @@
 //! The lists of registers: what is saved is what is restored, where it belongs, in the same order.
 
+use super::features::SWITCHED;
 use super::registers::{BANK_MAX, List};
 use super::{
-    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, SysRegs,
-    World, el3, opening,
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, Switch,
+    Switched, SysRegs, World, el3, opening,
 };
 use crate::cpu_ext::{self, Described, EXTENSIONS};
 use std::collections::HashSet;
@@ -284,12 +285,25 @@ fn every_extension_is_found_by_its_own_field() {
             extension.feature
         );
     }
-    assert!(all.has(Feature::RARE_EL1) && all.has(Feature::RARE_EL2));
+    let switched = Switched::of(all, SpmcMode::All);
+    for fact in [
+        Switch::El2,
+        Switch::El1,
+        Switch::UsualEl2,
+        Switch::UsualCommon,
+        Switch::LateEl2,
+        Switch::LateEl1,
+        Switch::LateCommon,
+        Switch::RareEl2,
+        Switch::RareEl1,
+    ] {
+        assert!(switched.is(fact), "{fact:?}");
+    }
     let none = Features::from_id(&IdRegs::default());
     assert_eq!(none, Features::NONE);
 }
 
-/// A switch loads the lower half of the features only.
+/// A switch knows of so many features only.
 #[test]
 fn what_is_switched_comes_first_in_the_list() {
     for extension in EXTENSIONS.iter().filter(|e| e.feature != Feature::MADE_UP) {
@@ -297,7 +311,10 @@ fn what_is_switched_comes_first_in_the_list() {
             feature, groups, ..
         } = extension;
         if groups.iter().any(|(_, list)| list.is_some()) {
-            assert!((*feature as u32) < 64, "{feature:?}: move its line up");
+            assert!(
+                (*feature as u32) < SWITCHED,
+                "{feature:?}: move its line up"
+            );
         }
     }
 }
@@ -318,7 +335,11 @@ fn old_cpu() {
     assert_eq!(features.to_string(), "AA32EL1 PMUv3");
     assert!(features.has(Feature::EAGER_FP));
     assert!(features.has(Feature::LR0_3) && !features.has(Feature::LR4_7));
-    assert!(!features.has(Feature::RARE_EL1) && !features.has(Feature::RARE_EL2));
+    let switched = Switched::of(features, SpmcMode::SEl1);
+    assert!(switched.is(Switch::El1) && !switched.is(Switch::El2));
+    assert!(!switched.is(Switch::RareEl1) && !switched.is(Switch::RareEl2));
+    // It has no RAS.
+    assert!(!switched.is(Switch::UsualCommon) && switched.has(Feature::GIC));
 }
 
 #[test]
@@ -538,11 +559,11 @@ fn one_file_and_one_line_make_an_extension() {
     ] {
         let mut live = Live::new(&mut []);
         let mut el3 = secure;
-        live.init(features, &mut el3);
-        assert!(!live.mask().has(Feature::MADE_UP));
+        live.init(features, policy.mode(), &mut el3);
+        assert!(!live.switched().has(Feature::MADE_UP));
         let mut parked = SysRegs::EMPTY;
         assert!(live.first_use(&policy, World::Secure, &mut el3, &mut parked, esr));
-        assert!(live.mask().has(Feature::MADE_UP) && el3.scr_el3 & BIT != 0);
+        assert!(live.switched().has(Feature::MADE_UP) && el3.scr_el3 & BIT != 0);
     }
 }
 

@@ -12,21 +12,21 @@
 use super::common::{CommonBank, HypTimer, HypVirtualTimer, KernelTimers};
 use super::registers::BIAS;
 use super::sysreg::{isb, sysregs};
-use super::{Feature, Features, SpmcMode};
+use super::{Feature, Features, SpmcMode, Switch, Switched};
 
 /// Saves the normal world's timers.
 #[inline(always)]
-pub(super) fn save(mode: SpmcMode, features: Features, bank: &mut CommonBank) {
+pub(super) fn save(switched: Switched, bank: &mut CommonBank) {
     let bank = core::ptr::from_mut(bank).cast::<u8>().wrapping_add(BIAS);
     // SAFETY: the CPU has the registers, and EL3 uses none of these timers.
     unsafe {
-        if mode.el2() {
+        if switched.is(Switch::El2) {
             HypTimer::save(bank);
-            if features.has(Feature::VHE) {
+            if switched.has(Feature::VHE) {
                 HypVirtualTimer::save(bank);
             }
         }
-        if mode.el1() {
+        if switched.is(Switch::El1) {
             KernelTimers::save(bank);
         }
     }
@@ -34,17 +34,17 @@ pub(super) fn save(mode: SpmcMode, features: Features, bank: &mut CommonBank) {
 
 /// Puts the normal world's timers back.
 #[inline(always)]
-pub(super) fn load(mode: SpmcMode, features: Features, bank: &CommonBank) {
+pub(super) fn load(switched: Switched, bank: &CommonBank) {
     let bank = core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS);
     // SAFETY: as above.
     unsafe {
-        if mode.el2() {
+        if switched.is(Switch::El2) {
             HypTimer::load(bank);
-            if features.has(Feature::VHE) {
+            if switched.has(Feature::VHE) {
                 HypVirtualTimer::load(bank);
             }
         }
-        if mode.el1() {
+        if switched.is(Switch::El1) {
             KernelTimers::load(bank);
         }
     }

@@ -40,6 +40,7 @@ extension! {
     pub GIC = "";
     present: |id| field(id.pfr0, 24) != 0;
     opens: [];
+    found: usually;
     common: Pmr { icc_pmr_el1 = "S3_0_C4_C6_0" }
     el2: Gic {
         icc_sre_el2 = "S3_4_C12_C9_5",
@@ -115,6 +116,7 @@ extension! {
     pub LR0_3 = "";
     present: |id| list_registers(id) >= 4;
     opens: [];
+    found: usually;
     el2: IchLr0To3 {
         ich_lr0_el2 = "S3_4_C12_C12_0",
         ich_lr1_el2 = "S3_4_C12_C12_1",

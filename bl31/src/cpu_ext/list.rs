@@ -5,8 +5,8 @@
 /// All extensions: `file: DECLARATION, …;`, handed to a macro behind its own arguments.
 ///
 /// First those with registers to switch, the frequent ones before the rare: a bank keeps its registers
-/// in this order, and a switch looks at the lower half of `Features` only (a test says where a line is
-/// too far down).
+/// in this order, and a switch knows no more than `SWITCHED` of them (a test says where a line is too far
+/// down).
 macro_rules! every_extension {
     ($with:ident! $arguments:tt) => {
         $crate::cpu_ext::list::and_made_up! {
@@ -63,7 +63,7 @@ macro_rules! and_made_up {
 #[cfg(test)]
 macro_rules! and_made_up {
     ($with:ident $arguments:tt $($list:tt)+) => {
-        $with! { $arguments $($list)+ made_up: MADE_UP; }
+        $with! { $arguments made_up: MADE_UP; $($list)+ }
     };
 }
 pub(crate) use and_made_up;

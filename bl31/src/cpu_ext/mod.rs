@@ -13,13 +13,50 @@
 //! follows from these two: the bit in [`Features`], the fields of the banks and their switch, EL3's
 //! registers, what SMCCC_ARCH_FEATURE_AVAILABILITY tells, the name in the boot message.
 
-use crate::context::el3::{Control, Opening};
+use crate::context::el3::Control;
 use crate::context::registers::Group;
-use crate::context::{El3Regs, Feature, Features, IdRegs, SpmcMode, SysRegs, World};
+use crate::context::{El3Regs, Feature, Features, IdRegs, SysRegs};
 use core::fmt;
 use list::every_extension;
 
 pub(crate) mod list;
+
+/// How many CPUs have an extension. Of no effect but on how fast a switch is: see [`Asked`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// All that this image is likely to run on.
+    Usually,
+    /// Some.
+    Sometimes,
+    /// Few.
+    Rarely,
+}
+
+/// How a switch asks for the groups of an extension: [`crate::context::Groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Together with the others that are usual.
+    WithUsual,
+    /// By a test of its own.
+    Alone,
+    /// Behind one test for those that open on first use.
+    WithLate,
+    /// Behind one test for those that are rare.
+    WithRare,
+    /// Not with its bank.
+    Elsewhere,
+}
+
+/// How a switch asks for the groups of `E`.
+pub const fn asked<E: Extension>() -> Asked {
+    match E::FOUND {
+        _ if E::APART => Asked::Elsewhere,
+        Found::Rarely => Asked::WithRare,
+        _ if Control::first_use(E::OPENS) != 0 => Asked::WithLate,
+        Found::Usually => Asked::WithUsual,
+        Found::Sometimes => Asked::Alone,
+    }
+}
 
 /// One extension, as `extension!` declares it.
 pub trait Extension {
@@ -30,8 +67,8 @@ pub trait Extension {
     const OPENS: &[Control];
     /// The exception class (ESR_EL3.EC) of its trapped instructions, besides that of MSR and MRS.
     const TRAP_CLASS: Option<u64>;
-    /// Few CPUs have it: one test covers it and all others of the kind.
-    const RARE: bool;
+    /// How many CPUs have it.
+    const FOUND: Found;
     /// Its groups are not switched with their banks, but by [`crate::context::simd`].
     const APART: bool;
     /// Registers that are switched for every SPMC.
@@ -64,7 +101,7 @@ pub trait Extension {
 ///     present: |id| …;              whether the ID registers announce it
 ///     opens: […];                   EL3's controls of it, `Control`s
 ///     [trapped_as: 0x09;]           `Extension::TRAP_CLASS`
-///     [found: rarely;]              `Extension::RARE`: few CPUs have it
+///     [found: usually;]             `Extension::FOUND`: most CPUs have it, or `rarely`: few have
 ///     [switched_by: simd;]          `Extension::APART`: not with its bank
 ///     [common: Group { … }]         registers switched for every SPMC, as in `registers!`
 ///     [el1: Group { … }]            where the SPMC runs at S-EL1
@@ -80,7 +117,7 @@ macro_rules! extension {
         present: |$id:pat_param| $present:expr;
         opens: [$($control:expr),* $(,)?];
         $(trapped_as: $class:literal;)?
-        $(found: $rare:ident;)?
+        $(found: $found:ident;)?
         $(switched_by: $apart:ident;)?
         $(common: $Common:ident { $($common:tt)+ })?
         $(el1: $El1:ident { $($el1:tt)+ })?
@@ -110,7 +147,8 @@ macro_rules! extension {
             const NAME: &str = $name;
             const OPENS: &[$crate::context::el3::Control] = &[$($control),*];
             const TRAP_CLASS: Option<u64> = $crate::cpu_ext::extension!(@option $($class)?);
-            const RARE: bool = $crate::cpu_ext::extension!(@flag $($rare)?);
+            const FOUND: $crate::cpu_ext::Found =
+                $crate::cpu_ext::extension!(@found $($found)?);
             const APART: bool = $crate::cpu_ext::extension!(@flag $($apart)?);
             type Common = $crate::cpu_ext::extension!(@group $($Common)?);
             type El1 = $crate::cpu_ext::extension!(@group $($El1)?);
@@ -137,6 +175,9 @@ macro_rules! extension {
     };
     (@option) => { None };
     (@option $value:literal) => { Some($value) };
+    (@found) => { $crate::cpu_ext::Found::Sometimes };
+    (@found usually) => { $crate::cpu_ext::Found::Usually };
+    (@found rarely) => { $crate::cpu_ext::Found::Rarely };
     (@flag) => { false };
     (@flag $flag:ident) => { true };
     (@group) => { () };
@@ -150,33 +191,17 @@ macro_rules! make {
     (() $($module:ident: $($EXTENSION:ident),+;)*) => {
         $(pub mod $module;)*
 
-        /// The extensions' names.
-        const NAMES: &[(Feature, &str)] =
+        /// The extensions and their names, for [`NAMES`].
+        const ALL_NAMES: &[(Feature, &str)] =
             &[$($((Feature::$EXTENSION, $module::$EXTENSION::NAME)),+),*];
 
-        /// EL3's controls, by extension.
-        pub const CONTROLS: &[(Feature, &[Control])] =
+        /// The extensions and their controls, for [`CONTROLS`].
+        const OPENS: &[(Feature, &[Control])] =
             &[$($((Feature::$EXTENSION, $module::$EXTENSION::OPENS)),+),*];
 
         /// EL3's registers with all traps set that are not open to both worlds on every CPU.
         pub const TRAPS: El3Regs = El3Regs::EMPTY
-            $($(.or(Opening::traps(<$module::$EXTENSION as Extension>::OPENS)))+)*;
-
-        /// Opens in EL3's registers what `world` starts with of `features`.
-        pub fn open(features: Features, world: World, el3: &mut El3Regs) {
-            match world {
-                World::Normal => {$($(
-                    if features.has(Feature::$EXTENSION) {
-                        const { Opening::of($module::$EXTENSION::OPENS, World::Normal) }.apply(el3);
-                    }
-                )+)*}
-                World::Secure => {$($(
-                    if features.has(Feature::$EXTENSION) {
-                        const { Opening::of($module::$EXTENSION::OPENS, World::Secure) }.apply(el3);
-                    }
-                )+)*}
-            }
-        }
+            $($(.or(Control::traps(<$module::$EXTENSION as Extension>::OPENS)))+)*;
 
         /// What these ID registers announce.
         pub fn present(id: &IdRegs) -> Features {
@@ -226,30 +251,6 @@ macro_rules! make {
             None
         }
 
-        /// Exchanges the registers of an extension that the secure world gets on its first use with
-        /// `parked`, as far as they are switched in `mode`.
-        ///
-        /// # Safety
-        ///
-        /// The CPU has the extension, and no code at EL3 relies on what its registers hold.
-        pub unsafe fn swap_first_use(feature: Feature, mode: SpmcMode, parked: &mut SysRegs) {
-            $($(if const { Control::first_use(<$module::$EXTENSION as Extension>::OPENS) != 0 }
-                && feature == Feature::$EXTENSION
-            {
-                type Of = $module::$EXTENSION;
-                // SAFETY: as the caller promises.
-                unsafe {
-                    parked.common.swap_group::<<Of as Extension>::Common>();
-                    if mode.el1() {
-                        parked.el1.swap_group::<<Of as Extension>::El1>();
-                    }
-                    if mode.el2() {
-                        parked.el2.swap_group::<<Of as Extension>::El2>();
-                    }
-                }
-            })+)*
-        }
-
         /// Everything, for tests.
         #[cfg(test)]
         pub const EXTENSIONS: &[Described] = &[$($(Described {
@@ -269,11 +270,62 @@ macro_rules! make {
 
 every_extension! { make! () }
 
+/// How many controls there are.
+const CONTROL_COUNT: usize = {
+    let (mut count, mut i) = (0, 0);
+    while i < OPENS.len() {
+        count += OPENS[i].1.len();
+        i += 1;
+    }
+    count
+};
+
+/// EL3's controls, each with its extension.
+pub const CONTROLS: &[(Feature, Control)] = &{
+    let mut all = [(Feature::COUNT, Control::NONE); CONTROL_COUNT];
+    let (mut count, mut i) = (0, 0);
+    while i < OPENS.len() {
+        let (feature, controls) = OPENS[i];
+        let mut j = 0;
+        while j < controls.len() {
+            all[count] = (feature, controls[j]);
+            count += 1;
+            j += 1;
+        }
+        i += 1;
+    }
+    all
+};
+
+/// How many extensions have a name.
+const NAME_COUNT: usize = {
+    let (mut count, mut i) = (0, 0);
+    while i < ALL_NAMES.len() {
+        count += !ALL_NAMES[i].1.is_empty() as usize;
+        i += 1;
+    }
+    count
+};
+
+/// The extensions that have a name.
+const NAMES: &[(Feature, &str)] = &{
+    let mut named = [(Feature::COUNT, ""); NAME_COUNT];
+    let (mut count, mut i) = (0, 0);
+    while i < ALL_NAMES.len() {
+        if !ALL_NAMES[i].1.is_empty() {
+            named[count] = ALL_NAMES[i];
+            count += 1;
+        }
+        i += 1;
+    }
+    named
+};
+
 /// How many extensions the secure world gets on its first use.
 const FIRST_USES: usize = {
     let (mut count, mut i) = (0, 0);
-    while i < CONTROLS.len() {
-        count += (Control::first_use(CONTROLS[i].1) != 0) as usize;
+    while i < OPENS.len() {
+        count += (Control::first_use(OPENS[i].1) != 0) as usize;
         i += 1;
     }
     count
@@ -283,10 +335,10 @@ const FIRST_USES: usize = {
 pub const ON_FIRST_USE: [(Feature, u64); FIRST_USES] = {
     let mut found = [(Feature::COUNT, 0); FIRST_USES];
     let (mut count, mut i) = (0, 0);
-    while i < CONTROLS.len() {
-        let scr = Control::first_use(CONTROLS[i].1);
+    while i < OPENS.len() {
+        let scr = Control::first_use(OPENS[i].1);
         if scr != 0 {
-            found[count] = (CONTROLS[i].0, scr);
+            found[count] = (OPENS[i].0, scr);
             count += 1;
         }
         i += 1;
@@ -312,7 +364,7 @@ impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for (feature, name) in NAMES {
-            if !name.is_empty() && self.has(*feature) {
+            if self.has(*feature) {
                 f.write_str(separator)?;
                 f.write_str(name)?;
                 separator = " ";

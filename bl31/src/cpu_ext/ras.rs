@@ -29,6 +29,7 @@ extension! {
     pub RAS = "RAS";
     present: |id| field(id.pfr0, 28) != 0;
     opens: [TERR];
+    found: usually;
     common: Disr { disr_el1 = "S3_0_C12_C1_1" }
     el2: RasEl2 {
         vdisr_el2 = "S3_4_C12_C1_1",

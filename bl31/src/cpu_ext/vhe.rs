@@ -8,6 +8,7 @@ extension! {
     pub VHE = "VHE";
     present: |id| field(id.mmfr1, 8) != 0;
     opens: [];
+    found: usually;
     el2: Vhe {
         ttbr1_el2 = "S3_4_C2_C0_1",
         contextidr_el2 = "S3_4_C13_C0_1",

@@ -15,11 +15,16 @@ pub fn clean_range(address: usize, bytes: usize) {
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
     let line = 4 << (ctr >> 16 & 0xf);
+    let end = address.wrapping_add(bytes);
     let mut at = address & !(line - 1);
-    while at < address.wrapping_add(bytes) {
+    // At least one line: the loop needs no test before it.
+    loop {
         // SAFETY: cleaning and invalidating a line changes no memory as this core sees it.
         unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
         at = at.wrapping_add(line);
+        if at >= end {
+            break;
+        }
     }
     barrier::dsb(barrier::SY);
 }

@@ -30,7 +30,7 @@ cold_entry:
 
     // The caches may hold lines of this memory from before: drop them, or they would hide what is
     // written below with the caches off. BL2 has cleaned the image that it loaded. Of that the constants
-    // are written, in another place than the usual one.
+    // are written, in another place than the usual one. Eight lines a turn, from a multiple of that.
     adr     x0, load_end
     adr     x2, rodata_start
     cmp     x24, #0
@@ -39,8 +39,13 @@ cold_entry:
     ubfx    x2, x2, #16, #4
     mov     x3, #4
     lsl     x2, x3, x2
-1:  dc      ivac, x0
+    neg     x3, x2, lsl #3
+    and     x0, x0, x3
+1:
+    .rept   8
+    dc      ivac, x0
     add     x0, x0, x2
+    .endr
     cmp     x0, x1
     b.lo    1b
     dsb     sy
@@ -58,7 +63,10 @@ moved:
 
     adr     x0, bss_start
     adr     x1, bss_end
-2:  stp     xzr, xzr, [x0], #16
+2:
+    .rept   4
+    stp     xzr, xzr, [x0], #16
+    .endr
     cmp     x0, x1
     b.lo    2b
 

@@ -5,7 +5,8 @@ use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
 use janus_drivers::gic::{
-    self, DistributorContext, Error, Gic, RedistributorContext, SecureGroup, SecureInterrupt, Sgis,
+    self, DistributorContext, Error, Gic, Redistributor, RedistributorContext, SecureGroup,
+    SecureInterrupt, Sgis,
 };
 pub use janus_drivers::gic::{IntId, Pending};
 use janus_drivers::gic_cpu;
@@ -30,6 +31,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Error::Version(version) => {
+                let version = u32::from(version);
                 write!(
                     f,
                     "GICv{version} is not supported, use GICv3{}",
@@ -66,8 +68,8 @@ pub fn init(spmc: bool) -> Result<(), Fault> {
     if !gic_cpu::has_system_registers() {
         return Err(Fault(Error::Version(2)));
     }
-    GIC.check()?;
-    Ok(GIC.init_distributor(spmc)?)
+    let checked = GIC.check().and_then(|()| GIC.init_distributor(spmc));
+    checked.map_err(Fault)
 }
 
 /// Sets this core's redistributor and CPU interface up, at boot and after it was off.
@@ -81,8 +83,9 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
         doorbell: sri.and_then(|sri| sri.doorbell),
         wake: wake_sgi(sri),
     };
-    GIC.redistributor(MPIDR_EL1.get())?
-        .init(&GIC, &sgis, sri.is_some())?;
+    let init = |mut redistributor: Redistributor| redistributor.init(&GIC, &sgis, sri.is_some());
+    let redistributor = GIC.redistributor(MPIDR_EL1.get());
+    redistributor.and_then(init).map_err(Fault)?;
     gic_cpu::init();
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod crash;
 pub mod entry;
 pub mod gic;
 pub mod layout;
+mod memory;
 pub mod mmu;
 pub mod pen;
 mod placement;

@@ -150,7 +150,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
         return Some(DENIED.into());
     }
     // The core sleeps for the normal world: with its interrupt state, and what is due to it delivered.
-    run::switch(core, World::Normal);
+    run::switch_to_normal(core);
     let target = match power::sleep(core.index, suspend) {
         Ok(target) => target,
         Err(error) => {
@@ -179,6 +179,6 @@ fn warm_boot(system: bool) -> Request {
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint, system: bool) {
     normal_entry::come_back(core, entry);
     let _ = ask_spmc(core, warm_boot(system));
-    run::switch(core, World::Normal);
+    run::switch_to_normal(core);
     PSCI.started(core.index);
 }

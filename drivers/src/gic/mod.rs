@@ -101,6 +101,7 @@ pub struct Sgis {
 
 /// The SGI that is to wake parked cores: one that means nothing at a core that is off, so neither the
 /// SRI nor the doorbell, which wait there.
+#[inline(never)]
 pub fn wake_sgi(sri: Option<u32>, doorbell: Option<u32>) -> u32 {
     let taken = |id| Some(id) == sri || Some(id) == doorbell;
     match (taken(15), taken(14)) {
@@ -139,6 +140,8 @@ pub enum Error {
 }
 
 impl From<GicError> for Error {
+    #[cold]
+    #[inline(never)]
     fn from(error: GicError) -> Self {
         match error {
             GicError::InvalidGicrIntid(id) | GicError::InvalidGicdIntid(id) => {
@@ -232,19 +235,7 @@ impl Gic {
             if index.is_none_or(|index| index >= count as usize) {
                 return Err(Error::BadInterrupt(line.intid));
             }
-            gicd.set_group(id, line.group.into())?;
-            gicd.set_interrupt_priority(id, line.priority)?;
-            gicd.set_trigger(id, line.trigger)?;
-            gicd.set_routing(
-                id,
-                match line.target {
-                    Target::Any => None,
-                    Target::Core(mpidr) => Some(mpidr & AFFINITY_MASK),
-                },
-            )?;
-            if spmc || line.group == SecureGroup::Group0 {
-                gicd.enable_interrupt(id, true)?;
-            }
+            Self::make_secure(&mut gicd, id, line, spmc)?;
         }
         gicd.modify_control(groups, true);
         Ok(())
@@ -266,6 +257,27 @@ impl Gic {
         for mut register in nsacr.iter().take(spis) {
             register.write(0);
         }
+    }
+
+    /// Sets up SPI `id` as `line` says.
+    fn make_secure(
+        gicd: &mut GicDistributor<'_>,
+        id: IntId,
+        line: &SecureInterrupt,
+        spmc: bool,
+    ) -> Result<(), GicError> {
+        gicd.set_group(id, line.group.into())?;
+        gicd.set_interrupt_priority(id, line.priority)?;
+        gicd.set_trigger(id, line.trigger)?;
+        let core = match line.target {
+            Target::Any => None,
+            Target::Core(mpidr) => Some(mpidr & AFFINITY_MASK),
+        };
+        gicd.set_routing(id, core)?;
+        if spmc || line.group == SecureGroup::Group0 {
+            gicd.enable_interrupt(id, true)?;
+        }
+        Ok(())
     }
 
     /// Disables an SPI. For a Group 0 interrupt that nobody handles and that does not go away.
@@ -424,18 +436,29 @@ impl Redistributor {
             if !id.is_private() {
                 continue;
             }
-            regs.set_group(id, line.group.into())?;
-            regs.set_interrupt_priority(id, line.priority)?;
-            // The trigger of an SGI is fixed.
-            if !id.is_sgi() {
-                regs.set_trigger(id, line.trigger)?;
-            }
-            if spmc || line.group == SecureGroup::Group0 {
-                regs.enable_interrupt(id, true)?;
-            }
+            Self::make_secure(&mut regs, id, line, spmc)?;
         }
         regs.wait_for_pending_write();
         sgis.sri.map_or(Ok(()), |sri| self.give_sri(sri))
+    }
+
+    /// Sets up the private interrupt `id` as `line` says.
+    fn make_secure(
+        regs: &mut GicRedistributor<'_>,
+        id: IntId,
+        line: &SecureInterrupt,
+        spmc: bool,
+    ) -> Result<(), GicError> {
+        regs.set_group(id, line.group.into())?;
+        regs.set_interrupt_priority(id, line.priority)?;
+        // The trigger of an SGI is fixed.
+        if !id.is_sgi() {
+            regs.set_trigger(id, line.trigger)?;
+        }
+        if spmc || line.group == SecureGroup::Group0 {
+            regs.enable_interrupt(id, true)?;
+        }
+        Ok(())
     }
 
     /// Makes SGIs 8 to 15 secure Group 1, everything else private non-secure; by whole registers,

@@ -210,11 +210,8 @@ impl Simd {
         }
     }
 
-    /// Exchanges the registers that control vector lengths with `first`, and gives its values to
-    /// `parked` too: no world has any yet. CPTR_EL3 must trap nothing.
-    pub(super) fn init_lengths(features: Features, first: &mut SysRegs, parked: &mut SysRegs) {
-        (parked.el1.SVE, parked.el1.SME) = (first.el1.SVE, first.el1.SME);
-        (parked.el2.SVE, parked.el2.SME) = (first.el2.SVE, first.el2.SME);
+    /// Exchanges the registers that control vector lengths with `first`. CPTR_EL3 must trap nothing.
+    pub(super) fn init_lengths(features: Features, first: &mut SysRegs) {
         // SAFETY: the registers are the CPU's, and EL3 does not depend on lengths of lower ELs.
         unsafe {
             if features.has(Feature::SVE) {
@@ -231,6 +228,7 @@ impl Simd {
     /// # Safety
     ///
     /// The CPU has them, CPTR_EL3 does not trap them, and EL3 does not depend on lengths of lower ELs.
+    #[inline(never)]
     unsafe fn swap_sve(features: Features, sys: &mut SysRegs) {
         // SAFETY: as the caller promises.
         unsafe {
@@ -246,6 +244,7 @@ impl Simd {
     /// # Safety
     ///
     /// As [`Self::swap_sve`].
+    #[inline(never)]
     unsafe fn swap_sme(features: Features, sys: &mut SysRegs) {
         // SAFETY: as the caller promises.
         unsafe {
@@ -376,8 +375,20 @@ impl Simd {
     }
 
     /// The core has something to do at the door of the secure world.
-    pub(super) fn has_door(&mut self) {
+    pub(super) fn set_door(&mut self) {
         self.opened |= opened::DOOR;
+    }
+
+    /// Whether it has.
+    #[inline(always)]
+    pub(super) fn has_door(&self) -> bool {
+        self.opened & opened::DOOR != 0
+    }
+
+    /// Whether the secure world has opened what vector lengths come with.
+    #[inline(always)]
+    fn secure_is_scalable(&self) -> bool {
+        self.opened & (opened::SECURE_SVE | opened::SECURE_SME) != 0
     }
 
     /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
@@ -414,7 +425,9 @@ impl Simd {
             unsafe { vectors::load_q(self.secure_q()) };
             self.secure.load(features);
         }
-        Self::swap_lengths(self.opened, policy, parked);
+        if self.secure_is_scalable() {
+            Self::swap_lengths(self.opened, policy, parked);
+        }
     }
 
     /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
@@ -435,7 +448,9 @@ impl Simd {
             // SAFETY: 32 Q registers fit. FP is never trapped for the secure world.
             unsafe { vectors::save_q(self.secure_q()) };
         }
-        Self::swap_lengths(self.opened, policy, parked);
+        if self.secure_is_scalable() {
+            Self::swap_lengths(self.opened, policy, parked);
+        }
     }
 
     /// After CPTR_EL3 was written for the normal world.
@@ -496,6 +511,7 @@ impl Simd {
     /// Exchanges the registers that control vector lengths, where both worlds can reach them.
     ///
     /// They are not switched with their banks, because EL3 itself is trapped where CPTR_EL3 traps.
+    #[inline(never)]
     fn swap_lengths(opened: u8, policy: &Policy, parked: &mut SysRegs) {
         let mode = policy.mode();
         // SAFETY: the CPU has the registers, or the traps had not opened, and they are open in both
