@@ -74,7 +74,7 @@ impl Record {
 #[repr(C, align(512))]
 struct Ring([Record; RECORDS]);
 
-/// See [`Ring`].
+/// The bit of an address that is set behind the end of a ring, and clear within it.
 pub const WRAP: usize = size_of::<[Record; RECORDS]>();
 const _: () = assert!(align_of::<Ring>() == 2 * WRAP);
 

@@ -18,7 +18,7 @@
 //!    before 3, [`Gic::restore`] (first core) and [`Redistributor::restore`] before
 //!    [`crate::gic_cpu::init`].
 //!
-//! What interrupts a core leaves behind that goes off, or whose secure world is gone: [`leftovers`].
+//! What interrupts a core leaves behind that goes off, or whose secure world is gone: `leftovers.rs`.
 //!
 //! Sections are those of the GIC architecture specification, IHI 0069.
 
