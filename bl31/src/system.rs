@@ -5,10 +5,8 @@
 
 use crate::context::{BootCore, Policy, SpmcMode};
 use crate::hw::shared;
-use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
 use janus_spmd::Spmd;
+use spin::Once;
 
 /// The SPMC as the boot found it.
 pub struct Spmc {
@@ -41,52 +39,14 @@ impl System {
     }
 }
 
-/// A value that is written once.
-struct Decided<T> {
-    /// Somebody writes it, or has.
-    taken: AtomicBool,
-    /// It stands.
-    stands: AtomicBool,
-    value: UnsafeCell<MaybeUninit<T>>,
-}
-
-// SAFETY: only who takes it writes it, and nobody reads it before it stands.
-unsafe impl<T: Send + Sync> Sync for Decided<T> {}
-
-impl<T> Decided<T> {
-    const fn new() -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            stands: AtomicBool::new(false),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
-        }
-    }
-
-    /// Keeps `value`. Only the first call counts.
-    fn set(&self, value: T) {
-        if !self.taken.swap(true, Ordering::Relaxed) {
-            // SAFETY: this call has taken it, and nobody has a reference before it stands.
-            unsafe { (*self.value.get()).write(value) };
-            self.stands.store(true, Ordering::Release);
-        }
-    }
-
-    /// The value, if it stands.
-    fn get(&self) -> Option<&T> {
-        // SAFETY: it stands then, and is never written again.
-        let value = || unsafe { (*self.value.get()).assume_init_ref() };
-        self.stands.load(Ordering::Acquire).then(value)
-    }
-}
-
 shared! {
-    static SYSTEM: Decided<System> = Decided::new();
-    static BOOT_CORE: Decided<BootCore> = Decided::new();
+    static SYSTEM: Once<System> = Once::new();
+    static BOOT_CORE: Once<BootCore> = Once::new();
 }
 
 /// Keeps what the boot core decided. Only the first call counts.
 pub fn set(system: System) {
-    SYSTEM.set(system);
+    SYSTEM.call_once(|| system);
 }
 
 /// What the boot core decided; not before it has.
@@ -101,7 +61,7 @@ pub fn get() -> &'static System {
 /// stack of the boot.
 #[inline(never)]
 pub fn set_boot_core() {
-    BOOT_CORE.set(get().policy.boot_core());
+    BOOT_CORE.call_once(|| get().policy.boot_core());
 }
 
 /// What the boot core is like, once that is known.

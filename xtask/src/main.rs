@@ -50,6 +50,8 @@ mod tfa;
 mod toolchain;
 mod trace;
 mod ui;
+#[cfg(test)]
+mod unsafe_code;
 mod verdict;
 #[cfg(test)]
 mod words;
