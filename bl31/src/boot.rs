@@ -29,7 +29,7 @@ use janus_spmd::{Spmd, World};
 pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> ! {
     let bl33 = set_up_system(&Registers { x0, x1, x3 }, index);
     // SAFETY: `index` is this core's, and entry.S calls this function once.
-    let core = unsafe { core_data::take(index) };
+    let core = unsafe { core_data::claim(index) };
     start(core, true, &bl33)
 }
 
@@ -102,7 +102,7 @@ fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
 pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     // SAFETY: `index` is this core's. If it ran before, it parked, and left Rust for good and its
     // former reference with it.
-    let core = unsafe { core_data::take(index) };
+    let core = unsafe { core_data::claim(index) };
     cpu::set_counter_frequency();
     if Plat::power_down_failed(index) {
         warning!("core {index}: it kept its power in a power-down: something ended its WFI");

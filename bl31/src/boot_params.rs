@@ -2,7 +2,7 @@
 //!
 //! The list lies in memory that BL2 owns and that the platform maps as shared RAM. Every pointer is
 //! checked against that memory before it is followed, nothing is followed more often than the list
-//! can be long, and what is needed is copied out at once. A fault in the list is a [`Fault`] that
+//! can be long, and what is needed is copied out at once. A fault in the list is a [`ParamsFault`] that
 //! the boot reports; it is never a crash.
 
 use core::fmt;
@@ -43,7 +43,7 @@ pub struct EntryPoint {
 
 /// An image that BL2 has loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
+pub struct LoadedImage {
     /// Where it is entered.
     pub entry: EntryPoint,
     /// Where it lies; None where BL2 kept no record of it.
@@ -54,14 +54,14 @@ pub struct Image {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootParams {
     /// The SPMC.
-    pub bl32: Option<Image>,
+    pub bl32: Option<LoadedImage>,
     /// The normal world's first image.
-    pub bl33: Option<Image>,
+    pub bl33: Option<LoadedImage>,
 }
 
 /// Why the list, or a part of it, cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ParamsFault {
     /// A pointer (named first) is null, misaligned, or leads out of the shared RAM.
     Pointer(&'static str, u64),
     /// A structure (named first) has this header type and version instead of TF-A's version 2.
@@ -72,7 +72,7 @@ pub enum Fault {
     Short(&'static str, usize),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ParamsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Pointer(what, at) => {
@@ -106,19 +106,19 @@ pub enum World {
 ///
 /// # Errors
 ///
-/// The first [`Fault`] found.
+/// The first [`ParamsFault`] found.
 pub fn entry_point(
     memory: &impl Memory,
     at: u64,
     size: usize,
-) -> Result<(World, EntryPoint), Fault> {
+) -> Result<(World, EntryPoint), ParamsFault> {
     const NSE: u32 = 1 << 5;
     let mut reader = Reader {
         memory,
         fault: None,
     };
     if size < ENTRY_POINT_SIZE {
-        return Err(Fault::Short(ENTRY, size));
+        return Err(ParamsFault::Short(ENTRY, size));
     }
     let entry = reader.entry_point(at, &[VERSION_1, VERSION_2]);
     let attributes = (reader.word(ENTRY, at, 0) >> 32) as u32;
@@ -140,8 +140,8 @@ pub trait Memory {
 ///
 /// # Errors
 ///
-/// The first [`Fault`] found. Nothing of a faulty list is used.
-pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, Fault> {
+/// The first [`ParamsFault`] found. Nothing of a faulty list is used.
+pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, ParamsFault> {
     const NODE: &str = "an image's node";
     const LIST: &str = "the parameter list";
     let mut reader = Reader {
@@ -168,14 +168,14 @@ pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, Fault> {
         }
         node = reader.word(NODE, node, 24);
     }
-    Err(reader.fault.unwrap_or(Fault::Endless))
+    Err(reader.fault.unwrap_or(ParamsFault::Endless))
 }
 
 /// The layout of TF-A's structures over some memory.
 struct Reader<'a, M> {
     memory: &'a M,
     /// The first fault. What cannot be read is zero, and then of no use to anybody.
-    fault: Option<Fault>,
+    fault: Option<ParamsFault>,
 }
 
 impl<M: Memory> Reader<'_, M> {
@@ -184,7 +184,7 @@ impl<M: Memory> Reader<'_, M> {
         let address = base.checked_add(offset).filter(|a| a % 8 == 0);
         let word = address.and_then(|address| self.memory.word(address));
         if word.is_none() {
-            self.fault.get_or_insert(Fault::Pointer(what, base));
+            self.fault.get_or_insert(ParamsFault::Pointer(what, base));
         }
         word.unwrap_or(0)
     }
@@ -194,12 +194,12 @@ impl<M: Memory> Reader<'_, M> {
         let [found, version, ..] = self.word(what, at, 0).to_le_bytes();
         if !kinds.contains(&found) || !versions.contains(&version) {
             self.fault
-                .get_or_insert(Fault::Header(what, found, version));
+                .get_or_insert(ParamsFault::Header(what, found, version));
         }
     }
 
     #[inline(never)]
-    fn image(&mut self, node: u64) -> Image {
+    fn image(&mut self, node: u64) -> LoadedImage {
         const PLACE: &str = "an image's record";
         let info = self.word(PLACE, node, 8);
         let mut place = None;
@@ -212,7 +212,7 @@ impl<M: Memory> Reader<'_, M> {
         }
         let at = self.word(ENTRY, node, 16);
         let entry = self.entry_point(at, &[VERSION_2]);
-        Image { entry, place }
+        LoadedImage { entry, place }
     }
 
     #[inline(never)]
@@ -298,7 +298,7 @@ mod tests {
     fn a_cycle_ends() {
         let mut words = list();
         words.0[9] = BASE + 16;
-        assert_eq!(parse(&words, BASE), Err(Fault::Endless));
+        assert_eq!(parse(&words, BASE), Err(ParamsFault::Endless));
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         words.0[0] = header(1);
         assert_eq!(
             parse(&words, BASE),
-            Err(Fault::Header("the parameter list", 1, 2))
+            Err(ParamsFault::Header("the parameter list", 1, 2))
         );
     }
 

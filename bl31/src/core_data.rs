@@ -8,7 +8,7 @@
 
 use crate::black_box::BlackBox;
 use crate::context::secure_only::SecureOnly;
-use crate::context::{Live, SysRegs};
+use crate::context::{OpenGroups, SysRegs};
 use crate::crash_record::CrashRecord;
 use crate::flow::SpmcEvent;
 use crate::hw::{layout, shared, vectors};
@@ -37,7 +37,7 @@ pub struct CoreData {
     /// What all cores share.
     pub system: &'static System,
     /// What the next entry into the normal world does for the schedule receiver interrupt.
-    pub sri: sri::Todo,
+    pub sri: sri::Requests,
     /// This core's linear number.
     pub index: usize,
     /// The dispatcher's state on this core.
@@ -45,7 +45,7 @@ pub struct CoreData {
     /// What the SPMC finished last of what EL3 asked of it.
     pub event: SpmcEvent,
     /// The vector and matrix registers, as far as they are switched.
-    pub live: Live,
+    pub live: OpenGroups,
     /// What only the secure world has, while this core has no power. None where it always has.
     pub secure_only: [SecureOnly; Plat::POWER.room()],
     /// How the system stops, and when at the latest by the system counter: the SPMC has been told.
@@ -72,9 +72,9 @@ impl CoreData {
             (&raw mut (*core).normal.black_box).write(BlackBox::new(index));
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(system::get());
-            (&raw mut (*core).sri).write(sri::Todo::NONE);
+            (&raw mut (*core).sri).write(sri::Requests::NONE);
             (&raw mut (*core).index).write(index);
-            (&raw mut (*core).live).write(Live::new(vectors));
+            (&raw mut (*core).live).write(OpenGroups::new(vectors));
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
             (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; Plat::POWER.room()]);
             (&raw mut (*core).event).write(SpmcEvent::Ready);
@@ -162,9 +162,9 @@ shared! {
 }
 
 impl CoreData {
-    /// The number of the core whose crash record is at `record`, and the world it serves, for a crash
-    /// report. None for an address that is no core's, or of a core whose data are not yet set up.
-    pub fn peek(record: usize) -> Option<(usize, World)> {
+    /// Returns the number of the core whose crash record is at `record`, and the world that it serves: for a
+    /// crash report. `None`: the address is no core's, or the core's data are not set up yet.
+    pub fn of_crash_record(record: usize) -> Option<(usize, World)> {
         let mut slots = CORES.iter().zip(STARTED.iter());
         let (slot, started) =
             slots.find(|(slot, _)| slot.0.get() as usize + CRASH_RECORD == record)?;
@@ -181,7 +181,7 @@ impl CoreData {
 #[repr(transparent)]
 struct Slot(UnsafeCell<MaybeUninit<CoreData>>);
 
-// SAFETY: `take` is the only way in, and its callers promise that each core takes its own slot.
+// SAFETY: `claim` is the only way in, and its callers promise that each core takes its own slot.
 unsafe impl Sync for Slot {}
 
 shared! {
@@ -192,14 +192,14 @@ shared! {
         [const { Slot(UnsafeCell::new(MaybeUninit::uninit())) }; MAX_CORES];
 }
 
-/// This core's data: as new when the core starts for the first time, else as it left them. What all
-/// cores share must stand ([`system::set`]).
+/// Returns this core's data: as new when the core starts for the first time, else as it left them. Call
+/// [`system::set`] before the first time.
 ///
 /// # Safety
 ///
 /// `index` must be the number of the core that calls, and no other reference to its data may live:
 /// call it once each time a core enters Rust from entry.S.
-pub unsafe fn take(index: usize) -> &'static mut CoreData {
+pub unsafe fn claim(index: usize) -> &'static mut CoreData {
     let (Some(slot), Some(started)) = (CORES.get(index), STARTED.get(index)) else {
         panic!("core_data: no room for this core");
     };
@@ -210,7 +210,7 @@ pub unsafe fn take(index: usize) -> &'static mut CoreData {
         return unsafe { slot.assume_init_mut() };
     }
     let core = CoreData::first_start(slot, index);
-    // A crash on the way here finds no data ([`CoreData::peek`]), rather than half of them.
+    // A crash on the way here finds no data ([`CoreData::of_crash_record`]), rather than half of them.
     started.store(true, Ordering::Release);
     core
 }

@@ -3,7 +3,7 @@
 //!
 //! Where both name an image, the parameter list counts. What is wrong is said on the console, and not used.
 
-use crate::boot_params::{self, BootParams, EntryPoint, Image, World};
+use crate::boot_params::{self, BootParams, EntryPoint, LoadedImage, World};
 use crate::hw::shared_ram::{self, SharedRam};
 use crate::messages::{error, info, warning};
 use crate::transfer_list::{SIGNATURE, Tag, TransferList, X1};
@@ -83,7 +83,7 @@ fn take_entry_points(params: &mut BootParams, list: &TransferList<'_>) {
                     World::Other => continue,
                 };
                 entry.args[1] = X1;
-                image.get_or_insert(Image { entry, place: None });
+                image.get_or_insert(LoadedImage { entry, place: None });
             }
             Err(fault) => error!("the transfer list: {fault}"),
         }

@@ -20,7 +20,7 @@ const ESR_SMC64_0: u64 = 0x17 << 26 | 1 << 25;
 /// Runs worlds on this core, `world` first, for as long as it is on.
 pub fn run(core: &mut CoreData, mut world: World) -> ! {
     loop {
-        turns(core, world);
+        run_worlds(core, world);
         // EL3 waits for nothing here, so the dispatcher has nothing to report; the SPMC would have to
         // be rebooting itself. It does not get to choose who runs.
         world = World::Normal;
@@ -29,22 +29,22 @@ pub fn run(core: &mut CoreData, mut world: World) -> ! {
 
 /// Runs the SPMC until it has finished what the dispatcher was told to ask of it.
 pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
-    turns(core, World::Secure);
+    run_worlds(core, World::Secure);
     core.event
 }
 
 /// Lets the worlds take turns, `world` first, until the SPMC has finished something that EL3 asked
 /// of it: then [`CoreData::event`] says what.
 #[inline(never)]
-fn turns(core: &mut CoreData, world: World) {
+fn run_worlds(core: &mut CoreData, world: World) {
     let mut secure = world == World::Secure;
     // w0 and w1 of the SPMC's last call.
     let mut asked = [0; 2];
     loop {
-        // Each world has a loop of its own, on whose way the world is a constant.
+        // A loop for each world: in it the world is a constant, and what depends on it costs nothing.
         if secure {
             loop {
-                match turn(core, World::Secure, &mut asked) {
+                match run_once(core, World::Secure, &mut asked) {
                     Flow::Run(World::Normal) => break,
                     flow => {
                         answered(core, &asked, flow);
@@ -56,7 +56,7 @@ fn turns(core: &mut CoreData, world: World) {
             }
         }
         loop {
-            match turn(core, World::Normal, &mut asked) {
+            match run_once(core, World::Normal, &mut asked) {
                 Flow::Run(World::Normal) => {}
                 Flow::Run(World::Secure) => break,
                 Flow::Spmc => return,
@@ -99,7 +99,7 @@ fn switch(core: &mut CoreData, world: World) -> Current<'_> {
 
 /// Lets `world` run until it comes back, and handles why. `asked` is what the SPMC asked last.
 #[inline(always)]
-fn turn(core: &mut CoreData, world: World, asked: &mut [u32; 2]) -> Flow {
+fn run_once(core: &mut CoreData, world: World, asked: &mut [u32; 2]) -> Flow {
     let (exit, x0, x1) = switch(core, world).enter();
     match world {
         World::Normal => core.normal.black_box.normal(x0, x1),

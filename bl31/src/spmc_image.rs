@@ -1,6 +1,6 @@
 //! The SPMC as BL2 left it: its image, its manifest, and what follows from them.
 
-use crate::boot_params::Image;
+use crate::boot_params::LoadedImage;
 use crate::context::{Policy, SpmcMode};
 use crate::hw::shared_ram;
 use crate::messages::{info, warning};
@@ -20,7 +20,7 @@ use janus_spmd::{SpmcConfig, Spmd};
 ///
 /// What keeps the SPMC from being used, for the console.
 pub fn find(
-    bl32: Option<Image>,
+    bl32: Option<LoadedImage>,
     list: Option<&TransferList<'static>>,
 ) -> Result<(Spmd, Spmc), NoSpmc> {
     let mut bl32 = bl32.ok_or(NoSpmc::NoImage)?;

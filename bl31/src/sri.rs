@@ -19,17 +19,17 @@ use janus_plat::{Plat, Platform};
 
 /// What an entry into the normal world has to do for the SRI on this core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Todo(u8);
+pub struct Requests(u8);
 
-impl Todo {
-    /// Nothing.
+impl Requests {
+    /// Makes an empty set.
     pub const NONE: Self = Self(0);
-    /// Raise it.
+    /// Raise the SRI.
     const RAISE: u8 = 1 << 0;
     /// Look whether the SPMC rang at a core that is off. Stays set.
     const LOOK: u8 = 1 << 1;
 
-    /// Whether there is anything.
+    /// Returns whether there is anything to do.
     #[inline(always)]
     pub const fn any(self) -> bool {
         self.0 != 0
@@ -47,28 +47,28 @@ pub fn away(index: usize) {
 }
 
 /// Core `index` is on; its SPMC rings the doorbell if `doorbell` says so.
-pub fn start(todo: &mut Todo, index: usize, doorbell: bool) {
+pub fn start(requests: &mut Requests, index: usize, doorbell: bool) {
     AWAY.arrive(index);
     if doorbell {
-        todo.0 |= Todo::LOOK;
+        requests.0 |= Requests::LOOK;
     }
 }
 
 /// Has the normal world of this core get the SRI when it runs next.
-pub fn request(todo: &mut Todo) {
-    todo.0 |= Todo::RAISE;
+pub fn request(requests: &mut Requests) {
+    requests.0 |= Requests::RAISE;
 }
 
 /// Does what is to be done for core `index`, whose normal world is about to run.
 #[cold]
-pub fn deliver(todo: &mut Todo, spmc: &Spmc, index: usize) {
-    AWAY.deliver(&Machine(&spmc.sri), todo, index);
+pub fn deliver(requests: &mut Requests, spmc: &Spmc, index: usize) {
+    AWAY.deliver(&Machine(&spmc.sri), requests, index);
 }
 
 /// Core `index` is about to be off: what is wanted there goes to a core that stays on.
-pub fn hand_over(todo: &mut Todo, spmc: Option<&Spmc>, index: usize) {
+pub fn hand_over(requests: &mut Requests, spmc: Option<&Spmc>, index: usize) {
     match spmc {
-        Some(spmc) => AWAY.hand_over(&Machine(&spmc.sri), todo, index),
+        Some(spmc) => AWAY.hand_over(&Machine(&spmc.sri), requests, index),
         None => AWAY.leave(index),
     }
 }
@@ -154,36 +154,36 @@ impl<W: Word> Away<W> {
     }
 
     /// See [`deliver`].
-    fn deliver(&self, signals: &impl Signals, todo: &mut Todo, index: usize) {
-        let mut raise = todo.0 & Todo::RAISE != 0;
-        todo.0 &= !Todo::RAISE;
-        raise |= self.rung_in_vain(signals);
+    fn deliver(&self, signals: &impl Signals, requests: &mut Requests, index: usize) {
+        let mut raise = requests.0 & Requests::RAISE != 0;
+        requests.0 &= !Requests::RAISE;
+        raise |= self.take_missed_ring(signals);
         if raise {
             signals.send(index);
         }
     }
 
-    /// Whether the SPMC rang at a core that is away. Who asks has taken it over.
-    fn rung_in_vain(&self, signals: &impl Signals) -> bool {
+    /// Takes over a ring of the SPMC at a core that is away. Returns whether there was one.
+    fn take_missed_ring(&self, signals: &impl Signals) -> bool {
         let away = self.0.load();
         away != 0 && signals.take_doorbells(away)
     }
 
     /// See [`hand_over`].
-    fn hand_over(&self, signals: &impl Signals, todo: &mut Todo, index: usize) {
+    fn hand_over(&self, signals: &impl Signals, requests: &mut Requests, index: usize) {
         self.leave(index);
-        let rung = self.rung_in_vain(signals);
-        if todo.0 & Todo::RAISE == 0 && !rung {
+        let rung = self.take_missed_ring(signals);
+        if requests.0 & Requests::RAISE == 0 && !rung {
             return;
         }
         // With nobody else on it stays here, for the next start of this core.
-        todo.0 |= Todo::RAISE;
+        requests.0 |= Requests::RAISE;
         for index in 0..Plat::MAX_CORES {
             if signals.exists(index) && self.0.load() & bit(index) == 0 {
                 signals.send(index);
                 // Not if that core said meanwhile that it is away: what it had it has handed over already.
                 if self.0.load() & bit(index) == 0 {
-                    todo.0 &= !Todo::RAISE;
+                    requests.0 &= !Requests::RAISE;
                     return;
                 }
             }
@@ -196,7 +196,7 @@ mod tests {
     //! Every interleaving of the cores' accesses to what they share. loom takes a sequentially consistent load or
     //! store for less than it is, so that all accesses here read and write in one.
 
-    use super::{Away, Signals, Todo, Word};
+    use super::{Away, Requests, Signals, Word};
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
     use loom::thread;
@@ -270,15 +270,15 @@ mod tests {
         /// The SPMC of core `me`, which runs, rings at `there`; then the normal world of `me` goes on.
         fn rings(&self, me: usize, there: usize) {
             self.doorbells[there].swap(true, SeqCst);
-            let mut todo = Todo(Todo::LOOK);
-            self.away.deliver(&Seen(self, me), &mut todo, me);
+            let mut requests = Requests(Requests::LOOK);
+            self.away.deliver(&Seen(self, me), &mut requests, me);
         }
 
         /// Core `me` turns off with a request, or without; whether it keeps it.
         fn turns_off(&self, me: usize, request: bool) -> bool {
-            let mut todo = Todo(if request { Todo::RAISE } else { 0 });
-            self.away.hand_over(&Seen(self, me), &mut todo, me);
-            todo.0 & Todo::RAISE != 0
+            let mut requests = Requests(if request { Requests::RAISE } else { 0 });
+            self.away.hand_over(&Seen(self, me), &mut requests, me);
+            requests.0 & Requests::RAISE != 0
         }
 
         /// Whether an SRI went to a core that is on, or that had it before it went.

@@ -3,7 +3,7 @@
 //! A transfer list is a header and entries, each with a tag. Boot firmware says by a value in x1 that
 //! x3 is the address of one. Everything in it is checked when it is read ([`TransferList::read`]):
 //! signature, version, sizes, checksum, alignment, and that each entry lies in the list; what is
-//! wrong is a [`Fault`] that the boot reports.
+//! wrong is a [`ListFault`] that the boot reports.
 //!
 //! Pure: a list is a slice of bytes and the address that they are at.
 
@@ -51,7 +51,7 @@ impl Tag {
 
 /// Why a list cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ListFault {
     /// It does not begin with the signature but with this word.
     Signature(u32),
     /// It has this version.
@@ -68,7 +68,7 @@ pub enum Fault {
     Full,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ListFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signature(word) => write!(f, "its signature is {word:#x}"),
@@ -115,19 +115,21 @@ impl<'a> TransferList<'a> {
     ///
     /// # Errors
     ///
-    /// The first [`Fault`] found. Nothing of a faulty list is used.
-    pub fn read(bytes: &'a [u8], at: u64) -> Result<Self, Fault> {
-        let header: &[u8; HEADER] = bytes.first_chunk().ok_or(Fault::Size(bytes.len() as u32))?;
+    /// The first [`ListFault`] found. Nothing of a faulty list is used.
+    pub fn read(bytes: &'a [u8], at: u64) -> Result<Self, ListFault> {
+        let header: &[u8; HEADER] = bytes
+            .first_chunk()
+            .ok_or(ListFault::Size(bytes.len() as u32))?;
         let field = |offset| word(header, offset).unwrap_or_default();
         if field(0) != SIGNATURE {
-            return Err(Fault::Signature(field(0)));
+            return Err(ListFault::Signature(field(0)));
         }
         let [_, version, header_size, alignment] = field(4).to_le_bytes();
         if version < VERSION {
-            return Err(Fault::Version(version));
+            return Err(ListFault::Version(version));
         }
         if !at.is_multiple_of(GRANULE as u64) || alignment > MAX_ALIGNMENT {
-            return Err(Fault::Alignment);
+            return Err(ListFault::Alignment);
         }
         let (used, most, flags) = (field(8), field(12), field(16));
         let fits = usize::from(header_size) >= HEADER
@@ -135,15 +137,15 @@ impl<'a> TransferList<'a> {
             && most >= used
             && used as usize <= MAX_SIZE;
         let bytes = bytes.get(..used as usize).filter(|_| fits);
-        let bytes = bytes.ok_or(Fault::Size(used))?;
+        let bytes = bytes.ok_or(ListFault::Size(used))?;
         let sum = sum(bytes);
         if flags & HAS_CHECKSUM != 0 && sum != 0 {
-            return Err(Fault::Checksum(sum));
+            return Err(ListFault::Checksum(sum));
         }
         let list = Self { bytes, at };
         let mut offset = list.first();
         while offset < bytes.len() {
-            (_, offset) = list.entry(offset).ok_or(Fault::Entry(offset))?;
+            (_, offset) = list.entry(offset).ok_or(ListFault::Entry(offset))?;
         }
         Ok(list)
     }
@@ -204,8 +206,8 @@ impl<'a> TransferList<'a> {
     ///
     /// # Errors
     ///
-    /// [`Fault::Full`]: it does not fit. [`Fault::Alignment`]: `at` is no multiple of 8.
-    pub fn write_for_normal_world(&self, to: &mut [u8], at: u64) -> Result<u64, Fault> {
+    /// [`ListFault::Full`]: it does not fit. [`ListFault::Alignment`]: `at` is no multiple of 8.
+    pub fn write_for_normal_world(&self, to: &mut [u8], at: u64) -> Result<u64, ListFault> {
         let mut list = Writer::new(to, at)?;
         let mut device_tree = 0;
         for entry in self.entries() {
@@ -233,13 +235,13 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(to: &'a mut [u8], at: u64) -> Result<Self, Fault> {
+    fn new(to: &'a mut [u8], at: u64) -> Result<Self, ListFault> {
         if !at.is_multiple_of(GRANULE as u64) {
-            return Err(Fault::Alignment);
+            return Err(ListFault::Alignment);
         }
         let in_memory = at.checked_add(2 * MAX_SIZE as u64).is_some();
         if to.len() < HEADER || to.len() > MAX_SIZE || !in_memory {
-            return Err(Fault::Full);
+            return Err(ListFault::Full);
         }
         Ok(Self {
             to,
@@ -251,7 +253,7 @@ impl<'a> Writer<'a> {
 
     /// Adds an entry whose data are aligned to `alignment`, a power of two from 8 on; returns their
     /// address.
-    fn add(&mut self, tag: Tag, data: &[u8], alignment: usize) -> Result<u64, Fault> {
+    fn add(&mut self, tag: Tag, data: &[u8], alignment: usize) -> Result<u64, ListFault> {
         let here = self.at.wrapping_add((self.used + ENTRY_HEADER) as u64);
         let gap = (here.next_multiple_of(alignment as u64) - here) as usize;
         if gap > 0 {
@@ -263,11 +265,11 @@ impl<'a> Writer<'a> {
         Ok(self.at + start as u64)
     }
 
-    fn put(&mut self, tag: Tag, size: usize, data: Option<&[u8]>) -> Result<usize, Fault> {
+    fn put(&mut self, tag: Tag, size: usize, data: Option<&[u8]>) -> Result<usize, ListFault> {
         let start = self.used + ENTRY_HEADER;
-        let end = start.checked_add(size).ok_or(Fault::Full)?;
+        let end = start.checked_add(size).ok_or(ListFault::Full)?;
         let next = end.next_multiple_of(GRANULE);
-        let entry = self.to.get_mut(self.used..next).ok_or(Fault::Full)?;
+        let entry = self.to.get_mut(self.used..next).ok_or(ListFault::Full)?;
         entry.fill(0);
         let (header, rest) = entry.split_at_mut(ENTRY_HEADER);
         header[..4].copy_from_slice(&(tag.0 | (ENTRY_HEADER as u32) << 24).to_le_bytes());
@@ -384,26 +386,26 @@ mod tests {
             set(&mut bytes, at, value);
             TransferList::read(&bytes, AT).map(|_| ())
         };
-        assert_eq!(read(0, 0x0c), Err(Fault::Signature(0x4a0f_b10c)));
-        assert_eq!(read(5, 0), Err(Fault::Version(0)));
+        assert_eq!(read(0, 0x0c), Err(ListFault::Signature(0x4a0f_b10c)));
+        assert_eq!(read(5, 0), Err(ListFault::Version(0)));
         assert_eq!(read(5, 2), Ok(()));
-        assert!(matches!(read(6, 23), Err(Fault::Size(_))));
-        assert_eq!(read(7, 17), Err(Fault::Alignment));
+        assert!(matches!(read(6, 23), Err(ListFault::Size(_))));
+        assert_eq!(read(7, 17), Err(ListFault::Alignment));
         // Used: less than the header, more than there is, more than the most.
-        assert!(matches!(read(9, 0x20), Err(Fault::Size(_))));
-        assert!(matches!(read(11, 0x80), Err(Fault::Size(_))));
-        assert!(matches!(read(13, 0), Err(Fault::Size(_))));
+        assert!(matches!(read(9, 0x20), Err(ListFault::Size(_))));
+        assert!(matches!(read(11, 0x80), Err(ListFault::Size(_))));
+        assert!(matches!(read(13, 0), Err(ListFault::Size(_))));
         // The first entry's header is too short, its data too long.
-        assert_eq!(read(27, 7), Err(Fault::Entry(24)));
-        assert_eq!(read(29, 0x20), Err(Fault::Entry(24)));
-        assert_eq!(read(31, 0xff), Err(Fault::Entry(24)));
+        assert_eq!(read(27, 7), Err(ListFault::Entry(24)));
+        assert_eq!(read(29, 0x20), Err(ListFault::Entry(24)));
+        assert_eq!(read(31, 0xff), Err(ListFault::Entry(24)));
         assert_eq!(
             TransferList::read(&usual(), AT + 4).map(|_| ()),
-            Err(Fault::Alignment)
+            Err(ListFault::Alignment)
         );
         assert!(matches!(
             TransferList::read(&[0; 10], AT),
-            Err(Fault::Size(10))
+            Err(ListFault::Size(10))
         ));
     }
 
@@ -413,7 +415,7 @@ mod tests {
         bytes[40] ^= 4;
         assert!(matches!(
             TransferList::read(&bytes, AT),
-            Err(Fault::Checksum(_))
+            Err(ListFault::Checksum(_))
         ));
         bytes[16] = 0;
         assert!(TransferList::read(&bytes, AT).is_ok());
@@ -442,7 +444,7 @@ mod tests {
         let mut small = [0; 64];
         assert_eq!(
             list.write_for_normal_world(&mut small, at),
-            Err(Fault::Full)
+            Err(ListFault::Full)
         );
     }
 

@@ -15,7 +15,7 @@ const EC_SMC32: u64 = 0x13;
 /// Exception class of an SMC in AArch64.
 const EC_SMC64: u64 = 0x17;
 
-/// Handles a synchronous exception of `world` with this ESR_EL3. None: it is a call, for
+/// Handles a synchronous exception of `world` with this ESR_EL3. `None`: it is an SMC, for
 /// [`crate::services::call`].
 #[cold]
 pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> {

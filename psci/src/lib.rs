@@ -193,7 +193,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// `now` is the system counter.
     pub fn init(&self, core: usize, now: u64) {
         self.resident.store(NOBODY, Ordering::Relaxed);
-        let mut tree = self.tree.lock_seldom();
+        let mut tree = self.tree.lock_out_of_line();
         tree.all_off();
         let _ = tree.wake(&self.platform, core, now);
         self.cores.boot(core);
@@ -328,7 +328,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
                     _ => return Err(Error::InvalidParameters),
                 };
                 self.tree
-                    .lock_seldom()
+                    .lock_out_of_line()
                     .set_mode(mode, self.cores.alone(core))?;
                 Decision::Return(SUCCESS.into())
             }
@@ -459,7 +459,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         let power = self.platform.has_power(core, level);
         let state = self
             .tree
-            .lock_seldom()
+            .lock_out_of_line()
             .hw_state(&self.platform, core, level);
         let state = match (power, state) {
             (Some(false), _) => HwState::HwOff,
@@ -478,10 +478,10 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         ) else {
             return (0, 0);
         };
-        let (ticks, count) = self
-            .tree
-            .lock_seldom()
-            .statistic(&self.platform, core, state.levels);
+        let (ticks, count) =
+            self.tree
+                .lock_out_of_line()
+                .statistic(&self.platform, core, state.levels);
         let frequency = self.platform.frequency().max(1);
         let (seconds, rest) = (ticks / frequency, ticks % frequency);
         let part = rest.saturating_mul(1_000_000) / frequency;

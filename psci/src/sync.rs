@@ -22,9 +22,9 @@ impl<T> Lock<T> {
         self.0.lock()
     }
 
-    /// Takes the lock where nobody hurries: a call, so that its loop is in the image once.
+    /// Takes the lock by a call: where speed does not count, so that its loop is in the image once.
     #[inline(never)]
-    pub fn lock_seldom(&self) -> impl core::ops::DerefMut<Target = T> {
+    pub fn lock_out_of_line(&self) -> impl core::ops::DerefMut<Target = T> {
         self.0.lock()
     }
 }
@@ -44,7 +44,7 @@ impl<T> Lock<T> {
         self.0.lock().expect("a model run panicked")
     }
 
-    pub fn lock_seldom(&self) -> impl core::ops::DerefMut<Target = T> {
+    pub fn lock_out_of_line(&self) -> impl core::ops::DerefMut<Target = T> {
         self.lock()
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where a world's exit is handled, and all that follows.
-const RUN_LOOP: &str = "janus_bl31::run::turns";
+const RUN_LOOP: &str = "janus_bl31::run::run_worlds";
 
 /// What is not looked into: the GIC's driver crate, and where it is saved and restored over a loss of power. It
 /// checks interrupt numbers and numbers of registers, and those come from the GIC and the platform's tables; it gets
@@ -107,7 +107,7 @@ mod tests {
         );
         let error = check(&graph).unwrap_err().to_string();
         assert!(
-            error.ends_with("::turns\n  indexes\n  core::panicking::panic_bounds_check"),
+            error.ends_with("::run_worlds\n  indexes\n  core::panicking::panic_bounds_check"),
             "{error}"
         );
     }

@@ -23,7 +23,7 @@ struct Circle {
 /// from a power-down state. And messages: a line, in it an error, in it the error's reason, in it a number.
 const CIRCLES: [Circle; 4] = [
     Circle {
-        name: "janus_bl31::run::turns",
+        name: "janus_bl31::run::run_worlds",
         most: 2,
     },
     Circle {
@@ -31,7 +31,7 @@ const CIRCLES: [Circle; 4] = [
         most: 1,
     },
     Circle {
-        name: "janus_bl31::services::psci::answer_late",
+        name: "janus_bl31::services::psci::carry_out",
         most: 1,
     },
     Circle {

@@ -15,9 +15,9 @@ use super::sysreg::SCR_EL3;
 use super::{El3Regs, Features, Policy, Simd, SpmcMode, Switched, SysRegs, World};
 use crate::cpu_ext;
 
-/// One core's state of what is live.
+/// Which groups of registers are open to both worlds on one core, and the vector state.
 #[derive(Debug)]
-pub struct Live {
+pub struct OpenGroups {
     pub(super) simd: Simd,
     door: Door,
     /// The features whose registers a switch exchanges.
@@ -26,7 +26,7 @@ pub struct Live {
     switched: Switched,
 }
 
-impl Live {
+impl OpenGroups {
     /// A core that never was on, with memory for its vector registers ([`Simd::new`]).
     pub const fn new(vectors: &'static mut [u8]) -> Self {
         Self {
@@ -211,7 +211,7 @@ mod tests {
         let mut secure = policy.el3_regs(World::Secure);
         let mut normal = policy.el3_regs(World::Normal);
         let mut parked = SysRegs::EMPTY;
-        let mut live = Live::new(&mut []);
+        let mut live = OpenGroups::new(&mut []);
         live.init(features, policy.mode(), &mut secure);
         for (feature, scr) in lazy {
             assert!(!live.features.has(feature) && secure.scr_el3 & scr == 0);

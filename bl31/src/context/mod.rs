@@ -40,7 +40,7 @@ pub use el1::El1Bank;
 pub use el2::El2Bank;
 pub use el3::El3Regs;
 pub use features::{Feature, Features, Groups, IdRegs, Switch, Switched, field};
-pub use live::Live;
+pub use live::OpenGroups;
 pub use policy::{BootCore, Policy, SpmcMode};
 pub use simd::Simd;
 

@@ -2,8 +2,8 @@
 
 use super::sysreg::{CPTR_EL3, MDCR_EL3, MIDR_EL1, MPIDR_EL1, SCR_EL3, isb};
 use super::{
-    BootCore, El3Regs, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, Switch, Switched,
-    SysRegs, World, el3, opening, timers, undefined,
+    BootCore, El3Regs, Feature, Features, IdRegs, OpenGroups, Policy, Simd, SpmcMode, Switch,
+    Switched, SysRegs, World, el3, opening, timers, undefined,
 };
 use crate::cpu_ext::{self, gic};
 
@@ -46,7 +46,7 @@ impl Policy {
     }
 
     /// What this core has of what is switched. CPTR_EL3 must trap nothing.
-    fn here(&self, boot_core: Option<&BootCore>, live: &mut Live) -> Self {
+    fn here(&self, boot_core: Option<&BootCore>, live: &mut OpenGroups) -> Self {
         let unlike = match boot_core {
             None => Some(IdRegs::read()),
             Some(boot_core) => IdRegs::read_unlike(&boot_core.id),
@@ -96,7 +96,7 @@ impl Policy {
     pub fn init_el3(
         &self,
         boot_core: Option<&BootCore>,
-        live: &mut Live,
+        live: &mut OpenGroups,
         normal: &mut El3Regs,
         secure: &mut El3Regs,
         parked: &mut SysRegs,
@@ -138,7 +138,7 @@ impl Policy {
     pub fn come_back(
         &self,
         boot_core: Option<&BootCore>,
-        live: &mut Live,
+        live: &mut OpenGroups,
         normal: &El3Regs,
         el1: bool,
     ) {
@@ -158,7 +158,7 @@ impl Policy {
     /// about to lose its power. The normal world is current, and what it has in the CPU is of no use any
     /// more.
     #[inline(never)]
-    pub fn park_secure(&self, live: &mut Live, parked: &mut SysRegs) {
+    pub fn park_secure(&self, live: &mut OpenGroups, parked: &mut SysRegs) {
         Self::open_all();
         live.simd.park_secure(self, parked);
     }
@@ -166,7 +166,7 @@ impl Policy {
     /// Puts back what [`Policy::park_secure`] moved, on a core that has lost everything. Before
     /// [`Policy::come_back`].
     #[inline(never)]
-    pub fn unpark_secure(&self, live: &mut Live, normal: &El3Regs, parked: &mut SysRegs) {
+    pub fn unpark_secure(&self, live: &mut OpenGroups, normal: &El3Regs, parked: &mut SysRegs) {
         Self::open_all();
         Self::write_el3(normal);
         let mut first = SysRegs::EMPTY;
@@ -241,7 +241,7 @@ impl Policy {
     /// Switches the core from the normal world to the secure world: the latter's registers are in
     /// `parked`, the former's will be. `el3` are the secure world's.
     #[inline(always)]
-    pub fn to_secure(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
+    pub fn to_secure(&self, live: &mut OpenGroups, parked: &mut SysRegs, el3: &El3Regs) {
         live.leave_normal(self, parked);
         let switched = live.switched();
         timers::save(switched, &mut parked.common);
@@ -255,7 +255,7 @@ impl Policy {
     /// Switches the core from the secure world to the normal world, whose registers are in `parked`.
     /// `el3` are the normal world's.
     #[inline(always)]
-    pub fn to_normal(&self, live: &mut Live, parked: &mut SysRegs, el3: &El3Regs) {
+    pub fn to_normal(&self, live: &mut OpenGroups, parked: &mut SysRegs, el3: &El3Regs) {
         live.leave_secure(self, parked);
         let switched = live.switched();
         // SAFETY: both halves of the switch are here, for this core.
@@ -268,7 +268,7 @@ impl Policy {
     }
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
-    pub fn enter_normal(&self, live: &Live, el3: &El3Regs) {
+    pub fn enter_normal(&self, live: &OpenGroups, el3: &El3Regs) {
         // SAFETY: the other half of the switch, the world's registers, is in the CPU.
         unsafe { el3.write(live.switched()) };
     }
@@ -281,7 +281,7 @@ impl Policy {
     #[cold]
     pub fn resolve_trap(
         &self,
-        live: &mut Live,
+        live: &mut OpenGroups,
         world: World,
         el3: &mut El3Regs,
         gpr: &mut [u64; 31],

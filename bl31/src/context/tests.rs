@@ -3,8 +3,8 @@
 use super::features::SWITCHED;
 use super::registers::{BANK_MAX, List};
 use super::{
-    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Live, Policy, Simd, SpmcMode, Switch,
-    Switched, SysRegs, World, el3, opening,
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, OpenGroups, Policy, Simd, SpmcMode,
+    Switch, Switched, SysRegs, World, el3, opening,
 };
 use crate::cpu_ext::{self, Described, EXTENSIONS};
 use std::collections::HashSet;
@@ -557,7 +557,7 @@ fn one_file_and_one_line_make_an_extension() {
         (0x18 << 26 | 3 << 20 | 7 << 17 | 15 << 10 | 15 << 1),
         0x3f << 26,
     ] {
-        let mut live = Live::new(&mut []);
+        let mut live = OpenGroups::new(&mut []);
         let mut el3 = secure;
         live.init(features, policy.mode(), &mut el3);
         assert!(!live.switched().has(Feature::MADE_UP));

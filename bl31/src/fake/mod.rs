@@ -185,16 +185,16 @@ pub mod gic {
     pub use janus_drivers::gic::{IntId, Pending};
 
     /// What a test says is wrong.
-    pub struct Fault(pub &'static str);
+    pub struct GicFault(pub &'static str);
 
-    impl fmt::Display for Fault {
+    impl fmt::Display for GicFault {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(self.0)
         }
     }
 
-    fn result() -> Result<(), Fault> {
-        machine().gic_fault.map_or(Ok(()), |why| Err(Fault(why)))
+    fn result() -> Result<(), GicFault> {
+        machine().gic_fault.map_or(Ok(()), |why| Err(GicFault(why)))
     }
 
     /// Sets the distributor up.
@@ -202,7 +202,7 @@ pub mod gic {
     /// # Errors
     ///
     /// [`super::Machine::gic_fault`].
-    pub fn init(_: bool) -> Result<(), Fault> {
+    pub fn init(_: bool) -> Result<(), GicFault> {
         result()
     }
 
@@ -211,7 +211,7 @@ pub mod gic {
     /// # Errors
     ///
     /// [`super::Machine::gic_fault`].
-    pub fn init_core(_: Option<&Sri>) -> Result<(), Fault> {
+    pub fn init_core(_: Option<&Sri>) -> Result<(), GicFault> {
         result()
     }
 
@@ -226,7 +226,7 @@ pub mod gic {
     /// # Errors
     ///
     /// [`super::Machine::gic_fault`].
-    pub fn restore_core(_: usize) -> Result<(), Fault> {
+    pub fn restore_core(_: usize) -> Result<(), GicFault> {
         result()
     }
 
@@ -241,7 +241,7 @@ pub mod gic {
     /// # Errors
     ///
     /// [`super::Machine::gic_fault`].
-    pub fn give_sri(_: &Spmc) -> Result<(), Fault> {
+    pub fn give_sri(_: &Spmc) -> Result<(), GicFault> {
         machine().happens(Event::SriGiven);
         result()
     }
@@ -366,7 +366,7 @@ pub mod shared_ram {
 
     use super::machine;
     use crate::boot_params::Memory;
-    use crate::transfer_list::Fault;
+    use crate::transfer_list::ListFault;
 
     /// The test's words.
     pub struct SharedRam;
@@ -384,8 +384,8 @@ pub mod shared_ram {
 
     /// Has `write` fill the normal world's memory.
     pub fn write_normal_list<T>(
-        write: impl FnOnce(&mut [u8], u64) -> Result<T, Fault>,
-    ) -> Option<Result<T, Fault>> {
+        write: impl FnOnce(&mut [u8], u64) -> Result<T, ListFault>,
+    ) -> Option<Result<T, ListFault>> {
         let mut bytes = vec![0; 0x4000];
         let written = write(&mut bytes, super::Machine::NORMAL_LIST);
         machine().normal_list = bytes;

@@ -93,7 +93,7 @@ fn print_state(out: &mut impl Write) {
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, tpidr_el3", out(reg) record, options(nomem, nostack)) };
     let _ = write!(out, "  core {:#x}", MPIDR_EL1.get() & AFFINITY_MASK);
-    if let Some((index, world)) = CoreData::peek(record as usize) {
+    if let Some((index, world)) = CoreData::of_crash_record(record as usize) {
         let _ = write!(out, " (number {index}), serving the {world:?} world");
     }
     let _ = writeln!(out);

@@ -19,15 +19,15 @@ use spin::mutex::SpinMutex;
 static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
 
 /// Why interrupts do not work, for the console.
-pub struct Fault(Error);
+pub struct GicFault(Error);
 
-impl From<Error> for Fault {
+impl From<Error> for GicFault {
     fn from(error: Error) -> Self {
         Self(error)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for GicFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Error::Version(version) => {
@@ -64,12 +64,12 @@ impl fmt::Display for Fault {
 /// # Errors
 ///
 /// What is wrong with the GIC; interrupts then stay as boot firmware left them.
-pub fn init(spmc: bool) -> Result<(), Fault> {
+pub fn init(spmc: bool) -> Result<(), GicFault> {
     if !gic_cpu::has_system_registers() {
-        return Err(Fault(Error::Version(2)));
+        return Err(GicFault(Error::Version(2)));
     }
     let checked = GIC.check().and_then(|()| GIC.init_distributor(spmc));
-    checked.map_err(Fault)
+    checked.map_err(GicFault)
 }
 
 /// Sets this core's redistributor and CPU interface up, at boot and after it was off.
@@ -77,7 +77,7 @@ pub fn init(spmc: bool) -> Result<(), Fault> {
 /// # Errors
 ///
 /// What is wrong with the redistributor.
-pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
+pub fn init_core(sri: Option<&Sri>) -> Result<(), GicFault> {
     let sgis = Sgis {
         sri: None,
         doorbell: sri.and_then(|sri| sri.doorbell),
@@ -85,7 +85,7 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), Fault> {
     };
     let init = |mut redistributor: Redistributor| redistributor.init(&GIC, &sgis, sri.is_some());
     let redistributor = GIC.redistributor(MPIDR_EL1.get());
-    redistributor.and_then(init).map_err(Fault)?;
+    redistributor.and_then(init).map_err(GicFault)?;
     gic_cpu::init();
     Ok(())
 }
@@ -141,7 +141,7 @@ pub fn save_core(index: usize, all: bool) {
 ///
 /// What is wrong with the redistributor.
 #[inline(never)]
-pub fn restore_core(index: usize) -> Result<(), Fault> {
+pub fn restore_core(index: usize) -> Result<(), GicFault> {
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     let slot = SAVED.cores.get(index).map(SpinMutex::lock);
     match slot.as_ref().and_then(|slot| slot.as_ref()) {
@@ -181,7 +181,7 @@ pub fn restore_distributor() {
 /// # Errors
 ///
 /// What is wrong with the redistributor.
-pub fn give_sri(spmc: &Spmc) -> Result<(), Fault> {
+pub fn give_sri(spmc: &Spmc) -> Result<(), GicFault> {
     let sri = &spmc.sri;
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_sri(sri.id)?;

@@ -5,7 +5,7 @@
 
 use crate::boot_params::Memory;
 use crate::hw::{cache, layout};
-use crate::transfer_list::Fault;
+use crate::transfer_list::ListFault;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::MAX_SIZE as MANIFEST_MAX;
@@ -56,8 +56,8 @@ pub fn list_from(at: u64) -> Option<&'static [u8]> {
 /// address at which that world sees it. None where there is no such memory. Once, on the boot core, after
 /// a hand-over by transfer list.
 pub fn write_normal_list<T>(
-    write: impl FnOnce(&mut [u8], u64) -> Result<T, Fault>,
-) -> Option<Result<T, Fault>> {
+    write: impl FnOnce(&mut [u8], u64) -> Result<T, ListFault>,
+) -> Option<Result<T, ListFault>> {
     const WINDOW: Range<usize> = layout::LIST_WINDOW;
     if WINDOW.is_empty() {
         return None;

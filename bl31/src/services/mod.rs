@@ -38,7 +38,7 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
     } else if number <= 0xffff {
-        seldom(core, from, function & !SVE_HINT)
+        rare_call(core, from, function & !SVE_HINT)
     } else {
         platform::call(core, from, function)
     }
@@ -46,7 +46,7 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
 
 /// The services of owning entity 4 that are called a few times after boot.
 #[inline(never)]
-fn seldom(core: &mut CoreData, from: World, function: u32) -> Flow {
+fn rare_call(core: &mut CoreData, from: World, function: u32) -> Flow {
     match (function & !SMC64).wrapping_sub(STANDARD) {
         0x50..=0x5f => trng::Trng::call(core, from, function),
         0xf0..=0xff => errata::Errata::call(core, from, function),

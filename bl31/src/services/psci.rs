@@ -32,14 +32,14 @@ impl Service for Psci {
         let [_, x1, x2, x3, ..] = core.normal.gpr;
         match PSCI.call(core.index, function, [x1, x2, x3]) {
             Decision::Return(x0) => answer(core, from, x0 as u64),
-            decision => answer_late(core, decision, [x1, x2, x3]),
+            decision => carry_out(core, decision, [x1, x2, x3]),
         }
     }
 }
 
 /// Carries out what is not answered at once.
 #[inline(never)]
-fn answer_late(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Flow {
+fn carry_out(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Flow {
     let x0 = match decision {
         Decision::Return(x0) => x0,
         Decision::TurnOn { core: target, .. } => match power::turn_on(core.system, target) {

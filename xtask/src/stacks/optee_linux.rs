@@ -105,7 +105,7 @@ const FVP_KERNEL: u64 = 0x9000_0000;
 const FVP_DTB: u64 = 0x9800_0000;
 const FVP_INITRD: u64 = 0xa000_0000;
 
-/// The same on the FVP, whose BL2 gives a kernel no device tree: BL33 is a handful of instructions that do.
+/// Runs OP-TEE and Linux on the FVP, whose BL2 gives a kernel no device tree: BL33 is a handful of instructions that do.
 fn on_fvp(
     mut images: Images,
     kernel: PathBuf,
