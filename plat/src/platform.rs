@@ -314,8 +314,8 @@ pub trait Platform {
         None
     }
 
-    /// How long an SPMC may take to answer that the system goes off or resets, in milliseconds. Then it does so
-    /// without the answer.
+    /// How long an SPMC may take to answer that the system goes off or resets, in milliseconds. Then a timer
+    /// interrupts it, and the system stops without the answer. (Not on QEMU yet: docs/threat-model.md, "Known gaps".)
     const STOP_PATIENCE_MS: u32 = 5000;
 
     /// Sets up again what keeps the worlds' memory apart (a TZC), at the cold boot and after the whole

@@ -132,9 +132,6 @@ impl Policy {
     /// set up anew. What is the secure world's is left alone: its registers in `live` and in memory, what
     /// it has opened, its EL3 registers. `normal` are the normal world's EL3 registers; they stay, and so
     /// what it has opened stays open. `el1` as in [`Policy::init_el3`].
-    ///
-    /// Not inlined: its stack frame has room for all the registers.
-    #[inline(never)]
     pub fn come_back(
         &self,
         boot_core: Option<&BootCore>,
@@ -147,6 +144,14 @@ impl Policy {
         let here = self.here(boot_core, live);
         Self::write_el3(normal);
         cpu_ext::init(here.features());
+        self.renew_normal(&here, live, el1);
+    }
+
+    /// Gives the normal world's registers, which are in the CPU, their first values.
+    ///
+    /// Not inlined: its stack frame has room for all of them.
+    #[inline(never)]
+    fn renew_normal(&self, here: &Self, live: &mut OpenGroups, el1: bool) {
         let mut first = SysRegs::EMPTY;
         here.reset_normal(&mut first, el1);
         // Vector lengths are not among what is replaced: `first` still has them.

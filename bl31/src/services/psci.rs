@@ -98,8 +98,8 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
     }
 }
 
-/// SYSTEM_OFF and its like: the SPMC is told, and the system stops when it has answered; or when the platform's
-/// patience is at its end, whatever the SPMC does ([`crate::group0`]).
+/// Stops the system for SYSTEM_OFF and its like: tells the SPMC first, and waits for its answer. The platform's
+/// patience is to end the wait ([`crate::group0`]); docs/threat-model.md, "Known gaps", has what is open there.
 fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
     if core.system.spmc.is_some() {
         let patience =
