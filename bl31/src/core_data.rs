@@ -44,6 +44,8 @@ pub struct CoreData {
     pub spmd: janus_spmd::Core,
     /// What the SPMC finished last of what EL3 asked of it.
     pub event: SpmcEvent,
+    /// w0 and w1 of the SPMC's last call that EL3 did not simply forward: for the black box.
+    pub asked: [u32; 2],
     /// The vector and matrix registers, as far as they are switched.
     pub live: OpenGroups,
     /// What only the secure world has, while this core has no power. None where it always has.
@@ -78,9 +80,15 @@ impl CoreData {
             (&raw mut (*core).spmd).write(janus_spmd::Core::new());
             (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; Plat::POWER.room()]);
             (&raw mut (*core).event).write(SpmcEvent::Ready);
+            (&raw mut (*core).asked).write([0; 2]);
             (&raw mut (*core).stopping).write(None);
             slot.assume_init_mut()
         }
+    }
+
+    /// Notes for the black box what the SPMC calls, `function`, before the answer takes its registers.
+    pub fn note_call(&mut self, function: u32) {
+        self.asked = [function, self.secure.gpr[1] as u32];
     }
 
     /// The context of `world`.

@@ -38,16 +38,14 @@ pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
 #[inline(never)]
 fn run_worlds(core: &mut CoreData, world: World) {
     let mut secure = world == World::Secure;
-    // w0 and w1 of the SPMC's last call.
-    let mut asked = [0; 2];
     loop {
         // A loop for each world: in it the world is a constant, and what depends on it costs nothing.
         if secure {
             loop {
-                match run_once(core, World::Secure, &mut asked) {
+                match run_once(core, World::Secure) {
                     Flow::Run(World::Normal) => break,
                     flow => {
-                        answered(core, &asked, flow);
+                        answered(core, flow);
                         if flow == Flow::Spmc {
                             return;
                         }
@@ -56,7 +54,7 @@ fn run_worlds(core: &mut CoreData, world: World) {
             }
         }
         loop {
-            match run_once(core, World::Normal, &mut asked) {
+            match run_once(core, World::Normal) {
                 Flow::Run(World::Normal) => {}
                 Flow::Run(World::Secure) => break,
                 Flow::Spmc => return,
@@ -69,8 +67,9 @@ fn run_worlds(core: &mut CoreData, world: World) {
 /// Keeps what the SPMC asked of EL3 and what it goes on with; not what EL3 asked of it, if that went well.
 #[cold]
 #[inline(never)]
-fn answered(core: &mut CoreData, asked: &[u32; 2], flow: Flow) {
+fn answered(core: &mut CoreData, flow: Flow) {
     let [x0, _, x2, ..] = core.secure.gpr;
+    let asked = &core.asked;
     if flow != Flow::Spmc {
         core.normal.black_box.spmc(asked, [x0, x2]);
     } else if core.event == SpmcEvent::Failed {
@@ -97,13 +96,12 @@ fn switch(core: &mut CoreData, world: World) -> Current<'_> {
     })
 }
 
-/// Lets `world` run until it comes back, and handles why. `asked` is what the SPMC asked last.
+/// Lets `world` run until it comes back, and handles why.
 #[inline(always)]
-fn run_once(core: &mut CoreData, world: World, asked: &mut [u32; 2]) -> Flow {
+fn run_once(core: &mut CoreData, world: World) -> Flow {
     let (exit, x0, x1) = switch(core, world).enter();
-    match world {
-        World::Normal => core.normal.black_box.normal(x0, x1),
-        World::Secure => *asked = [x0 as u32, x1 as u32],
+    if world == World::Normal {
+        core.normal.black_box.normal(x0, x1);
     }
     if exit == Exit::Synchronous {
         let esr = cpu::syndrome();
@@ -112,18 +110,21 @@ fn run_once(core: &mut CoreData, world: World, asked: &mut [u32; 2]) -> Flow {
         {
             match world {
                 World::Normal => core.normal.black_box.normal(TRAP, esr),
-                World::Secure => *asked = [TRAP as u32, esr as u32],
+                World::Secure => core.asked = [TRAP as u32, esr as u32],
             }
             return flow;
         }
         return services::call(core, world);
     }
-    other_exit(core, world, exit)
+    other_exit(core, world, exit, x0)
 }
 
 /// Handles an exit that is no synchronous exception.
 #[inline(never)]
-fn other_exit(core: &mut CoreData, world: World, exit: Exit) -> Flow {
+fn other_exit(core: &mut CoreData, world: World, exit: Exit, x0: u64) -> Flow {
+    if world == World::Secure {
+        core.asked = [x0 as u32, 0];
+    }
     match exit {
         Exit::SError => traps::serror(core, world),
         _ => interrupts::handle(core, world, run_spmc),

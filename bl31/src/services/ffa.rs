@@ -28,6 +28,9 @@ impl Service for Ffa {
         if spmd.forwards(&core.spmd, from, caller, other) {
             return enter_other(core, from, function);
         }
+        if from == World::Secure {
+            core.asked = [function, caller[1] as u32];
+        }
         match spmd.decide(&mut core.spmd, from, caller, other) {
             Action::Return => Flow::Run(from),
             Action::Enter => enter_other(core, from, function),

@@ -32,8 +32,12 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
     let function = core.context(from).gpr[0] as u32;
     let number = (function & !(SMC64 | SVE_HINT)).wrapping_sub(STANDARD);
     if matches!(number, 0x60..=0xef) {
-        ffa::Ffa::call(core, from, function)
-    } else if number <= 0x1f {
+        return ffa::Ffa::call(core, from, function);
+    }
+    if from == World::Secure {
+        core.note_call(function);
+    }
+    if number <= 0x1f {
         psci::Psci::call(core, from, function & !SVE_HINT)
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
