@@ -3,22 +3,7 @@
 use crate::paths;
 use regex::Regex;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// Every document that git knows.
-fn documents() -> Vec<PathBuf> {
-    let list = Command::new("git")
-        .args(["ls-files", "*.md"])
-        .current_dir(paths::root())
-        .output()
-        .expect("git lists the documents");
-    assert!(list.status.success(), "git lists the documents");
-    String::from_utf8_lossy(&list.stdout)
-        .lines()
-        .map(PathBuf::from)
-        .collect()
-}
+use std::path::Path;
 
 /// The text without code, in which brackets are no links.
 fn prose(text: &str) -> String {
@@ -78,11 +63,11 @@ fn broken(root: &Path, place: &Path, text: &str) -> Vec<String> {
 #[test]
 fn every_link_leads_somewhere() {
     let root = paths::root();
-    let broken: Vec<String> = documents()
+    let broken: Vec<String> = paths::tracked(&["*.md"])
         .iter()
         .flat_map(|place| {
             let text = std::fs::read_to_string(root.join(place)).expect("a document");
-            broken(&root, place, &text)
+            broken(&root, Path::new(place), &text)
         })
         .collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));

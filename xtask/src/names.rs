@@ -6,7 +6,6 @@ use crate::paths;
 use clap::CommandFactory;
 use regex::Regex;
 use std::collections::{BTreeSet, HashSet};
-use std::process::Command;
 use syn::TraitItem;
 
 /// Documents about other projects' trees, and about the past.
@@ -17,18 +16,6 @@ const OTHERS: [&str; 2] = ["NonZero", "qemu_virt"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(paths::root().join(path)).expect("a file that git knows")
-}
-
-/// The files that git knows.
-fn files() -> Vec<String> {
-    let list = Command::new("git")
-        .arg("ls-files")
-        .current_dir(paths::root())
-        .output()
-        .expect("git lists the files");
-    assert!(list.status.success(), "git lists the files");
-    let list = String::from_utf8_lossy(&list.stdout);
-    list.lines().map(str::to_owned).collect()
 }
 
 /// The documents, by name, with their text.
@@ -102,7 +89,7 @@ fn words(files: &[String]) -> HashSet<String> {
 
 #[test]
 fn what_the_documents_name_is_there() {
-    let files = files();
+    let files = paths::tracked(&[]);
     let words = words(&files);
     let missing: Vec<_> = documents(&files)
         .iter()
@@ -140,7 +127,7 @@ fn the_options_of_xtask_are_there() {
     command.build();
     let line = Regex::new(r"cargo xtask ([a-z]+)((?:[^`\n]|\\\n)*)").expect("a pattern");
     let option = Regex::new(r"--([a-z][a-z0-9-]*)").expect("a pattern");
-    let files = files();
+    let files = paths::tracked(&[]);
     let mut wrong = Vec::new();
     let mut seen = 0;
     for (file, text) in documents(&files) {

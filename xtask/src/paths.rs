@@ -55,3 +55,17 @@ thread_local! {
     pub static SETTINGS: std::cell::RefCell<std::collections::BTreeMap<&'static str, String>> =
         const { std::cell::RefCell::new(std::collections::BTreeMap::new()) };
 }
+
+/// The files that git knows and `patterns` match, all of them without any; relative to [`root`].
+#[cfg(test)]
+pub fn tracked(patterns: &[&str]) -> Vec<String> {
+    let list = std::process::Command::new("git")
+        .args(["ls-files", "--"])
+        .args(patterns)
+        .current_dir(root())
+        .output()
+        .expect("git lists the files");
+    assert!(list.status.success(), "git lists the files");
+    let list = String::from_utf8_lossy(&list.stdout);
+    list.lines().map(str::to_owned).collect()
+}

@@ -4,7 +4,6 @@
 use crate::paths;
 use regex::Regex;
 use std::collections::BTreeMap;
-use std::process::Command;
 
 /// The document.
 const DOCUMENT: &str = "docs/threat-model.md";
@@ -15,23 +14,17 @@ const TESTS: [&str; 3] = ["/fake/", "/tests/", "/tests.rs"];
 
 /// How often the code of each file says `unsafe`; comments do not count.
 fn counted() -> BTreeMap<String, usize> {
-    let list = Command::new("git")
-        .args(["ls-files", "--"])
-        .args(CRATES)
-        .current_dir(paths::root())
-        .output()
-        .expect("git lists the sources");
     let word = Regex::new(r"\bunsafe\b").expect("a pattern");
-    String::from_utf8_lossy(&list.stdout)
-        .lines()
+    paths::tracked(&CRATES)
+        .into_iter()
         .filter(|file| file.ends_with(".rs") && !TESTS.iter().any(|test| file.contains(test)))
         .filter_map(|file| {
-            let text = std::fs::read_to_string(paths::root().join(file)).expect("a source");
+            let text = std::fs::read_to_string(paths::root().join(&file)).expect("a source");
             let code = text
                 .lines()
                 .map(|line| line.split("//").next().unwrap_or(""));
             let count = code.map(|line| word.find_iter(line).count()).sum();
-            (count > 0).then(|| (file.to_owned(), count))
+            (count > 0).then_some((file, count))
         })
         .collect()
 }

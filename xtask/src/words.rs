@@ -2,25 +2,9 @@
 //! the one before it.
 
 use crate::paths;
-use std::path::PathBuf;
-use std::process::Command;
 
 /// Beginnings of a doc comment that say nothing by themselves.
 const LEANS: [&str; 4] = ["The same", "Ditto", "Likewise", "See above"];
-
-/// Every Rust file that git knows.
-fn sources() -> Vec<PathBuf> {
-    let list = Command::new("git")
-        .args(["ls-files", "*.rs"])
-        .current_dir(paths::root())
-        .output()
-        .expect("git lists the sources");
-    assert!(list.status.success(), "git lists the sources");
-    String::from_utf8_lossy(&list.stdout)
-        .lines()
-        .map(PathBuf::from)
-        .collect()
-}
 
 /// The doc comments of `text` that lean on others, by the number of their first line.
 fn leaning(text: &str) -> Vec<(usize, &str)> {
@@ -45,10 +29,10 @@ fn leaning(text: &str) -> Vec<(usize, &str)> {
 #[test]
 fn no_doc_comment_leans_on_another() {
     let mut found = Vec::new();
-    for file in sources() {
+    for file in paths::tracked(&["*.rs"]) {
         let text = std::fs::read_to_string(paths::root().join(&file)).expect("a source");
         for (line, words) in leaning(&text) {
-            found.push(format!("{}:{line}: {words}", file.display()));
+            found.push(format!("{file}:{line}: {words}"));
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
