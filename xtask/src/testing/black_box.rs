@@ -3,7 +3,7 @@
 
 use super::boots::Bench;
 use super::{Tally, payload};
-use crate::{paths, trace};
+use crate::paths;
 use anyhow::{Result, ensure};
 
 /// A boot whose console has such a report.
@@ -69,7 +69,7 @@ impl Report {
         let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
         let text = std::fs::read_to_string(&log)?;
         let from = text.find(self.says).unwrap_or(text.len());
-        let words = trace::console_words(&text[from..]).unwrap_or_default();
+        let words = janus_trace::black_box::in_words(&text[from..]).unwrap_or_default();
         let mut lines = words.lines();
         for wanted in self.words {
             ensure!(

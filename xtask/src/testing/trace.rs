@@ -7,7 +7,7 @@ use super::{Context, Tally};
 use crate::cli::{BuildArgs, Plat, RunArgs, Runtime};
 use crate::qemu::{self, Qemu};
 use crate::stacks::{Mode, Stack, test};
-use crate::{apt, paths, proc, run, tfa, trace, ui};
+use crate::{apt, paths, proc, run, tfa, ui};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -80,7 +80,7 @@ fn conforms(context: &Context, runtime: Runtime) -> Result<()> {
         ..context.build()
     };
     run::check(&args, Mode::Demo, false)?;
-    let mut others = trace::differences(&file)?;
+    let mut others = janus_trace::differences(&file)?;
     others.retain(|kind| !known.contains(&kind.as_str()));
     ensure!(
         others.is_empty(),
@@ -109,7 +109,7 @@ fn bench(context: &Context) -> Result<Bench<'_>> {
 fn page() -> Result<()> {
     let dir = paths::out().join("test/trace-page");
     std::fs::create_dir_all(&dir)?;
-    let page = trace::example_page(MANY)?;
+    let page = janus_trace::example::page(MANY);
     ensure!(
         !page.contains("://"),
         "the page names something outside of itself"
@@ -140,16 +140,16 @@ fn large() -> Result<()> {
     let dir = paths::out().join("test");
     std::fs::create_dir_all(&dir)?;
     let file = dir.join("large.trace");
-    let mut bytes = trace::example_file(EVENTS);
+    let mut bytes = janus_trace::example::file(EVENTS);
     std::fs::write(&file, &bytes)?;
-    let (lines, ending) = trace::count_lines(&file)?;
+    let (lines, ending) = janus_trace::count_lines(&file)?;
     ensure!(
         lines > EVENTS / 3 && ending == "complete",
         "{lines} lines, {ending}"
     );
     bytes.truncate(bytes.len() - 9);
     std::fs::write(&file, &bytes)?;
-    let (cut_lines, ending) = trace::count_lines(&file)?;
+    let (cut_lines, ending) = janus_trace::count_lines(&file)?;
     std::fs::remove_file(&file)?;
     ensure!(
         lines - cut_lines <= 2 && ending.contains("cut off"),

@@ -9,7 +9,7 @@ use crate::console::{self, Limits};
 use crate::paths;
 use crate::qemu::Machine;
 use crate::stacks::test;
-use crate::trace::{self, record};
+use crate::trace::record;
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 
@@ -65,12 +65,12 @@ impl Example {
         let wanted = block(&document, self.name)
             .with_context(|| format!("docs/debugging.md has no block `trace {}`", self.name))?;
         let trace = self.run(bench)?;
-        let differences = trace::differences(&trace)?;
+        let differences = janus_trace::differences(&trace)?;
         ensure!(
             differences.is_empty(),
             "the image does not do what its library says: {differences:?}"
         );
-        let lines = trace::text(&trace)?;
+        let lines = janus_trace::text(&trace)?;
         let mut rest = lines.iter();
         for line in wanted {
             ensure!(

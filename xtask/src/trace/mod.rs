@@ -1,35 +1,19 @@
 //! `cargo xtask trace`: what EL3 was asked for and answered, in words.
 //!
-//! [`record`] has a machine write a trace, [`mod@file`] and [`tarmac`] read one, [`flow`] makes calls of its
-//! entries and exits, [`decode`] and [`show`] put them into words, and [`replay`] holds them against the
-//! dispatcher's library. What comes out is [`lines`], [`stats`] or [`json`]. [`black_box`] reads what a report
-//! on the console keeps of this.
+//! [`record`] has a machine write a trace; the crate `janus-trace` reads and shows it.
 
-mod black_box;
-mod decode;
-mod example;
-mod file;
-mod filter;
-mod flow;
-mod html;
-mod json;
-mod lines;
-mod mermaid;
 pub mod record;
-mod replay;
-mod show;
-mod stats;
-mod tarmac;
 
-use crate::ui;
+use crate::{fip, ui};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use file::Trace;
-use filter::Filter;
-use flow::Flow;
-use janus_trace_format::{Ending, Header, Record};
-use replay::Replay;
-use stats::Stats;
+use janus_trace::file::Trace;
+use janus_trace::filter::Filter;
+use janus_trace::flow::Flow;
+use janus_trace::replay::Replay;
+use janus_trace::stats::Stats;
+use janus_trace::{black_box, html, json, lines, mermaid};
+use janus_trace_format::Ending;
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -80,7 +64,7 @@ pub fn run(args: &TraceArgs) -> Result<bool> {
     }
     let flow = Flow::of(&trace);
     let reasons = if args.filter.errors || args.html.is_some() {
-        Replay::of(&trace, args.manifest.as_deref()).map(|replay| replay.reasons)
+        replay(&trace, args).map(|replay| replay.reasons)
     } else {
         Ok(HashMap::new())
     };
@@ -137,7 +121,7 @@ fn console(log: &Path) -> Result<bool> {
 
 /// Lists the differences between the recorded BL31 and the dispatcher's library; `false`: there are some.
 fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
-    let replay = Replay::of(trace, args.manifest.as_deref())?;
+    let replay = replay(trace, args)?;
     for assumed in &replay.assumed {
         ui::say(assumed);
     }
@@ -152,100 +136,15 @@ fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
     Ok(findings.is_empty())
 }
 
-/// The page of a trace made up for tests, with so many events.
-///
-/// # Errors
-/// None.
-pub fn example_page(events: usize) -> Result<String> {
-    let trace = Trace::of(Header::default(), example::events(events));
-    let flow = Flow::of(&trace);
-    let reason = |event| (event % 7 == 0).then(|| "a rule".to_owned());
-    Ok(html::page(
-        &trace,
-        &flow,
-        &Filter::default(),
-        "example",
-        reason,
-    ))
-}
-
-/// The bytes of such a trace.
-pub fn example_file(events: usize) -> Vec<u8> {
-    let mut bytes = Header::default().to_bytes();
-    for event in example::events(events) {
-        Record::Event(event).write(&mut bytes);
-    }
-    Record::End(events as u64).write(&mut bytes);
-    bytes
-}
-
-/// The lines of a trace, as they are printed.
-///
-/// # Errors
-/// As [`run`].
-pub fn text(file: &Path) -> Result<Vec<String>> {
-    let trace = Trace::open(file)?;
-    let mut out = Vec::new();
-    lines::print(
-        &mut out,
-        &trace,
-        &Flow::of(&trace),
-        &Filter::default(),
-        |_| None,
-    )?;
-    Ok(String::from_utf8_lossy(&out)
-        .lines()
-        .map(str::to_owned)
-        .collect())
-}
-
-/// The records of black boxes in a console log, in words; `None`: it has none.
-pub fn console_words(log: &str) -> Option<String> {
-    black_box::in_words(log)
-}
-
-/// Where the recorded BL31 differs from the dispatcher's library, in words; empty if it does not.
-///
-/// # Errors
-/// As [`run`].
-pub fn differences(file: &Path) -> Result<Vec<String>> {
-    let replay = Replay::of(&Trace::open(file)?, None)?;
-    Ok(replay
-        .findings
-        .kinds()
-        .map(|(kind, _)| kind.to_owned())
-        .collect())
-}
-
-/// How many lines a trace makes, and how the file ends.
-///
-/// # Errors
-/// As [`run`].
-pub fn count_lines(file: &Path) -> Result<(usize, String)> {
-    let trace = Trace::open(file)?;
-    let mut out = Lines(0);
-    lines::print(
-        &mut out,
-        &trace,
-        &Flow::of(&trace),
-        &Filter::default(),
-        |_| None,
-    )?;
-    Ok((out.0, trace.ending.to_string()))
-}
-
-/// Counts the lines that are written to it.
-struct Lines(usize);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.iter().filter(|byte| **byte == b'\n').count();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Feeds the trace to the dispatcher's library, with the manifest that is named.
+fn replay(trace: &Trace, args: &TraceArgs) -> Result<Replay> {
+    let Some(manifest) = &args.manifest else {
+        return Replay::of(trace, None);
+    };
+    let dir = tempfile::tempdir()?;
+    let dtb = fip::device_tree(manifest, dir.path())?;
+    let bytes = std::fs::read(&dtb).with_context(|| format!("cannot read {}", dtb.display()))?;
+    Replay::of(trace, Some(&bytes))
 }
 
 fn say_how_it_ends(trace: &Trace) {

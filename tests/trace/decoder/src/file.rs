@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use janus_trace_format::{Ending, Event, Header, Reader, Record};
 use std::path::Path;
 
-use super::tarmac;
+use crate::tarmac;
 
 /// A trace.
 pub struct Trace {

@@ -1,10 +1,10 @@
 //! The steps for machines: a JSON object a line, the first of which says what is known of the machine.
 
-use super::decode::Words;
-use super::file::Trace;
-use super::filter::Filter;
-use super::flow::{Flow, Step};
-use super::show;
+use crate::decode::Words;
+use crate::file::Trace;
+use crate::filter::Filter;
+use crate::flow::{Flow, Step};
+use crate::show;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -4,18 +4,17 @@
 //! Janus' image against its own library, a list of differences of any other BL31, and the source of the
 //! reasons behind refusals.
 //!
-//! [`config`] says what is known of the SPMC, [`machine`] plays the part of bl31 around the library, and
-//! [`findings`] gathers the differences.
+//! `config` says what is known of the SPMC, `machine` plays the part of bl31 around the library, and
+//! `findings` gathers the differences.
 
 mod config;
 mod findings;
 mod machine;
 
-use super::file::Trace;
+use crate::file::Trace;
 use findings::Findings;
 use machine::Machine;
 use std::collections::HashMap;
-use std::path::Path;
 
 pub use config::Setup;
 
@@ -30,11 +29,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Replays a trace. `manifest`: the SPMC's, where the trace does not have it.
+    /// Replays a trace. `manifest`: the SPMC's as a device tree blob, where the trace does not have it.
     ///
     /// # Errors
-    /// The manifest cannot be read.
-    pub fn of(trace: &Trace, manifest: Option<&Path>) -> anyhow::Result<Replay> {
+    /// The manifest is none.
+    pub fn of(trace: &Trace, manifest: Option<&[u8]>) -> anyhow::Result<Replay> {
         let setup = Setup::find(trace, manifest)?;
         let mut machine = Machine::new(setup.spmd);
         for (number, event) in trace.events() {

@@ -3,7 +3,7 @@
 //! A record is `core N FUNCTION W1 = W0 W2` in hexadecimal, `?` for `=` while there is no answer
 //! (`bl31/src/black_box.rs`). It may stand anywhere in a line, and its end may be cut off.
 
-use super::decode::{self, Regs, Words};
+use crate::decode::{self, Regs, Words};
 use regex::Regex;
 use std::fmt::Write as _;
 

@@ -4,9 +4,9 @@
 //! around PSCI calls. What other services answer is theirs. After a difference the replay goes on from what
 //! was recorded, so that one difference is reported once.
 
-use super::super::decode;
-use super::super::show;
 use super::findings::Findings;
+use crate::decode;
+use crate::show;
 use janus_psci::psci as id;
 use janus_spmd::{
     Action, Answer, Core as SpmdCore, Regs, Request, Spmd, StateName, WarmBoot, Work, World,

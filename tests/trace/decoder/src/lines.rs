@@ -1,10 +1,10 @@
 //! The steps as lines of text, nested as they happened.
 
-use super::decode::Words;
-use super::file::Trace;
-use super::filter::Filter;
-use super::flow::{Flow, Step};
-use super::show::{self, Shown};
+use crate::decode::Words;
+use crate::file::Trace;
+use crate::filter::Filter;
+use crate::flow::{Flow, Step};
+use crate::show::{self, Shown};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};

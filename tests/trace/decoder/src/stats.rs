@@ -1,9 +1,9 @@
 //! How often each call was made, and what it cost in instructions: at EL3, and in the secure world.
 
-use super::file::Trace;
-use super::filter::Filter;
-use super::flow::{Flow, Kind};
-use super::show;
+use crate::file::Trace;
+use crate::filter::Filter;
+use crate::flow::{Flow, Kind};
+use crate::show;
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! A step in words: from whom to whom, what, and what came back.
 
-use super::decode::{self, Words};
-use super::file::Trace;
-use super::flow::{Flow, Kind, Step};
+use crate::decode::{self, Words};
+use crate::file::Trace;
+use crate::flow::{Flow, Kind, Step};
 use janus_trace_format::arch::{World, class_name};
 use std::borrow::Cow;
 

@@ -1,9 +1,9 @@
 //! A short excerpt as a Mermaid sequence diagram, for a bug report.
 
-use super::file::Trace;
-use super::filter::Filter;
-use super::flow::Flow;
-use super::show;
+use crate::file::Trace;
+use crate::filter::Filter;
+use crate::flow::Flow;
+use crate::show;
 use std::fmt::Write;
 
 /// The most steps in a diagram: a longer one is not read in a bug report.

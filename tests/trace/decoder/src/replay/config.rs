@@ -1,13 +1,11 @@
 //! What the dispatcher is to know of the SPMC: from the trace's header, a manifest, or the trace itself.
 
-use super::super::file::Trace;
-use crate::fip;
+use crate::file::Trace;
 use anyhow::{Context, Result, bail};
 use janus_spmd::manifest::Manifest;
 use janus_spmd::{SpmcConfig, Spmd, Version};
 use janus_trace_format::arch::World;
 use janus_trace_format::{Event, Way};
-use std::path::Path;
 
 /// A dispatcher as BL31 made it at boot.
 pub struct Setup {
@@ -21,8 +19,8 @@ impl Setup {
     /// Finds out what there is to know.
     ///
     /// # Errors
-    /// The manifest named cannot be read.
-    pub fn find(trace: &Trace, manifest: Option<&Path>) -> Result<Setup> {
+    /// The manifest is none.
+    pub fn find(trace: &Trace, manifest: Option<&[u8]>) -> Result<Setup> {
         let mut assumed = Vec::new();
         let first = trace
             .events()
@@ -35,14 +33,7 @@ impl Setup {
             });
         };
         let bytes = match manifest {
-            Some(file) => {
-                let dir = tempfile::tempdir()?;
-                let dtb = fip::device_tree(file, dir.path())?;
-                Some(
-                    std::fs::read(&dtb)
-                        .with_context(|| format!("cannot read {}", dtb.display()))?,
-                )
-            }
+            Some(bytes) => Some(bytes.to_vec()),
             None => trace.header.get("manifest").map(from_hex).transpose()?,
         };
         let parsed = bytes.map(|bytes| Manifest::parse(&bytes));

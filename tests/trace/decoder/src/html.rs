@@ -3,11 +3,11 @@
 //!
 //! The page is `page.html`; here its data are made: each text once, each step a row of numbers.
 
-use super::decode::Regs;
-use super::file::Trace;
-use super::filter::Filter;
-use super::flow::{Flow, Kind};
-use super::{decode, show};
+use crate::decode::Regs;
+use crate::file::Trace;
+use crate::filter::Filter;
+use crate::flow::{Flow, Kind};
+use crate::{decode, show};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 

@@ -11,7 +11,7 @@
 //! registers hold is known from there, whether they are traced or not. Registers that were not written
 //! since the trace began are zero.
 
-use super::file::Trace;
+use crate::file::Trace;
 use anyhow::{Result, bail};
 use janus_trace_format::{Event, Header, Way};
 use std::collections::BTreeMap;
@@ -297,11 +297,11 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::flow::Flow;
-    use crate::trace::show;
+    use crate::flow::Flow;
+    use crate::show;
 
     /// Written for this test: a boot, a version, a direct request, an interrupt.
-    const EXAMPLE: &str = include_str!("../../../tests/trace/example.tarmac");
+    const EXAMPLE: &str = include_str!("../../example.tarmac");
 
     fn shown(text: &str) -> Vec<String> {
         let trace = read(text.as_bytes()).unwrap();

@@ -1,8 +1,8 @@
 //! Which steps are wanted.
 
-use super::decode;
-use super::flow::{Flow, Kind, Step};
-use super::show::Shown;
+use crate::decode;
+use crate::flow::{Flow, Kind, Step};
+use crate::show::Shown;
 use clap::{Args, ValueEnum};
 use janus_trace_format::arch::World;
 

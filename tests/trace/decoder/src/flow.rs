@@ -5,8 +5,8 @@
 //! of EL3's own if that world gets something else. What the SPMC calls while it has something to answer is
 //! nested below that, and its own answer is no step but the end of one.
 
-use super::decode::{is_el3_request, is_interrupt};
-use super::file::Trace;
+use crate::decode::{is_el3_request, is_interrupt};
+use crate::file::Trace;
 use janus_trace_format::arch::{Cause, World};
 use janus_trace_format::{Event, Way};
 use std::collections::{BTreeMap, BTreeSet};
