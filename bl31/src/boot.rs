@@ -19,7 +19,7 @@ use crate::messages::{error, info, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::system::{self, System};
-use crate::{run, served, services, spmc_image, spsr, sri, topology};
+use crate::{run, served, services, speculation, spmc_image, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Spmd, World};
@@ -30,6 +30,7 @@ pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> !
     let bl33 = set_up_system(&Registers { x0, x1, x3 }, index);
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::claim(index) };
+    speculation::guard_entries(&mut core.crash);
     start(core, true, &bl33)
 }
 
@@ -103,6 +104,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     // SAFETY: `index` is this core's. If it ran before, it parked, and left Rust for good and its
     // former reference with it.
     let core = unsafe { core_data::claim(index) };
+    speculation::guard_entries(&mut core.crash);
     cpu::set_counter_frequency();
     if Plat::power_down_failed(index) {
         warning!("core {index}: it kept its power in a power-down: something ended its WFI");

@@ -7,6 +7,9 @@ pub struct CrashRecord {
     pub gpr: [u64; 31],
     /// SP_EL3.
     pub sp: u64,
+    /// Not of a crash, but found by TPIDR_EL3 too: what [`crate::speculation`] has this core's vectors do first: so many
+    /// branches; 0: the MMU off and on.
+    pub branches: u64,
 }
 
 impl CrashRecord {
@@ -14,5 +17,6 @@ impl CrashRecord {
     pub const EMPTY: Self = Self {
         gpr: [0; 31],
         sp: 0,
+        branches: 0,
     };
 }

@@ -8,6 +8,7 @@
 //! * `world`, `core_data`, `system`: what a world, a core and the whole system own;
 //! * `context` and `cpu_ext`: which registers the worlds share, and how they are switched;
 //! * `cpu_power`: what CPU models need at reset and before they lose power;
+//! * `speculation`: what they need against speculative execution;
 //! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3;
 //! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
@@ -38,6 +39,7 @@ pub mod run;
 pub mod served;
 pub mod services;
 pub mod smc;
+pub mod speculation;
 pub mod spmc_image;
 pub mod spsr;
 pub mod sri;

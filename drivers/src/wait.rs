@@ -22,6 +22,9 @@ global_asm!(
     // Synchronised by whatever it matters to: an ERET at last.
     "msr     scr_el3, x0",
     "ret",
+    // Nothing behind it may be executed speculatively.
+    "dsb     nsh",
+    "isb",
     ".size sleep_until_interrupt, . - sleep_until_interrupt",
     routing = const SCR_NS | SCR_IRQ | SCR_FIQ,
 );

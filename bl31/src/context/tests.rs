@@ -660,6 +660,7 @@ fn system_registers_have_names() {
         cpu_ext::mpam::SYSREGS,
         cpu_ext::pmu::SYSREGS,
         cpu_ext::ras::SYSREGS,
+        cpu_ext::sctlr2::SYSREGS,
         cpu_ext::sme::SYSREGS,
         cpu_ext::spe::SYSREGS,
         cpu_ext::sve::SYSREGS,
@@ -667,13 +668,14 @@ fn system_registers_have_names() {
         super::secure_only::SYSREGS,
         super::timers::SYSREGS,
         crate::cpu_power::SYSREGS,
+        crate::speculation::SYSREGS,
     ];
     let (mut names, mut encodings) = (HashSet::new(), HashSet::new());
     for (name, encoding, access) in tables.into_iter().flatten() {
         assert!(names.insert(name), "{name} is in two tables");
         assert!(encodings.insert(encoding), "{encoding} is in two tables");
         // EL3's own, and what changes the whole core.
-        let own = name.ends_with("_EL3") || ["CPUECTLR_EL1", "CPUPWRCTLR_EL1"].contains(name);
+        let own = name.ends_with("_EL3") || name.starts_with("CPU");
         let own = own && access.contains("write");
         assert_eq!(own, access.contains("unsafe"), "{name}");
     }

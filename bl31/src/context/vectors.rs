@@ -26,6 +26,9 @@ macro_rules! vectors {
                     ".arch_extension sve",
                     $($line,)+
                     "ret",
+                    // Nothing behind it may be executed speculatively.
+                    "dsb nsh",
+                    "isb",
                     ".arch_extension nosve",
                     ".arch_extension nosimd",
                     ".arch_extension nofp",

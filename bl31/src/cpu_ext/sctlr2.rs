@@ -3,10 +3,15 @@
 use crate::context::{
     el3::{Control, Register::Scr},
     field,
+    sysreg::sysregs,
 };
 
 /// SCR_EL3.SCTLR2En.
 const SCTLR2EN: Control = Control::enable(Scr, 1 << 44);
+
+sysregs! {
+    SCTLR2_EL3 = "S3_6_C1_C0_3": read unsafe write;
+}
 
 extension! {
     /// ID_AA64MMFR3_EL1.SCTLRX. Both worlds get it.
@@ -18,4 +23,7 @@ extension! {
     el2: Sctlr2El2 { sctlr2_el2 = "S3_4_C1_C0_3" }
     // HCRX_EL2.SCTLR2En.
     unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 15;
+    // Not every bit of it has a value after reset.
+    // SAFETY: EL3 uses nothing of what it controls.
+    init: { unsafe { SCTLR2_EL3::write(0) } }
 }

@@ -112,25 +112,6 @@ pub fn random() -> Option<u64> {
     (valid != 0).then_some(value)
 }
 
-/// Turns the MMU of EL3 off and on again.
-pub fn toggle_mmu() {
-    // SAFETY: the image's code is mapped where it is, so it runs on with the MMU off; between the two
-    // writes of SCTLR_EL3 no data are accessed, and the second puts back what was there.
-    unsafe {
-        core::arch::asm!(
-            "mrs {on}, sctlr_el3",
-            "bic {off}, {on}, #1",
-            "msr sctlr_el3, {off}",
-            "isb",
-            "msr sctlr_el3, {on}",
-            "isb",
-            on = out(reg) _,
-            off = out(reg) _,
-            options(nostack, preserves_flags),
-        );
-    }
-}
-
 /// Writes two words as two relaxed stores would, in one instruction.
 #[inline(always)]
 pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {

@@ -185,6 +185,8 @@ el3_prepare:
     msr     vbar_el3, x0
     isb
     ret
+    dsb     nsh
+    isb
 
 // Turns on MMU and caches with the tables that build_page_tables built. Clobbers x0.
 enable_mmu:
@@ -202,6 +204,8 @@ enable_mmu:
     msr     sctlr_el3, x0
     isb
     ret
+    dsb     nsh
+    isb
 
 // x0 = index of this core: sets TPIDR_EL3 to its crash record and SP to its stack. Clobbers x1-x3.
 set_core:
@@ -217,6 +221,8 @@ set_core:
     mov     sp, x1
     mov     x29, #0
     ret
+    dsb     nsh
+    isb
 
 // Turns this core's MMU and D-cache off and waits in the pen. x0 = index. Never returns.
     .global park_core
@@ -235,6 +241,8 @@ bare_stack:
     mov     sp, x0
     mov     x29, #0
     ret
+    dsb     nsh
+    isb
 
     .if {loses_power}
 // Turns this core's MMU and D-cache off, cleans its caches and has the platform take its power. x0 = index,

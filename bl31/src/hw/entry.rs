@@ -4,6 +4,7 @@ use crate::core_data::{CRASH_RECORD, CoreData};
 use crate::cpu_power;
 use crate::hw::layout::{STACK_SIZE, STACK_STRIDE};
 use crate::hw::{cache, layout, mmu, pen};
+use crate::speculation;
 use crate::topology::MAX_CORES;
 use core::arch::global_asm;
 use janus_plat::{Composite, Plat, Platform};
@@ -74,6 +75,7 @@ extern "C" fn power_down_now(index: usize, levels: u64) {
 #[unsafe(no_mangle)]
 extern "C" fn reset_core() {
     cpu_power::reset();
+    speculation::forbid_store_bypass();
     if Plat::HAS_RESET {
         Plat::reset();
     }

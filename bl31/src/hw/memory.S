@@ -38,6 +38,8 @@ memset:
     subs    x2, x2, #1
     b.ne    7b
 9:  ret
+    dsb     nsh
+    isb
     .size   memset, . - memset
 
 // x0 = where to, x1 = where from, x2 = how many. Returns x0.
@@ -71,4 +73,6 @@ memcpy:
     subs    x2, x2, #1
     b.ne    6b
 9:  ret
+    dsb     nsh
+    isb
     .size   memcpy, . - memcpy

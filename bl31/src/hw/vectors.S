@@ -7,9 +7,10 @@
 // An exception from EL3 itself is a bug. It cannot trust SP, so it keeps x0 in SP_EL0 (nobody will
 // need that again) and saves everything into this core's crash record by TPIDR_EL3.
 
-.macro lower_el kind
+.macro lower_el kind, name
     .balign 0x80
     stp     x0, x1, [sp, #{gpr} + 0]
+\name:
     stp     x2, x3, [sp, #{gpr} + 16]
     stp     x4, x5, [sp, #{gpr} + 32]
     stp     x6, x7, [sp, #{gpr} + 48]
@@ -30,6 +31,33 @@
     mov     sp, x3
     ldp     x29, x30, [sp], #16
     ret
+    // Nothing behind a RET, BR or ERET may be executed, speculatively neither.
+    dsb     nsh
+    isb
+.endm
+
+// The same, on a core where a lower EL could steer the branches that follow: see speculation.rs. Whatever is
+// predicted here, nothing goes on before the ISB.
+.macro guarded_lower_el name
+    .balign 0x80
+    stp     x0, x1, [sp, #{gpr} + 0]
+    mrs     x0, tpidr_el3
+    ldr     x0, [x0, #{branches}]
+    cbz     x0, 3f
+    hint    #22                         // CLRBHB, where the CPU has it
+1:  b       2f
+2:  subs    x0, x0, #1
+    b.ne    1b
+    b       4f
+3:  mrs     x0, sctlr_el3
+    bic     x1, x0, #1
+    msr     sctlr_el3, x1
+    isb
+    msr     sctlr_el3, x0
+4:  dsb     nsh
+    isb
+    ldp     x0, x1, [sp, #{gpr} + 0]
+    b       \name
 .endm
 
 .macro current_el kind
@@ -56,16 +84,27 @@ vectors:
     current_el 1
     current_el 2
     current_el 3
-    // From a lower EL in AArch64.
-    lower_el {sync}
-    lower_el {irq}
-    lower_el {fiq}
-    lower_el {serror}
-    // From a lower EL in AArch32.
-    lower_el {sync}
-    lower_el {irq}
-    lower_el {fiq}
-    lower_el {serror}
+    // From a lower EL. The one below EL3 is never in AArch32 (SCR_EL3.RW), so the last four entries are missing.
+    lower_el {sync}, lower_el_sync
+    lower_el {irq}, lower_el_irq
+    lower_el {fiq}, lower_el_fiq
+    lower_el {serror}, lower_el_serror
+
+    .balign 0x800
+    .global guarded_vectors
+guarded_vectors:
+    current_el 0
+    current_el 1
+    current_el 2
+    current_el 3
+    current_el 0
+    current_el 1
+    current_el 2
+    current_el 3
+    guarded_lower_el lower_el_sync
+    guarded_lower_el lower_el_irq
+    guarded_lower_el lower_el_fiq
+    guarded_lower_el lower_el_serror
 
 // x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
 // Returns x0 and x1 as the world had them, and in x2 the kind of exception that ended its run; clobbers
@@ -100,7 +139,6 @@ vectors:
     ldp     x28, x29, [sp, #{gpr} + 224]
     ldr     x30, [sp, #{gpr} + 240]
     eret
-    // Nothing behind an ERET may be executed, speculatively neither.
     dsb     nsh
     isb
 .endm

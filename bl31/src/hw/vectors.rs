@@ -1,6 +1,7 @@
 //! The way into a world and back: see vectors.S.
 
 use crate::black_box::{self, Record};
+use crate::crash_record::CrashRecord;
 use crate::world::{Exit, WorldContext};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
@@ -23,7 +24,17 @@ global_asm!(
     record = const WorldContext::RECORD,
     record_size = const size_of::<Record>(),
     wrap = const black_box::WRAP,
+    branches = const offset_of!(CrashRecord, branches),
 );
+
+/// Gives this core the vectors that guard each entry from a lower EL. Its crash record says how.
+pub fn guard() {
+    // SAFETY: they are vectors, and do what the usual ones do.
+    unsafe {
+        asm!("adrp {at}, guarded_vectors", "add {at}, {at}, :lo12:guarded_vectors", "msr vbar_el3, {at}", "isb",
+            at = out(reg) _, options(nostack, preserves_flags));
+    }
+}
 
 /// Calls one of vectors.S' two ways into a world.
 macro_rules! call {

@@ -1,13 +1,11 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
 use super::service::{NOT_SUPPORTED, Service, answer};
-use crate::context::sysreg::{
-    ID_AA64ISAR2_EL1, ID_AA64MMFR1_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MIDR_EL1,
-};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::smc::arch::{self, Function};
 use crate::smc::{availability, workarounds};
+use crate::speculation::Cpu;
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
@@ -51,7 +49,7 @@ fn features(function: u32) -> u64 {
 
 #[inline(never)]
 fn workaround(function: u32) -> Option<i32> {
-    workarounds::features(function, &cpu())
+    workarounds::features(function, &Cpu::read())
 }
 
 #[inline(never)]
@@ -69,12 +67,8 @@ fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
             bits.map_or(INVALID_PARAMETER, |_| 0)
         }
         Some(Function::Workaround(..0)) => NOT_SUPPORTED,
-        Some(Function::Workaround(_)) => {
-            if cpu().predictor_needs_call() {
-                invalidate_predictors();
-            }
-            return Flow::Run(from);
-        }
+        // What helps is done whenever EL3 is entered.
+        Some(Function::Workaround(_)) => return Flow::Run(from),
     };
     answer(core, from, x0)
 }
@@ -87,20 +81,4 @@ fn soc_id(kind: u32) -> u64 {
         1 => Plat::soc_id().revision.into(),
         _ => INVALID_PARAMETER,
     }
-}
-
-fn cpu() -> workarounds::Cpu {
-    workarounds::Cpu {
-        midr: MIDR_EL1::read(),
-        pfr0: ID_AA64PFR0_EL1::read(),
-        pfr1: ID_AA64PFR1_EL1::read(),
-        isar2: ID_AA64ISAR2_EL1::read(),
-        mmfr1: ID_AA64MMFR1_EL1::read(),
-    }
-}
-
-/// Invalidates the branch predictors of the cores that [`workarounds::Cpu::predictor_needs_call`]
-/// names: they do so when the MMU of EL3 is turned off.
-fn invalidate_predictors() {
-    crate::hw::cpu::toggle_mmu();
 }

@@ -48,7 +48,7 @@ mod tests {
     use std::vec::Vec;
 
     fn find(function: u32, soc_id: bool) -> Option<Function> {
-        let cpu = workarounds::Cpu::default();
+        let cpu = crate::speculation::Cpu::default();
         super::find(function, soc_id, || workarounds::features(function, &cpu))
     }
 

@@ -113,6 +113,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, neoverse-v1", spmc_el: 1, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n1", spmc_el: 1, cpu: "neoverse-n1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a72", spmc_el: 1, cpu: "cortex-a72", smp: 4, config: &[], only: "smccc/", qemu: Which::Recent },
+    Boot { name: "S-EL1, neoverse-n1, the small services", spmc_el: 1, cpu: "neoverse-n1", smp: 2, config: &[], only: "smccc/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2 on cortex-a57, which has none", spmc_el: 2, cpu: "cortex-a57", smp: 4, config: &["spmc=sel2-only"], only: "noffa/", qemu: Which::Recent },
     Boot { name: "FVP, S-EL2, 4 cores", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "", qemu: Which::Fvp("") },
