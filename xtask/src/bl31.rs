@@ -10,7 +10,7 @@ use crate::stack_depth::{self, Stacks};
 use crate::tfa::Built;
 use crate::toolchain::{self, Kind};
 use crate::{a64, image, paths};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind};
 use std::fs;
 use std::ops::Range;
@@ -29,6 +29,9 @@ const STACKS: Stacks = Stacks {
 /// its load address and entry point; where boot firmware still runs while it loads it; where EL3's
 /// memory ends.
 const PLACE: [&str; 3] = ["platform_image", "platform_loaded_end", "platform_end"];
+
+/// Features that select a platform.
+const PLATFORMS: [&str; 3] = ["qemu", "fvp", "example-board"];
 
 /// The addresses at which code of any BL31 can be: where BL2 leaves memory for it.
 pub fn code(plat: Plat) -> Range<u64> {
@@ -50,8 +53,41 @@ pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<Pa
         Runtime::C => Ok(tfa()?.bl31),
         Runtime::File(file) => Ok(file.to_owned()),
         Runtime::Janus if args.features.is_empty() => flat(args, elf(args)?, "bl31"),
-        Runtime::Janus => with_feature(args, &args.features.join(",")),
+        Runtime::Janus => {
+            let cargo = fs::read_to_string(paths::root().join("bl31/Cargo.toml"))?;
+            known(&args.features, &cargo)?;
+            with_feature(args, &args.features.join(","))
+        }
     }
+}
+
+/// Whether bl31's `cargo` manifest has these features.
+///
+/// # Errors
+/// It has not: the message says which there are.
+fn known(features: &[String], cargo: &str) -> Result<()> {
+    let table = cargo
+        .lines()
+        .skip_while(|l| *l != "[features]")
+        .skip(1)
+        .take_while(|l| !l.starts_with('['));
+    let there: Vec<&str> = table
+        .filter_map(|l| Some(l.split_once(" = ")?.0))
+        .filter(|name| !name.starts_with('#') && !PLATFORMS.contains(name))
+        .collect();
+    for feature in features {
+        ensure!(
+            there.contains(&feature.as_str()),
+            "--features: the image has no feature `{feature}`; there are {} (a platform is chosen with --plat)",
+            there.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// What cargo is told of the platform and of `more` features.
+fn features(args: &BuildArgs, more: &str) -> String {
+    format!("{},{more}", args.plat.feature())
 }
 
 /// Builds Janus' BL31 with a cargo feature of tests beside its platform's, as a flat image.
@@ -59,8 +95,7 @@ pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<Pa
 /// # Errors
 /// It does not build, or its image breaks a rule.
 pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
-    let features = format!("{},{feature}", args.plat.feature());
-    let elf = build(args, &features)?;
+    let elf = build(args, &features(args, feature))?;
     flat(args, elf, &format!("bl31-{}", feature.replace(',', "-")))
 }
 
@@ -202,4 +237,30 @@ fn function(file: &object::File, address: u64) -> String {
             || "a function without a name".to_owned(),
             |n| format!("{:#}", rustc_demangle::demangle(n)),
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_of_the_image() {
+        let cargo = include_str!("../../bl31/Cargo.toml");
+        let asked = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+            known(&names, cargo).map_err(|e| e.to_string())
+        };
+        assert_eq!(asked(&["greeter", "lossy"]), Ok(()));
+        let error = asked(&["greeter", "no-such"]).expect_err("refused");
+        assert!(
+            error.contains("`no-such`; there are greeter, lossy, calls ("),
+            "{error}"
+        );
+        let error = asked(&["fvp"]).expect_err("refused");
+        assert!(error.contains("--plat"), "{error}");
+        assert_eq!(
+            features(&BuildArgs::default(), "greeter,lossy"),
+            "qemu,greeter,lossy"
+        );
+    }
 }

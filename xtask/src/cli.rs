@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Sub,
+    pub command: Sub,
 }
 
+/// A command.
 #[derive(Subcommand)]
-enum Sub {
+pub enum Sub {
     /// Build the BL31 image.
     Build(BuildArgs),
     /// Package a FIP, and the flash contents with TF-A's BL1 in front of it.

@@ -77,7 +77,7 @@ enum Event {
 }
 
 /// Says of a line whether it is one of a kind.
-pub type Matcher = Box<dyn Fn(&str) -> bool>;
+pub type Matcher = Box<dyn FnMut(&str) -> bool>;
 
 /// How long a machine may be silent, and how long it may run.
 #[derive(Clone, Copy, Debug)]
@@ -431,7 +431,7 @@ impl Running {
                 }
             }
             while let Some((_, line)) = self.lines.pop_front() {
-                if self.fatal.as_ref().is_some_and(|fatal| fatal(&line)) {
+                if self.fatal.as_mut().is_some_and(|fatal| fatal(&line)) {
                     self.fatal_line.get_or_insert(line);
                 }
             }
@@ -469,9 +469,27 @@ impl Running {
         Ok(self.child.wait()?.success())
     }
 
+    /// What the machine's program itself said, which has failed.
+    pub fn why_not(&self) -> String {
+        let log = std::fs::read(&self.log_path).unwrap_or_default();
+        own_words(&String::from_utf8_lossy(&log))
+    }
+
     /// The last lines of the log, for an error.
     pub fn last_lines(&self) -> String {
         crate::proc::tail(&self.log_path)
+    }
+}
+
+/// QEMU's own lines in a log, as an error.
+fn own_words(log: &str) -> String {
+    let own: Vec<&str> = log
+        .lines()
+        .filter(|l| l.starts_with("qemu-system-"))
+        .collect();
+    match own.as_slice() {
+        [] => "the machine's program ended with an error and does not say why".to_owned(),
+        lines => format!("QEMU says: {}", lines.join("\n")),
     }
 }
 
@@ -529,5 +547,20 @@ fn show_lines(uart: Uart, mut from: impl Read, mut log: File) {
                 byte => line.push(*byte),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_words;
+
+    #[test]
+    fn what_qemu_says_of_itself_is_the_error() {
+        let log = "NOTICE:  BL1\nqemu-system-aarch64: -rtk: invalid option\n";
+        assert_eq!(
+            own_words(log),
+            "QEMU says: qemu-system-aarch64: -rtk: invalid option"
+        );
+        assert!(own_words("NOTICE:  BL1\n").contains("does not say why"));
     }
 }

@@ -33,6 +33,7 @@ mod names;
 mod no_panic;
 #[cfg(test)]
 mod one_platform;
+mod own_machine;
 mod own_manifest;
 mod packages;
 mod partitions;

@@ -74,6 +74,16 @@ impl Machine {
 }
 
 impl Qemu {
+    /// One of which only the command line is looked at.
+    #[cfg(test)]
+    pub fn named(program: &str) -> Qemu {
+        Qemu {
+            program: program.into(),
+            root: None,
+            version: WANTED,
+        }
+    }
+
     /// The QEMU to use for a platform: the user's; for QEMU virt the system's if it is recent enough,
     /// else a private one; for the FVP the one with our board.
     ///

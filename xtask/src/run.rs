@@ -4,12 +4,11 @@ use crate::cli::{BuildArgs, FipArgs, RunArgs, Runtime};
 use crate::console::{self, Limits};
 use crate::model::{self, Model};
 use crate::qemu::{self, Machine, Qemu};
-use crate::stacks::linux::{self, Chosen};
 use crate::stacks::{self, Mode, Prepared};
 use crate::toolchain::Kind;
 use crate::trace::record;
 use crate::verdict::{self, End, Rules, Watch};
-use crate::{apt, bl31, fip, manifest, paths, proc, tfa, ui};
+use crate::{apt, bl31, fip, manifest, own_machine, paths, proc, tfa, ui};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -59,8 +58,8 @@ pub fn package(args: &FipArgs, mode: Mode) -> Result<(PathBuf, Prepared)> {
     }
     prepared.tfa.more.clone_from(&args.build.tfa_arg);
     if args.build.bl31 == Runtime::C {
-        // What an SPMC at S-EL2 expects to be there.
-        prepared.tfa.like_janus = prepared.tfa.dispatcher == tfa::Dispatcher::SpmdEl2;
+        // What an SPMC such as Hafnium expects to be there, and the fair comparison.
+        prepared.tfa.like_janus = true;
         tfa::takes_manifest(args.build.tfa.as_deref(), prepared.version)?;
     }
     let built = tfa::build(&prepared.tfa, args.build.tfa.as_deref())?;
@@ -161,70 +160,22 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Host, Machine, Prepared)> {
         Host::Qemu(_) => &args.qemu_arg,
         Host::Model(_) => &args.model_arg,
     };
-    let mut machine = Machine {
-        cpu: args.cpu.clone(),
-        smp: args.smp,
-        memory: args.memory.unwrap_or(prepared.memory),
-        properties: args.machine.clone(),
-        loaded: prepared.loaded.iter().chain(&args.load).cloned().collect(),
-        extra: extra
-            .iter()
-            .flat_map(|words| words.split_whitespace().map(str::to_owned))
-            .collect(),
-        gdb: args.gdb,
-        reboots: prepared.reboots,
-        ..Machine::new(args.fip.build.plat, flash)
-    };
     let mut prepared = prepared;
-    chosen(args, &mut prepared, &mut machine)?;
-    let own = args.dtb.as_deref().map(|file| {
-        let dir = paths::out().join("run");
-        std::fs::create_dir_all(&dir)?;
-        fip::device_tree(file, &dir)
-    });
-    machine.dtb = own.transpose()?;
-    if let Some(chosen) = &prepared.chosen {
-        let dtb = paths::out().join("run/machine.dtb");
-        match machine.dtb.take() {
-            Some(own) => {
-                std::fs::copy(&own, &dtb)
-                    .with_context(|| format!("cannot read {}", own.display()))?;
-            }
-            None => match &host {
-                Host::Qemu(qemu) => qemu.dump_device_tree(&machine, &dtb)?,
-                Host::Model(_) => bail!("a model makes no device tree: give one with --dtb"),
-            },
-        }
-        chosen.apply(&dtb, linux::INITRD)?;
-        machine.dtb = Some(dtb);
-    }
+    let mut machine = own_machine::assemble(args, &mut prepared, flash, extra)?;
+    own_machine::device_tree(
+        args,
+        &prepared,
+        &mut machine,
+        &paths::out().join("run"),
+        |machine, to| match &host {
+            Host::Qemu(qemu) => qemu.dump_device_tree(machine, to),
+            Host::Model(_) => bail!("a model makes no device tree: give one with --dtb"),
+        },
+    )?;
     if let Some(file) = &args.trace {
         record::start(file.as_deref(), args, &prepared.images, &mut machine)?;
     }
     Ok((host, machine, prepared))
-}
-
-/// Puts the user's initramfs and command line into what the kernel is told.
-fn chosen(args: &RunArgs, prepared: &mut Prepared, machine: &mut Machine) -> Result<()> {
-    if args.initrd.is_none() && args.append.is_none() {
-        return Ok(());
-    }
-    let Some(Chosen::Linux { bootargs, initrd }) = &mut prepared.chosen else {
-        bail!(
-            "--initrd and --append are for a kernel: give --kernel FILE, or a stack that has one"
-        );
-    };
-    if let Some(more) = &args.append {
-        *bootargs = format!("{bootargs} {more}").trim().to_owned();
-    }
-    if let Some(own) = &args.initrd {
-        let own = std::path::absolute(own)?;
-        ensure!(own.is_file(), "--initrd: {} is not there", own.display());
-        machine.loaded.retain(|(_, at)| *at != linux::INITRD);
-        machine.loaded.push((own.clone(), linux::INITRD));
-        *initrd = Some(own);
-    }
-    Ok(())
 }
 
 /// Runs a system to its end, with nobody at the console, and judges what it said.
@@ -271,10 +222,7 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
                 running.send(wanted.send)?;
             }
         }
-        ensure!(
-            running.finish()?,
-            "the machine's program says that something went wrong"
-        );
+        ensure!(running.finish()?, "{}", running.why_not());
         if let Some((come, go)) = prepared.secure_counts {
             let (come_n, go_n) = (
                 running.secure.matches(come).count(),

@@ -92,7 +92,7 @@ const FVP_HW_CONFIG: &str = "FVP_DT_PREFIX=fvp-base-gicv3-psci-1t";
 
 impl Options {
     /// The arguments of TF-A's make for this option set.
-    fn make_args(&self, layout: &Path) -> Vec<String> {
+    pub fn make_args(&self, layout: &Path) -> Vec<String> {
         let mut args: Vec<String> = Vec::new();
         let mut put = |a: &str| args.push(a.to_owned());
         put(&format!("PLAT={}", self.plat.name()));
@@ -391,6 +391,29 @@ mod tests {
         assert_eq!(args.last().map(String::as_str), Some("ENABLE_FEAT_MTE2=0"));
         assert!(args.iter().any(|a| a == "ENABLE_SME_FOR_SWD=1"));
         assert_ne!(options.name(), usual);
+    }
+
+    #[test]
+    fn a_version_that_the_c_bl31_does_not_know_is_refused_before_the_boot() {
+        let tree = tempfile::tempdir().expect("a directory");
+        let header = tree.path().join("include/services/ffa_svc.h");
+        std::fs::create_dir_all(header.parent().expect("it has one")).expect("made");
+        let text = "#define FFA_VERSION_MAJOR U(1)\n#define FFA_VERSION_MINOR U(2)\n";
+        std::fs::write(&header, text).expect("written");
+        let takes = |version| takes_manifest(Some(tree.path()), version).map_err(|e| e.to_string());
+        for version in [None, Some((1, 0)), Some((1, 2))] {
+            assert_eq!(takes(version), Ok(()));
+        }
+        for version in [(1, 3), (2, 0), (0, 9)] {
+            let error = takes(Some(version)).expect_err("refused");
+            assert!(
+                error.contains("knows 1.2") && error.contains("min_ver"),
+                "{error}"
+            );
+        }
+        // A tree that does not say it: a warning, and on.
+        std::fs::write(&header, "").expect("written");
+        assert_eq!(takes(Some((1, 3))), Ok(()));
     }
 
     #[test]

@@ -36,6 +36,10 @@ const STOPS: &[&str] = &[
     r"\b(Kernel panic|kernel BUG at|Internal error: |detected stalls on CPUs)",
 ];
 
+/// With these the C BL31 turns the machine off or resets it; when that takes effect a moment later, it has
+/// printed a PANIC of its own.
+const GOES_OFF: &str = r"^ERROR: +QEMU System (Power off|Reset): with GPIO";
+
 /// BL1 has said something by then, also on a busy machine.
 pub const FIRST_WORD: Duration = Duration::from_secs(30);
 
@@ -76,6 +80,9 @@ pub struct Watch<'a> {
     rules: &'a Rules,
     open: Vec<bool>,
     stops: RegexSet,
+    goes_off: Regex,
+    /// The machine is on its way off.
+    off: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -88,6 +95,8 @@ impl<'a> Watch<'a> {
             rules,
             open: vec![true; rules.until.len()],
             stops: RegexSet::new(STOPS)?,
+            goes_off: Regex::new(GOES_OFF)?,
+            off: false,
         })
     }
 
@@ -105,7 +114,8 @@ impl<'a> Watch<'a> {
         if news && !self.open.contains(&true) {
             return Line::Last;
         }
-        if self.stops.is_match(line) {
+        self.off |= self.goes_off.is_match(line);
+        if self.stops.is_match(line) && !self.off {
             return Line::Stops;
         }
         Line::Nothing
@@ -113,8 +123,12 @@ impl<'a> Watch<'a> {
 
     /// Whether firmware says by a line that it goes no further.
     pub fn stopper(&self) -> Matcher {
-        let stops = self.stops.clone();
-        Box::new(move |line| stops.is_match(line))
+        let (stops, goes_off) = (self.stops.clone(), self.goes_off.clone());
+        let mut off = self.off;
+        Box::new(move |line| {
+            off |= goes_off.is_match(line);
+            stops.is_match(line) && !off
+        })
     }
 
     /// The expressions that were not seen.
@@ -139,7 +153,7 @@ pub fn judge(running: &mut Running, rules: &Rules) -> Result<End> {
             Ok(Some(line)) => line,
             Ok(None) if rules.until.is_empty() => {
                 if !running.finish()? {
-                    bail!("QEMU says that something went wrong");
+                    bail!("{}", running.why_not());
                 }
                 return Ok(End::Off);
             }
@@ -162,6 +176,10 @@ pub fn judge(running: &mut Running, rules: &Rules) -> Result<End> {
             }
             Line::Stops => {
                 running.burst();
+                // What two consoles say may come in the other order.
+                if running.normal.lines().any(|l| watch.goes_off.is_match(l)) {
+                    continue;
+                }
                 bail!("the firmware stops; {on} says `{}`", line.trim());
             }
         }
@@ -191,6 +209,20 @@ mod tests {
         assert_eq!(watch.line("bb"), Line::Nothing, "the same again");
         assert_eq!(watch.line("a"), Line::Last);
         assert_eq!(watch.line("FAILED: 3"), Line::Fails);
+    }
+
+    #[test]
+    fn a_panic_of_the_c_bl31_on_its_way_off_is_none() {
+        let rules = rules(&[], &[]);
+        let mut watch = Watch::new(&rules).unwrap();
+        let mut stopper = watch.stopper();
+        for line in [
+            "ERROR:   QEMU System Power off: with GPIO.",
+            "PANIC at PC : 0x000000000e096a48",
+        ] {
+            assert_eq!(watch.line(line), Line::Nothing, "{line}");
+            assert!(!stopper(line), "{line}");
+        }
     }
 
     #[test]

@@ -182,6 +182,22 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         prepared.images.bl32_extra.clear();
         prepared.tfa.optee = false;
     }
+    own_normal_world(args, &mut prepared)?;
+    if !args.sp.is_empty() {
+        ensure!(
+            prepared.tfa.dispatcher == tfa::Dispatcher::SpmdEl2,
+            "--sp: BL2 loads partitions for an SPMC at S-EL2 only; give --spmc-el 2, or a manifest with a `hypervisor` node"
+        );
+        let dir = paths::out().join("partitions");
+        let packages = partitions::packages(&args.sp, &dir)?;
+        prepared.images.tb_fw_config = Some(partitions::tb_fw_config(&packages, &dir)?);
+        prepared.images.partitions = packages.into_iter().map(|p| (p.uuid, p.file)).collect();
+    }
+    Ok(prepared)
+}
+
+/// Puts the user's kernel, or BL33, where the stack's own normal world is: into QEMU's memory or into the FIP.
+fn own_normal_world(args: &FipArgs, prepared: &mut Prepared) -> Result<()> {
     if let Some(file) = &args.kernel {
         let file = std::path::absolute(file)?;
         ensure!(file.is_file(), "--kernel: {} is not there", file.display());
@@ -205,15 +221,33 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         prepared.loaded.clear();
         prepared.chosen = None;
     }
-    if !args.sp.is_empty() {
-        ensure!(
-            prepared.tfa.dispatcher == tfa::Dispatcher::SpmdEl2,
-            "--sp: BL2 loads partitions for an SPMC at S-EL2 only; give --spmc-el 2, or a manifest with a `hypervisor` node"
-        );
-        let dir = paths::out().join("partitions");
-        let packages = partitions::packages(&args.sp, &dir)?;
-        prepared.images.tb_fw_config = Some(partitions::tb_fw_config(&packages, &dir)?);
-        prepared.images.partitions = packages.into_iter().map(|p| (p.uuid, p.file)).collect();
+    Ok(())
+}
+
+#[cfg(test)]
+impl Prepared {
+    /// A stack of nothing.
+    pub fn empty() -> Prepared {
+        Prepared {
+            tfa: tfa::Options::default(),
+            images: Images::default(),
+            loaded: Vec::new(),
+            memory: 1024,
+            script: Vec::new(),
+            chosen: None,
+            reboots: false,
+            limits: LIMITS,
+            secure_counts: None,
+            version: None,
+            hints: Vec::new(),
+        }
     }
-    Ok(prepared)
+
+    /// As [`Prepared::empty`], with the user's normal world.
+    pub fn with_own(args: &FipArgs) -> Result<Prepared> {
+        let mut prepared = Prepared::empty();
+        prepared.images.bl33.clone_from(&args.bl33);
+        own_normal_world(args, &mut prepared)?;
+        Ok(prepared)
+    }
 }

@@ -106,7 +106,7 @@ pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) ->
 /// Reads the console to its end. What ends a `run` at once ends this, too.
 fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -> Result<()> {
     let none = Rules::default();
-    let stops = Watch::new(&none)?.stopper();
+    let mut stops = Watch::new(&none)?.stopper();
     while let Some((uart, line)) = running.next_line()? {
         if stops(&line) {
             running.burst();
