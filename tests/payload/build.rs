@@ -10,7 +10,11 @@ fn main() {
     } else {
         (0x0e10_0000, 0x6000_0000)
     };
-    for (bin, base) in [("spmc", spmc), ("hypervisor", hypervisor)] {
+    for (bin, base) in [
+        ("spmc", spmc),
+        ("old-spmc", spmc),
+        ("hypervisor", hypervisor),
+    ] {
         println!("cargo:rustc-link-arg-bin={bin}=-T{script}");
         println!("cargo:rustc-link-arg-bin={bin}=--defsym=BASE={base:#x}");
         println!("cargo:rustc-link-arg-bin={bin}=--gc-sections");

@@ -117,7 +117,7 @@ impl Policy {
         }
         timers::stop_secure(here.features(), self.mode());
         Self::write_el3(normal);
-        timers::stop_normal(here.features());
+        timers::reset_normal(here.features());
         cpu_ext::init(here.features());
         *parked = SysRegs::EMPTY;
         here.reset_normal(parked, el1);

@@ -55,21 +55,30 @@ sysregs! {
     CNTV_CTL_EL0 = "CNTV_CTL_EL0": write;
     CNTHP_CTL_EL2 = "CNTHP_CTL_EL2": write;
     CNTHV_CTL_EL2 = "S3_4_C14_C3_1": write;
+    CNTP_CVAL_EL0 = "CNTP_CVAL_EL0": write;
+    CNTV_CVAL_EL0 = "CNTV_CVAL_EL0": write;
+    CNTHP_CVAL_EL2 = "CNTHP_CVAL_EL2": write;
+    CNTHV_CVAL_EL2 = "S3_4_C14_C3_2": write;
     CNTPS_CTL_EL1 = "CNTPS_CTL_EL1": read write;
     CNTPS_CVAL_EL1 = "CNTPS_CVAL_EL1": read write;
     CNTHPS_CTL_EL2 = "S3_4_C14_C5_1": read write;
     CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": read write;
 }
 
-/// Stops the normal world's timers.
-pub(super) fn stop_normal(features: Features) {
+/// Stops the normal world's timers. The secure world may have written them last, before the core was off:
+/// the normal world does not find what it left.
+pub(super) fn reset_normal(features: Features) {
     CNTP_CTL_EL0::write(0);
+    CNTP_CVAL_EL0::write(0);
     CNTV_CTL_EL0::write(0);
+    CNTV_CVAL_EL0::write(0);
     if features.has(Feature::EL2) {
         CNTHP_CTL_EL2::write(0);
+        CNTHP_CVAL_EL2::write(0);
     }
     if features.has(Feature::VHE) {
         CNTHV_CTL_EL2::write(0);
+        CNTHV_CVAL_EL2::write(0);
     }
 }
 

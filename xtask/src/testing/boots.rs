@@ -84,6 +84,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lossy"], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL1, cores lose power", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lossy"], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all", "image=lossy"], only: "psci/", qemu: Which::Recent },
+    Boot { name: "S-EL2, SPMC's registers when cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lossy"], only: "poison/suspend", qemu: Which::Recent },
+    Boot { name: "S-EL1, SPMC's registers when cores lose power", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lossy"], only: "poison/suspend", qemu: Which::Recent },
     Boot { name: "S-EL2, a platform's calls", spmc_el: 2, cpu: "max", smp: 4, config: &["image=calls"], only: "platform/", qemu: Which::Recent },
     Boot { name: "S-EL1, a platform's calls", spmc_el: 1, cpu: "max", smp: 4, config: &["image=calls"], only: "platform/", qemu: Which::Recent },
     Boot { name: "S-EL2, resets", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
@@ -94,6 +96,10 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, neoverse-v1", spmc_el: 2, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched, neoverse-n2", spmc_el: 2, cpu: "neoverse-n2", smp: 4, config: &["spmc=switch-all"], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL2, old SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=old"], only: "old-spmc/", qemu: Which::Recent },
+    Boot { name: "S-EL1, old SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=old"], only: "old-spmc/", qemu: Which::Recent },
+    Boot { name: "S-EL2, old SPMC, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=old,primary-ep", "image=lossy"], only: "old-spmc/", qemu: Which::Recent },
+    Boot { name: "S-EL1, old SPMC, cores lose power", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=old,primary-ep", "image=lossy"], only: "old-spmc/", qemu: Which::Recent },
     Boot { name: "S-EL2, doorbell", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=doorbell"], only: "sri/", qemu: Which::Recent },
     Boot { name: "S-EL2, both FF-A 1.3", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.3", "ffa=1.3"], only: "ffa/", qemu: Which::Recent },
     Boot { name: "S-EL2, SPMC FF-A 1.1", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.1"], only: "ffa/", qemu: Which::Recent },
@@ -142,6 +148,8 @@ const OWN_BOOTS: &[&str] = &["noffa/", "reset/", "handover/"];
 /// Lines of [`Boot::config`] for which the SPMC has a manifest of its own.
 const MANIFESTS: &[(&str, &str)] = &[
     ("spmc=switch-all", "test-spmc-all.dts"),
+    ("spmc=old", "test-spmc-all.dts"),
+    ("spmc=old,primary-ep", "test-spmc-all.dts"),
     ("spmc=doorbell", "test-spmc-doorbell.dts"),
     ("spmc=c-forms", "test-spmc-c-forms.dts"),
     ("spmc=v1.0", "test-spmc-v1.0.dts"),
@@ -327,6 +335,12 @@ impl Boot {
             // An oddity of the SPMC that its manifest has to say, too.
             if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
                 images.manifest = Some(test::manifest(bench.plat, manifest)?);
+            }
+        }
+        if self.config.iter().any(|line| line.starts_with("spmc=old")) {
+            images.bl32 = Some(test::payload(bench.plat, "old-spmc")?);
+            if self.spmc_el == 1 {
+                images.manifest = Some(test::manifest(bench.plat, "test-spmc-all-el1.dts")?);
             }
         }
         if self.config.contains(&"spmc=greeter") && bench.context.args.bl31 == Runtime::Janus {

@@ -7,8 +7,9 @@ pub(crate) mod ffa;
 pub(crate) mod fuzz;
 mod lifecycle;
 mod no_ffa;
+mod old_spmc;
 mod platform;
-mod poison;
+pub(crate) mod poison;
 mod psci;
 mod smccc;
 mod sri;
@@ -46,6 +47,7 @@ static AREAS: &[&[Case]] = &[
     lifecycle::xen::CASES,
     lifecycle::hafnium::CASES,
     lifecycle::gunyah::CASES,
+    old_spmc::CASES,
     ffa::failure::CASES,
     no_ffa::CASES,
     fuzz::CASES,

@@ -60,3 +60,8 @@ pub fn ffa_version() -> u32 {
 pub fn spmc_has(oddity: &str) -> bool {
     get("spmc", "").split(',').any(|o| o == oddity)
 }
+
+/// Whether the SPMC leaves EL1 and FP state to EL3 also at S-EL2: its manifest has `janus,switch-all`.
+pub fn spmc_leaves_all_to_el3() -> bool {
+    spmc_has("switch-all") || spmc_has("old")
+}

@@ -3,6 +3,7 @@
 //! * [`case`]: a case, its outcome, and the macros that state what must hold.
 //! * [`hypervisor`]: the normal world's program: cores, selection, protocol with xtask.
 //! * [`spmc`]: the secure world's program: boot, message loop, default answers.
+//! * [`old_spmc`]: another one, which relies on EL3 as SPMCs of 2021 and 2022 do.
 //! * [`control`]: the private messages by which the hypervisor tells the SPMC which case runs and
 //!   learns what the SPMC found wrong.
 //! * [`cores`]: work on any core of the normal world.
@@ -16,6 +17,7 @@ pub mod demo;
 pub mod ffa;
 pub mod hypervisor;
 pub mod irq;
+pub mod old_spmc;
 pub mod psci;
 pub mod regs;
 pub mod spmc;

@@ -14,6 +14,8 @@
 //! | `retry` | answers every direct request with RETRY |
 //! | `deaf` | never comes back from an interrupt |
 //! | `switch-all` | its manifest has `janus,switch-all`: uses EL1 and FP state also at S-EL2 |
+//!
+//! (`old` says that the SPMC is another program, [`super::old_spmc`].)
 
 use super::case::Case;
 use super::regs::Regs;
@@ -107,25 +109,7 @@ pub fn main(core: usize) -> ! {
     while config::spmc_has("needs-el2") && cpu::el() != 2 {
         core::hint::spin_loop();
     }
-    let first = CORES.fetch_or(1 << core, SeqCst) == 0;
-    if first {
-        console::init(machine::HERE.uart_secure);
-        FIRST.store(core as u32, SeqCst);
-    }
-    cases::fuzz::came_on(core);
-    gic::init_cpu_interface();
-    gic::enable_secure_group1(core, timer::secure_intid());
-    let state = entry::my_boot_state();
-    let at = if state.secondary == 1 {
-        "secondary entry point"
-    } else {
-        "image base"
-    };
-    println!(
-        "spmc: core {core} up at S-EL{}, entered at the {at}, x0 = {:#x}",
-        cpu::el(),
-        state.x[0]
-    );
+    let first = come_up(core);
 
     let failing = if first {
         config::spmc_has("boot-error")
@@ -152,12 +136,36 @@ pub fn main(core: usize) -> ! {
     })
 }
 
+/// Readies this core of the SPMC; whether it is the machine's first.
+pub(super) fn come_up(core: usize) -> bool {
+    let first = CORES.fetch_or(1 << core, SeqCst) == 0;
+    if first {
+        console::init(machine::HERE.uart_secure);
+        FIRST.store(core as u32, SeqCst);
+    }
+    cases::fuzz::came_on(core);
+    gic::init_cpu_interface();
+    gic::enable_secure_group1(core, timer::secure_intid());
+    let state = entry::my_boot_state();
+    let at = if state.secondary == 1 {
+        "secondary entry point"
+    } else {
+        "image base"
+    };
+    println!(
+        "spmc: core {core} up at S-EL{}, entered at the {at}, x0 = {:#x}",
+        cpu::el(),
+        state.x[0]
+    );
+    first
+}
+
 /// What the registers of the call that ends a core's boot hold beside its function.
 pub const LEFT_OVER: u64 = 0x1a57_9a27_1710_0000;
 
 /// FFA_MSG_WAIT as Hafnium ends its boot with it: the other registers still hold what the last
 /// partition left in them.
-fn boot_end() -> Regs {
+pub(super) fn boot_end() -> Regs {
     let mut wait = ffa::request(ffa::MSG_WAIT, &[]);
     for (number, register) in wait.0.iter_mut().enumerate().skip(1) {
         *register = LEFT_OVER | number as u64;
@@ -179,7 +187,8 @@ fn serve(mut answer: Regs) -> ! {
     }
 }
 
-fn dispatch(secure: &Secure, message: &Regs) -> Regs {
+/// The answer to a message: the case's, or the default one.
+pub(super) fn dispatch(secure: &Secure, message: &Regs) -> Regs {
     if control::is_control(message) {
         return control::answer(message);
     }

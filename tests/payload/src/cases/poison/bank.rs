@@ -45,7 +45,7 @@ fn all() -> impl Iterator<Item = (usize, &'static Register)> {
 
 /// Whether this payload fills registers of `bank`.
 fn fills(register: &Register, secure: bool) -> bool {
-    let (sel2, all) = (cpu::el() == 2, config::spmc_has("switch-all"));
+    let (sel2, all) = (cpu::el() == 2, config::spmc_leaves_all_to_el3());
     match register.bank {
         _ if !secure => true,
         Bank::El2 => sel2,
@@ -135,6 +135,23 @@ pub fn check(secure: bool) -> Result<(), Text> {
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// The name of a register that holds what [`fill`] puts there, in any round, of this core's normal or secure
+/// world. After [`probe`]. Registers of which little can be written are not looked at, nor, for the
+/// normal world's values, its timers and breakpoints: it may find them again when its core was off.
+pub fn shows(secure: bool) -> Option<&'static str> {
+    const ROUNDS: u64 = 128; // then the patterns come again
+    let known = known();
+    let mut candidates = all()
+        .filter(|(i, _)| known.mask[*i].count_ones() >= 32)
+        .filter(|(_, r)| secure || matches!(r.bank, Bank::El1 | Bank::El2));
+    candidates.find_map(|(i, r)| {
+        let (now, mask) = ((r.read)(), known.mask[i]);
+        (0..ROUNDS)
+            .any(|seed| (now ^ pattern(i, seed, secure)) & mask == 0)
+            .then_some(r.name)
+    })
 }
 
 /// Puts back what was there before.

@@ -15,6 +15,7 @@ use crate::framework::{config, cores, ffa};
 use crate::{ensure_eq, fail, mrs, msr};
 use core::cell::UnsafeCell;
 use core::fmt::Write;
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
     Case::new("poison/suspend-secure", suspend_secure)
@@ -45,7 +46,7 @@ fn ask(what: u64) -> Outcome {
     Ok(())
 }
 
-/// The SPMC's vector state and its controls are as it left them when the core has suspended, whether the
+/// The SPMC's vector state, its controls and what only the secure world has are as it left them when the core has suspended, whether the
 /// normal world uses vectors or not.
 fn suspend_secure() -> Outcome {
     for normal_too in [false, true] {
@@ -67,7 +68,7 @@ fn suspend_secure() -> Outcome {
 
 /// Whether EL3 keeps the SPMC's FP state for it.
 fn kept_by_el3(s: &Secure) -> bool {
-    !s.sel2 || config::spmc_has("switch-all")
+    !s.sel2 || config::spmc_leaves_all_to_el3()
 }
 
 fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
@@ -77,12 +78,14 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     let seed = 0x700 + s.core as u64;
     match message.x(3) {
         FILL => {
+            fill_own(s);
             v::open(1);
             if kept_by_el3(s) {
                 v::fill(seed);
             }
         }
         CHECK => {
+            check_own(s);
             if s.sel2 {
                 let has = v::has();
                 if has.sve {
@@ -108,6 +111,80 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
         _ => return None,
     }
     Some(ffa::response(message, &[]))
+}
+
+/// A register that no switch touches, because the normal world has none or another of that name.
+struct Own {
+    name: &'static str,
+    /// There at S-EL2 alone.
+    sel2: bool,
+    read: fn() -> u64,
+    write: fn(u64),
+    /// What is written into it.
+    value: u64,
+}
+
+macro_rules! own {
+    ($($name:ident $encoding:literal = $value:expr $(, $sel2:ident)?;)+) => {
+        &[$(Own {
+            name: stringify!($name),
+            sel2: own!(@ $($sel2)?),
+            read: || mrs!($encoding),
+            write: |value| msr!($encoding, value),
+            value: $value,
+        }),+]
+    };
+    (@) => { false };
+    (@ sel2) => { true };
+}
+
+const OWN: &[Own] = own! {
+    VSTTBR_EL2 "S3_4_C2_C6_0" = 0x4567_8000, sel2;
+    VSTCR_EL2 "S3_4_C2_C6_2" = 0x59, sel2;
+    CNTHPS_CVAL_EL2 "S3_4_C14_C5_2" = 0x7123_4567_89ab_cdef, sel2;
+    CNTHVS_CVAL_EL2 "S3_4_C14_C4_2" = 0x7fed_cba9_8765_4321, sel2;
+    CNTPS_CVAL_EL1 "S3_7_C14_C2_2" = 0x7654_3210_0123_4567;
+    // EOImode.
+    ICC_CTLR_EL1 "S3_0_C12_C12_4" = 2;
+    ICC_BPR1_EL1 "S3_0_C12_C12_3" = 5;
+};
+
+/// What [`OWN`] held before it was filled, and after, core by core.
+static OWN_VALUES: [[[AtomicU64; 2]; OWN.len()]; MAX_CORES] =
+    [const { [const { [const { AtomicU64::new(0) }; 2] }; OWN.len()] }; MAX_CORES];
+
+/// [`OWN`] as far as it is there, with its values on this core.
+fn own(s: &Secure) -> impl Iterator<Item = (&'static Own, &'static [AtomicU64; 2])> {
+    let sel2 = s.sel2;
+    OWN.iter()
+        .zip(&OWN_VALUES[s.core])
+        .filter(move |(own, _)| sel2 || !own.sel2)
+}
+
+fn fill_own(s: &Secure) {
+    for (own, [before, filled]) in own(s) {
+        attempt(|| {
+            before.store((own.read)(), SeqCst);
+            (own.write)(own.value);
+            filled.store((own.read)(), SeqCst);
+        });
+    }
+}
+
+/// Looks at [`OWN`], and puts back what was there.
+fn check_own(s: &Secure) {
+    for (own, [before, filled]) in own(s) {
+        attempt(|| {
+            let (now, was) = ((own.read)(), filled.load(SeqCst));
+            (own.write)(before.load(SeqCst));
+            if now != was {
+                s.fail(format_args!(
+                    "{} after a suspend: {now:#x}, was {was:#x}",
+                    own.name
+                ));
+            }
+        });
+    }
 }
 
 /// A register that a reset sets: what is written into it before, and what must be there of it after.

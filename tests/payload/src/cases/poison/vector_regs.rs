@@ -371,6 +371,14 @@ pub fn shows(seed: u64) -> Option<usize> {
     (0..32).find(|&n| (16..vl).all(|i| copy.z[n * vl + i] == byte(seed, n, i)))
 }
 
+/// Whether the first 128 bits of any Z register hold what somebody filled in round `seed`.
+pub fn shows_q(seed: u64) -> Option<usize> {
+    let copy = copy();
+    // SAFETY: as in `fill`.
+    unsafe { payload_q(0, copy.z.as_mut_ptr()) };
+    (0..32).find(|&n| (0..16).all(|i| copy.z[n * 16 + i] == byte(seed, n, i)))
+}
+
 /// Fills ZA and ZT0 (SVCR.ZA must be set).
 pub fn fill_za(seed: u64) {
     // SAFETY: the buffer is as long as the longest row.

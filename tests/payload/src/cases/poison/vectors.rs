@@ -177,7 +177,7 @@ static ROUNDS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES]
 
 /// Whether EL3 switches FP for this SPMC.
 fn switched(s: &Secure) -> bool {
-    !s.sel2 || config::spmc_has("switch-all")
+    !s.sel2 || config::spmc_leaves_all_to_el3()
 }
 
 fn check_and_fill(s: &Secure, others: u64, when: &str) {

@@ -1,0 +1,17 @@
+//! The old SPMC: S-EL2 or S-EL1, whichever it is entered at.
+
+#![no_std]
+#![no_main]
+
+use core::panic::PanicInfo;
+use payload::framework::{old_spmc, spmc, text::Text};
+
+#[unsafe(no_mangle)]
+extern "C" fn payload_main(core: usize) -> ! {
+    old_spmc::main(core)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    spmc::panicked(Text::of_panic(info))
+}
