@@ -157,7 +157,7 @@ fn a_core_that_nobody_wants_parks() {
 }
 
 /// An entry point as a transfer list has it.
-fn in_list(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
+pub(super) fn in_list(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
     let mut words = [0; 11];
     words[..3].copy_from_slice(&[header(1) | u64::from(attributes) << 32, pc, spsr]);
     words

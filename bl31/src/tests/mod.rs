@@ -3,6 +3,7 @@
 //! what the hardware is asked for, and what the console says.
 
 mod boot;
+mod bytes;
 mod psci;
 mod run;
 mod services;
