@@ -87,6 +87,25 @@ fn words(files: &[String]) -> HashSet<String> {
     words
 }
 
+/// The cases that the table of faults names are there.
+#[test]
+fn the_faults_have_their_cases() {
+    let case = Regex::new(r"`([a-z]+/[a-z0-9-]+)`").expect("a pattern");
+    let places = ["tests/payload/src/cases/", "xtask/src/testing/"];
+    let sources: String = paths::tracked(&[])
+        .iter()
+        .filter(|path| places.iter().any(|place| path.starts_with(place)))
+        .map(|path| read(path))
+        .collect();
+    let text = read("docs/faults.md");
+    let named: Vec<_> = case.captures_iter(&text).collect();
+    assert!(named.len() > 10);
+    for name in named {
+        let name = &name[1];
+        assert!(sources.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
 #[test]
 fn what_the_documents_name_is_there() {
     let files = paths::tracked(&[]);

@@ -177,12 +177,15 @@ enter_rust:
     b       warm_main
 
     .text
-// A known EL3: MMU and D-cache off, vectors set, nothing trapped into a lower EL's hands.
+// A known EL3: MMU and D-cache off, vectors and a crash record set, nothing trapped into a lower EL's hands.
 el3_prepare:
     ldr     x0, ={sctlr_off}
     msr     sctlr_el3, x0
     adr     x0, vectors
     msr     vbar_el3, x0
+    // Until the core has a record of its own: what is here is boot firmware's.
+    adr     x0, {early_record}
+    msr     tpidr_el3, x0
     isb
     ret
     dsb     nsh

@@ -2,11 +2,13 @@
 
 use crate::core_data::{CRASH_RECORD, CoreData};
 use crate::cpu_power;
+use crate::crash_record::CrashRecord;
 use crate::hw::layout::{STACK_SIZE, STACK_STRIDE};
 use crate::hw::{cache, layout, mmu, pen};
 use crate::speculation;
 use crate::topology::MAX_CORES;
 use core::arch::global_asm;
+use core::cell::UnsafeCell;
 use janus_plat::{Composite, Plat, Platform};
 
 global_asm!(
@@ -15,6 +17,7 @@ global_asm!(
     pen_shift = const pen::SLOT_SHIFT,
     core_size = const size_of::<CoreData>(),
     crash_record = const CRASH_RECORD,
+    early_record = sym EARLY_RECORD,
     mair = const mmu::MAIR,
     tcr = const mmu::TCR,
     tables = sym mmu::TABLES,
@@ -29,6 +32,15 @@ global_asm!(
     image_end = const Plat::MEMORY.image.end,
     loses_power = const Plat::POWER.ever_lost() as u8,
 );
+
+/// Where a core's registers go that crashes before its own record is known. Written by vectors.S alone.
+static EARLY_RECORD: EarlyRecord = EarlyRecord(UnsafeCell::new(CrashRecord::EMPTY));
+
+/// See [`EARLY_RECORD`].
+#[repr(transparent)]
+struct EarlyRecord(UnsafeCell<CrashRecord>);
+// SAFETY: no Rust code borrows it but the report of the core that crashed.
+unsafe impl Sync for EarlyRecord {}
 
 unsafe extern "C" {
     fn warm_entry();

@@ -172,14 +172,17 @@ el3_exception:
     msr     spsel, #1
     mov     x2, sp
     str     x2, [x0, #248]
-    // One core reports at a time; a core that crashes meanwhile, or crashes again, just stops.
+    // One core reports at a time; a core that crashes meanwhile, or crashes again, just stops. With the MMU off
+    // its memory may not do exclusive accesses; hardly two crash there at once.
+    mrs     x3, sctlr_el3
+    tbz     x3, #0, 3f
     adr     x3, CRASH_LOCK
 1:  ldaxr   w4, [x3]
     cbnz    w4, 2f
     mov     w4, #1
     stxr    w5, w4, [x3]
     cbnz    w5, 1b
-    adr     x3, crash_stack_end
+3:  adr     x3, crash_stack_end
     mov     sp, x3
     mov     x29, #0
     b       report_el3_exception

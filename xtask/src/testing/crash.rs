@@ -32,7 +32,7 @@ const SUB_SP_4096: u32 = 0xd140_07ff;
 const MOV_X1_ONES: u32 = 0x9280_0001;
 
 /// In `power::wake` the second core has just come on and the first one runs the normal world; in
-/// `warm_main` it is about to park, and has no data yet.
+/// `warm_main` it is about to park, and has no data yet. The boot core has none before `start`.
 const BUGS: &[Bug] = &[
     Bug {
         name: "boot/crash-report",
@@ -60,6 +60,50 @@ const BUGS: &[Bug] = &[
             "core 0x1",
             // A data abort, translation fault of level 3: the guard page is not mapped.
             "esr_el3   0000000096000047",
+            "this core stops here",
+        ],
+    },
+    // The boot, phase by phase.
+    Bug {
+        name: "boot/crash-without-mmu",
+        function: "build_page_tables",
+        instructions: &[UDF],
+        says: &[
+            "CRASH: synchronous exception in EL3",
+            "core 0x0",
+            "esr_el3   0000000002000000",
+            "this core stops here",
+        ],
+    },
+    Bug {
+        name: "boot/crash-set-up",
+        function: "janus_bl31::boot::set_up_system",
+        instructions: &[UDF],
+        says: &[
+            "CRASH: synchronous exception in EL3",
+            "core 0x0",
+            "this core stops here",
+        ],
+    },
+    Bug {
+        name: "boot/crash-before-the-spmc",
+        function: "janus_bl31::boot::start",
+        instructions: &[UDF],
+        says: &[
+            "CRASH: synchronous exception in EL3",
+            "core 0x0 (number 0), serving the Normal world",
+            "this core stops here",
+        ],
+    },
+    // In the middle of a line, with the console's lock held.
+    Bug {
+        name: "boot/crash-while-it-writes",
+        function: "janus_bl31::cpu_ext::<impl core::fmt::Display for janus_bl31::context::features::Features>::fmt",
+        instructions: &[UDF],
+        says: &[
+            "INFO: CPU: ",
+            "CRASH: synchronous exception in EL3",
+            "core 0x0",
             "this core stops here",
         ],
     },

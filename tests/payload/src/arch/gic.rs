@@ -69,15 +69,25 @@ pub fn init_distributor_non_secure() {
     write(HERE.gicd, (1 << 4) | 0b10); // ARE_NS, EnableGrp1A
 }
 
-/// Makes SGI or PPI `intid` of core `number` a Secure Group 1 interrupt and enables it. Secure
-/// state only.
+/// Makes `intid` of core `number` a Secure Group 1 interrupt and enables it; a shared one is sent to that core from
+/// then on. Secure state only.
 pub fn enable_secure_group1(number: usize, intid: u32) {
-    let sgi = redistributor(number) + SGI;
-    let bit = 1 << intid;
-    write(sgi + 0x80, read(sgi + 0x80) & !bit); // GICR_IGROUPR0
-    write(sgi + 0xd00, read(sgi + 0xd00) | bit); // GICR_IGRPMODR0
-    set_priority(sgi, intid, 0x40);
-    write(sgi + 0x100, bit); // GICR_ISENABLER0
+    let (base, word, bit) = bank(number, intid);
+    let (group, modifier) = (base + 0x80 + word, base + 0xd00 + word);
+    write(group, read(group) & !bit); // IGROUPR
+    write(modifier, read(modifier) | bit); // IGRPMODR
+    route(number, intid);
+    set_priority(base, intid, 0x40);
+    write(base + 0x100 + word, bit); // ISENABLER
+}
+
+/// Sends a shared interrupt to core `number`.
+fn route(number: usize, intid: u32) {
+    if intid >= 32 {
+        let route = HERE.gicd + 0x6000 + intid as usize * 8; // GICD_IROUTER
+        write(route, cpu::mpidr_of(number) as u32);
+        write(route + 4, 0);
+    }
 }
 
 /// Makes SGI or PPI `intid` of core `number` a Group 0 interrupt and enables it. Secure state
@@ -106,11 +116,7 @@ fn bank(number: usize, intid: u32) -> (usize, usize, u32) {
 /// sent to that core from then on.
 pub fn enable(number: usize, intid: u32) {
     let (base, word, bit) = bank(number, intid);
-    if intid >= 32 {
-        let route = HERE.gicd + 0x6000 + intid as usize * 8; // GICD_IROUTER
-        write(route, cpu::mpidr_of(number) as u32);
-        write(route + 4, 0);
-    }
+    route(number, intid);
     set_priority(base, intid, 0x80);
     write(base + 0x100 + word, bit); // ISENABLER
 }

@@ -1,11 +1,12 @@
 //! When the SPMC fails on one core: that core's FF-A is off, all else goes on.
 
+use crate::arch::{gic, timer};
 use crate::cases::psci::suspend::suspend_and_wake;
-use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
-use crate::framework::{cores, ffa, psci};
+use crate::framework::{cores, ffa, irq, psci};
+use crate::{ensure, ensure_eq};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
@@ -63,25 +64,63 @@ fn others_go_on(victim: usize) -> Outcome {
     Ok(())
 }
 
-/// FFA_ABORT on one core: the caller gets ABORTED.
+/// A secure Group 1 SGI that nobody else uses, one of the normal world's, and an SPI of no device.
+const SECURE_SGI: u32 = 9;
+const NORMAL_SGI: u32 = 3;
+const SECURE_SPI: u32 = 100;
+
+/// What asks how often the SPI came.
+const COUNT: u64 = 0xc0;
+
+/// FFA_ABORT on one core, while the SPMC is in an interrupt and a secure SPI waits for the core: the caller gets
+/// ABORTED, the core's normal world its interrupts, and the SPI goes to a core whose SPMC lives.
 fn abort() -> Outcome {
     let victim = cores::another();
-    cores::on(victim, |_| {
+    cores::on(victim, |n| {
         ffa::expect_error(
             &echo(ABORT),
             ffa::ABORTED,
             "the request during which the SPMC aborted",
-        )
+        )?;
+        irq::install(NORMAL_SGI, irq::count_only);
+        let before = irq::count(n, NORMAL_SGI);
+        gic::enable(n, NORMAL_SGI);
+        gic::send_sgi(n, NORMAL_SGI);
+        let came = timer::wait_until(5, || irq::count(n, NORMAL_SGI) > before);
+        gic::disable(n, NORMAL_SGI);
+        ensure!(came, "no interrupt comes to the normal world of the core");
+        Ok(())
     })?;
+    let came = timer::wait_until(5, || echo(COUNT).x(4) == 1);
+    ensure!(came, "the SPI does not come to a core whose SPMC lives");
     others_go_on(victim)
 }
 
 fn abort_secure(s: &Secure, message: &Regs) -> Option<Regs> {
-    if message.function() == ffa::DIRECT_REQ && message.x(3) == ABORT {
-        let got = ffa::call(ffa::ABORT, &[]);
-        s.fail(format_args!("FFA_ABORT came back: {got}"));
+    static SPIS: AtomicU64 = AtomicU64::new(0);
+    match message.function() {
+        ffa::DIRECT_REQ if message.x(3) == ABORT => {
+            gic::send_sgi(s.core, SECURE_SGI);
+            timer::wait_until(1, || gic::pending_lines() != 0);
+            let intid = gic::acknowledge();
+            s.expect_eq(intid.into(), SECURE_SGI.into(), "INTID of secure Group 1");
+            gic::enable_secure_group1(s.core, SECURE_SPI);
+            gic::set_pending(s.core, SECURE_SPI, true);
+            let got = ffa::call(ffa::ABORT, &[]);
+            s.fail(format_args!("FFA_ABORT came back: {got}"));
+            None
+        }
+        ffa::DIRECT_REQ if message.x(3) == COUNT => {
+            Some(ffa::response(message, &[COUNT, SPIS.load(SeqCst)]))
+        }
+        ffa::INTERRUPT => {
+            if spmc::interrupt(s) == SECURE_SPI {
+                SPIS.fetch_add(1, SeqCst);
+            }
+            Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
+        }
+        _ => None,
     }
-    None
 }
 
 /// The SPMC of core 1 answered its boot with FFA_ERROR.
