@@ -9,7 +9,8 @@
 //! * `context` and `cpu_ext`: which registers the worlds share, and how they are switched;
 //! * `cpu_power`: what CPU models need at reset and before they lose power;
 //! * `speculation`: what they need against speculative execution;
-//! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3;
+//! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3; `sgis`, `sri`: whose which SGI is, and how the
+//!   schedule receiver interrupt comes;
 //! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
 //! * `messages`: what the console says; `black_box`: what each core asked last, for its reports.
@@ -38,6 +39,7 @@ pub mod requests;
 pub mod run;
 pub mod served;
 pub mod services;
+pub mod sgis;
 pub mod smc;
 pub mod speculation;
 pub mod spmc_image;

@@ -1,12 +1,13 @@
 //! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
 
 use crate::messages::warning;
+use crate::sgis;
 use crate::system::{Spmc, Sri};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
 use janus_drivers::gic::{
-    self, DistributorContext, Error, Gic, Redistributor, RedistributorContext, SecureGroup,
-    SecureInterrupt, Sgis,
+    DistributorContext, Error, Gic, Redistributor, RedistributorContext, SecureGroup,
+    SecureInterrupt,
 };
 pub use janus_drivers::gic::{IntId, Pending};
 use janus_drivers::gic_cpu;
@@ -78,11 +79,7 @@ pub fn init(spmc: bool) -> Result<(), GicFault> {
 ///
 /// What is wrong with the redistributor.
 pub fn init_core(sri: Option<&Sri>) -> Result<(), GicFault> {
-    let sgis = Sgis {
-        sri: None,
-        doorbell: sri.and_then(|sri| sri.doorbell),
-        wake: wake_sgi(sri),
-    };
+    let sgis = sgis::division(sri);
     let init = |mut redistributor: Redistributor| redistributor.init(&GIC, &sgis, sri.is_some());
     let redistributor = GIC.redistributor(MPIDR_EL1.get());
     redistributor.and_then(init).map_err(GicFault)?;
@@ -184,8 +181,8 @@ pub fn restore_distributor() {
 pub fn give_sri(spmc: &Spmc) -> Result<(), GicFault> {
     let sri = &spmc.sri;
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
-    redistributor.give_sri(sri.id)?;
-    for breach in redistributor.sri_state(sri.id)?.breaches() {
+    redistributor.give_to_normal_world(sri.id, sgis::SRI_PRIORITY)?;
+    for breach in sgis::breaches(redistributor.sgi_state(sri.id)?) {
         warning!(
             "SRI: the SGI {breach}; choose another by janus,sri-id, or check the platform's secure interrupts"
         );
@@ -201,11 +198,6 @@ pub fn has_core(affinity: u64) -> bool {
     GIC.has_redistributor(affinity)
 }
 
-/// The SGI that wakes a parked core.
-fn wake_sgi(sri: Option<&Sri>) -> u32 {
-    gic::wake_sgi(sri.map(|sri| sri.id), sri.and_then(|sri| sri.doorbell))
-}
-
 /// Stops interrupts to this core, which is about to park, but for the one that [`wake`] sends. Others that
 /// are sent to it wait in the redistributor.
 pub fn listen_for_wake(sri: Option<&Sri>) {
@@ -213,13 +205,13 @@ pub fn listen_for_wake(sri: Option<&Sri>) {
     // It has a redistributor, or it would not have a number; and the SGI exists.
     let _ = GIC
         .redistributor(MPIDR_EL1.get())
-        .and_then(|mut redistributor| redistributor.listen(wake_sgi(sri)));
+        .and_then(|mut redistributor| redistributor.listen(sgis::wake(sri)));
     gic_cpu::listen();
 }
 
 /// Ends the WFI of the parked core with this affinity.
 pub fn wake(sri: Option<&Sri>, affinity: u64) {
-    gic_cpu::send_group0_sgi(wake_sgi(sri), affinity);
+    gic_cpu::send_group0_sgi(sgis::wake(sri), affinity);
 }
 
 /// Whether the SPMC's doorbell was rung at one of these cores (by affinity) without being taken; it

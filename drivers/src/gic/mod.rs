@@ -1,9 +1,8 @@
 //! GICv3 and GICv4: the distributor and the redistributors, as EL3 sets them up.
 //!
 //! The idea: everything starts as non-secure Group 1 and disabled; a platform table then takes the
-//! few secure interrupts out of that, and the SGIs are divided by a rule that does not depend on
-//! the platform. EL3 never touches a non-secure interrupt again, except the schedule receiver
-//! interrupt (SRI), which it keeps usable because the normal world only learns its number.
+//! few secure interrupts out of that, and the SGIs are divided as the caller says ([`Sgis`]). EL3 touches
+//! no non-secure interrupt again but those that it gives away ([`Redistributor::give_to_normal_world`]).
 //!
 //! The order of calls:
 //! 1. the boot core: [`Gic::new`], [`Gic::check`], [`Gic::init_distributor`];
@@ -36,11 +35,11 @@ use janus_arm::AFFINITY_MASK;
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
 
-/// The priority of the SRI at boot: 0xa0 as the normal world sees it, what kernels give an SGI.
-pub const SRI_PRIORITY: u8 = 0xd0;
+/// The priority of the SGIs that are secure: the highest.
+const SECURE_SGI_PRIORITY: u8 = 0;
 
-/// The priority of the secure SGIs and of the doorbell: the highest.
-pub const SECURE_SGI_PRIORITY: u8 = 0;
+/// The priority of the others at first: the highest that the normal world can use.
+const NORMAL_SGI_PRIORITY: u8 = 0x80;
 
 /// Who handles a secure interrupt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,27 +86,26 @@ pub struct Config {
     pub secure: &'static [SecureInterrupt],
 }
 
-/// How the 16 SGIs are divided: 0 to 7 and the SRI belong to the normal world, the doorbell to
-/// EL3, the rest to the SPMC. The one that wakes parked cores is the SPMC's where a core runs.
+/// How the 16 SGIs are divided, a bit for each: those in neither group are the normal world's.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Sgis {
-    /// The schedule receiver interrupt, if there is an SPMC.
-    pub sri: Option<u32>,
-    /// The Group 0 SGI with which the SPMC asks EL3 for the SRI.
-    pub doorbell: Option<u32>,
-    /// The SGI of [`Redistributor::listen`], by [`wake_sgi`].
-    pub wake: u32,
+    /// Secure Group 1: the SPMC's.
+    pub secure: u16,
+    /// Group 0, and enabled: EL3's own. None of them is in `secure`.
+    pub group0: u16,
+    /// Those that are pending no more when the core is set up.
+    pub forgotten: u16,
 }
 
-/// The SGI that is to wake parked cores: one that means nothing at a core that is off, so neither the
-/// SRI nor the doorbell, which wait there.
-#[inline(never)]
-pub fn wake_sgi(sri: Option<u32>, doorbell: Option<u32>) -> u32 {
-    let taken = |id| Some(id) == sri || Some(id) == doorbell;
-    match (taken(15), taken(14)) {
-        (false, _) => 15,
-        (true, false) => 14,
-        (true, true) => 13,
+impl Sgis {
+    /// The priorities of SGIs `4 * word` to `4 * word + 3`, as GICR_IPRIORITYR has them. None: as they are at first.
+    fn priorities(self, word: usize) -> Option<u32> {
+        let four = u32::from(self.secure | self.group0) >> (4 * word) & 0xf;
+        // Bit n goes to bit 8 * n.
+        let each = four.wrapping_mul(0x0020_4081) & 0x0101_0101;
+        let first = u32::from_le_bytes([NORMAL_SGI_PRIORITY; 4]);
+        let secure = u32::from_le_bytes([SECURE_SGI_PRIORITY ^ NORMAL_SGI_PRIORITY; 4]);
+        (four != 0).then(|| first ^ secure & each.wrapping_mul(0xff))
     }
 }
 
@@ -414,7 +412,7 @@ impl Redistributor {
     }
 
     /// Wakes the redistributor up and gives the private interrupts their groups: PPIs non-secure
-    /// except those of `gic`'s table, SGIs by `sgis`. Everything a core needs at boot and when
+    /// except those of `gic`'s table, SGIs as `sgis` says. Everything a core needs at boot and when
     /// CPU_ON brings it up.
     ///
     /// `spmc` as in [`Gic::init_distributor`].
@@ -424,13 +422,8 @@ impl Redistributor {
         self.end_active();
 
         self.regs().configure_default_settings();
-        self.init_secure_sgis(sgis.wake, spmc);
+        self.init_sgis(*sgis, spmc);
         let mut regs = self.regs();
-        if let Some(doorbell) = sgis.doorbell {
-            let id = sgi(doorbell)?;
-            regs.set_group(id, SecureGroup::Group0.into())?;
-            regs.enable_interrupt(id, true)?;
-        }
         for line in gic.config.secure {
             let id = intid(line.intid)?;
             if !id.is_private() {
@@ -439,7 +432,7 @@ impl Redistributor {
             Self::make_secure(&mut regs, id, line, spmc)?;
         }
         regs.wait_for_pending_write();
-        sgis.sri.map_or(Ok(()), |sri| self.give_sri(sri))
+        Ok(())
     }
 
     /// Sets up the private interrupt `id` as `line` says.
@@ -461,47 +454,45 @@ impl Redistributor {
         Ok(())
     }
 
-    /// Makes SGIs 8 to 15 secure Group 1, everything else private non-secure; by whole registers,
-    /// since every core that comes on pays for it. That `wake` has woken the core is forgotten.
-    fn init_secure_sgis(&mut self, wake: u32, enable: bool) {
-        const SGIS: u32 = 0xff00;
-        const PRIORITIES: u32 = u32::from_le_bytes([SECURE_SGI_PRIORITY; 4]);
+    /// Divides the SGIs, which all are the normal world's and disabled; by whole registers, since every core
+    /// that comes on pays for it. `enable`: the secure ones, too.
+    fn init_sgis(&mut self, sgis: Sgis, enable: bool) {
+        let (secure, group0) = (u32::from(sgis.secure), u32::from(sgis.group0));
         // SAFETY: as in `regs`.
         let mut frame: UniqueMmioPointer<'_, GicrSgi> =
             unsafe { UniqueMmioPointer::new(self.frame) };
         let mut sgi = field!(frame, sgi);
         if let Some(mut register) = field!(sgi, igroupr).get(0) {
-            register.write(!SGIS);
+            register.write(!(secure | group0));
         }
         if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
-            register.write(SGIS);
+            register.write(secure);
         }
         // The normal world can send none of the secure SGIs.
         field!(sgi, nsacr).write(0);
         if let Some(mut register) = field!(sgi, icpendr).get(0) {
-            register.write(1_u32.wrapping_shl(wake));
+            register.write(sgis.forgotten.into());
         }
-        for word in [2, 3] {
-            if let Some(mut register) = field!(sgi, ipriorityr).get(word) {
-                register.write(PRIORITIES);
+        for word in 0..4 {
+            if let Some(priorities) = sgis.priorities(word)
+                && let Some(mut register) = field!(sgi, ipriorityr).get(word)
+            {
+                register.write(priorities);
             }
         }
-        if let Some(mut register) = field!(sgi, isenabler).get(0).filter(|_| enable) {
-            register.write(SGIS);
+        if let Some(mut register) = field!(sgi, isenabler).get(0) {
+            register.write(group0 | if enable { secure } else { 0 });
         }
     }
 
-    /// Gives SGI `sri` to the normal world as the schedule receiver interrupt: non-secure Group 1,
-    /// at a priority that the normal world can use, enabled.
-    ///
-    /// An SPMC may insist on finding it secure and giving it away itself while it starts (OP-TEE
-    /// does): then [`Redistributor::init`] is told of no SRI, and this comes after the start.
-    pub fn give_sri(&mut self, sri: u32) -> Result<(), Error> {
-        let id = sgi(sri)?;
+    /// Gives SGI `id` to the normal world, enabled: non-secure Group 1, with this priority (of which the normal
+    /// world has 0x80 to 0xff).
+    pub fn give_to_normal_world(&mut self, id: u32, priority: u8) -> Result<(), Error> {
+        let id = sgi(id)?;
         let mut regs = self.regs();
         regs.enable_interrupt(id, false)?;
         regs.set_group(id, GicGroup::Group1NS)?;
-        regs.set_interrupt_priority(id, SRI_PRIORITY)?;
+        regs.set_interrupt_priority(id, priority)?;
         regs.enable_interrupt(id, true)?;
         regs.wait_for_pending_write();
         Ok(())
@@ -575,9 +566,9 @@ impl Redistributor {
         Ok(())
     }
 
-    /// Reads back how SGI `sri` is configured: what the contract of the SRI depends on.
-    pub fn sri_state(&mut self, sri: u32) -> Result<SriState, Error> {
-        let id = sgi(sri)?;
+    /// Reads back how SGI `id` is configured.
+    pub fn sgi_state(&mut self, id: u32) -> Result<SgiState, Error> {
+        let id = sgi(id)?;
         // SAFETY: as in `regs`.
         let frame = unsafe { UniqueMmioPointer::new(self.frame) };
         let sgi = field_shared!(frame, sgi);
@@ -588,7 +579,7 @@ impl Redistributor {
         let priority = field_shared!(sgi, ipriorityr)
             .get(number / 4)
             .map_or(0, |r| r.read());
-        Ok(SriState {
+        Ok(SgiState {
             non_secure: set(field_shared!(sgi, igroupr).get(0)),
             enabled: set(field_shared!(sgi, isenabler).get(0)),
             priority: (priority >> (number % 4 * 8)) as u8,
@@ -605,31 +596,15 @@ fn sgi(id: u32) -> Result<IntId, Error> {
     }
 }
 
-/// The schedule receiver interrupt, as one redistributor has it.
+/// An SGI, as one redistributor has it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SriState {
+pub struct SgiState {
     /// Whether it belongs to Non-secure Group 1.
     pub non_secure: bool,
     /// Whether it is enabled.
     pub enabled: bool,
     /// Its priority, as EL3 sees it: the normal world has 0x80 to 0xff.
     pub priority: u8,
-}
-
-impl SriState {
-    /// What breaks the contract: each ends the sentence "the SGI …". None if all is well.
-    pub fn breaches(self) -> impl Iterator<Item = &'static str> {
-        [
-            (!self.non_secure, "is not in non-secure Group 1"),
-            (!self.enabled, "is not enabled"),
-            (
-                !(0x80..0xf8).contains(&self.priority),
-                "has no priority that the normal world can use",
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(broken, message)| broken.then_some(message))
-    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,13 @@ static TABLE: [SecureInterrupt; 4] = [
     },
 ];
 
+/// The upper half to the SPMC.
+const USUAL: Sgis = Sgis {
+    secure: 0xff00,
+    group0: 0,
+    forgotten: 0,
+};
+
 /// Registers that are never freed: tests hold `&'static` to them as platforms do.
 struct Fake {
     gicd: *mut u32,
@@ -193,14 +200,13 @@ fn private_interrupts_are_divided() {
     let fake = Fake::new(&[&[0, 1]], false, &TABLE);
     let gic = fake.gic();
     let sgis = Sgis {
-        sri: Some(8),
-        doorbell: Some(15),
-        wake: 14,
+        secure: 0x7f00,
+        group0: 1 << 15,
+        forgotten: 1 << 14,
     };
-    gic.redistributor(1)
-        .unwrap()
-        .init(&gic, &sgis, true)
-        .unwrap();
+    let mut redistributor = gic.redistributor(1).unwrap();
+    redistributor.init(&gic, &sgis, true).unwrap();
+    redistributor.give_to_normal_world(8, 0xd0).unwrap();
     let sgi = 2 * 0x1_0000 + SGI_BASE;
     let reg = |offset| read(fake.regions[0], sgi + offset);
     // Non-secure: SGIs 0 to 8, all PPIs but 20 and 29.
@@ -223,7 +229,7 @@ fn a_parked_core_listens_to_one_sgi() {
     let gic = fake.gic();
     let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
     let mut redistributor = gic.redistributor(0).unwrap();
-    redistributor.init(&gic, &Sgis::default(), true).unwrap();
+    redistributor.init(&gic, &USUAL, true).unwrap();
     write(fake.regions[0], SGI_BASE + 0x40c, !0);
     redistributor.listen(13).unwrap();
     // All disabled, then 13 enabled; it alone became Group 0, and its priority the highest.
@@ -234,21 +240,12 @@ fn a_parked_core_listens_to_one_sgi() {
 }
 
 #[test]
-fn the_sgi_that_wakes_means_nothing_else() {
-    let ids = || (0..16).map(Some).chain([None]);
-    for (sri, doorbell) in ids().flat_map(|sri| ids().map(move |doorbell| (sri, doorbell))) {
-        let wake = Some(wake_sgi(sri, doorbell));
-        assert!(wake != sri && wake != doorbell && wake >= Some(8) && wake < Some(16));
-    }
-}
-
-#[test]
 fn without_spmc_all_high_sgis_are_secure() {
     let fake = Fake::new(&[&[0]], false, &[]);
     let gic = fake.gic();
     gic.redistributor(0)
         .unwrap()
-        .init(&gic, &Sgis::default(), false)
+        .init(&gic, &USUAL, false)
         .unwrap();
     assert_eq!(read(fake.regions[0], SGI_BASE + 0x80), 0xffff_00ff);
     assert_eq!(read(fake.regions[0], SGI_BASE + 0x100), 0);
@@ -257,81 +254,54 @@ fn without_spmc_all_high_sgis_are_secure() {
 #[test]
 fn an_sgi_that_does_not_exist_is_reported() {
     let fake = Fake::new(&[&[0]], false, &[]);
-    let gic = fake.gic();
-    let mut redistributor = gic.redistributor(0).unwrap();
-    for sgis in [
-        Sgis {
-            sri: Some(16),
-            doorbell: None,
-            ..Sgis::default()
-        },
-        Sgis {
-            sri: None,
-            doorbell: Some(29),
-            ..Sgis::default()
-        },
-    ] {
-        let result = redistributor.init(&gic, &sgis, true);
-        assert!(matches!(result, Err(Error::BadInterrupt(16 | 29))));
-    }
-    assert_eq!(redistributor.sri_state(16), Err(Error::BadInterrupt(16)));
+    let mut redistributor = fake.gic().redistributor(0).unwrap();
+    let given = redistributor.give_to_normal_world(16, 0xd0);
+    assert_eq!(given, Err(Error::BadInterrupt(16)));
+    let state = redistributor.sgi_state(29);
+    assert_eq!(state, Err(Error::BadInterrupt(29)));
 }
 
 #[test]
-fn the_sri_contract_is_read_back() {
+fn an_sgi_is_given_away_and_read_back() {
     let fake = Fake::new(&[&[0]], false, &[]);
     let gic = fake.gic();
     let mut redistributor = gic.redistributor(0).unwrap();
-    redistributor
-        .init(
-            &gic,
-            &Sgis {
-                sri: Some(10),
-                doorbell: None,
-                ..Sgis::default()
-            },
-            true,
-        )
-        .unwrap();
-    // The fake keeps the last write to ISENABLER only, and that is the SRI's.
-    let state = redistributor.sri_state(10).unwrap();
-    assert_eq!(
-        state,
-        SriState {
-            non_secure: true,
-            enabled: true,
-            priority: SRI_PRIORITY
-        }
-    );
-    assert_eq!(state.breaches().count(), 0);
-    let wrong = redistributor.sri_state(9).unwrap();
-    assert_eq!(
-        wrong,
-        SriState {
-            non_secure: false,
-            enabled: false,
-            priority: 0
-        }
-    );
-    assert_eq!(wrong.breaches().count(), 3);
-    assert_eq!(
-        SriState {
-            priority: 0xff,
-            ..state
-        }
-        .breaches()
-        .count(),
-        1
-    );
-    assert_eq!(
-        SriState {
-            enabled: false,
-            ..state
-        }
-        .breaches()
-        .count(),
-        1
-    );
+    redistributor.init(&gic, &USUAL, true).unwrap();
+    redistributor.give_to_normal_world(10, 0xd0).unwrap();
+    // The fake keeps the last write to ISENABLER only, and that is the one of SGI 10.
+    let state = |non_secure, enabled, priority| SgiState {
+        non_secure,
+        enabled,
+        priority,
+    };
+    let read = [9, 10, 3].map(|id| redistributor.sgi_state(id).unwrap());
+    let expected = [
+        state(false, false, 0),
+        state(true, true, 0xd0),
+        state(true, false, 0x80),
+    ];
+    assert_eq!(read, expected);
+}
+
+/// Each word has the priorities of its own four: the highest for the secure ones, whichever they are.
+#[test]
+fn the_priority_of_an_sgi_is_that_of_its_owner() {
+    for (secure, group0, words) in [
+        (0xff00, 0, [None, None, Some(0), Some(0)]),
+        (0, 1 << 3, [Some(0x0080_8080), None, None, None]),
+        (
+            0x0050,
+            0x8000,
+            [None, Some(0x8000_8000), None, Some(0x0080_8080)],
+        ),
+    ] {
+        let sgis = Sgis {
+            secure,
+            group0,
+            forgotten: 0,
+        };
+        assert_eq!([0, 1, 2, 3].map(|word| sgis.priorities(word)), words);
+    }
 }
 
 #[test]
@@ -352,17 +322,7 @@ fn a_context_brings_the_groups_back() {
     let fake = Fake::new(&[&[0]], false, &TABLE);
     let gic = fake.gic();
     let mut redistributor = gic.redistributor(0).unwrap();
-    redistributor
-        .init(
-            &gic,
-            &Sgis {
-                sri: Some(8),
-                doorbell: None,
-                ..Sgis::default()
-            },
-            true,
-        )
-        .unwrap();
+    redistributor.init(&gic, &USUAL, true).unwrap();
     gic.init_distributor(true).unwrap();
     let mut private = RedistributorContext::new();
     let mut shared = DistributorContext::<31>::new();
@@ -444,9 +404,9 @@ fn a_core_without_its_secure_world_has_no_secure_interrupts() {
     let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
     let mut redistributor = gic.redistributor(0).unwrap();
     let sgis = Sgis {
-        doorbell: Some(15),
-        wake: 14,
-        ..Sgis::default()
+        secure: 0x7f00,
+        group0: 1 << 15,
+        forgotten: 1 << 14,
     };
     redistributor.init(&gic, &sgis, true).unwrap();
     redistributor.end_secure_group1();
@@ -462,13 +422,13 @@ fn a_core_that_is_off_has_nothing_active_and_is_not_chosen() {
     let fake = Fake::new(&[&[0]], false, &[]);
     let gic = fake.gic();
     let mut redistributor = gic.redistributor(0).unwrap();
-    redistributor.init(&gic, &Sgis::default(), true).unwrap();
+    redistributor.init(&gic, &USUAL, true).unwrap();
     assert_eq!(read(fake.regions[0], 0), 0);
     write(fake.regions[0], SGI_BASE + 0x380, 0);
     redistributor.listen(15).unwrap();
     assert_eq!(read(fake.regions[0], SGI_BASE + 0x380), !0);
     assert_eq!(read(fake.regions[0], 0) >> 24, 0b111); // DPG1S, DPG1NS, DPG0
-    redistributor.init(&gic, &Sgis::default(), true).unwrap();
+    redistributor.init(&gic, &USUAL, true).unwrap();
     assert_eq!(read(fake.regions[0], 0), 0);
 }
 
@@ -483,7 +443,7 @@ fn the_normal_world_is_let_into_nothing_of_the_secure_one() {
     gic.init_distributor(true).unwrap();
     gic.redistributor(0)
         .unwrap()
-        .init(&gic, &Sgis::default(), true)
+        .init(&gic, &USUAL, true)
         .unwrap();
     // Two registers for 32 interrupts, those of the private ones first, which the distributor has not.
     let end = 0xe08 + 8 * (read(fake.gicd, 4) as usize & 0x1f);

@@ -1,0 +1,119 @@
+//! Whose the 16 SGIs are: 0 to 7 and the schedule receiver interrupt (SRI) are the normal world's, 8 to 15 else the
+//! SPMC's, the doorbell EL3's. (Where a core is off, one of the SPMC's wakes it.)
+
+use crate::system::Sri;
+use janus_drivers::gic::{SgiState, Sgis};
+
+/// The SGIs that are the SPMC's if nobody else needs them.
+const SECURE: u16 = 0xff00;
+
+/// The priority of the SRI at boot: 0xa0 as the normal world sees it, what kernels give an SGI.
+pub const SRI_PRIORITY: u8 = 0xd0;
+
+/// The priorities that the normal world can use, and mask.
+const NORMAL_PRIORITIES: core::ops::Range<u8> = 0x80..0xf8;
+
+/// The bit of SGI `id`; none for what is no SGI.
+fn bit(id: u32) -> u16 {
+    1_u16.checked_shl(id).unwrap_or(0)
+}
+
+/// How a core's SGIs are divided while its SPMC starts, which may want to find the SRI secure, as after reset: it is
+/// given away afterwards.
+pub fn division(sri: Option<&Sri>) -> Sgis {
+    let group0 = sri.and_then(|sri| sri.doorbell).map_or(0, bit);
+    Sgis {
+        secure: SECURE & !group0,
+        group0,
+        // It has woken the core.
+        forgotten: bit(wake(sri)),
+    }
+}
+
+/// The SGI that wakes a parked core: one that means nothing at a core that is off, so neither the SRI nor the doorbell,
+/// which wait there.
+#[inline(never)]
+pub fn wake(sri: Option<&Sri>) -> u32 {
+    let taken = |id| sri.is_some_and(|sri| id == sri.id || Some(id) == sri.doorbell);
+    match (taken(15), taken(14)) {
+        (false, _) => 15,
+        (true, false) => 14,
+        (true, true) => 13,
+    }
+}
+
+/// What keeps the SRI from reaching the normal world: each ends the sentence "the SGI …". None if all is well.
+pub fn breaches(sri: SgiState) -> impl Iterator<Item = &'static str> {
+    [
+        (!sri.non_secure, "is not in non-secure Group 1"),
+        (!sri.enabled, "is not enabled"),
+        (
+            !NORMAL_PRIORITIES.contains(&sri.priority),
+            "has no priority that the normal world can use",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(broken, message)| broken.then_some(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sri(id: u32, doorbell: Option<u32>) -> Sri {
+        Sri { id, doorbell }
+    }
+
+    #[test]
+    fn each_sgi_is_one_owners() {
+        let none = Sgis {
+            secure: 0xff00,
+            group0: 0,
+            forgotten: 1 << 15,
+        };
+        assert_eq!(division(None), none);
+        assert_eq!(division(Some(&sri(8, None))), none);
+        let doorbell = Sgis {
+            secure: 0x7f00,
+            group0: 1 << 15,
+            forgotten: 1 << 14,
+        };
+        assert_eq!(division(Some(&sri(8, Some(15)))), doorbell);
+        // One of the normal world's.
+        let low = Sgis {
+            group0: 1 << 3,
+            ..none
+        };
+        assert_eq!(division(Some(&sri(8, Some(3)))), low);
+    }
+
+    #[test]
+    fn the_sgi_that_wakes_means_nothing_else() {
+        assert_eq!(wake(None), 15);
+        for id in 0..16 {
+            for doorbell in (0..16).map(Some).chain([None]) {
+                let wake = wake(Some(&sri(id, doorbell)));
+                assert!(wake != id && Some(wake) != doorbell && (8..16).contains(&wake));
+            }
+        }
+    }
+
+    #[test]
+    fn a_breach_of_the_contract_is_named() {
+        let good = SgiState {
+            non_secure: true,
+            enabled: true,
+            priority: SRI_PRIORITY,
+        };
+        assert_eq!(breaches(good).count(), 0);
+        let bad = SgiState {
+            non_secure: false,
+            enabled: false,
+            priority: 0,
+        };
+        assert_eq!(breaches(bad).count(), 3);
+        for priority in [0x7f, 0xf8, 0xff] {
+            assert_eq!(breaches(SgiState { priority, ..good }).count(), 1);
+        }
+    }
+}
