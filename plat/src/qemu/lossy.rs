@@ -4,15 +4,122 @@
 //! registers by the way to here and back, the system registers of all exception levels that both worlds use,
 //! vector registers, the GIC's CPU interface, the redistributor, and with the whole system the distributor.
 //! Timers go on, as if they had power of their own: one of them is what wakes.
+//!
+//! A core that is off waits for [`power_on`]. What a power controller would know is a word per core in the half
+//! of BL1's page that its hold pen leaves free, and SGI 15 stands for the power.
 
-use crate::{Composite, wait_for_interrupt};
+use crate::{Composite, NoPower, wait_for_interrupt};
 use janus_drivers::gic::Config;
+#[cfg(target_os = "none")]
+use janus_drivers::{gic::Gic, gic_cpu};
 
 /// What is written where a register takes any value.
 const PATTERN: u64 = 0xdead_5ca1_ab1e_f00d;
 
-/// Waits until an interrupt is there for this core and destroys what the states `target` lose.
-pub fn power_down(gic: &Config, target: &Composite) {
+/// The words of the power controller: one in 64 bytes, for up to 16 cores.
+const SWITCHES: usize = 0x0e00_0800;
+
+/// The address of the word of core `index`.
+fn word(index: usize) -> usize {
+    SWITCHES | (index & 0xf) << 6
+}
+
+/// The core has power.
+const ON: u32 = 0;
+/// It is on its way to [`OFF`].
+const GOING_OFF: u32 = 1;
+/// It is off.
+const OFF: u32 = 2;
+/// It gets power.
+const COMING: u32 = 3;
+
+/// What wakes a core that is off.
+#[cfg(target_os = "none")]
+const WAKE: u32 = 15;
+
+/// The word of core `index`, past the caches.
+fn switch(index: usize) -> u32 {
+    clean(index);
+    #[cfg(target_os = "none")]
+    return read(word(index));
+    #[cfg(not(target_os = "none"))]
+    return OFF;
+}
+
+/// Sets the word of core `index`, past the caches.
+fn set_switch(index: usize, value: u32) {
+    #[cfg(target_os = "none")]
+    write(word(index), value);
+    let _ = value;
+    clean(index);
+}
+
+/// Cleans and invalidates the word of core `index`.
+fn clean(index: usize) {
+    #[cfg(target_os = "none")]
+    // SAFETY: cache maintenance of memory that only this module uses.
+    unsafe {
+        core::arch::asm!("dsb sy", "dc civac, {}", "dsb sy", in(reg) word(index), options(nostack));
+    }
+    let _ = word(index);
+}
+
+/// Core `index` is about to turn off.
+pub fn going_off(index: usize) {
+    set_switch(index, GOING_OFF);
+}
+
+/// Gives core `index`, with this affinity, its power.
+///
+/// # Errors
+///
+/// It does not get as far as to be off.
+pub fn power_on(index: usize, affinity: u64) -> Result<(), NoPower> {
+    for _ in 0..100_000_000 {
+        if switch(index) == OFF {
+            set_switch(index, COMING);
+            #[cfg(target_os = "none")]
+            gic_cpu::send_group0_sgi(WAKE, affinity);
+            let _ = affinity;
+            return Ok(());
+        }
+        core::hint::spin_loop();
+    }
+    Err(NoPower("it has not turned off"))
+}
+
+/// Waits until core `index`, which calls this, gets power again.
+fn stay_off(gic: &'static Config, index: usize) {
+    #[cfg(target_os = "none")]
+    {
+        // SAFETY: the platform's addresses; this core alone uses its redistributor.
+        let gic = unsafe { Gic::new(gic) };
+        let _ = gic
+            .redistributor(mpidr())
+            .and_then(|mut redistributor| redistributor.listen(WAKE));
+        gic_cpu::listen();
+        set_switch(index, OFF);
+        while switch(index) != COMING {
+            wait_for_interrupt();
+            end_wake_up();
+        }
+    }
+    let _ = (gic, COMING);
+    set_switch(index, ON);
+}
+
+/// Destroys what the states `target` lose of core `index`, when an interrupt is there for it; or, where it is off
+/// (no states, or [`going_off`] came before), when it gets power again.
+pub fn power_down(gic: &'static Config, index: usize, target: &Composite) {
+    if switch(index) == GOING_OFF || target.levels == [0; 3] {
+        stay_off(gic, index);
+        #[cfg(target_os = "none")]
+        {
+            scrub_redistributor(gic);
+            scrub_core();
+        }
+        return;
+    }
     #[cfg(target_os = "none")]
     {
         // What wakes is the power controller's to see; here the CPU interface must show it.
@@ -35,6 +142,14 @@ fn read_isr() -> u64 {
     // SAFETY: reads a register.
     unsafe { core::arch::asm!("mrs {}, isr_el1", out(reg) isr, options(nomem, nostack)) };
     isr
+}
+
+#[cfg(target_os = "none")]
+fn mpidr() -> u64 {
+    let mpidr: u64;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
+    mpidr
 }
 
 #[cfg(target_os = "none")]
@@ -68,6 +183,21 @@ fn read(address: usize) -> u32 {
     unsafe { core::ptr::with_exposed_provenance::<u32>(address).read_volatile() }
 }
 
+/// Takes what ended the WFI, ICC_IAR0_EL1, and ends it, ICC_EOIR0_EL1. Writing back that there was nothing is ignored.
+#[cfg(target_os = "none")]
+fn end_wake_up() {
+    // SAFETY: only the wake-up is signalled, and it means nothing but that.
+    unsafe {
+        core::arch::asm!(
+            "mrs {id}, S3_0_C12_C8_0",
+            "msr S3_0_C12_C8_1, {id}",
+            "isb",
+            id = out(reg) _,
+            options(nostack),
+        );
+    }
+}
+
 /// Fills groups, priorities, enables and triggers of the SGIs and PPIs of this core, or of 32 SPIs.
 #[cfg(target_os = "none")]
 fn scrub_interrupts(base: usize, block: usize) {
@@ -81,10 +211,7 @@ fn scrub_interrupts(base: usize, block: usize) {
 
 #[cfg(target_os = "none")]
 fn scrub_redistributor(gic: &Config) {
-    let mpidr: u64;
-    // SAFETY: reads a register.
-    unsafe { core::arch::asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
-    let affinity = (mpidr & 0xff_ffff) as u32;
+    let affinity = (mpidr() & 0xff_ffff) as u32;
     for &region in gic.gicr {
         let mut frame = region;
         loop {
@@ -148,6 +275,18 @@ fn scrub_core() {
             options(nostack),
         );
     }
+    // SCR_EL3.NS is clear: the secure world's own of the GIC's CPU interface. ICC_IGRPEN1_EL1, ICC_BPR1_EL1,
+    // ICC_CTLR_EL1.
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "msr S3_0_C12_C12_7, xzr",
+            "msr S3_0_C12_C12_3, {0}",
+            "msr S3_0_C12_C12_4, xzr",
+            in(reg) 7_u64,
+            options(nostack),
+        );
+    }
     // CPTR_EL3 traps nothing any more.
     scrub_vectors();
     if has_el2() {
@@ -157,8 +296,8 @@ fn scrub_core() {
         }
     }
     if has_sel2() {
-        // VSTTBR_EL2, VSTCR_EL2, and the timer of S-EL2.
-        fill! { "S3_4_C2_C6_0" "S3_4_C2_C6_2" "S3_4_C14_C5_2" }
+        // VSTTBR_EL2, VSTCR_EL2, and the timers of S-EL2.
+        fill! { "S3_4_C2_C6_0" "S3_4_C2_C6_2" "S3_4_C14_C5_2" "S3_4_C14_C4_2" }
     }
     fill! { "S3_7_C14_C2_2" } // CNTPS_CVAL_EL1
 }

@@ -4,7 +4,7 @@
 
 use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Stop};
 #[cfg(feature = "lossy")]
-use crate::{Composite, GicPower, PowerDown};
+use crate::{Composite, GicPower, NoPower, PowerDown};
 use core::ops::Range;
 use janus_drivers::console::Pl011;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
@@ -139,6 +139,8 @@ impl Platform for Qemu {
         psci: PSCI,
         // QEMU's cores never lose their power. The feature `lossy` makes as if they did.
         #[cfg(feature = "lossy")]
+        off: PowerDown::Lost,
+        #[cfg(feature = "lossy")]
         suspend: PowerDown::Lost,
         #[cfg(feature = "lossy")]
         gic: GicPower {
@@ -149,8 +151,19 @@ impl Platform for Qemu {
     };
 
     #[cfg(feature = "lossy")]
-    fn power_down(_: usize, target: &Composite) {
-        lossy::power_down(&Self::GIC, target);
+    fn power_on(index: usize) -> Result<(), NoPower> {
+        lossy::power_on(index, Self::mpidr(index))
+    }
+
+    #[cfg(feature = "lossy")]
+    fn going_off(index: usize, _: &Composite) {
+        lossy::going_off(index);
+    }
+
+    #[cfg(feature = "lossy")]
+    fn power_down(index: usize, target: &Composite) {
+        const GIC: &gic::Config = &Qemu::GIC;
+        lossy::power_down(GIC, index, target);
     }
 
     fn domain(index: usize, level: usize) -> usize {
