@@ -116,9 +116,9 @@ move_addresses:
     b       3b
 
 // x0, x1 = where the image is: it cannot run here. No memory but its own may be touched: the stack is over
-// the end of its code, the vectors, which nobody needs any more.
+// the vectors and what lies before them, which nobody needs any more.
 misplaced:
-    adr     x2, text_end
+    adr     x2, vectors_end
     and     sp, x2, #~0xf
     mov     x29, #0
     mov     x30, #0
