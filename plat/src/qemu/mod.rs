@@ -135,19 +135,21 @@ impl Platform for Qemu {
         version: " (QEMU: gic-version=3)",
         security: " (QEMU: needs secure=on)",
     };
+    // QEMU's cores never lose their power. The feature `lossy` makes as if they did.
+    #[cfg(not(feature = "lossy"))]
     const POWER: Power = Power {
         psci: PSCI,
-        // QEMU's cores never lose their power. The feature `lossy` makes as if they did.
-        #[cfg(feature = "lossy")]
+        ..Power::KEPT
+    };
+    #[cfg(feature = "lossy")]
+    const POWER: Power = Power {
+        psci: PSCI,
         off: PowerDown::Lost,
-        #[cfg(feature = "lossy")]
         suspend: PowerDown::Lost,
-        #[cfg(feature = "lossy")]
         gic: GicPower {
             redistributor: 0,
             distributor: 2,
         },
-        ..Power::KEPT
     };
 
     #[cfg(feature = "lossy")]
