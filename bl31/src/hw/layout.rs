@@ -47,6 +47,19 @@ core::arch::global_asm!(
     crash_size = const CRASH_STACK_SIZE,
 );
 
+// What the platform's memory map says of the image, for the linker script and for xtask.
+core::arch::global_asm!(
+    ".global platform_image",
+    ".set platform_image, {image}",
+    ".global platform_loaded_end",
+    ".set platform_loaded_end, {loaded_end}",
+    ".global platform_end",
+    ".set platform_end, {end}",
+    image = const Plat::MEMORY.image.start,
+    loaded_end = const Plat::MEMORY.loaded_end,
+    end = const Plat::MEMORY.image.end,
+);
+
 unsafe extern "C" {
     static text_start: u8;
     static text_end: u8;
