@@ -3,7 +3,7 @@
 use crate::apt::{self, Archive};
 use crate::cli::Plat;
 use crate::stacks::{linux, optee, optee_uboot, optee_xen};
-use crate::{packages, paths, proc, qemu::Qemu, store, tfa, toolchain};
+use crate::{packages, paths, proc, qemu::Qemu, room, store, tfa, toolchain};
 use anyhow::Result;
 use clap::Args;
 use std::process::Command;
@@ -92,6 +92,7 @@ const WANTED: &[Wanted] = &[
 /// None that a machine can cause; what is missing is what this is for.
 pub fn run(args: &DoctorArgs) -> Result<bool> {
     println!("cache      {}", paths::cache().display());
+    println!("disk       {}", room::state());
     println!("rust       {}", toolchain::state());
     println!("qemu       {}", qemu());
     let missing: Vec<&str> = TOOLS

@@ -41,6 +41,7 @@ mod paths;
 mod picture;
 mod proc;
 mod qemu;
+mod room;
 mod run;
 mod size;
 mod stack_depth;

@@ -20,7 +20,7 @@ mod trace_examples;
 mod verdicts;
 
 use crate::cli::{BuildArgs, Plat, Runtime};
-use crate::fuzz;
+use crate::{fuzz, room, ui};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -168,6 +168,11 @@ pub fn run(args: &TestArgs) -> Result<bool> {
         args: args.clone(),
         filter,
     };
+    if parts.len() > 1
+        && let Some(warning) = room::warning()
+    {
+        ui::say(warning);
+    }
     let mut tally = Tally::default();
     if parts.contains(&Part::Host) {
         tally.add(host::run(&context)?);
