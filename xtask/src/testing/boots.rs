@@ -1,8 +1,8 @@
 //! The boots in which the payloads' cases run: one line of data each.
 
 use super::{
-    Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model, payload,
-    verdicts,
+    Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model,
+    own_partitions, payload, verdicts,
 };
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::fip::{self, Images};
@@ -306,6 +306,7 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
         tally.add(crash::run(&bench));
         tally.add(black_box::run(&bench));
         tally.add(verdicts::run(&bench));
+        tally.add(own_partitions::run(context));
     }
     if others {
         tally.add(drop_in::run(&bench)?);

@@ -12,6 +12,7 @@ mod fvp_machine;
 mod hand_over;
 mod host;
 mod model;
+mod own_partitions;
 pub mod payload;
 mod rebuild;
 mod stacks;
