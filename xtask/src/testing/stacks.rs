@@ -64,13 +64,8 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
                 },
                 false,
             );
-            let wanted = context.args.strict || !context.filter.is_empty();
-            if let Err(error) = &result
-                && !wanted
-                && let Some(gone) = apt::not_available(error)
-            {
-                // What Debian's archive has today is no fault of what is tested.
-                eprintln!("SKIP  {name} ({smp} cores): not available: {gone}");
+            if let Some(reason) = not_available(context, &result) {
+                eprintln!("SKIP  {name} ({smp} cores): not available: {reason}");
                 row.push("skip".to_owned());
                 tally.skipped += 1;
                 break;
@@ -100,4 +95,58 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
         }
     }
     Ok(tally)
+}
+
+/// Why a stack is skipped: what Debian's archive has today is no fault of what is tested. `None`: it is
+/// not, or the person insists on it.
+fn not_available<T>(context: &Context, result: &Result<T>) -> Option<String> {
+    let insists = context.args.strict || !context.filter.is_empty();
+    let error = result.as_ref().err().filter(|_| !insists)?;
+    apt::not_available(error).map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apt::fake::Fake;
+    use crate::testing::TestArgs;
+    use anyhow::{Context as _, anyhow};
+
+    fn context(filter: &str, strict: bool) -> Context {
+        Context {
+            args: TestArgs {
+                strict,
+                ..TestArgs::default()
+            },
+            filter: filter.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_skipped_with_its_reason_unless_it_is_asked_for() {
+        let Some(fake) = Fake::new() else { return };
+        fake.suite("mirror", "sid", &[], &["2"]);
+        fake.suite("mirror", "testing", &[], &[]);
+        // As a stack's preparation fails.
+        let result = fake.get(&["2"]).context("the stack's guest");
+        let reason = not_available(&context("", false), &result).expect("skipped");
+        assert!(reason.contains("thing cannot be had today"), "{reason}");
+        assert!(
+            reason.contains("sid: thing 2 is in the index and cannot be fetched"),
+            "{reason}"
+        );
+        assert_eq!(
+            not_available(&context("stack/optee", false), &result),
+            None,
+            "by name"
+        );
+        assert_eq!(not_available(&context("", true), &result), None, "--strict");
+    }
+
+    #[test]
+    fn what_fails_or_passes_is_not_skipped() {
+        let failed: Result<()> = Err(anyhow!("UART0 does not say `login`"));
+        assert_eq!(not_available(&context("", false), &failed), None);
+        assert_eq!(not_available(&context("", false), &Ok(())), None);
+    }
 }
