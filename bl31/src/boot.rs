@@ -14,12 +14,12 @@ use crate::core_data::{self, CoreData};
 use crate::flow::SpmcEvent;
 use crate::hand_over::{self, HandOver, Registers};
 use crate::hw::console;
-use crate::hw::{cpu, entry, gic, pen};
+use crate::hw::{cpu, entry, gic, no_vectors, pen};
 use crate::messages::{error, info, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::system::{self, System};
-use crate::{run, served, services, speculation, spmc_image, spsr, sri, topology};
+use crate::{run, served, services, speculation, spmc_image, spmc_vectors, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Spmd, World};
@@ -88,6 +88,7 @@ fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
         policy,
         normal_el2,
     });
+    no_vectors::fill();
     system::set_boot_core();
     PSCI.init(index, cpu::counter());
     pen::init();
@@ -169,6 +170,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.spsr_el3 = spsr::entry(spmc.sel2);
     core.parked = SysRegs::EMPTY;
     system.policy.reset(&mut core.parked);
+    spmc_vectors::set(&mut core.parked, spmc.sel2);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);
         black_box::report(true);

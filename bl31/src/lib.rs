@@ -43,6 +43,7 @@ pub mod sgis;
 pub mod smc;
 pub mod speculation;
 pub mod spmc_image;
+pub mod spmc_vectors;
 pub mod spsr;
 pub mod sri;
 pub mod system;

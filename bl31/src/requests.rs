@@ -8,7 +8,7 @@ use crate::core_data::CoreData;
 use crate::flow::SpmcEvent;
 use crate::hw::console;
 use crate::messages::error;
-use crate::served;
+use crate::{served, spmc_vectors};
 use janus_spmd::{Answer, NotAvailable, Request};
 
 /// Runs the SPMC of this core until it has finished what the dispatcher was told to ask of it: the run loop,
@@ -38,6 +38,7 @@ pub fn ask(core: &mut CoreData, request: Request, run: RunSpmc) -> Result<Answer
 #[cold]
 #[inline(never)]
 pub fn report_death(core: &mut CoreData) {
+    spmc_vectors::report(core);
     served::end(core);
     core.spmd.take_unfinished_line(console::spmc_line);
     let index = core.index;

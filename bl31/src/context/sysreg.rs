@@ -135,6 +135,8 @@ sysregs! {
     SPSR_UND = "SPSR_UND": read write;
     ESR_EL1 = "ESR_EL1": read write;
     ESR_EL2 = "ESR_EL2": read write;
+    FAR_EL1 = "FAR_EL1": read;
+    FAR_EL2 = "FAR_EL2": read;
 
     // Floating point: EL3 has none of its own.
     FPCR = "S3_3_C4_C4_0": read write;

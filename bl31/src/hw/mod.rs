@@ -12,6 +12,7 @@ pub mod gic;
 pub mod layout;
 mod memory;
 pub mod mmu;
+pub mod no_vectors;
 pub mod pen;
 mod placement;
 pub mod power;

@@ -11,6 +11,7 @@ use crate::hw::console;
 use crate::messages::error;
 use crate::requests::report_death;
 use crate::served;
+use crate::spmc_vectors;
 use janus_spmd::{Action, ConsoleLog, Work, World};
 
 /// See the module's documentation.
@@ -86,10 +87,12 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
     match work {
         Work::SpmcReady => finished(core, SpmcEvent::Ready),
         Work::SpmcFailed(code) => {
+            spmc_vectors::report(core);
             report_failure(core.index, code);
             finished(core, SpmcEvent::Failed)
         }
         Work::SpmcCalledEarly(function) => {
+            spmc_vectors::report(core);
             report_early_call(core.index, function);
             finished(core, SpmcEvent::Failed)
         }

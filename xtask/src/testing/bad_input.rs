@@ -55,6 +55,9 @@ pub fn run(bench: &Bench) -> Result<Tally> {
         let result = bad.run(bench);
         tally.case(bad.name, result);
     }
+    if bench.context.wants(NO_VECTORS) {
+        tally.case(NO_VECTORS, no_vectors(bench));
+    }
     if bench.context.wants(NO_BL33) {
         tally.case(NO_BL33, no_bl33(bench));
     }
@@ -83,26 +86,7 @@ impl Bad {
             bl33: Some(bench.hypervisor.clone()),
             ..Images::default()
         };
-        let machine = bench.machine(self.name, &options, &images, "noffa/", &[])?;
-        let report = payload::run(self.name, &bench.qemu, &machine)?;
-        let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
-        let said = std::fs::read_to_string(&log)?.to_lowercase();
-        ensure!(
-            report.failed.is_empty(),
-            "the normal world's cases failed, see above"
-        );
-        ensure!(
-            !report.passed.is_empty(),
-            "the normal world ran no case (log: {})",
-            log.display()
-        );
-        ensure!(
-            said.contains(self.says),
-            "the console does not say `{}` (log: {})",
-            self.says,
-            log.display()
-        );
-        Ok(())
+        boots_without_ffa(bench, self.name, &options, &images, self.says)
     }
 }
 
@@ -129,6 +113,53 @@ impl Manifest {
             }
         })
     }
+}
+
+/// Boots: the console has to say `says`, and the normal world finds no FF-A.
+fn boots_without_ffa(
+    bench: &Bench,
+    name: &str,
+    options: &Options,
+    images: &Images,
+    says: &str,
+) -> Result<()> {
+    let machine = bench.machine(name, options, images, "noffa/", &[])?;
+    let report = payload::run(name, &bench.qemu, &machine)?;
+    let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
+    let said = std::fs::read_to_string(&log)?.to_lowercase();
+    ensure!(
+        report.failed.is_empty(),
+        "the normal world's cases failed, see above"
+    );
+    ensure!(
+        !report.passed.is_empty(),
+        "the normal world ran no case (log: {})",
+        log.display()
+    );
+    ensure!(
+        said.contains(says),
+        "the console does not say `{}` (log: {})",
+        says,
+        log.display()
+    );
+    Ok(())
+}
+
+const NO_VECTORS: &str = "boot/spmc-without-vectors";
+
+/// An SPMC whose first instruction is undefined, before it has set its vectors: it ends with a word about it.
+fn no_vectors(bench: &Bench) -> Result<()> {
+    let dir = paths::out().join("test/boot_spmc-without-vectors");
+    std::fs::create_dir_all(&dir)?;
+    let udf = dir.join("udf.bin");
+    std::fs::write(&udf, [0; 4])?;
+    for level in [1, 2] {
+        let (options, mut images) = bench.images(level)?;
+        images.bl32 = Some(udf.clone());
+        let says = format!("exception before it set vbar_el{level}: esr 0x2000000, elr 0xe100000");
+        boots_without_ffa(bench, NO_VECTORS, &options, &images, &says)?;
+    }
+    Ok(())
 }
 
 const NO_BL33: &str = "boot/no-bl33";

@@ -1,0 +1,36 @@
+//! An SPMC that takes an exception before it has set its own vectors: it ends, and the console says where.
+
+use crate::context::SysRegs;
+use crate::context::sysreg::{ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2};
+use crate::core_data::CoreData;
+use crate::hw::{cpu, no_vectors};
+use crate::messages::error;
+use janus_spmd::World;
+
+/// Has the exceptions of an SPMC that is entered for the first time on a core come to EL3.
+pub fn set(first: &mut SysRegs, sel2: bool) {
+    let table = no_vectors::address();
+    match sel2 {
+        true => first.el2.el2.vbar_el2 = table,
+        false => first.el1.el1.vbar_el1 = table,
+    }
+}
+
+/// Says it if that was the end of this core's SPMC.
+#[cold]
+#[inline(never)]
+pub fn report(core: &CoreData) {
+    let (pc, _) = cpu::return_state();
+    if core.current() != World::Secure || !no_vectors::contains(pc) {
+        return;
+    }
+    let sel2 = core.system.spmc.as_ref().is_some_and(|spmc| spmc.sel2);
+    let (index, level) = (core.index, 1 + u32::from(sel2));
+    let (esr, elr, far) = match sel2 {
+        true => (ESR_EL2::read(), ELR_EL2::read(), FAR_EL2::read()),
+        false => (ESR_EL1::read(), ELR_EL1::read(), FAR_EL1::read()),
+    };
+    error!(
+        "core {index}: the SPMC took an exception before it set VBAR_EL{level}: ESR {esr:#x}, ELR {elr:#x}, FAR {far:#x}"
+    );
+}
