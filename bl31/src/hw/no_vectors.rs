@@ -1,9 +1,10 @@
 //! Where the exceptions of an SPMC go that has not set its vectors yet: to EL3, by FFA_ABORT.
 //!
 //! VBAR_ELx has no value at reset that means anything. What boot firmware left there would have the SPMC
-//! run whatever is in that memory by then, for ever and in silence. The table is zero in the image's file.
+//! run whatever is in that memory by then, for ever and in silence.
 
 use super::cache;
+use core::arch::asm;
 use core::cell::UnsafeCell;
 
 /// Instructions in a vector (DDI0487, D1.3.1).
@@ -15,6 +16,7 @@ struct Table(UnsafeCell<[u32; 16 * VECTOR]>);
 // SAFETY: [`fill`] alone writes it, once, and nothing in EL3 reads it.
 unsafe impl Sync for Table {}
 
+#[unsafe(link_section = ".noinit")]
 static TABLE: Table = Table(UnsafeCell::new([0; 16 * VECTOR]));
 
 /// FFA_ABORT, which does not return.
@@ -31,8 +33,17 @@ pub fn fill() {
     for vector in table.chunks_exact_mut(VECTOR) {
         vector[..ABORT.len()].copy_from_slice(&ABORT);
     }
-    // The SPMC's MMU and caches are off. Nobody has fetched from here: the memory was zero.
+    // The SPMC's MMU and caches are off.
     cache::clean(table);
+    // SAFETY: what boot firmware ran in this memory may be in this core's cache; the others' were off.
+    unsafe {
+        asm!(
+            "ic iallu",
+            "dsb nsh",
+            "isb",
+            options(nostack, preserves_flags)
+        )
+    };
 }
 
 /// The table's address.
