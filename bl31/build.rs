@@ -11,6 +11,7 @@ fn main() {
         "--no-dynamic-linker",
         "-znotext",
         "--pack-dyn-relocs=relr",
+        "--build-id=fast",
     ] {
         println!("cargo:rustc-link-arg-bin=bl31={arg}");
     }

@@ -28,6 +28,8 @@ use janus_spmd::{Spmd, World};
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> ! {
     let bl33 = set_up_system(&Registers { x0, x1, x3 }, index);
+    // Here, where the large frame is gone: it calls through a pointer, which the check of the stack takes for any.
+    entry::open();
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::claim(index) };
     speculation::guard_entries(&mut core.crash);
@@ -35,8 +37,7 @@ pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> !
 }
 
 /// Finds out what BL2 left, what the machine is and what applies on it, and sets up what all cores
-/// share. Then it lets the other cores in, which park. Returns where the normal world begins. `index` is
-/// the boot core's. A call, so that what it keeps on the stack is gone when the worlds run.
+/// share. Returns where the normal world begins. `index` is the boot core's. A call, so that what it keeps on the stack is gone when the worlds run.
 #[inline(never)]
 fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
     console::init();
@@ -92,7 +93,6 @@ fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
     system::set_boot_core();
     PSCI.init(index, cpu::counter());
     pen::init();
-    entry::open();
     if let Some(list) = &list {
         hand_over::give_to_normal_world(list, &mut bl33.entry);
     }

@@ -49,6 +49,8 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
     } else if let Some(handler) = handler {
         next = (handler.handle)(&mut OnCore::new(core, run_spmc));
     } else {
+        #[cfg(feature = "lab")]
+        crate::lab::count(core.index, janus_plat::lab::Counter::Unclaimed, 1);
         unclaimed(id);
     }
     gic::end_group0(id);

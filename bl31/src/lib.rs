@@ -13,7 +13,8 @@
 //!   schedule receiver interrupt comes;
 //! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
-//! * `messages`: what the console says; `black_box`: what each core asked last, for its reports.
+//! * `messages`: what the console says; `black_box`: what each core asked last, for its reports; `lab`: counters, in
+//!   images that are built for a lab.
 //!
 //! All but `hw` also builds on the host, where the tests put a machine of their own in its place (`fake`).
 
@@ -31,6 +32,8 @@ pub mod flow;
 pub mod group0;
 pub mod hand_over;
 pub mod interrupts;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod messages;
 pub mod normal_entry;
 pub mod on_core;

@@ -59,4 +59,9 @@ impl El3 for OnCore<'_> {
         }
         Ok(())
     }
+
+    #[cfg(feature = "lab")]
+    fn counter(&self, number: u32, core: Option<usize>) -> Option<u64> {
+        crate::lab::read(number, core)
+    }
 }

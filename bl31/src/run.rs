@@ -103,6 +103,8 @@ fn run_once(core: &mut CoreData, world: World) -> Flow {
     if world == World::Normal {
         core.normal.black_box.normal(x0, x1);
     }
+    #[cfg(feature = "lab")]
+    count(core, world, exit);
     if exit == Exit::Synchronous {
         let esr = cpu::syndrome();
         if esr != ESR_SMC64_0
@@ -117,6 +119,25 @@ fn run_once(core: &mut CoreData, world: World) -> Flow {
         return services::call(core, world);
     }
     other_exit(core, world, exit, x0)
+}
+
+/// Counts an exit.
+#[cfg(feature = "lab")]
+fn count(core: &CoreData, world: World, exit: Exit) {
+    use janus_plat::lab::Counter;
+    let [normal, secure] = match exit {
+        Exit::Synchronous if matches!(cpu::syndrome() >> 26, 0x13 | 0x17) => {
+            [Counter::NormalSmc, Counter::SecureSmc]
+        }
+        Exit::Synchronous => [Counter::NormalTrap, Counter::SecureTrap],
+        Exit::SError => [Counter::NormalSError, Counter::SecureSError],
+        Exit::Irq | Exit::Fiq => [Counter::NormalInterrupt, Counter::SecureInterrupt],
+    };
+    let counter = match world {
+        World::Normal => normal,
+        World::Secure => secure,
+    };
+    crate::lab::count(core.index, counter, 1);
 }
 
 /// Handles an exit that is no synchronous exception.

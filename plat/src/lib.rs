@@ -11,15 +11,20 @@
 #![no_std]
 
 pub mod greeter;
+pub mod identity;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod platform;
 mod power;
+pub mod services;
 
 pub use janus_psci::{Composite, PowerTable, Reset};
 pub use platform::{
-    El3, FarVectors, GicHints, Group0, MemoryMap, Next, NoPower, Owner, Platform, Service, SocId,
-    Stop, Unfit, WrongMachine, wait_for_interrupt,
+    El3, FarVectors, GicHints, Group0, MemoryMap, Next, NoPower, Platform, SocId, Stop, Unfit,
+    WrongMachine, wait_for_interrupt,
 };
 pub use power::{GicPower, Power, PowerDown};
+pub use services::{Call, Callers, Forms, Function, Handler, Kind, Owner, Service};
 
 /// The platforms: for each its cargo feature, its folder and its type. All of them are compiled, so that
 /// tools can ask them; one is the image's.

@@ -1,6 +1,7 @@
 //! What a platform tells the rest of Janus.
 
 use crate::power::Power;
+use crate::services::Service;
 use core::ops::Range;
 use janus_drivers::{console::Console, gic};
 use janus_psci::{Composite, Reset};
@@ -66,7 +67,7 @@ pub struct SocId {
     pub revision: u32,
 }
 
-/// What EL3 does on the core that serves a call or an interrupt: for [`Service`] and [`Group0`]. Besides
+/// What EL3 does on the core that serves a call or an interrupt: for a [`Service`] and [`Group0`]. Besides
 /// what is here it asks partitions and the SPMC ([`Messenger::ask`]), which runs them on this core until they
 /// have answered; while the SPMC waits for EL3 that is refused.
 pub trait El3: Messenger {
@@ -85,6 +86,10 @@ pub trait El3: Messenger {
     ///
     /// EL3 cannot return to that: another memory than the normal world's, no level of its own.
     fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit>;
+
+    /// What EL3 has counted: the counter with this number on one core, or on all. None: there is no such one.
+    #[cfg(feature = "lab")]
+    fn counter(&self, number: u32, core: Option<usize>) -> Option<u64>;
 }
 
 /// EL3 cannot return to what [`El3::set_normal_state`] was given.
@@ -109,28 +114,6 @@ pub enum Next {
     /// The SPMC, as if a secure interrupt had come: with FFA_INTERRUPT. Where it was the SPMC that was
     /// interrupted, the same as [`Next::Resume`].
     Spmc,
-}
-
-/// Who owns a range of SMCs of a platform's (SMCCC, table of owning entities).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// SiP service calls, 0x82 and 0xC2.
-    Sip = 2,
-    /// OEM service calls, 0x83 and 0xC3.
-    Oem = 3,
-    /// Vendor specific EL3 monitor calls, 0x87 and 0xC7.
-    VendorEl3 = 7,
-}
-
-/// SMCs of the platform's own.
-pub trait Service: Sync {
-    /// Handles the fast call in x0 to x17 of `from`'s registers. `function` is w0 without the SVE hint (bit
-    /// 16); the upper halves of an SMC32 call's registers are not cleared. The answer is written to x0 and
-    /// up; what it leaves alone, the caller keeps. False: there is no such function, for this world, and
-    /// bl31 answers NOT_SUPPORTED.
-    ///
-    /// On the core that called; usual environment.
-    fn call(&self, el3: &mut dyn El3, from: World, function: u32) -> bool;
 }
 
 /// What a user of this platform can do about a GIC that cannot be used; ends the message.
@@ -192,8 +175,8 @@ pub trait Platform {
     /// The handlers of the platform's own Group 0 interrupts.
     const GROUP0: &'static [Group0] = &[];
 
-    /// The platform's own SMCs, by their owner. Without a service an owner's calls are NOT_SUPPORTED.
-    const SERVICES: &'static [(Owner, &'static dyn Service)] = &[];
+    /// The platform's own SMCs, one service an owner. Without one an owner's calls are NOT_SUPPORTED.
+    const SERVICES: &'static [Service] = &[];
 
     /// What helps when the GIC cannot be used, for the console; empty: nothing more than what is said.
     const GIC_HINTS: GicHints = GicHints {

@@ -2,7 +2,8 @@
 
 //! Why a call is refused: the rule behind an FFA_ERROR of the dispatcher, in words.
 //!
-//! For tools that replay what a machine did (`cargo xtask trace --errors`); no image has it. It follows
+//! For tools that replay what a machine did (`cargo xtask trace --errors`), and to count refusals in a lab; the
+//! product's image does not have it. It follows
 //! [`crate::normal`] and [`crate::secure`] rule by rule, and a test holds the two together: a call is
 //! answered with an error if and only if this says so, with the same status.
 
@@ -71,6 +72,39 @@ pub enum Why {
     NotAnAnswer(StateName),
     /// FFA_NORMAL_WORLD_RESUME while no secure interrupt is handled.
     NoInterrupt,
+}
+
+impl Refusal {
+    /// How many rules there are.
+    pub const RULES: u8 = 21;
+
+    /// Returns the number of the rule, below [`Refusal::RULES`]: what a counter of refusals goes by. Rules keep
+    /// their numbers.
+    pub fn rule(&self) -> u8 {
+        match self.why {
+            Why::NoSpmc(_) => 0,
+            Why::Busy(_) => 1,
+            Why::NoSuchFunction => 2,
+            Why::Convention(_) => 3,
+            Why::NotFor(_) => 4,
+            Why::Since(..) => 5,
+            Why::BothSince(..) => 6,
+            Why::BothAt1_0(..) => 7,
+            Why::Sender(_) => 8,
+            Why::Receiver(_) => 9,
+            Why::Framework(_) => 10,
+            Why::NormalWorldIsNotAsked => 11,
+            Why::NothingAsked => 12,
+            Why::Characters(_) => 13,
+            Why::EntryTooLate => 14,
+            Why::Entry(_) => 15,
+            Why::Feature(_) => 16,
+            Why::NoPartition => 17,
+            Why::NotAVersion(_) => 18,
+            Why::NotAnAnswer(_) => 19,
+            Why::NoInterrupt => 20,
+        }
+    }
 }
 
 impl fmt::Display for Why {

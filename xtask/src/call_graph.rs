@@ -132,13 +132,19 @@ enum Pointers {
     Writer,
     /// The logger.
     Logger,
+    /// What an EL3 partition says about itself, or a `fmt::Write`.
+    Partition,
 }
 
 impl Pointers {
-    /// By the caller's name: `core::fmt` knows no other kinds of pointers, and messages go to the logger alone.
+    /// By the caller's name: `core::fmt` knows no other kinds of pointers, messages go to the logger alone, and the
+    /// dispatcher starts no partition.
     fn of(caller: &str) -> Pointers {
         if caller.ends_with("janus_bl31::messages::say") {
             return Pointers::Logger;
+        }
+        if caller.contains("janus_spmd::") {
+            return Pointers::Partition;
         }
         let shows_arguments = ["core::fmt::write", "core::fmt::builders"];
         if shows_arguments.iter().any(|name| caller.contains(name)) {
@@ -158,6 +164,10 @@ impl Pointers {
             Pointers::Any => true,
             Pointers::Arguments => writes || callee.ends_with("::fmt"),
             Pointers::Writer => writes,
+            Pointers::Partition => {
+                let acts = callee.ends_with("::start") || callee.ends_with("::event");
+                writes || callee.contains("LogicalPartition>::") && !acts
+            }
             Pointers::Logger => callee.ends_with("as log::Log>::log"),
         }
     }

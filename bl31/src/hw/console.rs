@@ -51,6 +51,10 @@ fn write(text: fmt::Arguments<'_>) {
     let _ = console.write_fmt(text);
     let lost = console.0.take_dropped();
     if lost != 0 {
+        #[cfg(feature = "lab")]
+        if let Some(core) = Plat::core_index(me() & AFFINITY_MASK) {
+            crate::lab::count(core, janus_plat::lab::Counter::LostBytes, lost);
+        }
         let _ = writeln!(
             console,
             "\n[janus] WARN: {lost} bytes before this were lost: the UART had no room"

@@ -32,6 +32,8 @@ impl Service for Ffa {
         if from == World::Secure {
             core.asked = [function, caller[1] as u32];
         }
+        #[cfg(feature = "lab")]
+        crate::lab::refused(core.index, from, spmd.refusal(&core.spmd, from, caller));
         match spmd.decide(&mut core.spmd, from, caller, other) {
             Action::Return => Flow::Run(from),
             Action::Enter => enter_other(core, from, function),

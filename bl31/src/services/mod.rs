@@ -7,6 +7,7 @@
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use janus_arm::{SMC64, SVE_HINT};
+use janus_plat::services::FAST;
 use janus_spmd::World;
 use service::{Service, unknown};
 
@@ -26,6 +27,16 @@ pub use psci::come_back;
 const ARCH: u32 = 0x8000_0000;
 /// Functions of the Standard Secure service: owning entity 4.
 const STANDARD: u32 = 0x8400_0000;
+/// The numbers of all calls, as [`call`] has them, from the lowest owner to the highest that has a service beside
+/// the Architecture service: where it begins, and its length. An owner outside of it costs nothing.
+const RARE: (u32, u32) = {
+    let (low, high) = platform::owners(4);
+    (
+        (low << 24).wrapping_sub(4 << 24),
+        (high - low) << 24 | 0xff_ffff,
+    )
+};
+
 /// Handles an SMC of `from`.
 #[inline(always)]
 pub fn call(core: &mut CoreData, from: World) -> Flow {
@@ -41,20 +52,22 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
         psci::Psci::call(core, from, function & !SVE_HINT)
     } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
         arch::Arch::call(core, from, function & !SVE_HINT)
-    } else if number <= 0xffff {
+    } else if number.wrapping_sub(RARE.0) <= RARE.1
+        || platform::YIELDING && (number ^ FAST).wrapping_sub(RARE.0) <= RARE.1
+    {
         rare_call(core, from, function & !SVE_HINT)
     } else {
-        platform::call(core, from, function)
+        unknown(core, from)
     }
 }
 
-/// The services of owning entity 4 that are called a few times after boot.
+/// The services of owning entity 4 that are called a few times after boot, and the platform's.
 #[inline(never)]
 fn rare_call(core: &mut CoreData, from: World, function: u32) -> Flow {
     match (function & !SMC64).wrapping_sub(STANDARD) {
         0x50..=0x5f => trng::Trng::call(core, from, function),
         0xf0..=0xff => errata::Errata::call(core, from, function),
         0xff00..=0xffff => standard::Standard::call(core, from, function),
-        _ => unknown(core, from),
+        _ => platform::call(core, from, function),
     }
 }

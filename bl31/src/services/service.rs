@@ -25,3 +25,12 @@ pub fn answer(core: &mut CoreData, from: World, x0: u64) -> Flow {
     core.context(from).gpr[0] = x0;
     Flow::Run(from)
 }
+
+/// Answers in w0 and up.
+#[inline(never)]
+pub fn words(core: &mut CoreData, from: World, words: &[u32]) -> Flow {
+    for (register, word) in core.context(from).gpr.iter_mut().zip(words) {
+        *register = (*word).into();
+    }
+    Flow::Run(from)
+}

@@ -4,7 +4,7 @@
 //! SMCCC 1.2 has made them optional. Janus keeps them, with the answers of TF-A's BL31, because its
 //! tests and what is written after them take the UUID for "PSCI and the rest are here".
 
-use super::service::{NOT_SUPPORTED, Service, answer};
+use super::service::{NOT_SUPPORTED, Service, answer, words};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::power::PSCI;
@@ -36,12 +36,4 @@ impl Service for Standard {
             _ => answer(core, from, NOT_SUPPORTED),
         }
     }
-}
-
-/// Answers in w0 and up.
-fn words(core: &mut CoreData, from: World, words: &[u32]) -> Flow {
-    for (register, word) in core.context(from).gpr.iter_mut().zip(words) {
-        *register = (*word).into();
-    }
-    Flow::Run(from)
 }

@@ -54,7 +54,7 @@ fn the_documents_versions() {
     for (text, said) in [
         (
             smccc,
-            format!("| SMCCC_VERSION | {} |", version(0x8000_0000)),
+            format!("| SMCCC_VERSION | N, S | {} |", version(0x8000_0000)),
         ),
         (smccc, format!("(DEN0100 {})", version(0x8400_00f0))),
         (psci, format!("version {}.", version(0x8400_0000))),
@@ -88,6 +88,11 @@ fn what_is_nobodys_is_not_supported() {
         0x8300_0001, // OEM
         0x8500_0000, // Standard Hypervisor
         0x8600_ff01, // vendor hypervisor
+        0x8700_7001, // vendor EL3 monitor
+        0x0700_0000, // a yielding call of its
+        0x8702_0000, // reserved bits of its range
+        0xc700_ff01, // a query in the 64-bit form
+        0x8200_ff01, // a query of a service that is not there
         0xb000_0000, // trusted application
         0xb200_0000, // trusted OS
         0x0400_0000, // a yielding call
@@ -99,6 +104,24 @@ fn what_is_nobodys_is_not_supported() {
     ] {
         assert_eq!(answer(World::Normal, function), UNKNOWN, "{function:#x}");
         assert_eq!(answer(World::Secure, function), UNKNOWN, "{function:#x}");
+    }
+}
+
+/// Both worlds can ask which Janus this is.
+#[test]
+fn the_platforms_service() {
+    for world in [World::Normal, World::Secure] {
+        for function in [0x8700_0000, 0xc700_0000, 0x8701_0000] {
+            let found = answer(world, function);
+            assert_eq!(found, [0, 1, 0, 0x1122_3344, 0x5566_7788], "{function:#x}");
+        }
+        let [_, q, e, m, u] = answer(world, 0x8700_0001);
+        let [v, i] = [u32::from_le_bytes(*b" vir"), u32::from_le_bytes(*b"QEMU")];
+        assert_eq!([q, e, m, u], [i.into(), v.into(), b't'.into(), 0]);
+        assert_eq!(answer(world, 0x8700_ff00), [4, 1, 2, 3, 4]);
+        let uuid = [0x632e_0f6d, 0x0b4c_a491, 0x1e5b_378a, 0x04c9_d27f];
+        assert_eq!(answer(world, 0x8700_ff01)[..4], uuid);
+        assert_eq!(answer(world, 0x8700_ff03), [1, 0, 2, 3, 4]);
     }
 }
 

@@ -5,15 +5,15 @@
 //! cluster has to join, a firewall for memory, an NS16550, and a button whose interrupt is EL3's.
 
 use crate::{
-    Composite, El3, GicPower, Group0, MemoryMap, Next, NoPower, Owner, Platform, Power,
-    PowerDown, PowerTable, Service, SocId, Stop, wait_for_interrupt,
+    Call, Callers, Composite, El3, Forms, Function, GicPower, Group0, Handler, Kind, MemoryMap, Next, NoPower,
+    Owner, Platform, Power, PowerDown, PowerTable, Service, SocId, Stop, wait_for_interrupt,
 };
 use core::ops::Range;
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use janus_drivers::console::Console;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_psci::PowerState;
-use janus_spmd::{LogicalPartition, World};
+use janus_spmd::LogicalPartition;
 
 /// The board.
 pub struct Board;
@@ -83,23 +83,22 @@ impl Console for Ns16550 {
 }
 
 /// The board's own calls.
-struct BoardCalls;
+const CALLS: Service = Service {
+    owner: Owner::Sip,
+    uuid: 0x7b1c_92d4_0e5f_4a63_b8c7_3f21_d9a6_54e0,
+    revision: [1, 0],
+    functions: &[Function {
+        number: 1,
+        kind: Kind::Fast,
+        forms: Forms::Smc32,
+        callers: Callers::Normal,
+        handle: Handler::El3(lamp),
+    }],
+};
 
-/// SiP call count, SMC32.
-const CALL_COUNT: u32 = 0x8200_ff00;
 /// Reads the state of the lamp.
-const LAMP: u32 = 0x8200_0001;
-
-impl Service for BoardCalls {
-    fn call(&self, el3: &mut dyn El3, from: World, function: u32) -> bool {
-        let answer = match (function, from) {
-            (CALL_COUNT, _) => 1,
-            (LAMP, World::Normal) => read(SYSTEM + 8).into(),
-            _ => return false,
-        };
-        el3.registers(from)[0] = answer;
-        true
-    }
+fn lamp(el3: &mut dyn El3, call: &Call) {
+    call.answer(el3, &[read(SYSTEM + 8).into()]);
 }
 
 /// The button was pressed: the SPMC is told.
@@ -150,7 +149,7 @@ impl Platform for Board {
         intid: BUTTON,
         handle: button,
     }];
-    const SERVICES: &'static [(Owner, &'static dyn Service)] = &[(Owner::Sip, &BoardCalls)];
+    const SERVICES: &'static [Service] = &[CALLS];
 
     const POWER: Power = Power {
         psci: PowerTable {

@@ -17,7 +17,8 @@ mod timers;
 mod tzc;
 
 use crate::{
-    Composite, FarVectors, GicHints, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown, PowerTable, SocId, Stop, WrongMachine,
+    Composite, FarVectors, GicHints, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown, PowerTable, Service, SocId, Stop, WrongMachine,
+    identity,
 };
 use core::ops::Range;
 use core::ptr;
@@ -144,6 +145,7 @@ impl Platform for Fvp {
         secure: SECURE_INTERRUPTS,
     };
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+    const SERVICES: &'static [Service] = &[identity::service::<Self>()];
     const GIC_HINTS: GicHints = GicHints {
         version: " (FVP: -C gicv3.gicv2-only=0; Foundation: --gicv3)",
         security: "",

@@ -4,7 +4,7 @@
 //! The interrupt is a PPI without a device, which a call makes pending. Its handler and a call talk to a partition;
 //! what came of it, another call tells.
 
-use crate::{El3, Group0, Next, Owner, Service};
+use crate::{Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Service};
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
@@ -27,7 +27,39 @@ pub const GROUP0: &[Group0] = &[Group0 {
     handle,
 }];
 
-pub const SERVICES: &[(Owner, &dyn Service)] = &[(Owner::Sip, &Calls)];
+/// The calls.
+pub const SERVICE: Service = Service {
+    owner: Owner::Sip,
+    uuid: 0x0f7c_52b8_3e14_4d69_9b20_c5d1_7a8e_4396,
+    revision: [2, 1],
+    functions: &[
+        call(1, Forms::Both, Callers::Both, who),
+        call(2, Forms::Smc64, Callers::Both, raise_interrupt),
+        call(3, Forms::Smc64, Callers::Both, handled),
+        call(4, Forms::Smc64, Callers::Both, ask_partition),
+        call(5, Forms::Smc64, Callers::Normal, go_on),
+        call(6, Forms::Smc32, Callers::Secure, who),
+        Function {
+            kind: Kind::Yielding,
+            ..call(7, Forms::Smc64, Callers::Both, who)
+        },
+    ],
+};
+
+const fn call(
+    number: u16,
+    forms: Forms,
+    callers: Callers,
+    handle: fn(&mut dyn El3, &Call),
+) -> Function {
+    Function {
+        number,
+        kind: Kind::Fast,
+        forms,
+        callers,
+        handle: Handler::El3(handle),
+    }
+}
 
 pub const PARTITIONS: &[&dyn LogicalPartition] = &[&Caller];
 
@@ -90,43 +122,41 @@ fn raise(index: usize) {
     unsafe { with_exposed_provenance_mut::<u32>(register).write_volatile(1 << INTERRUPT) };
 }
 
-/// The calls, all SMC64.
-struct Calls;
+/// Who calls, where, and with what.
+fn who(el3: &mut dyn El3, call: &Call) {
+    let secure = call.from == World::Secure;
+    let answer = [secure as u64, el3.index() as u64, call.parameter(el3, 1)];
+    call.answer(el3, &answer);
+}
 
-impl Service for Calls {
-    fn call(&self, el3: &mut dyn El3, from: World, function: u32) -> bool {
-        let [_, x1, ..] = *el3.registers(from);
-        let answer = match function {
-            // Who calls, where, and with what.
-            0xc200_0001 => [(from == World::Secure) as u64, el3.index() as u64, x1],
-            // Raises the interrupt here; x1: whether the SPMC runs next.
-            0xc200_0002 => {
-                SPMC_NEXT.store(x1, Relaxed);
-                raise(el3.index());
-                [0; 3]
-            }
-            // What the handler did.
-            0xc200_0003 => [
-                HANDLED.load(Relaxed),
-                ANSWER[0].load(Relaxed),
-                ANSWER[1].load(Relaxed),
-            ],
-            // Asks the partition x1.
-            0xc200_0004 => {
-                let [came_to, said] = ask(el3, x1);
-                [came_to, said, 0]
-            }
-            // Has the normal world go on x1 bytes further on; x0: whether it can.
-            0xc200_0005 if from == World::Normal => {
-                let (elr, spsr) = el3.normal_state();
-                let set = el3.set_normal_state(elr.wrapping_add(x1), spsr);
-                [set.is_err() as u64, 0, 0]
-            }
-            _ => return false,
-        };
-        if let Some(registers) = el3.registers(from).first_chunk_mut() {
-            *registers = answer;
-        }
-        true
-    }
+/// Raises the interrupt here; x1: whether the SPMC runs next.
+fn raise_interrupt(el3: &mut dyn El3, call: &Call) {
+    SPMC_NEXT.store(call.parameter(el3, 1), Relaxed);
+    raise(el3.index());
+    call.answer(el3, &[0; 3]);
+}
+
+/// What the handler did.
+fn handled(el3: &mut dyn El3, call: &Call) {
+    let answer = [
+        HANDLED.load(Relaxed),
+        ANSWER[0].load(Relaxed),
+        ANSWER[1].load(Relaxed),
+    ];
+    call.answer(el3, &answer);
+}
+
+/// Asks the partition x1.
+fn ask_partition(el3: &mut dyn El3, call: &Call) {
+    let word = call.parameter(el3, 1);
+    let [came_to, said] = ask(el3, word);
+    call.answer(el3, &[came_to, said, 0]);
+}
+
+/// Has the normal world go on x1 bytes further on; x0: whether it can.
+fn go_on(el3: &mut dyn El3, call: &Call) {
+    let (elr, spsr) = el3.normal_state();
+    let further = call.parameter(el3, 1);
+    let set = el3.set_normal_state(elr.wrapping_add(further), spsr);
+    call.answer(el3, &[set.is_err() as u64, 0, 0]);
 }

@@ -2,7 +2,7 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Stop};
+use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Service, Stop, identity};
 #[cfg(feature = "lossy")]
 use crate::{Composite, GicPower, NoPower, PowerDown};
 use core::ops::Range;
@@ -128,8 +128,11 @@ impl Platform for Qemu {
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
     #[cfg(feature = "calls")]
     const GROUP0: &'static [crate::Group0] = calls::GROUP0;
-    #[cfg(feature = "calls")]
-    const SERVICES: &'static [(crate::Owner, &'static dyn crate::Service)] = calls::SERVICES;
+    const SERVICES: &'static [Service] = &[
+        identity::service::<Self>(),
+        #[cfg(feature = "calls")]
+        calls::SERVICE,
+    ];
 
     const GIC_HINTS: GicHints = GicHints {
         version: " (QEMU: gic-version=3)",

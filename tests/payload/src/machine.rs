@@ -5,6 +5,8 @@
 
 /// What differs from machine to machine.
 pub struct Machine {
+    /// What Janus calls it.
+    pub name: &'static str,
     /// The PL011 of the normal world.
     pub uart_normal: usize,
     /// The PL011 of the secure world.
@@ -68,6 +70,7 @@ compile_error!("choose one machine: the features qemu and fvp exclude each other
 /// QEMU's `virt`.
 #[cfg(feature = "qemu")]
 pub const HERE: Machine = Machine {
+    name: "QEMU virt",
     uart_normal: 0x0900_0000,
     uart_secure: 0x0904_0000,
     gicd: 0x0800_0000,
@@ -90,6 +93,7 @@ pub const HERE: Machine = Machine {
 /// Arm's Base FVP, and our board for it.
 #[cfg(feature = "fvp")]
 pub const HERE: Machine = Machine {
+    name: "FVP",
     // UART0 is BL1's and BL2's too, UART1 the EL3 runtime's.
     uart_normal: 0x1c09_0000,
     uart_secure: 0x1c0b_0000,

@@ -89,6 +89,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, all switched, cores lose power, poison", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all", "image=lossy"], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL2, a platform's calls", spmc_el: 2, cpu: "max", smp: 4, config: &["image=calls"], only: "platform/", qemu: Which::Recent },
     Boot { name: "S-EL1, a platform's calls", spmc_el: 1, cpu: "max", smp: 4, config: &["image=calls"], only: "platform/", qemu: Which::Recent },
+    Boot { name: "S-EL2, a lab", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lab"], only: "lab/", qemu: Which::Recent },
+    Boot { name: "S-EL1, a lab", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lab"], only: "lab/", qemu: Which::Recent },
     Boot { name: "S-EL2, resets", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL1, resets", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sme=off", spmc_el: 2, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What cargo is asked for: the name that a person sees, and the arguments.
-const RUNS: [(&str, &[&str]); 3] = [
+const RUNS: [(&str, &[&str]); 4] = [
     ("tests on the host", &["test", "--no-fail-fast"]),
     (
         "tests of the image's pure parts",
@@ -20,6 +20,10 @@ const RUNS: [(&str, &[&str]); 3] = [
             "--features",
             "qemu",
         ],
+    ),
+    (
+        "tests of the platforms",
+        &["test", "--no-fail-fast", "-p", "janus-plat"],
     ),
     // Millions of interleavings: optimised, a minute.
     (

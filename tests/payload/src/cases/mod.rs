@@ -5,6 +5,7 @@ use crate::framework::case::Case;
 mod boot;
 pub(crate) mod ffa;
 pub(crate) mod fuzz;
+mod lab;
 mod lifecycle;
 mod no_ffa;
 mod old_spmc;
@@ -18,6 +19,7 @@ static AREAS: &[&[Case]] = &[
     boot::CASES,
     smccc::CASES,
     platform::CASES,
+    lab::CASES,
     ffa::version::CASES,
     ffa::ids::CASES,
     ffa::direct::CASES,

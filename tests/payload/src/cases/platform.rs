@@ -1,17 +1,23 @@
-//! A platform's own SMCs and Group 0 interrupts, with the image of the feature `calls` (plat/src/qemu/calls.rs): who
-//! may call, what EL3 does meanwhile, who runs afterwards.
+//! A platform's own SMCs and Group 0 interrupts: who may call, what EL3 does meanwhile, who runs afterwards. Most with
+//! the image of the feature `calls` (plat/src/qemu/calls.rs); the service that says what this is, with every image.
 
 use crate::arch::{smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
 use crate::framework::{cores, ffa};
-use crate::{ensure, ensure_eq};
+use crate::{ensure, ensure_eq, machine};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
+    Case::new("smccc/identity", identity).needs(Needs::NO_FFA.union(Needs::JANUS)),
+    Case::new("smccc/identity-secure", identity_from_secure)
+        .secure(identity_secure_side)
+        .needs(Needs::JANUS),
+    case("platform/queries", queries),
     case("platform/service", service),
     case("platform/service-asks", asks),
+    case("platform/forms", forms),
     case("platform/unknown", unknown),
     case("platform/goes-on-elsewhere", elsewhere),
     case("platform/group0", group0).secure(count_interrupts),
@@ -30,6 +36,7 @@ const RAISE: u64 = 0xc200_0002;
 const HANDLED: u64 = 0xc200_0003;
 const ASK: u64 = 0xc200_0004;
 const GO_ON: u64 = 0xc200_0005;
+const YIELDING: u64 = 0x4200_0007;
 
 /// NOT_SUPPORTED, 64 bits.
 const NOT_SUPPORTED: u64 = u64::MAX;
@@ -58,16 +65,35 @@ fn service() -> Outcome {
     })
 }
 
-/// What the service does not know is NOT_SUPPORTED: another number, the 32-bit form, other owners, a yielding call,
-/// reserved bits.
+/// The 32-bit form sees and answers 32 bits; a yielding call is taken where a service has it.
+fn forms() -> Outcome {
+    let got = call(&[WHO & !(1 << 30), 0x1234_5678_9abc]);
+    ensure_eq!(got.x(0), 0, "the normal world calls");
+    ensure_eq!(got.x(2), 0x5678_9abc, "w1 of the call");
+    let got = call(&[YIELDING, 0x1234_5678_9abc]);
+    ensure_eq!(got.x(0), 0, "the normal world makes a yielding call");
+    ensure_eq!(got.x(2), 0x1234_5678_9abc, "x1 of the yielding call");
+    Ok(())
+}
+
+/// What the service does not know is NOT_SUPPORTED: another number, a form that it does not have, a call for the
+/// SPMC, other owners, a fast call as a yielding one and the other way round, reserved bits, a general query that
+/// does not exist or in the 64-bit form.
 fn unknown() -> Outcome {
     for function in [
-        0xc200_0006,
-        0x8200_0001,
+        0xc200_0008,
+        0x8200_0002,
+        0x8200_0006,
         0xc300_0001,
-        0xc700_0001,
+        0xc700_7001,
         0x4200_0001,
+        0xc200_0007,
+        0x0200_0007,
+        0x4202_0007,
         0xc202_0001,
+        0x8200_ff02,
+        0xc200_ff01,
+        0x8300_ff00,
     ] {
         let got = call(&[function]);
         ensure_eq!(got.x(0), NOT_SUPPORTED, "x0 of {function:#x}");
@@ -174,6 +200,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     s.expect_eq(got.x(1), s.core as u64, "the core");
     s.expect_eq(got.x(2), 77, "x1 of the call");
     s.expect_eq(got.x(3), 0x0707_0003, "x3");
+    s.expect_eq(call(&[0x8200_0006]).x(0), 1, "a call for the SPMC");
     s.expect_eq(call(&[ASK, 1]).x(0), 1, "the service asks: busy");
     s.expect_eq(
         call(&[GO_ON, 4]).x(0),
@@ -196,5 +223,89 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     let got = call(&[HANDLED]);
     s.expect_eq(got.x(0), before + 1, "times it was handled");
     s.expect_eq(got.x(1), 1, "the handler asks: busy");
+    None
+}
+
+/// Call count, UUID and revision of the service, from every core.
+fn queries() -> Outcome {
+    cores::on_each(|_| {
+        let ask = |function, want: &[u64]| {
+            let got = call(&[function]);
+            for n in 0..18 {
+                let want = want.get(n).copied().unwrap_or(0x0707_0000 | n as u64);
+                ensure_eq!(got.x(n), want, "x{n} of {function:#x}");
+            }
+            Ok(())
+        };
+        ask(0x8200_ff00, &[8])?;
+        ask(
+            0x8200_ff01,
+            &[0xb852_7c0f, 0x694d_143e, 0xd1c5_209b, 0x9643_8e7a],
+        )?;
+        ask(0x8200_ff03, &[2, 1])
+    })
+}
+
+/// Janus' version, build and platform, by both forms of the calls, and the queries. What is wrong, if anything.
+fn wrong_identity() -> Option<&'static str> {
+    let part = |digits: &str| digits.parse().unwrap_or(u64::MAX);
+    let version =
+        part(env!("CARGO_PKG_VERSION_MAJOR")) << 16 | part(env!("CARGO_PKG_VERSION_MINOR"));
+    let mut name = [0; 28];
+    name[..machine::HERE.name.len()].copy_from_slice(machine::HERE.name.as_bytes());
+    for wide in [0, 1 << 30] {
+        let got = call(&[0x8700_0000 | wide]);
+        if got.0[..3] != [0, version, part(env!("CARGO_PKG_VERSION_PATCH"))] {
+            return Some("the version");
+        }
+        if got.x(3) | got.x(4) == 0 || (got.x(3) | got.x(4)) >> 32 != 0 {
+            return Some("the build");
+        }
+        if got.0[5..9] != [0, 0, 0, 0x0707_0008] {
+            return Some("x5 to x8 after the version");
+        }
+        let got = call(&[0x8700_0001 | wide]);
+        let words = name.chunks_exact(4);
+        let mut words = words.map(|word| word.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b)));
+        if got.x(0) != 0 || !(1..8).all(|n| words.next() == Some(got.x(n))) {
+            return Some("the platform's name");
+        }
+        if got.x(8) != 0x0707_0008 {
+            return Some("x8 after the platform's name");
+        }
+    }
+    let uuid = [0x632e_0f6d, 0x0b4c_a491, 0x1e5b_378a, 0x04c9_d27f];
+    if call(&[0x8700_ff01]).0[..4] != uuid {
+        return Some("the UUID");
+    }
+    if call(&[0x8700_ff03]).0[..2] != [1, 0] {
+        return Some("the revision");
+    }
+    (call(&[0x8700_ff00]).x(0) < 4).then_some("the call count")
+}
+
+/// The normal world asks what it runs on, on each core.
+fn identity() -> Outcome {
+    cores::on_each(|_| match wrong_identity() {
+        Some(wrong) => crate::fail!("wrong: {wrong}"),
+        None => Ok(()),
+    })
+}
+
+/// So does the SPMC, on each core.
+fn identity_from_secure() -> Outcome {
+    cores::on_each(|_| {
+        let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+        ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
+        Ok(())
+    })
+}
+
+fn identity_secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ
+        && let Some(wrong) = wrong_identity()
+    {
+        s.fail(format_args!("wrong: {wrong}"));
+    }
     None
 }
