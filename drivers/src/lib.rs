@@ -6,6 +6,7 @@
 //! already holds.
 #![cfg_attr(not(test), no_std)]
 
+pub mod cluster;
 pub mod console;
 pub mod gic;
 #[cfg(any(test, target_arch = "aarch64"))]

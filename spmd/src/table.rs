@@ -317,3 +317,48 @@ impl Rules {
         version >= Version::new(1, u16::from(self.since))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a convention means does not follow from where it stands among the others.
+    #[test]
+    fn a_convention_is_what_its_name_says() {
+        let id = |is_64: bool| Call::named(if is_64 { 0xC400_0060 } else { 0x8400_0060 });
+        for (conventions, smc32, smc64, smc64_at_1_3) in [
+            (C32, true, false, false),
+            (C64, false, true, true),
+            (BOTH, true, true, true),
+            (C64_1_3, true, false, true),
+        ] {
+            let rules = Rules {
+                conventions,
+                ..NO_ROW
+            };
+            assert_eq!(rules.has(id(false)), smc32, "{conventions:?}");
+            assert_eq!(rules.has(id(true)), smc64, "{conventions:?}");
+            for (version, smc64) in [(V1_2, smc64), (V1_3, smc64_at_1_3)] {
+                let version = Some(version);
+                assert_eq!(rules.has_for(id(true), version), smc64, "{conventions:?}");
+                assert_eq!(rules.has_for(id(false), version), smc32, "{conventions:?}");
+            }
+        }
+    }
+
+    /// The compiler finds a number that stands twice or in the wrong place; this finds a name that does.
+    #[test]
+    fn each_call_has_one_row() {
+        for (index, row) in ROWS.iter().enumerate() {
+            assert!(
+                ROWS[..index].iter().all(|other| other.name != row.name),
+                "{}",
+                row.name
+            );
+            let rules = &BY_NUMBER[usize::from(row.number - FIRST)];
+            assert_eq!(rules.normal, row.normal, "{}", row.name);
+            assert_eq!(rules.secure, row.secure, "{}", row.name);
+            assert_eq!(rules.conventions, row.conventions, "{}", row.name);
+        }
+    }
+}

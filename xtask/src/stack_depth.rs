@@ -18,9 +18,12 @@ struct Circle {
 }
 
 /// The run loop: the normal world's call, or a handler's interrupt, and in it a request of EL3's to the SPMC. While
-/// EL3 waits for that the normal world does not run, and nobody gets to ask anything more: a platform's code that
-/// runs for the SPMC meanwhile hears that it is busy. So there is one PSCI call at a time too, or one way back
-/// from a power-down state. And messages: a line, in it an error, in it the error's reason, in it a number.
+/// EL3 waits for that the normal world does not run, and nobody gets to ask anything more: `Spmd::request` says
+/// `Busy` in every state but the one in which the SPMC serves the normal world (spmd/src/requests.rs), so a platform's
+/// code that runs for the SPMC meanwhile is refused. There is one PSCI call at a time too, because the secure world's are
+/// refused before anything else (bl31/src/services/psci.rs), and so one way back from a power-down state: by the warm
+/// entry, above no run loop at all, or where a suspend kept the power, in its call. And messages: a line, in it an error,
+/// in it the error's reason, in it a number.
 const CIRCLES: [Circle; 4] = [
     Circle {
         name: "janus_bl31::run::run_worlds",

@@ -1,27 +1,9 @@
-//! A cluster joins the interconnect when its first core comes and leaves it when its last one goes.
-//!
-//! The last one that goes and the first one that comes may be there at the same time, both without caches,
-//! so that no lock of the usual kind can part them. Each core has a flag, *present*, and each cluster a state.
-//! Both are in memory that nobody caches ([`mailbox`]).
-//!
-//! * Who comes first says that it is present and then looks at the state; who leaves first says that the
-//!   cluster is leaving and then looks who is present. So at least one of the two sees the other.
-//! * Who comes waits while the cluster is leaving. Who leaves looks again when it has left the interconnect:
-//!   if somebody came, it takes everything back; else the cluster is gone, and who goes touches the
-//!   interconnect no more.
-//! * Who finds the cluster gone joins it to the interconnect again, and takes back its power-off, which may
-//!   be pending still.
-//!
-//! All waits have a bound. What bounds the wait of who leaves is shorter: it gives up first, and then its
-//! cluster stays on.
+//! A cluster joins the interconnect when its first core comes and leaves it when its last one goes: the order is
+//! [`janus_drivers::cluster`]'s; the flags and states are in memory that nobody caches ([`mailbox`]).
 
 use super::{CLUSTER, CLUSTERS, interconnect, mailbox, power, wait_until};
 use crate::Platform;
-
-/// The states of a cluster. Any other value, as SRAM has it before it was written, is as good as [`IN`].
-const IN: u32 = 0;
-const LEAVING: u32 = 0x4c65_6176;
-const GONE: u32 = 0x476f_6e65;
+use janus_drivers::cluster::{self, Cluster, State};
 
 /// Microseconds that who leaves waits for those who are on their last instructions.
 const LEAVE_WAIT: u64 = 1_000;
@@ -36,44 +18,72 @@ pub fn init() {
         mailbox::set_stayed(index, false);
     }
     for cluster in 0..CLUSTERS {
-        mailbox::set_state(cluster, IN);
+        mailbox::set_state(cluster, State::In as u32);
     }
 }
 
-/// This core comes on or back. Its caches are still off.
+/// Core `index`, with this affinity, comes on or back: it calls this. Its caches are still off.
 pub fn join(index: usize, mpidr: u64) {
-    let cluster = index / CLUSTER;
-    mailbox::set_present(index, true);
-    wait_until(JOIN_WAIT, || mailbox::state(cluster) != LEAVING);
-    if mailbox::state(cluster) == GONE {
-        power::stay_on(mpidr);
-    }
-    interconnect::join(cluster);
-    mailbox::set_state(cluster, IN);
+    cluster::join(&Own { index, mpidr });
 }
 
-/// This core goes, and its cluster with it if it is the `last`. Its caches are off and clean.
+/// Core `index`, with this affinity, goes, and its cluster with it if it is the `last`: it calls this. Its caches are
+/// off and clean.
 pub fn leave(index: usize, mpidr: u64, last: bool) {
-    let cluster = index / CLUSTER;
-    mailbox::set_present(index, false);
-    if !last {
-        return;
+    cluster::leave(&Own { index, mpidr }, last);
+}
+
+/// The cluster of a core.
+struct Own {
+    index: usize,
+    mpidr: u64,
+}
+
+impl Own {
+    fn number(&self) -> usize {
+        self.index / CLUSTER
     }
-    let others = || {
-        (0..CLUSTERS * CLUSTER).any(|core| core / CLUSTER == cluster && mailbox::is_present(core))
-    };
-    mailbox::set_state(cluster, LEAVING);
-    if !wait_until(LEAVE_WAIT, || !others()) {
-        mailbox::set_state(cluster, IN);
-        return;
+}
+
+impl Cluster for Own {
+    fn set_present(&self, present: bool) {
+        mailbox::set_present(self.index, present);
     }
-    interconnect::leave(cluster);
-    power::cluster_off(mpidr);
-    if others() {
-        power::stay_on(mpidr);
-        interconnect::join(cluster);
-        mailbox::set_state(cluster, IN);
-    } else {
-        mailbox::set_state(cluster, GONE);
+
+    fn any_present(&self) -> bool {
+        let mut cores = 0..CLUSTERS * CLUSTER;
+        cores.any(|core| core / CLUSTER == self.number() && mailbox::is_present(core))
+    }
+
+    fn set_state(&self, state: State) {
+        mailbox::set_state(self.number(), state as u32);
+    }
+
+    fn state(&self) -> State {
+        State::of(mailbox::state(self.number()))
+    }
+
+    fn wait_to_join(&self, over: impl Fn() -> bool) {
+        wait_until(JOIN_WAIT, over);
+    }
+
+    fn wait_to_leave(&self, alone: impl Fn() -> bool) -> bool {
+        wait_until(LEAVE_WAIT, alone)
+    }
+
+    fn join_interconnect(&self) {
+        interconnect::join(self.number());
+    }
+
+    fn leave_interconnect(&self) {
+        interconnect::leave(self.number());
+    }
+
+    fn power_off(&self) {
+        power::cluster_off(self.mpidr);
+    }
+
+    fn stay_on(&self) {
+        power::stay_on(self.mpidr);
     }
 }

@@ -1,0 +1,299 @@
+//! How a cluster leaves the interconnect with its last core and joins it with its first one.
+//!
+//! The last one that goes and the first one that comes may be there at the same time, both without caches,
+//! so that no lock of the usual kind can part them. Each core has a flag, *present*, and each cluster a state.
+//! Both are in memory that nobody caches ([`Cluster`]).
+//!
+//! * Who comes first says that it is present and then looks at the state; who leaves first says that the
+//!   cluster is leaving and then looks who is present. So at least one of the two sees the other.
+//! * Who comes waits while the cluster is leaving. Who leaves looks again when it has left the interconnect:
+//!   if somebody came, it takes everything back; else the cluster is gone, and who goes touches the
+//!   interconnect no more.
+//! * Who finds the cluster gone joins it to the interconnect again, and takes back its power-off, which may
+//!   be pending still.
+//!
+//! All waits have a bound. What bounds the wait of who leaves is shorter: it gives up first, and then its
+//! cluster stays on. Should who comes ever give up, it may be out of the interconnect until who leaves has looked
+//! again; then all is well.
+//!
+//! The tests go through every order in which two cores can do this.
+
+/// Whether a cluster takes part in the interconnect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// It does.
+    In = 0,
+    /// Its last core is about to take it out.
+    Leaving = 0x4c65_6176,
+    /// It does not.
+    Gone = 0x476f_6e65,
+}
+
+impl State {
+    /// The state that a word says. Any but the other two, as memory has them before they are written, is
+    /// [`State::In`].
+    pub fn of(word: u32) -> Self {
+        [Self::Leaving, Self::Gone]
+            .into_iter()
+            .find(|state| *state as u32 == word)
+            .unwrap_or(Self::In)
+    }
+}
+
+/// A cluster, as the core sees it that calls. What it writes others see before anything that it does later.
+pub trait Cluster {
+    /// Says whether this core is present.
+    fn set_present(&self, present: bool);
+    /// Whether any core of the cluster is.
+    fn any_present(&self) -> bool;
+    /// Sets the state.
+    fn set_state(&self, state: State);
+    /// The state.
+    fn state(&self) -> State;
+
+    /// Waits, longer than any core waits in [`Cluster::wait_to_leave`], until `over`.
+    fn wait_to_join(&self, over: impl Fn() -> bool);
+    /// Waits, not for ever, until `alone`. Whether it is.
+    fn wait_to_leave(&self, alone: impl Fn() -> bool) -> bool;
+
+    /// The interconnect looks into the cluster's caches from here on.
+    fn join_interconnect(&self);
+    /// It does not any more.
+    fn leave_interconnect(&self);
+    /// The cluster loses its power with this core's.
+    fn power_off(&self);
+    /// It keeps it after all.
+    fn stay_on(&self);
+}
+
+/// This core comes on or back. Its caches are still off.
+pub fn join(cluster: &impl Cluster) {
+    cluster.set_present(true);
+    cluster.wait_to_join(|| cluster.state() != State::Leaving);
+    // Gone; or who leaves takes longer than it may.
+    if cluster.state() != State::In {
+        cluster.stay_on();
+    }
+    cluster.join_interconnect();
+    cluster.set_state(State::In);
+}
+
+/// This core goes, and its cluster with it if it is the `last`. Its caches are off and clean.
+pub fn leave(cluster: &impl Cluster, last: bool) {
+    cluster.set_present(false);
+    if !last {
+        return;
+    }
+    cluster.set_state(State::Leaving);
+    if !cluster.wait_to_leave(|| !cluster.any_present()) {
+        cluster.set_state(State::In);
+        return;
+    }
+    cluster.leave_interconnect();
+    cluster.power_off();
+    if cluster.any_present() {
+        cluster.stay_on();
+        cluster.join_interconnect();
+        cluster.set_state(State::In);
+    } else {
+        cluster.set_state(State::Gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! loom takes a sequentially consistent load or store for less than it is, so that all accesses here read and
+    //! write in one.
+
+    use super::*;
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+    use loom::thread;
+
+    /// Two cores of a cluster.
+    struct Shared {
+        present: [AtomicBool; 2],
+        state: AtomicU32,
+        joined: AtomicBool,
+        off: AtomicBool,
+    }
+
+    fn get(flag: &AtomicBool) -> bool {
+        flag.fetch_or(false, SeqCst)
+    }
+
+    impl Shared {
+        fn new(present: [bool; 2], state: State) -> Arc<Self> {
+            Arc::new(Self {
+                present: present.map(AtomicBool::new),
+                state: AtomicU32::new(state as u32),
+                joined: AtomicBool::new(state == State::In),
+                off: AtomicBool::new(state == State::Gone),
+            })
+        }
+
+        /// Core `me` comes; its caches are on from then on.
+        fn comes(&self, me: usize) {
+            join(&Seen(self, me));
+            assert!(get(&self.joined), "caches on outside of the interconnect");
+            assert!(!get(&self.off), "its power is about to go");
+        }
+
+        fn works(&self) -> bool {
+            get(&self.joined) && !get(&self.off)
+        }
+    }
+
+    /// It as one of them sees it.
+    struct Seen<'a>(&'a Shared, usize);
+
+    /// It as one sees it that does not wait for who leaves.
+    struct Hasty<'a>(Seen<'a>);
+
+    impl Cluster for Seen<'_> {
+        fn set_present(&self, present: bool) {
+            self.0.present[self.1].swap(present, SeqCst);
+        }
+
+        fn any_present(&self) -> bool {
+            self.0.present.iter().any(get)
+        }
+
+        fn set_state(&self, state: State) {
+            self.0.state.swap(state as u32, SeqCst);
+        }
+
+        fn state(&self) -> State {
+            State::of(self.0.state.fetch_or(0, SeqCst))
+        }
+
+        fn wait_to_join(&self, over: impl Fn() -> bool) {
+            while !over() {
+                thread::yield_now();
+            }
+        }
+
+        fn wait_to_leave(&self, alone: impl Fn() -> bool) -> bool {
+            alone() || {
+                thread::yield_now();
+                alone()
+            }
+        }
+
+        fn join_interconnect(&self) {
+            self.0.joined.swap(true, SeqCst);
+        }
+
+        fn leave_interconnect(&self) {
+            self.0.joined.swap(false, SeqCst);
+        }
+
+        fn power_off(&self) {
+            self.0.off.swap(true, SeqCst);
+        }
+
+        fn stay_on(&self) {
+            self.0.off.swap(false, SeqCst);
+        }
+    }
+
+    impl Cluster for Hasty<'_> {
+        fn set_present(&self, present: bool) {
+            self.0.set_present(present);
+        }
+
+        fn any_present(&self) -> bool {
+            self.0.any_present()
+        }
+
+        fn set_state(&self, state: State) {
+            self.0.set_state(state);
+        }
+
+        fn state(&self) -> State {
+            self.0.state()
+        }
+
+        fn wait_to_join(&self, _: impl Fn() -> bool) {}
+
+        fn wait_to_leave(&self, alone: impl Fn() -> bool) -> bool {
+            self.0.wait_to_leave(alone)
+        }
+
+        fn join_interconnect(&self) {
+            self.0.join_interconnect();
+        }
+
+        fn leave_interconnect(&self) {
+            self.0.leave_interconnect();
+        }
+
+        fn power_off(&self) {
+            self.0.power_off();
+        }
+
+        fn stay_on(&self) {
+            self.0.stay_on();
+        }
+    }
+
+    #[test]
+    fn a_core_that_gives_up_waiting_is_in_the_interconnect_in_the_end() {
+        loom::model(|| {
+            let cluster = Shared::new([true, false], State::In);
+            let other = cluster.clone();
+            let other = thread::spawn(move || join(&Hasty(Seen(&other, 1))));
+            leave(&Seen(&cluster, 0), true);
+            other.join().unwrap();
+            assert!(cluster.works());
+        });
+    }
+
+    #[test]
+    fn a_core_that_comes_while_the_last_one_goes_is_in_the_interconnect_and_has_power() {
+        loom::model(|| {
+            let cluster = Shared::new([true, false], State::In);
+            let other = cluster.clone();
+            let other = thread::spawn(move || other.comes(1));
+            leave(&Seen(&cluster, 0), true);
+            other.join().unwrap();
+            assert!(cluster.works());
+        });
+    }
+
+    #[test]
+    fn two_cores_that_come_to_a_cluster_that_is_gone_bring_it_back() {
+        loom::model(|| {
+            let cluster = Shared::new([false; 2], State::Gone);
+            let other = cluster.clone();
+            let other = thread::spawn(move || other.comes(1));
+            cluster.comes(0);
+            other.join().unwrap();
+            assert!(cluster.works());
+        });
+    }
+
+    #[test]
+    fn the_last_core_takes_its_cluster_along() {
+        loom::model(|| {
+            let cluster = Shared::new([true, true], State::In);
+            let other = cluster.clone();
+            let other = thread::spawn(move || leave(&Seen(&other, 1), false));
+            leave(&Seen(&cluster, 0), true);
+            other.join().unwrap();
+            // Or it gave up, before the other one was gone.
+            let gone = !get(&cluster.joined) && get(&cluster.off);
+            let state = Seen(&cluster, 0).state();
+            assert!(state == State::Gone && gone || state == State::In && cluster.works());
+        });
+    }
+
+    #[test]
+    fn a_word_that_was_never_written_is_no_state_to_wait_for() {
+        assert_eq!(State::of(0xdead_beef), State::In);
+        for state in [State::In, State::Leaving, State::Gone] {
+            assert_eq!(State::of(state as u32), state);
+        }
+    }
+}
