@@ -102,7 +102,7 @@ struct FvpMachineState {
     Core core[MAX_CPUS];
     bool cluster_on[CLUSTERS];
     unsigned offs;                      /* power-offs that were to happen, with flaky=on */
-    uint32_t psysr_id;
+    uint32_t psysr_id[MAX_CPUS];        /* what each core has written to PSYSR */
 
     bool snooped[CLUSTERS];             /* the interconnect's port of this cluster is open */
     bool cci_busy;
@@ -338,10 +338,21 @@ static void poll_cores(void *opaque)
     }
 }
 
+/*
+ * PSYSR takes two accesses, and BL1 makes them without a lock: with one ID for all, a core that starts
+ * could read the status of another one and take its wake-up for a cold boot. A machine that runs
+ * one core at a time hides it; here the cores run at the same time, and each has an ID of its own.
+ */
+static uint32_t *psysr_id(FvpMachineState *s)
+{
+    return &s->psysr_id[current_cpu ? current_cpu->cpu_index : 0];
+}
+
 static uint64_t pwrc_read(void *opaque, hwaddr offset, unsigned size)
 {
     FvpMachineState *s = opaque;
-    int n = core_by_affinity(s, s->psysr_id);
+    uint32_t id = *psysr_id(s);
+    int n = core_by_affinity(s, id);
     uint32_t l2, l1;
     Core *c;
 
@@ -354,7 +365,7 @@ static uint64_t pwrc_read(void *opaque, hwaddr offset, unsigned size)
     l2 = s->mt ? s->cluster_on[n / CLUSTER] : 0;
     l1 = s->mt ? c->on : s->cluster_on[n / CLUSTER];
     return l2 << 31 | l1 << 30 | (uint32_t)c->on << 29 | c->wake << 28 | c->pending_cluster_off << 27
-           | c->pending_off << 26 | c->why << 24 | s->psysr_id;
+           | c->pending_off << 26 | c->why << 24 | id;
 }
 
 static void pwrc_write(void *opaque, hwaddr offset, uint64_t value, unsigned size)
@@ -365,7 +376,7 @@ static void pwrc_write(void *opaque, hwaddr offset, uint64_t value, unsigned siz
 
     check_coherency(s);
     if (offset == PSYSR) {
-        s->psysr_id = value & 0xffffff;
+        *psysr_id(s) = value & 0xffffff;
         return;
     }
     if (n < 0) {
