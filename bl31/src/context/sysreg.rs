@@ -152,3 +152,13 @@ pub fn isb() {
         core::arch::asm!("isb", options(nostack, preserves_flags));
     }
 }
+
+/// Waits until everything before it, maintenance of caches and TLBs included, is done.
+#[inline(always)]
+pub fn dsb() {
+    #[cfg(target_os = "none")]
+    // SAFETY: a barrier.
+    unsafe {
+        core::arch::asm!("dsb sy", options(nostack, preserves_flags));
+    }
+}

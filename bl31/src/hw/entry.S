@@ -270,6 +270,7 @@ power_down_core:
     cmp     x0, x1
     b.lo    1b
     dsb     sy
+    bl      before_cleaning
     // To the point of unification of the inner shareable domain what is the core's own; with its cluster
     // all up to memory (CLIDR_EL1.LoUIS, LoC).
     mrs     x1, clidr_el1
@@ -298,18 +299,19 @@ power_down_core:
     cbz     x7, 6f
     ubfx    x9, x5, #3, #21
     ubfx    x11, x5, #32, #24
-6:  clz     w12, w9                     // where the way stands
+6:  mov     x13, #1
+    clz     w12, w9                     // where the way stands
     cbnz    w9, 7f
     mov     w12, #0
-7:  mov     x13, x11                    // each set
-8:  lsl     x14, x9, x12
-    lsl     x15, x13, x8
-    orr     x14, x14, x15
+7:  lsl     x14, x9, x12                // each way
     orr     x14, x14, x6
-    dc      cisw, x14
-    subs    x13, x13, #1
+    lsl     x15, x11, x8
+    lsl     x16, x13, x8
+8:  orr     x17, x14, x15               // each set
+    dc      cisw, x17
+    subs    x15, x15, x16
     b.hs    8b
-    subs    x9, x9, #1                  // each way
+    subs    x9, x9, #1
     b.hs    7b
     dsb     sy
 4:  add     x10, x10, #1

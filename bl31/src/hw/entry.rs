@@ -74,6 +74,12 @@ pub fn power_down_with(core: &mut CoreData, target: &Composite, last: impl FnOnc
     unsafe { power_down_core(index, levels, domain) }
 }
 
+/// What a core without MMU does in Rust before its caches are cleaned. Called by entry.S.
+#[unsafe(no_mangle)]
+extern "C" fn before_cleaning() {
+    cpu_power::stop_prefetch();
+}
+
 /// The last that a core without MMU does in Rust. Called by entry.S.
 #[unsafe(no_mangle)]
 extern "C" fn power_down_now(index: usize, levels: u64) {

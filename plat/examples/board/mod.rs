@@ -238,9 +238,7 @@ impl Platform for Board {
     }
 
     fn power_down(index: usize, target: &Composite) {
-        // Out of the cluster's coherency first (Cortex-A72 TRM: CPUECTLR_EL1.SMPEN), then the cluster out
-        // of the interconnect's.
-        a72::smp(false);
+        // The core has left its cluster's coherency; now the cluster leaves the interconnect's.
         if target.levels[1] > 0 {
             join(index, false);
         }
@@ -252,10 +250,7 @@ impl Platform for Board {
     const HAS_RESET: bool = true;
 
     fn reset() {
-        if a72::is_this() {
-            a72::smp(true);
-        }
-        join(a72::cluster() * CORES_PER_CLUSTER, true);
+        join(this_cluster() * CORES_PER_CLUSTER, true);
     }
 
     fn counter_frequency() -> Option<u64> {
@@ -287,59 +282,15 @@ fn join(core: usize, join: bool) {
     wait_for(register + 4, 1, 0);
 }
 
-/// Cortex-A72.
-mod a72 {
-    /// Whether this core is one: MIDR_EL1's implementer and part number.
-    pub fn is_this() -> bool {
-        midr() & 0xff00_fff0 == 0x4100_d080
-    }
-
+/// The number of this core's cluster.
+fn this_cluster() -> usize {
     #[cfg(target_os = "none")]
-    fn midr() -> u64 {
-        let midr: u64;
-        // SAFETY: reads a register.
-        unsafe { core::arch::asm!("mrs {}, midr_el1", out(reg) midr, options(nomem, nostack)) };
-        midr
-    }
-
-    /// The number of this core's cluster.
-    #[cfg(target_os = "none")]
-    pub fn cluster() -> usize {
+    {
         let mpidr: u64;
         // SAFETY: reads a register.
         unsafe { core::arch::asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
         (mpidr >> 8 & 0xff) as usize
     }
-
-    /// Sets CPUECTLR_EL1.SMPEN: whether this core takes part in its cluster's coherency.
-    #[cfg(target_os = "none")]
-    pub fn smp(on: bool) {
-        // SAFETY: only with the data cache off and clean, as the hooks that call this have it.
-        unsafe {
-            core::arch::asm!(
-                "mrs {old}, S3_1_C15_C2_1",
-                "bic {old}, {old}, #64",
-                "orr {old}, {old}, {bit}",
-                "msr S3_1_C15_C2_1, {old}",
-                "isb",
-                "dsb sy",
-                old = out(reg) _,
-                bit = in(reg) (on as u64) << 6,
-                options(nostack),
-            );
-        }
-    }
-
     #[cfg(not(target_os = "none"))]
-    fn midr() -> u64 {
-        0
-    }
-
-    #[cfg(not(target_os = "none"))]
-    pub fn cluster() -> usize {
-        0
-    }
-
-    #[cfg(not(target_os = "none"))]
-    pub fn smp(_: bool) {}
+    0
 }

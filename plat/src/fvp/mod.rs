@@ -12,7 +12,6 @@ mod interconnect;
 mod mailbox;
 mod power;
 mod smmu;
-mod smp;
 mod timers;
 mod tzc;
 
@@ -215,13 +214,11 @@ impl Platform for Fvp {
     }
 
     fn going_off(index: usize, _: &Composite) {
-        smp::stop_prefetch();
         power::set_wake_up(Self::mpidr(index), false);
     }
 
     fn going_to_sleep(index: usize, target: &Composite) {
         if target.levels[0] == DOWN {
-            smp::stop_prefetch();
             power::set_wake_up(Self::mpidr(index), true);
         }
     }
@@ -233,7 +230,6 @@ impl Platform for Fvp {
 
     fn power_down(index: usize, target: &Composite) {
         let mpidr = Self::mpidr(index);
-        smp::leave();
         cluster::leave(index, mpidr, target.levels[1] == DOWN);
         power::off(mpidr);
         crate::wait_for_interrupt();
@@ -257,7 +253,6 @@ impl Platform for Fvp {
     const HAS_RESET: bool = true;
 
     fn reset() {
-        smp::join();
         let mpidr = this_core();
         if let Some(index) = Self::core_index(mpidr) {
             cluster::join(index, mpidr);
