@@ -11,7 +11,7 @@
 
 use crate::bench;
 use crate::bl31;
-use crate::cli::{BuildArgs, Runtime};
+use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::growth;
 use crate::tfa::{self, Dispatcher};
 use anyhow::{Context, Result};
@@ -27,6 +27,11 @@ const CORES: u64 = 8;
 
 /// A core's stack, of either BL31.
 const STACK_SIZE: u64 = 0x1000;
+/// In the C BL31 for the FVP.
+const C_FVP_STACK_SIZE: u64 = 0x800;
+/// What lies farther than this above an image's base is not in one piece with it: the C BL31 for the FVP has
+/// a section in DRAM.
+const FAR: u64 = 16 << 20;
 
 /// The variables with an element for each core: Janus', then the C BL31's.
 const PER_CORE: [&str; 11] = [
@@ -49,6 +54,9 @@ pub struct SizeArgs {
     /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
+    /// The platform of the images.
+    #[arg(long, value_enum, value_name = "PLATFORM", default_value_t)]
+    plat: Plat,
 }
 
 /// The sizes of both BL31s.
@@ -100,11 +108,15 @@ struct Section {
 /// # Errors
 /// One of the images does not build.
 pub fn run(args: &SizeArgs) -> Result<bool> {
-    let sizes = measure()?;
+    let sizes = measure(args.plat)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&sizes)?);
     } else {
         print(&sizes);
+        // The base line is QEMU's.
+        if args.plat != Plat::Qemu {
+            return Ok(true);
+        }
         let lines = bench::grown_functions()?;
         if !lines.is_empty() {
             println!("\nJanus, functions that have grown beyond docs/bench.json");
@@ -114,42 +126,51 @@ pub fn run(args: &SizeArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// The ELF file of the image that [`measure`] measures.
+/// The ELF file of the image that [`measure`] measures on QEMU.
 ///
 /// # Errors
 /// It does not build.
 pub fn janus_elf() -> Result<PathBuf> {
-    bl31::elf(&build_args())
+    bl31::elf(&build_args(Plat::Qemu))
 }
 
-fn build_args() -> BuildArgs {
+fn build_args(plat: Plat) -> BuildArgs {
     BuildArgs {
+        plat,
         bl31: Runtime::Janus,
         release: true,
         ..BuildArgs::default()
     }
 }
 
-/// Builds both and measures them.
+/// Builds both for a platform and measures them.
 ///
 /// # Errors
 /// One of them does not build.
-pub fn measure() -> Result<Sizes> {
+pub fn measure(plat: Plat) -> Result<Sizes> {
     tfa::ensure_tools()?;
     let options = tfa::Options {
+        plat,
         dispatcher: Dispatcher::SpmdEl2,
         ..tfa::Options::default()
     };
     let built = tfa::build(&options, None)?;
-    let build = build_args();
+    let build = build_args(plat);
     let janus = bl31::image(&build, || tfa::build(&options, None))?;
     Ok(Sizes {
-        janus: image(&bl31::elf(&build)?, &janus)?,
-        c: image(&built.bl31_elf, &built.bl31)?,
+        janus: image(&bl31::elf(&build)?, &janus, STACK_SIZE)?,
+        c: image(
+            &built.bl31_elf,
+            &built.bl31,
+            match plat {
+                Plat::Qemu => STACK_SIZE,
+                Plat::Fvp => C_FVP_STACK_SIZE,
+            },
+        )?,
     })
 }
 
-fn image(elf: &Path, flat: &Path) -> Result<Image> {
+fn image(elf: &Path, flat: &Path, stack: u64) -> Result<Image> {
     let length = fs::metadata(flat)
         .with_context(|| format!("no {}", flat.display()))?
         .len();
@@ -173,7 +194,6 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
     if !image.crates.is_empty() {
         image.functions = growth::functions(&file);
     }
-    let (mut low, mut high) = (u64::MAX, 0);
     for section in file.sections() {
         if section.address() == 0 || section.size() == 0 {
             continue;
@@ -188,28 +208,38 @@ fn image(elf: &Path, flat: &Path) -> Result<Image> {
             _ => &mut image.constants,
         };
         *kind += section.size();
-        low = low.min(section.address());
-        high = high.max(section.address() + section.size());
         image.sections.push(Section {
             name,
             address: section.address(),
             size: section.size(),
         });
     }
-    image.ram = high.saturating_sub(low);
+    image.ram = ram(&image.sections);
     let stacks = image.sections.iter().find(|s| s.name == ".stacks");
-    (image.cores, image.ram_per_core) = per_core(&file, stacks.map_or(0, |stacks| stacks.size));
+    (image.cores, image.ram_per_core) =
+        per_core(&file, stacks.map_or(0, |stacks| stacks.size), stack);
     let others = image.cores.saturating_sub(CORES);
     image.ram_of_8_cores = image.ram - others * image.ram_per_core;
     image.sections.sort_by_key(|section| section.address);
     Ok(image)
 }
 
+/// What sections occupy: from the first to the end of the last that is not far, and those that are.
+fn ram(sections: &[Section]) -> u64 {
+    let low = sections.iter().map(|section| section.address).min();
+    let (near, far): (Vec<_>, Vec<_>) = sections
+        .iter()
+        .partition(|section| section.address - low.unwrap_or(0) < FAR);
+    let high = near.iter().map(|section| section.address + section.size);
+    let far: u64 = far.iter().map(|section| section.size).sum();
+    high.max().unwrap_or(0) - low.unwrap_or(0) + far
+}
+
 /// The number of cores that an image has room for, and the bytes that each takes. `stacks`: the size of
-/// the stacks' section, if they have one.
-fn per_core(file: &object::File, stacks: u64) -> (u64, u64) {
+/// the stacks' section, if they have one; `stack`: of one of them.
+fn per_core(file: &object::File, stacks: u64, stack: u64) -> (u64, u64) {
     let mut bytes = stacks;
-    let mut cores = stacks / STACK_SIZE;
+    let mut cores = stacks / stack;
     for symbol in file.symbols() {
         let name = symbol.name().unwrap_or_default();
         let name = format!("{:#}", rustc_demangle::demangle(name));
@@ -311,6 +341,20 @@ fn print(sizes: &Sizes) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_section_far_away_counts_by_its_size() {
+        let section = |address, size| Section {
+            name: String::new(),
+            address,
+            size,
+        };
+        let near = [section(0x400_3000, 0x1000), section(0x400_5000, 0x800)];
+        assert_eq!(ram(&near), 0x2800);
+        let [one, two] = near;
+        assert_eq!(ram(&[section(0xffe0_0000, 0x300), two, one]), 0x2b00);
+        assert_eq!(ram(&[]), 0);
+    }
 
     #[test]
     fn symbols_tell_their_crate() {

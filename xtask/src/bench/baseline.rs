@@ -1,6 +1,7 @@
 //! docs/bench.json: what was reached, and may not be lost.
 
 use super::Row;
+use crate::cli::Plat;
 use crate::size::{self, Sizes};
 use crate::{growth, paths, ui};
 use anyhow::{Context, Result};
@@ -60,7 +61,11 @@ pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
     let both = rows
         .iter()
         .all(|row| row.c.is_none() || row.janus.is_some());
-    let size = if both { Some(size::measure()?) } else { None };
+    let size = if both {
+        Some(size::measure(Plat::Qemu)?)
+    } else {
+        None
+    };
     let text = serde_json::to_string_pretty(&Table { calls: rows, size })? + "\n";
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     ui::say(format!("wrote {}", file.display()));
@@ -80,7 +85,7 @@ pub fn check(rows: &[Row]) -> Result<bool> {
         .collect();
     let mut worse = compare(&saved, &measured);
     if let Some(SavedSizes { janus: before }) = &saved.size {
-        let Sizes { janus: now, .. } = size::measure()?;
+        let Sizes { janus: now, .. } = size::measure(Plat::Qemu)?;
         let mut larger = Vec::from_iter(grown("image", before.image, now.image));
         larger.extend(grown(
             "RAM with room for 8 cores",

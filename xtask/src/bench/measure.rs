@@ -4,6 +4,7 @@ use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::console::{self, Limits};
 use crate::fip::{self, Images};
 use crate::qemu::{self, Machine, Qemu};
+use crate::stacks::test;
 use crate::tfa::{self, Dispatcher};
 use crate::toolchain::{self, Kind};
 use crate::{bl31, image, paths};
@@ -16,12 +17,13 @@ use std::path::{Path, PathBuf};
 
 /// A run takes a second; a system that hangs says nothing.
 const LIMITS: Limits = Limits::secs(60, 300);
-/// Where the payload reads which part it is to run.
-const CONFIGURATION: u64 = 0x4800_0000;
 /// The plugin's package.
 const PLUGIN: &str = "janus-bench-plugin";
 /// The row without marks, which the payload does not name: see the plugin's `count.rs`.
 const BOOT: &str = "boot, BL31's entry to BL33's first instruction";
+
+/// What rows begin with that were measured on the FVP.
+pub const ON_FVP: &str = "FVP, ";
 
 /// The exception level of the SPMC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub enum Part {
     Extensions,
     /// A call during which an SPMC at S-EL1 uses FP: TF-A 2.12's C BL31 hangs there.
     Fp,
-    /// CPU_ON and CPU_OFF, on two.
+    /// CPU_ON and CPU_OFF, on two; on the FVP power-down suspends too.
     Power,
     /// Direct requests of that many cores at once, each core in a thread of its own.
     Crowd(u32),
@@ -61,7 +63,9 @@ pub enum Part {
 impl Part {
     /// Whether a row of this name is made in [`Part::Power`].
     pub fn has(self, row: &str) -> bool {
-        self == Part::Power && (row.starts_with("CPU_ON") || row.starts_with("CPU_OFF"))
+        let power = ["CPU_ON", "CPU_OFF", "CPU_SUSPEND, power-down"];
+        let row = row.strip_prefix(ON_FVP).unwrap_or(row);
+        self == Part::Power && power.iter().any(|name| row.starts_with(name))
     }
 }
 
@@ -96,6 +100,8 @@ pub struct Counts {
 
 /// Everything that does not depend on the system under test.
 pub struct Bench {
+    /// The machine that it runs on.
+    pub plat: Plat,
     qemu: Qemu,
     plugin: PathBuf,
     normal: PathBuf,
@@ -139,12 +145,14 @@ impl Bench {
     ///
     /// # Errors
     /// One of them cannot be had.
-    pub fn prepare(qemu: Option<&Path>) -> Result<Bench> {
+    pub fn prepare(plat: Plat, qemu: Option<&Path>) -> Result<Bench> {
         tfa::ensure_tools()?;
-        let qemu = Qemu::find(Plat::Qemu, qemu)?;
+        let qemu = Qemu::find(plat, qemu)?;
         qemu::announce(&qemu);
-        let (normal, spmc) = (payload("bench-normal")?, payload("bench-spmc")?);
+        let normal = payload(plat, "bench-normal")?;
+        let spmc = payload(plat, "bench-spmc")?;
         Ok(Bench {
+            plat,
             qemu,
             plugin: plugin()?,
             normal,
@@ -162,11 +170,13 @@ impl Bench {
             Level::El2 => (Dispatcher::SpmdEl2, "test-spmc-el2.dts"),
         };
         let options = tfa::Options {
+            plat: self.plat,
             dispatcher,
             ..tfa::Options::default()
         };
         let built = tfa::build(&options, None)?;
         let build = BuildArgs {
+            plat: self.plat,
             bl31: runtime,
             release: true,
             ..BuildArgs::default()
@@ -179,12 +189,13 @@ impl Bench {
         let images = Images {
             bl31,
             bl32: Some(self.spmc.clone()),
-            manifest: Some(paths::fiptool_cfg(manifest)),
+            manifest: Some(test::manifest(self.plat, manifest)?),
             tb_fw_config: (level == Level::El2).then(|| paths::fiptool_cfg("no-partitions.dts")),
             bl33: Some(self.normal.clone()),
             ..Images::default()
         };
-        let dir = fip::out_dir(&format!("bench/{}-{}", runtime.name(), level.name()));
+        let (plat, runtime_name) = (self.plat.name(), runtime.name());
+        let dir = fip::out_dir(&format!("bench/{plat}-{runtime_name}-{}", level.name()));
         let flash = fip::pack(&built, &images, &dir)?;
         Ok(System {
             flash,
@@ -212,9 +223,10 @@ impl Bench {
         let out = system.dir.join("counts");
         let _ = fs::remove_file(&out);
         let plugin = format!(
-            "{},out={},threads={threads}",
+            "{},out={},threads={threads},fvp={}",
             self.plugin.display(),
-            out.display()
+            out.display(),
+            if self.plat == Plat::Fvp { "on" } else { "off" },
         );
         let mut extra = vec!["-plugin".to_owned(), plugin];
         match part {
@@ -224,12 +236,12 @@ impl Bench {
             }
             Part::Crowd(_) => extra.extend(["-accel".into(), "tcg,thread=multi".into()]),
         }
-        let loaded = vec![(configuration, CONFIGURATION)];
+        let loaded = vec![(configuration, test::config_address(self.plat))];
         let machine = Machine {
             smp,
             loaded,
             extra,
-            ..Machine::new(Plat::Qemu, system.flash.clone())
+            ..Machine::new(self.plat, system.flash.clone())
         };
         let log = system.dir.join(format!("{text}.log"));
         let what = |problem: &str, tail: &str| {
@@ -260,11 +272,15 @@ impl Bench {
 }
 
 /// Builds one of the bench's payloads as a raw image.
-pub fn payload(bin: &str) -> Result<PathBuf> {
+pub fn payload(plat: Plat, bin: &str) -> Result<PathBuf> {
     let dir = fip::out_dir("bench");
     fs::create_dir_all(&dir)?;
-    let elf = toolchain::build(Kind::Payload, "janus-bench-payload", bin, "", false)?;
-    image::flatten(&elf, &dir.join(bin).with_extension("bin"))
+    let feature = match plat {
+        Plat::Qemu => "",
+        Plat::Fvp => "fvp",
+    };
+    let elf = toolchain::build(Kind::Payload, "janus-bench-payload", bin, feature, false)?;
+    image::flatten(&elf, &dir.join(format!("{bin}-{}.bin", plat.name())))
 }
 
 /// Where cargo's output of the plugin's build is kept.
@@ -433,6 +449,18 @@ mod tests {
             [(BOOT, 5000), ("PSCI_VERSION", 80), ("PSCI_FEATURES", 7)]
         );
         assert_eq!((rows[1].1.normal, rows[1].1.device), (1, 10));
+    }
+
+    #[test]
+    fn which_rows_are_of_power() {
+        for name in [
+            "CPU_ON to x",
+            "FVP, CPU_OFF",
+            "FVP, CPU_SUSPEND, power-down, and back",
+        ] {
+            assert!(Part::Power.has(name) && !Part::Table.has(name), "{name}");
+        }
+        assert!(!Part::Power.has("CPU_SUSPEND, standby"));
     }
 
     #[test]

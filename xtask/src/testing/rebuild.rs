@@ -5,6 +5,7 @@
 
 use super::{Context, Tally};
 use crate::bench::measure;
+use crate::cli::Plat;
 use crate::stacks::test;
 use crate::{bl31, toolchain};
 use anyhow::{Result, ensure};
@@ -50,12 +51,12 @@ fn twice(context: &Context) -> Result<()> {
         ),
         (
             "bench, normal world",
-            &|| measure::payload("bench-normal").map(drop),
+            &|| measure::payload(Plat::Qemu, "bench-normal").map(drop),
             bench("bench-normal"),
         ),
         (
             "bench, SPMC",
-            &|| measure::payload("bench-spmc").map(drop),
+            &|| measure::payload(Plat::Qemu, "bench-spmc").map(drop),
             bench("bench-spmc"),
         ),
         (

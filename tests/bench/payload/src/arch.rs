@@ -1,8 +1,9 @@
 //! What both images need of the machine: entry, SMC, the GIC's addresses.
 //!
-//! Both run with the MMU off on QEMU's virt machine, one stack per core. The registers of a call
+//! Both run with the MMU off, one stack per core. The registers of a call
 //! are an array `x0` to `x17` that the SMC reads and replaces.
 
+use crate::machine::{AFFINITY_SHIFT, GICR};
 use core::arch::{asm, global_asm};
 
 unsafe extern "C" {
@@ -27,15 +28,17 @@ struct Stacks(core::cell::UnsafeCell<[[u8; STACK]; MAX_CORES]>);
 unsafe impl Sync for Stacks {}
 static STACKS: Stacks = Stacks(core::cell::UnsafeCell::new([[0; STACK]; MAX_CORES]));
 
-// The first instruction of both images, on every core: a stack, then `main(core)`. The mark ends
-// the row of CPU_ON: see normal.rs; anywhere else it means nothing.
+// The first instruction of both images, on every core: a stack, then `main(core)`. The marks end
+// the rows of CPU_ON and of power-down suspends: see normal.rs; anywhere else they mean nothing.
 global_asm!(
     ".section .text.entry, \"ax\"",
     ".global _start",
     "_start:",
     "movz xzr, #22, lsl #16",
+    "movz xzr, #26, lsl #16",
+    "movz xzr, #27, lsl #16",
     "mrs x0, mpidr_el1",
-    "and x0, x0, #0xff",
+    "ubfx x0, x0, #{shift}, #8",
     "adrp x1, {stacks}",
     "add x1, x1, :lo12:{stacks}",
     "add x2, x0, #1",
@@ -45,6 +48,7 @@ global_asm!(
     "b main",
     stacks = sym STACKS,
     size = const STACK,
+    shift = const AFFINITY_SHIFT,
 );
 
 /// Makes the call in `regs` and leaves its answer there.
@@ -90,7 +94,7 @@ pub unsafe fn write32(address: usize, value: u32) {
 
 /// The SGI page of the redistributor of `core`.
 pub const fn redistributor(core: usize) -> usize {
-    0x080a_0000 + core * 0x2_0000 + 0x1_0000
+    GICR + core * 0x2_0000 + 0x1_0000
 }
 /// GICR_ISENABLER0 in that page.
 pub const GICR_ISENABLER0: usize = 0x100;

@@ -4,13 +4,14 @@
 //! wrong, `@done` at the end. Row 0 is the boot, before the first instruction here. A row is made
 //! [`ROUNDS`] times; the first warms up what EL3 decides once.
 //!
-//! The text at 0x4800_0000 says which part runs: `table`, on one core; `extensions` and `fp`, on
-//! one: requests for an SPMC that uses them; `power`, on two: CPU_ON and CPU_OFF; `crowd=N`: N cores send direct
-//! requests at once.
+//! The text at [`machine::CONFIGURATION`] says which part runs: `table`, on one core; `extensions` and `fp`, on
+//! one: requests for an SPMC that uses them; `power`, on two: CPU_ON and CPU_OFF, and power-down suspends where a
+//! core loses its power; `crowd=N`: N cores send direct requests at once.
 #![no_std]
 #![no_main]
 
 mod arch;
+mod machine;
 
 use arch::{MAX_CORES, Regs, SECURE_SGI, smc_asm};
 use core::arch::asm;
@@ -27,6 +28,7 @@ const TO_SPMC: u64 = 0x8000;
 const FROM_SPMC: u64 = 0x8000_0000;
 const DIRECT_REQ: u64 = 0x8400_006f;
 const CPU_OFF: u64 = 0x8400_0002;
+const CPU_SUSPEND: u64 = 0xc400_0001;
 const CPU_ON: u64 = 0xc400_0003;
 const SVE_HINT: u64 = 1 << 16;
 const USE_FP: u64 = 0xf9;
@@ -76,8 +78,12 @@ extern "C" fn main(core: usize) -> ! {
         secondary(core);
     }
     // SAFETY: GICD_CTLR, Non-secure view: EnableGrp1A.
-    unsafe { arch::write32(0x0800_0000, 0b10 | 0b10_000) };
+    unsafe { arch::write32(machine::GICD, 0b10 | 0b10_000) };
 
+    if SUSPENDS.load(Ordering::Relaxed) > 0 {
+        suspends();
+        end();
+    }
     match part() {
         Part::Table => table(),
         Part::Extensions => extensions(),
@@ -85,6 +91,10 @@ extern "C" fn main(core: usize) -> ! {
         Part::Power => power(),
         Part::Crowd(cores) => crowd(cores),
     }
+    end()
+}
+
+fn end() -> ! {
     print(&["@done\n"]);
     let mut regs = [0; 18];
     regs[0] = 0x8400_0008; // SYSTEM_OFF
@@ -246,7 +256,7 @@ fn standby() {
         // SAFETY: ICC_SGI1R_EL1: SGI 0 to core 0, which PSTATE.I keeps pending.
         unsafe { asm!("msr S3_0_C12_C11_5, {}", "isb", in(reg) 1u64) };
         let mut regs = [0; 18];
-        (regs[0], regs[1]) = (0xc400_0001, STANDBY);
+        (regs[0], regs[1]) = (CPU_SUSPEND, STANDBY);
         measured::<21>(&mut regs);
         let woken_by = arch::take_group1();
         if regs[0] != 0 || woken_by != 0 {
@@ -271,11 +281,58 @@ fn power() {
     ORDER.store(OFF, Ordering::Relaxed);
     give_way();
     let mut regs = [0; 18];
-    (regs[0], regs[1]) = (0xc400_0004, 1);
+    (regs[0], regs[1]) = (0xc400_0004, affinity(1));
     arch::smc(&mut regs);
     if regs[0] != 1 {
         fail("CPU_OFF", &regs);
     }
+    suspends();
+}
+
+/// How many suspends have begun.
+static SUSPENDS: AtomicUsize = AtomicUsize::new(0);
+
+/// The next power-down suspend, from which [`main`] comes back here; returns after the last.
+fn suspends() {
+    let Some([core, cluster]) = machine::POWER_DOWN else {
+        return;
+    };
+    let timer = machine::WAKE_UP_TIMER;
+    // SAFETY: CNTP_CTL of the frame: off.
+    unsafe { arch::write32(timer + 0x2c, 0) };
+    let done = SUSPENDS.load(Ordering::Relaxed);
+    SUSPENDS.store(done + 1, Ordering::Relaxed);
+    let name = match done / ROUNDS {
+        0 => "CPU_SUSPEND, power-down, and back",
+        1 => "CPU_SUSPEND, power-down of the cluster, and back",
+        _ => return,
+    };
+    if done.is_multiple_of(ROUNDS) {
+        let row = 26 + done / ROUNDS;
+        print(&["@row ", decimal(row, &mut [0; 20]), " ", name, "\n"]);
+    }
+    let intid = machine::WAKE_UP_INTID;
+    // SAFETY: GICD_ISENABLER, this interrupt's bit; CNTP_TVAL, long after the core has gone, and CNTP_CTL.
+    unsafe {
+        arch::write32(machine::GICD + 0x100 + intid / 32 * 4, 1 << (intid % 32));
+        arch::write32(timer + 0x28, 500_000);
+        arch::write32(timer + 0x2c, 1);
+    }
+    let mut regs = [0; 18];
+    (regs[0], regs[2]) = (CPU_SUSPEND, arch::entry());
+    if done < ROUNDS {
+        regs[1] = core;
+        measured::<26>(&mut regs);
+    } else {
+        regs[1] = cluster;
+        measured::<27>(&mut regs);
+    }
+    fail(name, &regs);
+}
+
+/// What PSCI calls a core.
+fn affinity(core: usize) -> u64 {
+    (core as u64) << machine::AFFINITY_SHIFT
 }
 
 /// Time for core 1 to be where cores wait at EL3; asking for it would mix this core's EL3 with its.
@@ -287,7 +344,7 @@ fn give_way() {
 
 fn turn_on_args(core: usize) -> Regs {
     let mut regs = [0; 18];
-    (regs[0], regs[1], regs[2]) = (CPU_ON, core as u64, arch::entry());
+    (regs[0], regs[1], regs[2]) = (CPU_ON, affinity(core), arch::entry());
     regs
 }
 
@@ -386,7 +443,7 @@ enum Part {
 /// Reads the text that QEMU put into memory; the table without one.
 fn part() -> Part {
     // SAFETY: RAM, filled before the start or zero.
-    let text = unsafe { core::slice::from_raw_parts(0x4800_0000 as *const u8, 8) };
+    let text = unsafe { core::slice::from_raw_parts(machine::CONFIGURATION as *const u8, 8) };
     match text {
         [b'e', b'x', b't', ..] => Part::Extensions,
         [b'f', b'p', ..] => Part::Fp,
@@ -426,10 +483,9 @@ fn decimal(mut n: usize, digits: &mut [u8; 20]) -> &str {
     }
 }
 
-/// UART0's data register; QEMU's is always ready.
 fn print(parts: &[&str]) {
     for byte in parts.iter().flat_map(|part| part.bytes()) {
         // SAFETY: PL011 UARTDR.
-        unsafe { arch::write32(0x0900_0000, byte.into()) };
+        unsafe { arch::write32(machine::UART, byte.into()) };
     }
 }

@@ -6,6 +6,8 @@
 #![no_main]
 
 mod arch;
+#[allow(dead_code, reason = "the normal world needs more of it")]
+mod machine;
 
 use arch::{Regs, SECURE_SGI};
 use core::arch::asm;

@@ -36,15 +36,37 @@ pub enum Owner {
     Normal,
 }
 
-impl Owner {
-    /// The owner of the code at `address` on QEMU's virt machine under TF-A's BL2, if it is one
-    /// that is counted: BL1 and BL2, which run before, lie elsewhere.
-    pub fn of(address: u64) -> Option<Self> {
-        match address {
-            0x0e09_0000..0x0e10_0000 => Some(Self::El3),
-            0x0e10_0000..0x1000_0000 => Some(Self::Spmc),
-            0x4000_0000.. => Some(Self::Normal),
+/// The machine, under TF-A's BL2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Machine {
+    /// QEMU's virt.
+    #[default]
+    Virt,
+    /// Arm's FVP.
+    Fvp,
+}
+
+impl Machine {
+    /// The owner of the code at `address`, if it is one that is counted: BL1 and BL2, which run before (on the
+    /// FVP BL1 also when a core comes), lie elsewhere.
+    pub fn owner(self, address: u64) -> Option<Owner> {
+        match (self, address) {
+            (Machine::Virt, 0x0e09_0000..0x0e10_0000) => Some(Owner::El3),
+            (Machine::Virt, 0x0e10_0000..0x1000_0000) => Some(Owner::Spmc),
+            (Machine::Virt, 0x4000_0000..) => Some(Owner::Normal),
+            // BL2 is where BL31's data will be.
+            (Machine::Fvp, 0x0400_3000..0x0402_0000) => Some(Owner::El3),
+            (Machine::Fvp, 0x0600_0000..0x0800_0000) => Some(Owner::Spmc),
+            (Machine::Fvp, 0x8000_0000..) => Some(Owner::Normal),
             _ => None,
+        }
+    }
+
+    /// Whether a device is at `address`. (On the FVP EL3 maps a page of SRAM as one.)
+    fn is_device(self, address: u64) -> bool {
+        match self {
+            Machine::Virt => address < 0x0e00_0000,
+            Machine::Fvp => address < 0x0400_1000 || (0x1c00_0000..0x3000_0000).contains(&address),
         }
     }
 }
@@ -112,6 +134,8 @@ struct Core {
 /// Everything seen so far, for all cores.
 #[derive(Default)]
 pub struct Bench {
+    /// Where it is.
+    pub machine: Machine,
     cores: Vec<Core>,
     samples: Vec<(u16, usize, Counts)>,
     pcs: BTreeMap<(u16, usize, u64), u64>,
@@ -122,6 +146,7 @@ impl Bench {
     /// No core seen yet.
     pub const fn new() -> Self {
         Self {
+            machine: Machine::Virt,
             cores: Vec::new(),
             samples: Vec::new(),
             pcs: BTreeMap::new(),
@@ -210,10 +235,11 @@ impl Bench {
 
     /// EL3 on `core` reads or writes `address`.
     pub fn access(&mut self, core: usize, address: u64, write: bool) {
+        let device = self.machine.is_device(address);
         let Some(window) = &mut self.core(core).window else {
             return;
         };
-        if address < 0x0e00_0000 {
+        if device {
             window.counts.device += 1;
             return;
         }
@@ -296,7 +322,12 @@ mod tests {
 
     fn run(bench: &mut Bench, core: usize, code: &[(u64, Class)]) {
         for &(pc, class) in code {
-            bench.execute(core, pc, Owner::of(pc).expect("a counted address"), class);
+            bench.execute(
+                core,
+                pc,
+                Machine::Virt.owner(pc).expect("a counted address"),
+                class,
+            );
         }
     }
 

@@ -1,13 +1,13 @@
-//! QEMU TCG plugin of `cargo xtask bench`: `-plugin FILE,out=REPORT,threads=on|off`.
+//! QEMU TCG plugin of `cargo xtask bench`: `-plugin FILE,out=REPORT,threads=on|off,fvp=on|off`.
 //!
 //! It sees every instruction of the guest before it executes and every load and store of BL31,
 //! sorts them with [`insn`] and [`count`], and writes the report when QEMU ends. `threads` says
-//! whether QEMU runs each core in a thread of its own: see [`count`] for why it must be told.
+//! whether QEMU runs each core in a thread of its own: see [`count`] for why it must be told. `fvp` says which machine it is.
 
 mod count;
 mod insn;
 
-use count::{Bench, Owner};
+use count::{Bench, Machine, Owner};
 use qemu_plugin::install::{Args, Info, Value};
 use qemu_plugin::plugin::{HasCallbacks, Register};
 use qemu_plugin::{
@@ -23,6 +23,7 @@ fn bench() -> MutexGuard<'static, Bench> {
 
 struct Counter {
     threads: bool,
+    machine: Machine,
 }
 
 impl Register for Counter {
@@ -34,7 +35,12 @@ impl Register for Counter {
                 std::process::exit(1);
             }
         };
-        self.threads = matches!(args.parsed.get("threads"), Some(Value::Bool(true)));
+        let on = |name: &str| matches!(args.parsed.get(name), Some(Value::Bool(true)));
+        self.threads = on("threads");
+        if on("fvp") {
+            self.machine = Machine::Fvp;
+            bench().machine = Machine::Fvp;
+        }
         qemu_plugin_register_atexit_cb(id, move |_| {
             if let Err(error) = std::fs::write(&out, bench().report()) {
                 eprintln!("janus-bench-plugin: {out}: {error}");
@@ -54,7 +60,9 @@ impl HasCallbacks for Counter {
         let index = move |core: u32| if threads { core as usize } else { 0 };
         for insn in block.instructions() {
             let pc = insn.vaddr();
-            let Some(owner) = Owner::of(pc) else { continue };
+            let Some(owner) = self.machine.owner(pc) else {
+                continue;
+            };
             let mut word = [0; 4];
             insn.read_data(&mut word);
             let class = insn::classify(u32::from_le_bytes(word));
@@ -74,4 +82,7 @@ impl HasCallbacks for Counter {
     }
 }
 
-register!(Counter { threads: false });
+register!(Counter {
+    threads: false,
+    machine: Machine::Virt
+});
