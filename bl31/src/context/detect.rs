@@ -69,7 +69,21 @@ impl IdRegs {
         if gic::GIC::present(&id) && id.el2() {
             id.ich_vtr = gic::read_ich_vtr();
         }
+        id.forget_missing_el2();
         id
+    }
+
+    /// Takes out extensions that are EL2's alone, where there is no EL2: a CPU model whose EL2 was switched off
+    /// may still tell of them (QEMU's do), and their registers are UNDEFINED.
+    pub(super) fn forget_missing_el2(&mut self) {
+        if self.el2() {
+            return;
+        }
+        const FIELD: u64 = 0xf;
+        self.mmfr0 &= !(FIELD << 56 | FIELD << 60); // FGT, ECV (CNTPOFF_EL2)
+        self.mmfr1 &= !(FIELD << 8 | FIELD << 40); // VH, HCX
+        self.mmfr2 &= !(FIELD << 24); // NV
+        self.mmfr3 &= !(FIELD << 12); // S2PIE
     }
 
     /// What has to be tried.

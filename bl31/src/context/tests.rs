@@ -320,6 +320,37 @@ fn what_is_switched_comes_first_in_the_list() {
 }
 
 #[test]
+fn without_el2_there_is_nothing_that_is_el2s_alone() {
+    let mut id = everything();
+    id.pfr0 &= !(0xf << 8);
+    id.ich_vtr = 0;
+    id.impdef_el2 = 0;
+    id.forget_missing_el2();
+    let features = Features::from_id(&id);
+    // What extensions have registers of EL2, and none of EL1.
+    for feature in [
+        Feature::VHE,
+        Feature::FGT,
+        Feature::FGT2,
+        Feature::HAFGRTR,
+        Feature::HCX,
+        Feature::ECV,
+        Feature::NV2,
+        Feature::S2PIE,
+        Feature::AA32_EL1,
+        Feature::BRBE_EL2,
+        Feature::MPAM_EL2,
+        Feature::IMPDEF_EL2,
+        Feature::LR0_3,
+        Feature::EL2,
+        Feature::SEL2,
+    ] {
+        assert!(!features.has(feature), "{feature:?}");
+    }
+    assert!(features.has(Feature::SVE) && features.has(Feature::PAUTH));
+}
+
+#[test]
 fn old_cpu() {
     // A Cortex-A57: AArch32 at each EL, GIC system registers, PMUv3, nothing later.
     let id = IdRegs {

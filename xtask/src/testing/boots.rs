@@ -39,6 +39,8 @@ enum Which {
     Recent,
     /// QEMU 10 with a GICv4, whose redistributors are larger.
     Gicv4,
+    /// QEMU 10 with cores that have no EL2.
+    NoEl2,
     /// That of this machine's own release: 7.2 on Debian 12.
     OwnRelease,
     /// Ours with the FVP's board, and these properties of it.
@@ -49,7 +51,7 @@ impl Which {
     /// The platform of the machine.
     fn plat(self) -> Plat {
         match self {
-            Which::Recent | Which::Gicv4 | Which::OwnRelease => Plat::Qemu,
+            Which::Recent | Which::Gicv4 | Which::NoEl2 | Which::OwnRelease => Plat::Qemu,
             Which::Fvp(_) => Plat::Fvp,
         }
     }
@@ -59,6 +61,7 @@ impl Which {
         match self {
             Which::Recent | Which::OwnRelease | Which::Fvp("") => None,
             Which::Gicv4 => Some("gic-version=4".into()),
+            Which::NoEl2 => Some("virtualization=off".into()),
             Which::Fvp(properties) => Some(properties.into()),
         }
     }
@@ -121,6 +124,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, neoverse-n2", spmc_el: 1, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-v1", spmc_el: 1, cpu: "neoverse-v1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n1", spmc_el: 1, cpu: "neoverse-n1", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
+    Boot { name: "S-EL1, no EL2", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "boot/", qemu: Which::NoEl2 },
     Boot { name: "S-EL1, cortex-a72", spmc_el: 1, cpu: "cortex-a72", smp: 4, config: &[], only: "smccc/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n1, the small services", spmc_el: 1, cpu: "neoverse-n1", smp: 2, config: &[], only: "smccc/", qemu: Which::Recent },
     Boot { name: "S-EL1, cortex-a57", spmc_el: 1, cpu: "cortex-a57", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -322,7 +326,7 @@ impl Boot {
             return Ok(Tally::default());
         };
         let qemu = match self.qemu {
-            Which::Recent | Which::Gicv4 | Which::Fvp(_) => bench.qemu.clone(),
+            Which::Recent | Which::Gicv4 | Which::NoEl2 | Which::Fvp(_) => bench.qemu.clone(),
             Which::OwnRelease => match Qemu::own_release() {
                 Ok(qemu) => qemu,
                 Err(error) => {

@@ -61,6 +61,15 @@ pub fn stop_secure() {
     }
 }
 
+/// The control register of this core's secure physical timer.
+pub fn secure_control() -> u64 {
+    if cpu::el() == 2 {
+        mrs!("S3_4_C14_C5_1")
+    } else {
+        mrs!("S3_7_C14_C2_1")
+    }
+}
+
 /// Starts the hypervisor's EL2 physical timer (INTID 26).
 pub fn start_el2(microseconds: u64) {
     msr!("cnthp_tval_el2", ticks(microseconds));

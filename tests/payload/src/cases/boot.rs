@@ -5,7 +5,7 @@ use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
 use crate::framework::{config, control, cores, ffa};
-use crate::{ensure, ensure_eq, fail};
+use crate::{ensure, ensure_eq, fail, mrs};
 
 pub const CASES: &[Case] = &[
     Case::new("boot/cores", every_core).needs(Needs::NO_FFA),
@@ -24,11 +24,16 @@ pub const CASES: &[Case] = &[
 /// DAIF with everything masked.
 const MASKED: u64 = 0x3c0;
 
-/// Every core of the machine takes work, and is the one it should be.
+/// Every core of the machine takes work, and is the one it should be, at the highest level that there is. Its timers
+/// tell how fast they count.
 fn every_core() -> Outcome {
+    let frequency = mrs!("cntfrq_el0");
+    ensure!(frequency != 0, "CNTFRQ_EL0 is zero");
     cores::on_each(|n| {
         ensure_eq!(cpu::number(), n, "core number");
-        ensure_eq!(cpu::el(), 2, "exception level");
+        let has_el2 = mrs!("id_aa64pfr0_el1") >> 8 & 0xf != 0;
+        ensure_eq!(cpu::el(), 1 + u64::from(has_el2), "exception level");
+        ensure_eq!(mrs!("cntfrq_el0"), frequency, "CNTFRQ_EL0");
         Ok(())
     })
 }

@@ -31,6 +31,7 @@ static AREAS: &[&[Case]] = &[
     ffa::partition::CASES,
     ffa::services::CASES,
     psci::basics::CASES,
+    psci::arguments::CASES,
     psci::races::CASES,
     psci::suspend::CASES,
     psci::clusters::CASES,

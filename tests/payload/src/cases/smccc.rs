@@ -10,6 +10,7 @@ pub const CASES: &[Case] = &[
     Case::new("smccc/version", version).needs(Needs::NO_FFA),
     Case::new("smccc/arch-features", arch_features).needs(Needs::NO_FFA),
     Case::new("smccc/unknown", unknown).needs(Needs::NO_FFA),
+    Case::new("smccc/reserved-bits", reserved_bits).needs(JANUS),
     Case::new("smccc/preserved", preserved).needs(Needs::NO_FFA),
     Case::new("smccc/workarounds", workarounds).needs(JANUS),
     Case::new("smccc/feature-availability", feature_availability).needs(JANUS),
@@ -73,6 +74,36 @@ fn unknown() -> Outcome {
     ] {
         let got = ffa::call(id, &[]).function();
         ensure_eq!(got, NOT_SUPPORTED, "w0 of unknown function {id:#x}");
+    }
+    Ok(())
+}
+
+/// Bits 23:17 of a function ID are zero: with one of them it is no function of anybody's.
+fn reserved_bits() -> Outcome {
+    for id in [
+        VERSION,
+        ARCH_FEATURES,
+        0xc000_0003, // SMCCC_ARCH_FEATURE_AVAILABILITY
+        0x8400_0000, // PSCI_VERSION
+        0x8400_000a, // PSCI_FEATURES
+        0xc400_0004, // AFFINITY_INFO
+        0x8400_0050, // TRNG_VERSION
+        0x8400_00f0, // EM_VERSION
+        0x8400_ff01, // UUID of the Standard Secure service
+        ffa::VERSION,
+        ffa::ID_GET,
+        ffa::DIRECT_REQ | ffa::SMC64,
+    ] {
+        for bit in 17..24 {
+            let mut regs = ffa::request(id | 1 << bit, &[0x8000_0000, 2, 3, 4, 5, 6, 7]);
+            let got = smc::call(regs);
+            ensure_eq!(got.x(0), u64::MAX, "x0 of {id:#x} with bit {bit}");
+            regs.0[0] = got.x(0);
+            ensure!(
+                got.0 == regs.0,
+                "{id:#x} with bit {bit} changed x1 to x17: {got}"
+            );
+        }
     }
     Ok(())
 }

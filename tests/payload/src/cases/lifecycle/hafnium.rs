@@ -3,7 +3,8 @@
 //! an interrupt of the normal world gets that world its core back.
 
 use crate::arch::{MAX_CORES, entry, gic, smc, timer};
-use crate::framework::case::{Case, Outcome, Why};
+use crate::cases::psci::suspend::suspend_and_wake;
+use crate::framework::case::{Case, Needs, Outcome, Why};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{LEFT_OVER, Secure};
 use crate::framework::{cores, ffa, irq};
@@ -15,6 +16,9 @@ pub const CASES: &[Case] = &[
     Case::new("lifecycle/hafnium-registers", registers).secure(registers_secure),
     Case::new("lifecycle/hafnium-migrating-vcpu", migrate).secure(migrate_secure),
     Case::new("lifecycle/hafnium-preempted", preempted).secure(preempted_secure),
+    Case::new("lifecycle/hafnium-preempted-suspend", preempted_suspend)
+        .secure(preempted_suspend_secure)
+        .needs(Needs::CORES.union(Needs::JANUS)),
     Case::new("lifecycle/hafnium-managed-exit", managed_exit).secure(managed_exit_secure),
 ];
 
@@ -200,6 +204,43 @@ fn preempted_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         );
     }
     Some(ffa::response(message, &[message.x(3)]))
+}
+
+/// A call is preempted, and the core sleeps before it goes on with it: standby and power-down, again and again.
+fn preempted_suspend() -> Outcome {
+    for core in cores::others() {
+        for round in 0..3 {
+            cores::on(core, |_| {
+                let got = ffa::call(REQ, &[ffa::route(0, 0x8003), 0, 500 + round]);
+                ensure_eq!(got.function(), ffa::INTERRUPT, "answer that is preempted");
+                ensure_eq!(got.x(1), TARGET, "w1 of FFA_INTERRUPT");
+                Ok(())
+            })?;
+            suspend_and_wake(core)?;
+            cores::on(core, |_| {
+                let got = ffa::call(ffa::RUN, &[TARGET]);
+                ensure_eq!(got.function(), RESP, "answer to FFA_RUN after a suspend");
+                ensure_eq!(got.x(1), ffa::route(0x8003, 0), "w1 of the response");
+                ensure_eq!(got.x(3), 501 + round, "what the vCPU counted");
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn preempted_suspend_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    match message.function() {
+        REQ if message.x(2) == 0 => {
+            VCPU.store(message.x(3), SeqCst);
+            Some(ffa::request(ffa::INTERRUPT, &[TARGET]))
+        }
+        ffa::RUN => {
+            let counted = VCPU.fetch_add(1, SeqCst) + 1;
+            Some(ffa::request(RESP, &[ffa::route(0x8003, 0), 0, counted]))
+        }
+        _ => None,
+    }
 }
 
 /// The partition that wants a managed exit, as the SPMC's manifest would say.

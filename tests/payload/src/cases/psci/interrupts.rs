@@ -7,7 +7,7 @@ use crate::framework::case::{Case, Needs, Outcome, Why};
 use crate::framework::ffa::{FRAMEWORK, message as number};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
-use crate::framework::{cores, ffa, irq};
+use crate::framework::{cores, ffa, irq, psci};
 use crate::{ensure, ensure_eq, mrs, msr};
 
 const JANUS_CORES: Needs = Needs::JANUS.union(Needs::CORES);
@@ -15,6 +15,9 @@ const JANUS_CORES: Needs = Needs::JANUS.union(Needs::CORES);
 pub const CASES: &[Case] = &[
     Case::new("psci/off-while-active", off_while_active)
         .secure(active_secure)
+        .needs(JANUS_CORES),
+    Case::new("psci/off-timer-pending", off_timer_pending)
+        .secure(timer_pending_secure)
         .needs(JANUS_CORES),
     Case::new("psci/off-while-active-group0", off_while_active_group0)
         .secure(active_secure)
@@ -106,6 +109,38 @@ fn active_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     s.expect_eq(intid.into(), SECURE_SGI.into(), "INTID of secure Group 1");
     if message.x(3) == TAKE_AND_END {
         gic::end(intid);
+    }
+    None
+}
+
+/// A core goes off while its SPMC's timer has expired and its interrupt is pending: it stays off, and its SPMC starts
+/// without.
+fn off_timer_pending() -> Outcome {
+    for core in cores::others() {
+        cores::turn_off(core)?;
+        timer::delay(20_000);
+        ensure_eq!(psci::affinity_info(core), 1, "AFFINITY_INFO of core {core}");
+        cores::turn_on(core)?;
+        cores::on(core, |_| ask(0, 0).map(|_| ()))?;
+    }
+    Ok(())
+}
+
+fn timer_pending_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ {
+        return None;
+    }
+    if message.x(2) & FRAMEWORK == 0 {
+        s.expect_eq(
+            timer::secure_control(),
+            0,
+            "the secure timer's control after CPU_ON",
+        );
+        s.expect_eq(gic::pending_lines(), 0, "ISR_EL1 after CPU_ON");
+    } else if message.x(2) & 0xff == number::POWER {
+        timer::start_secure(0);
+        let pending = timer::wait_until(1, || gic::pending_lines() != 0);
+        s.expect(pending, "the secure timer's interrupt is not pending");
     }
     None
 }

@@ -1,5 +1,6 @@
 //! Power state coordination.
 
+pub mod arguments;
 pub mod basics;
 pub mod clusters;
 pub mod interrupts;
