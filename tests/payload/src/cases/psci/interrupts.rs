@@ -127,6 +127,9 @@ fn off_timer_pending() -> Outcome {
 }
 
 fn timer_pending_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::INTERRUPT {
+        s.fail(format_args!("the interrupt came though the core was off"));
+    }
     if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ {
         return None;
     }
