@@ -22,7 +22,7 @@ use crate::system::{self, System};
 use crate::{run, served, services, speculation, spmc_image, spmc_vectors, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
-use janus_spmd::{Spmd, World};
+use janus_spmd::{Event, Spmd, World};
 
 /// The boot core in Rust, called by entry.S with BL2's x0, x1 and x3.
 #[unsafe(no_mangle)]
@@ -147,6 +147,9 @@ fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     sri::start(&mut core.sri, core.index, doorbell.is_some());
     if system.spmc.is_some() && boot_spmc(core, primary) && primary {
         services::partitions::start(core);
+    }
+    if !primary {
+        services::partitions::tell(core, Event::CoreOn);
     }
     PSCI.started(core.index);
     run::run(core, World::Normal)

@@ -27,7 +27,7 @@ impl Messenger for OnCore<'_> {
         };
         match requests::ask(self.core, request, run_spmc)? {
             Answer::Message => Ok(*self.core.secure.args()),
-            _ => Err(NotAvailable::NoSpmc),
+            _ => Err(NotAvailable::Died),
         }
     }
 }

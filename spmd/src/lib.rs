@@ -96,8 +96,8 @@ pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};
 pub use janus_arm::World;
 pub use partitions::{
-    Body, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
-    check as check_partitions,
+    Body, Event, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError, Properties,
+    Start, check as check_partitions,
 };
 pub use refusal::{Refusal, Why};
 pub use requests::{NotAvailable, Request, WarmBoot};

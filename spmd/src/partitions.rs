@@ -6,9 +6,11 @@
 //! function call: bl31 implements [`Messenger`] with its run loop and [`crate::Spmd::request`].
 //! In the other direction the SPMC finds the partitions by FFA_PARTITION_INFO_GET_REGS.
 
-use crate::call::{ErrorCode, Regs, id, set_error};
-use crate::dispatch::SpmcConfig;
+use crate::call::{Call, ErrorCode, Regs, id, set_error};
+use crate::dispatch::{SpmcConfig, Spmd};
 use crate::requests::NotAvailable;
+use crate::state::Core;
+use crate::table::{FromNormal, find};
 use crate::version::Version;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -25,8 +27,66 @@ pub trait LogicalPartition: Sync {
     /// registers of FFA_PARTITION_INFO_GET_REGS carry them.
     fn uuid(&self) -> [u64; 2];
 
-    /// Runs once, on the boot core, after the SPMC has initialised and before the normal world.
+    /// What it states about itself, for discovery.
+    fn properties(&self) -> Properties {
+        Properties::SENDS
+    }
+
+    /// When it starts.
+    fn starts(&self) -> Start {
+        Start::VersionFixed
+    }
+
+    /// Runs once, when [`LogicalPartition::starts`] says.
     fn start(&self, messenger: &mut dyn Messenger);
+
+    /// Something has happened, or is about to, on the core that calls this. Partitions are called one after the
+    /// other, in the order of their list, whether they have started or not.
+    fn event(&self, event: Event, messenger: &mut dyn Messenger) {
+        let _ = (event, messenger);
+    }
+}
+
+/// When a logical partition starts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Start {
+    /// When the normal world has fixed its version, by its first FF-A call that is not FFA_VERSION, on the core that
+    /// makes it and before the SPMC sees it. A system whose normal world makes none does not start the partition.
+    VersionFixed,
+    /// On the boot core, after the SPMC has initialised and before the normal world. A request at that time may
+    /// cost the normal world its FF-A: Hafnium takes it for the normal world's, which it then allows no version
+    /// below 1.3 any more.
+    Boot,
+}
+
+/// What happens on a core.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It came on (CPU_ON), and its SPMC is up if it has one. Its normal world has not run yet.
+    CoreOn,
+    /// It is about to lose its power, or the system is about to stop, by this PSCI function. The SPMC has
+    /// not been told yet, and may refuse: then [`Event::PowerKept`] follows.
+    PowerDown(u32),
+    /// It is back from a power-down state, or what [`Event::PowerDown`] told of does not happen. The SPMC has been told.
+    PowerKept,
+}
+
+/// What a logical partition states about itself: bits 31 to 0 of its properties in a partition information
+/// descriptor (DEN0077A, "Partition properties").
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Properties(u32);
+
+impl Properties {
+    /// It sends direct requests, also by FFA_MSG_SEND_DIRECT_REQ2, and runs in AArch64.
+    pub const SENDS: Self = Self(1 << 1 | 1 << 8 | 1 << 10);
+    /// It runs in AArch64, and sends no requests.
+    pub const NONE: Self = Self(1 << 8);
+
+    /// Returns them as they stand in a descriptor.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
 }
 
 /// What bl31 offers to logical partitions: a request that returns with its answer.
@@ -37,7 +97,7 @@ pub trait Messenger {
     /// `Ok` has x0 to x17 of the answer: a direct response, FFA_SUCCESS or FFA_ERROR.
     ///
     /// # Errors
-    /// [`NotAvailable::NoSpmc`] also where the SPMC died over the request.
+    /// [`NotAvailable::Died`] where the SPMC died over the request: the core goes on without it.
     fn ask(&mut self, request: crate::Request) -> Result<Regs, NotAvailable>;
 }
 
@@ -105,6 +165,8 @@ pub enum PartitionError {
     Twice(u16),
     /// The UUID of this partition is nil, which means "all" in a question.
     NilUuid(u16),
+    /// This partition's UUID is another one's, too.
+    SameUuid(u16),
 }
 
 impl fmt::Display for PartitionError {
@@ -126,6 +188,11 @@ impl fmt::Display for PartitionError {
             Self::NilUuid(id) => {
                 write!(f, "EL3 logical partition {:#x} needs a UUID", u32::from(id))
             }
+            Self::SameUuid(id) => write!(
+                f,
+                "EL3 logical partition {:#x} has the UUID of another one",
+                u32::from(id)
+            ),
         }
     }
 }
@@ -143,15 +210,34 @@ pub fn check(partitions: &[&dyn LogicalPartition]) -> Result<(), PartitionError>
         if partition.uuid() == [0, 0] {
             return Err(PartitionError::NilUuid(id));
         }
-        if partitions
-            .iter()
-            .skip(index.saturating_add(1))
-            .any(|other| other.id() == id)
-        {
-            return Err(PartitionError::Twice(id));
+        let mut others = partitions.iter().skip(index.saturating_add(1));
+        if let Some(other) = others.find(|it| it.id() == id || it.uuid() == partition.uuid()) {
+            return Err(if other.id() == id {
+                PartitionError::Twice(id)
+            } else {
+                PartitionError::SameUuid(other.id())
+            });
         }
     }
     Ok(())
+}
+
+impl Spmd {
+    /// Whether `caller`, a call that the normal world makes on this core, is its first one after which no version
+    /// is agreed on any more, or comes after it: partitions that wait for that ([`Start::VersionFixed`]) may ask from
+    /// now on, before the call is decided. The versions are then fixed.
+    pub fn fixes_version(&self, core: &mut Core, caller: &Regs) -> bool {
+        let call = Call::of(caller);
+        let Some(rules) = find(call) else {
+            return false;
+        };
+        let asks = rules.normal == FromNormal::Version && rules.has(call);
+        if asks || !core.is_running() {
+            return false;
+        }
+        self.fixed_pair(core);
+        true
+    }
 }
 
 impl SpmcConfig {
@@ -194,9 +280,8 @@ impl SpmcConfig {
             .filter(|(index, _)| *index >= start)
         {
             let Some(to) = room.next() else { break };
-            // One execution context; may send direct requests (bit 1) and REQ2 (bit 10), AArch64
-            // (bit 8).
-            let properties: u64 = 1 << 1 | 1 << 8 | 1 << 10;
+            // One execution context.
+            let properties = u64::from(partition.properties().bits());
             let uuid = if all { partition.uuid() } else { [0, 0] };
             let descriptor = [
                 u64::from(partition.id()) | 1 << 16 | properties << 32,

@@ -68,6 +68,8 @@ pub enum Request {
 pub enum NotAvailable {
     /// No SPMC serves this core. Go on without.
     NoSpmc,
+    /// The SPMC died over it on this core, which goes on without.
+    Died,
     /// The SPMC is in the middle of something else (booting, an interrupt, another request).
     Busy,
     /// The SPMC has said before that it does not know this message, and is not asked again. Go on without.

@@ -5,8 +5,8 @@
 mod support;
 
 use janus_spmd::{
-    Action, Answer, Body, LogicalPartition, Message, Messenger, NotAvailable, PartitionError, Regs,
-    Request, Version, Work, check_partitions,
+    Action, Answer, Body, LogicalPartition, Message, Messenger, NotAvailable, PartitionError,
+    Properties, Regs, Request, Version, Work, check_partitions,
 };
 use std::sync::Mutex;
 use support::*;
@@ -321,11 +321,16 @@ fn the_spmc_finds_the_partitions() {
 
 #[test]
 fn faults_in_the_set_of_partitions_are_found() {
-    assert_eq!(check_partitions(&MANY), Ok(()));
+    let unlike = [MANY[0], MANY[1], MANY[3], MANY[5], MANY[6]];
+    assert_eq!(check_partitions(&unlike), Ok(()));
+    assert_eq!(
+        check_partitions(&MANY),
+        Err(PartitionError::SameUuid(0xFFC2))
+    );
     let named = |id, uuid| Named(id, uuid);
     let (good, low, nil) = (
         named(0xFFC0, [1, 0]),
-        named(0xFFBF, [1, 0]),
+        named(0xFFBF, [2, 0]),
         named(0xFFFE, [0, 0]),
     );
     let spmd = named(0xFFFF, [1, 0]);
@@ -347,4 +352,88 @@ fn faults_in_the_set_of_partitions_are_found() {
         message,
         "EL3 logical partition 0xffbf: give it an ID from 0xffc0 to 0xfffe"
     );
+}
+
+/// A partition that says something else of itself.
+struct Silent;
+
+impl LogicalPartition for Silent {
+    fn id(&self) -> u16 {
+        0xFFD0
+    }
+    fn uuid(&self) -> [u64; 2] {
+        [5, 6]
+    }
+    fn properties(&self) -> Properties {
+        Properties::NONE
+    }
+    fn start(&self, _: &mut dyn Messenger) {}
+}
+
+#[test]
+fn a_partition_states_its_own_properties() {
+    static SILENT: [&dyn LogicalPartition; 1] = [&Silent];
+    for (version, words) in [(Version::V1_2, 3), (Version::V1_3, 6)] {
+        let mut config = config(version);
+        config.partitions = &SILENT;
+        let mut machine = Machine::running(config);
+        let action = machine.secure_says(&[id(0x8B, true), 0, 0, 0]);
+        assert_eq!(action, Action::Return);
+        let want = [0x100_0001_FFD0, 5, 6, 0, 0, 0x1_0003];
+        assert_eq!(machine.secure[3..3 + words], want[..words]);
+        assert_eq!(machine.secure[3 + words..], vec![0; 15 - words]);
+    }
+}
+
+/// Every call of the normal world but FFA_VERSION fixes the versions, and then partitions may ask; where no SPMC
+/// runs, and by what is no FF-A call, none does.
+#[test]
+fn partitions_wait_until_the_normal_world_has_its_version() {
+    let fixes = |machine: &mut Machine, function: u64| {
+        let mut call = pattern(3);
+        call[0] = function;
+        let Machine { spmd, core, .. } = machine;
+        spmd.fixes_version(core, &call)
+    };
+    for number in 0x60..=0xEF {
+        for is_64 in [false, true] {
+            for hint in [0, HINT] {
+                let mut machine =
+                    Machine::negotiated(config(Version::V1_2), Some(Version::V1_1), Version::V1_2);
+                let version = number == 0x63 && !is_64;
+                let function = id(number, is_64) | hint;
+                assert_eq!(fixes(&mut machine, function), !version, "{function:#x}");
+                // The SPMC is not asked anything of the normal world's yet: a version can still be, in vain.
+                let _ = machine.normal_says(&[id(0x63, false), 0x1_0000, 0]);
+                let _ = machine.secure_says(&[id(0x70, false), 0x8000_FFFF, 0x8000_0009, 0x1_0000]);
+                let wanted = if version {
+                    Version::V1_0
+                } else {
+                    Version::V1_1
+                };
+                assert_eq!(machine.spmd.versions().0, Some(wanted), "{function:#x}");
+            }
+        }
+    }
+    let mut machine = Machine::running(config(Version::V1_2));
+    for function in [
+        0x8400_0000,
+        0x8400_005F,
+        0x8400_00F0,
+        0x8000_0069,
+        0xC200_0069,
+    ] {
+        assert!(!fixes(&mut machine, function), "{function:#x}");
+    }
+    assert!(!fixes(
+        &mut Machine::booting(config(Version::V1_2)),
+        id(0x69, false)
+    ));
+    assert!(!fixes(
+        &mut Machine::new(config(Version::V1_2)),
+        id(0x69, false)
+    ));
+    // While the SPMC has something else to end, the normal world does not run.
+    machine.request(POWER);
+    assert!(!fixes(&mut machine, id(0x69, false)));
 }

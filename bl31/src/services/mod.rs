@@ -43,6 +43,9 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
     let function = core.context(from).gpr[0] as u32;
     let number = (function & !(SMC64 | SVE_HINT)).wrapping_sub(STANDARD);
     if matches!(number, 0x60..=0xef) {
+        if from == World::Normal {
+            partitions::start_when_fixed(core);
+        }
         return ffa::Ffa::call(core, from, function);
     }
     if from == World::Secure {

@@ -4,11 +4,13 @@
 //! dispatcher, and the secure world running until it has answered.
 
 use crate::core_data::CoreData;
+use crate::hw::shared;
 use crate::messages::error;
 use crate::on_core::OnCore;
 use crate::run::run_spmc;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use janus_plat::{Plat, Platform};
-use janus_spmd::LogicalPartition;
+use janus_spmd::{Event, LogicalPartition, Start};
 
 /// The platform's partitions; none if there is something wrong with them, which is reported.
 pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
@@ -21,13 +23,58 @@ pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
     }
 }
 
-/// Starts the partitions: once, on the boot core, when the SPMC is up.
+shared! {
+    /// Whether the partitions that wait for the normal world's version have started, or do.
+    static STARTED: AtomicBool = AtomicBool::new(false);
+}
+
+/// Starts the partitions that do not wait for the normal world: once, on the boot core, when the SPMC is up.
 pub fn start(core: &mut CoreData) {
-    if Plat::PARTITIONS.is_empty() {
-        return;
+    start_those(core, Start::Boot);
+}
+
+/// Starts those that wait for the normal world to fix its version, if the call that it makes on this core does so.
+/// Once; before the call is decided.
+#[inline(always)]
+pub fn start_when_fixed(core: &mut CoreData) {
+    if !Plat::PARTITIONS.is_empty() && !STARTED.load(Relaxed) {
+        version_may_be_fixed(core);
     }
-    let spmc = core.system.spmd.spmc();
-    for partition in spmc.map_or(&[][..], |spmc| spmc.partitions) {
+}
+
+#[cold]
+#[inline(never)]
+fn version_may_be_fixed(core: &mut CoreData) {
+    let spmd = &core.system.spmd;
+    if spmd.fixes_version(&mut core.spmd, core.normal.args()) && !STARTED.swap(true, Relaxed) {
+        start_those(core, Start::VersionFixed);
+    }
+}
+
+#[inline(never)]
+fn start_those(core: &mut CoreData, when: Start) {
+    for partition in of_system(core).iter().filter(|it| it.starts() == when) {
         partition.start(&mut OnCore::new(core, Some(run_spmc)));
     }
+}
+
+/// Tells the partitions what happens on this core, which is in EL3 for the normal world.
+#[inline(always)]
+pub fn tell(core: &mut CoreData, event: Event) {
+    if !Plat::PARTITIONS.is_empty() {
+        tell_all(core, event);
+    }
+}
+
+#[inline(never)]
+fn tell_all(core: &mut CoreData, event: Event) {
+    for partition in of_system(core) {
+        partition.event(event, &mut OnCore::new(core, Some(run_spmc)));
+    }
+}
+
+/// The partitions that the boot has found to be right. None where there is no SPMC.
+fn of_system(core: &CoreData) -> &'static [&'static dyn LogicalPartition] {
+    let spmc = core.system.spmd.spmc();
+    spmc.map_or(&[][..], |spmc| spmc.partitions)
 }

@@ -4,6 +4,7 @@
 //! The SPMC is asked before a core loses its state, and told when it is back. It runs inside the
 //! call for that, as in [`crate::run::run_spmc`].
 
+use super::partitions;
 use super::service::{NOT_SUPPORTED, Service, answer};
 use crate::boot_params::EntryPoint;
 use crate::context::el3::scr;
@@ -17,7 +18,7 @@ use crate::power::{self, PSCI};
 use crate::{hw, requests, run, served, sri};
 use janus_plat::{NoPower, Plat, Platform, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
-use janus_spmd::{Answer, NotAvailable, Request, WarmBoot, World};
+use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
 /// See the module's documentation.
@@ -101,6 +102,9 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
 /// Stops the system for SYSTEM_OFF and its like: tells the SPMC first, and waits for its answer. The platform's
 /// patience is to end the wait ([`crate::group0`]); docs/threat-model.md, "Known gaps", has what is open there.
 fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
+    if let Request::Psci { function, .. } = request {
+        partitions::tell(core, Event::PowerDown(function));
+    }
     if core.system.spmc.is_some() {
         let patience =
             u64::from(Plat::STOP_PATIENCE_MS).saturating_mul(cpu::counter_frequency()) / 1000;
@@ -116,7 +120,9 @@ fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
 
 /// CPU_OFF and CPU_FREEZE. Returns what the caller gets if the core stays on.
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
+    partitions::tell(core, Event::PowerDown(turn_off.function));
     if ask_spmc(core, power_request(turn_off.function, [0; 3])).is_err() {
+        partitions::tell(core, Event::PowerKept);
         return DENIED.into();
     }
     if PSCI.cores_on() == 1 {
@@ -146,7 +152,9 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     if cpu::interrupt_pending() {
         return Some(0);
     }
+    partitions::tell(core, Event::PowerDown(suspend.function));
     if ask_spmc(core, power_request(suspend.function, arguments)).is_err() {
+        partitions::tell(core, Event::PowerKept);
         return Some(DENIED.into());
     }
     // The core sleeps for the normal world: with its interrupt state, and what is due to it delivered.
@@ -155,6 +163,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
         Ok(target) => target,
         Err(error) => {
             let _ = ask_spmc(core, warm_boot(suspend.system));
+            partitions::tell(core, Event::PowerKept);
             return Some(error);
         }
     };
@@ -179,6 +188,7 @@ fn warm_boot(system: bool) -> Request {
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint, system: bool) {
     normal_entry::come_back(core, entry);
     let _ = ask_spmc(core, warm_boot(system));
+    partitions::tell(core, Event::PowerKept);
     run::switch_to_normal(core);
     PSCI.started(core.index);
 }

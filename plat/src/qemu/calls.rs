@@ -8,7 +8,7 @@ use crate::{Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Ow
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
-use janus_spmd::{Body, LogicalPartition, Message, Messenger, NotAvailable, Request, World};
+use janus_spmd::{Body, Event, LogicalPartition, Message, Messenger, NotAvailable, Request, World};
 
 /// The interrupt: QEMU's machine has no device on it.
 const INTERRUPT: u32 = 18;
@@ -43,6 +43,8 @@ pub const SERVICE: Service = Service {
             kind: Kind::Yielding,
             ..call(7, Forms::Smc64, Callers::Both, who)
         },
+        call(8, Forms::Smc64, Callers::Normal, seen),
+        call(9, Forms::Smc64, Callers::Normal, last_power_down),
     ],
 };
 
@@ -75,7 +77,62 @@ impl LogicalPartition for Caller {
         [0x4c7a_9b11_5d6e_4f02, 0x8a53_10fe_77c4_21b9]
     }
 
-    fn start(&self, _: &mut dyn Messenger) {}
+    fn start(&self, messenger: &mut dyn Messenger) {
+        count(STARTS);
+        self.ask(messenger);
+    }
+
+    fn event(&self, event: Event, messenger: &mut dyn Messenger) {
+        count(match event {
+            Event::CoreOn => CAME_ON,
+            Event::PowerDown(function) => {
+                FUNCTION.store(function.into(), Relaxed);
+                GOES_DOWN
+            }
+            _ => KEEPS,
+        });
+        self.ask(messenger);
+    }
+}
+
+impl Caller {
+    /// Asks the partition, and counts in vain.
+    fn ask(&self, messenger: &mut dyn Messenger) {
+        let answer = messenger.ask(Request::Message(Message {
+            sender: self.id(),
+            receiver: ASKED,
+            body: Body::Req64([1 << 40, 0, 0, 0, 0]),
+        }));
+        if answer.is_ok_and(|answer| answer[3] == 1 << 40) {
+            return;
+        }
+        count(IN_VAIN);
+    }
+}
+
+/// What the partition has seen, on all cores.
+static SEEN: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+const STARTS: usize = 0;
+const CAME_ON: usize = 1;
+const GOES_DOWN: usize = 2;
+const KEEPS: usize = 3;
+const IN_VAIN: usize = 4;
+/// The last power-down's function.
+static FUNCTION: AtomicU64 = AtomicU64::new(0);
+
+fn count(what: usize) {
+    SEEN[what].fetch_add(1, Relaxed);
+}
+
+/// What the partition has seen.
+fn seen(el3: &mut dyn El3, call: &Call) {
+    let seen = SEEN.each_ref().map(|of| of.load(Relaxed));
+    call.answer(el3, &seen);
+}
+
+/// The function of the last power-down.
+fn last_power_down(el3: &mut dyn El3, call: &Call) {
+    call.answer(el3, &[FUNCTION.load(Relaxed)]);
 }
 
 /// The partition that is asked; the test SPMC answers for it, and repeats what it was sent.

@@ -84,6 +84,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, QEMU of this release, FF-A", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "ffa/", qemu: Which::OwnRelease },
     Boot { name: "S-EL2, EL3 logical partition", spmc_el: 2, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
     Boot { name: "S-EL1, EL3 logical partition", spmc_el: 1, cpu: "max", smp: 1, config: &["spmc=greeter"], only: "ffa/el3-partition", qemu: Which::Recent },
+    Boot { name: "S-EL2, EL3 logical partition, an SPMC that locks versions", spmc_el: 2, cpu: "max", smp: 1, config: &["spmc=greeter,locks"], only: "ffa/el3-partition", qemu: Which::Recent },
     Boot { name: "S-EL2, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lossy"], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL1, cores lose power", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lossy"], only: "psci/", qemu: Which::Recent },
     Boot { name: "S-EL2, all switched, cores lose power", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=switch-all", "image=lossy"], only: "psci/", qemu: Which::Recent },
@@ -351,7 +352,8 @@ impl Boot {
                 images.manifest = Some(test::manifest(bench.plat, "test-spmc-all-el1.dts")?);
             }
         }
-        if self.config.contains(&"spmc=greeter") && bench.context.args.bl31 == Runtime::Janus {
+        let greets = |line: &&str| line.starts_with("spmc=greeter");
+        if self.config.iter().any(greets) && bench.context.args.bl31 == Runtime::Janus {
             images.bl31 = bl31::with_feature(&bench.build(), "greeter")?;
         }
         if let Some(feature) = self.config.iter().find_map(|l| l.strip_prefix("image=")) {

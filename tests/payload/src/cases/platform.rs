@@ -1,13 +1,15 @@
 //! A platform's own SMCs and Group 0 interrupts: who may call, what EL3 does meanwhile, who runs afterwards. Most with
 //! the image of the feature `calls` (plat/src/qemu/calls.rs); the service that says what this is, with every image.
 
+use super::psci::suspend::suspend_and_wake;
 use crate::arch::{smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
 use crate::framework::{cores, ffa};
 use crate::{ensure, ensure_eq, machine};
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use smccc::psci::error::DENIED;
 
 pub const CASES: &[Case] = &[
     Case::new("smccc/identity", identity).needs(Needs::NO_FFA.union(Needs::JANUS)),
@@ -20,6 +22,9 @@ pub const CASES: &[Case] = &[
     case("platform/forms", forms),
     case("platform/unknown", unknown),
     case("platform/goes-on-elsewhere", elsewhere),
+    case("platform/partition-events", partition_events)
+        .secure(refuse_once)
+        .needs(Needs::JANUS.union(Needs::CORES)),
     case("platform/group0", group0).secure(count_interrupts),
     case("platform/secure", from_secure).secure(secure_side),
 ];
@@ -81,7 +86,7 @@ fn forms() -> Outcome {
 /// does not exist or in the 64-bit form.
 fn unknown() -> Outcome {
     for function in [
-        0xc200_0008,
+        0xc200_000a,
         0x8200_0002,
         0x8200_0006,
         0xc300_0001,
@@ -139,6 +144,64 @@ fn elsewhere() -> Outcome {
         ensure_eq!(call(&[GO_ON, offset]).x(0), 1, "go on {offset:#x} further");
     }
     Ok(())
+}
+
+/// The EL3 partition's events: how often it started, a core came on, went down, kept its power after all; requests
+/// in vain.
+fn events() -> [u64; 5] {
+    let got = call(&[0xc200_0008]);
+    [0, 1, 2, 3, 4].map(|n| got.x(n))
+}
+
+/// An EL3 partition is told of cores that come on, go down, or keep their power because the SPMC refuses, and asks
+/// a secure partition each time, while other cores make requests of their own.
+fn partition_events() -> Outcome {
+    let [starts, ..] = events();
+    ensure_eq!(starts, 1, "times it started");
+    let core = cores::another();
+    let mut before = events();
+    let mut new = |what: &str, want: [u64; 5]| {
+        let now = events();
+        for (n, (now, before)) in now.into_iter().zip(before).enumerate() {
+            ensure_eq!(now - before, want[n], "event {n} after {what}");
+        }
+        before = now;
+        Ok(())
+    };
+    let function = || call(&[0xc200_0009]).x(0);
+    for _ in 0..3 {
+        cores::turn_off(core)?;
+        ensure_eq!(function(), 0x8400_0002, "the power-down: CPU_OFF");
+        new("CPU_OFF", [0, 0, 1, 0, 0])?;
+        asks()?;
+        cores::turn_on(core)?;
+        new("CPU_ON", [0, 1, 0, 0, 0])?;
+        asks()?;
+    }
+    suspend_and_wake(core)?;
+    ensure_eq!(function(), 0xc400_0001, "the power-down: CPU_SUSPEND");
+    new("CPU_SUSPEND", [0, 0, 1, 1, 0])?;
+    ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, 1]);
+    let refused = cores::try_turn_off(core)?;
+    ensure!(refused == Some(DENIED), "the SPMC refuses CPU_OFF");
+    new("CPU_OFF in vain", [0, 0, 1, 1, 0])?;
+    cores::turn_off(core)?;
+    cores::turn_on(core)
+}
+
+/// Has the SPMC refuse the next power-down.
+static REFUSE: AtomicBool = AtomicBool::new(false);
+
+fn refuse_once(_: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::DIRECT_REQ {
+        return None;
+    }
+    if message.x(1) == ffa::route(0, ffa::SPMC) && message.x(3) == 1 {
+        REFUSE.store(true, SeqCst);
+    }
+    let power = message.x(2) == ffa::FRAMEWORK | ffa::message::POWER;
+    let refuse = power && REFUSE.swap(false, SeqCst);
+    refuse.then(|| ffa::framework_response(message, ffa::message::POWER_RESPONSE, DENIED))
 }
 
 /// FFA_INTERRUPTs that the SPMC got.
@@ -237,7 +300,7 @@ fn queries() -> Outcome {
             }
             Ok(())
         };
-        ask(0x8200_ff00, &[8])?;
+        ask(0x8200_ff00, &[10])?;
         ask(
             0x8200_ff01,
             &[0xb852_7c0f, 0x694d_143e, 0xd1c5_209b, 0x9643_8e7a],

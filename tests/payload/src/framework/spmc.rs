@@ -9,6 +9,7 @@
 //! | `boot-error-N` | the same on core N |
 //! | `v1.0`, `v1.1`, `v1.3` | speaks this FF-A version, which its manifest must say too |
 //! | `greeter` | has a partition that BL31's example of an EL3 logical partition greets |
+//! | `locks` | refuses FFA_VERSION once it has got another message, as Hafnium does below 1.3 |
 //! | `stuck` | makes the same wrong call for ever once it is told of SYSTEM_OFF |
 //! | `needs-el2` | says and does nothing unless it is entered at S-EL2 |
 //! | `retry` | answers every direct request with RETRY |
@@ -75,6 +76,8 @@ impl Secure {
 
 /// Set once a panic has ended the SPMC: every further message is answered with ABORTED.
 static DEAD: AtomicBool = AtomicBool::new(false);
+/// A message has come that ends the negotiation of versions.
+static LOCKED: AtomicBool = AtomicBool::new(false);
 /// A bit for each core that the SPMC was entered on.
 static CORES: AtomicU64 = AtomicU64::new(0);
 /// Secure timer interrupts handled, per core.
@@ -224,7 +227,11 @@ pub fn stay_stuck() -> ! {
 /// What the SPMC does with a message that no case claims.
 pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
     if let Some(answer) = cases::ffa::partition::answer(message) {
+        LOCKED.store(true, SeqCst);
         return answer;
+    }
+    if message.x(2) & ffa::FRAMEWORK == 0 && message.function() != ffa::INTERRUPT {
+        LOCKED.store(true, SeqCst);
     }
     match message.function() & !ffa::SMC64 {
         ffa::DIRECT_REQ if message.x(2) & ffa::FRAMEWORK != 0 => framework(message),
@@ -245,7 +252,8 @@ fn framework(message: &Regs) -> Regs {
     match message.x(2) & 0xff {
         ffa::message::VERSION => {
             // A different major version is another protocol.
-            let known = message.w(3) >> 16 == 1;
+            let locked = config::spmc_has("locks") && LOCKED.load(SeqCst);
+            let known = message.w(3) >> 16 == 1 && !locked;
             let answer = if known {
                 version()
             } else {

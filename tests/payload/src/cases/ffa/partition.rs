@@ -1,18 +1,23 @@
 //! EL3 logical partitions: the example partition of a BL31 with the feature `greeter` finds a partition
-//! of the SPMC and talks to it, and the SPMC finds the example. All of it at boot, before the normal
-//! world: the case looks at what the SPMC has seen then.
+//! of the SPMC and talks to it, and the SPMC finds the example. All of it when the normal world makes its
+//! first call after FFA_VERSION: the case looks at what the SPMC has seen then.
 
 use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
-use crate::framework::{config, ffa};
+use crate::framework::{config, ffa, hypervisor};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-pub const CASES: &[Case] = &[Case::new("ffa/el3-partition", ask)
-    .secure(look)
-    .needs(Needs::JANUS)
-    .in_boot("spmc", "greeter")];
+pub const CASES: &[Case] = &[
+    Case::new("ffa/el3-partition-version", version)
+        .needs(Needs::JANUS.union(Needs::NO_FFA))
+        .in_boot("spmc", "locks"),
+    Case::new("ffa/el3-partition", ask)
+        .secure(look)
+        .needs(Needs::JANUS)
+        .in_boot("spmc", "greeter"),
+];
 
 /// The example's ID and protocol.
 const GREETER: u64 = 0xffc0;
@@ -60,12 +65,21 @@ pub fn answer(message: &Regs) -> Option<Regs> {
     if right {
         GREETINGS.fetch_or(bit, SeqCst);
     }
-    // The normal world is not there yet, and cannot be handed the core.
+    // The normal world waits, and cannot be handed the core.
     let got = ffa::call(ffa::YIELD, &[]);
     if got.0[..8] != ffa::error(ffa::DENIED).0[..8] {
         GREETINGS.store(0, SeqCst);
     }
     Some(ffa::response(message, &[message.x(3) + 1]))
+}
+
+/// The partition's requests do not cost the normal world its version, though the SPMC agrees on none after them.
+fn version() -> Outcome {
+    crate::ensure!(
+        hypervisor::spmc_el() != 0,
+        "the SPMC refused FFA_VERSION when the hypervisor asked first"
+    );
+    Ok(())
 }
 
 fn ask() -> Outcome {
