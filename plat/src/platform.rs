@@ -298,7 +298,7 @@ pub trait Platform {
     }
 
     /// How long an SPMC may take to answer that the system goes off or resets, in milliseconds. Then a timer
-    /// interrupts it, and the system stops without the answer. (Not on QEMU yet: docs/threat-model.md, "Known gaps".)
+    /// interrupts it, and the system stops without the answer.
     const STOP_PATIENCE_MS: u32 = 5000;
 
     /// Sets up again what keeps the worlds' memory apart (a TZC), at the cold boot and after the whole

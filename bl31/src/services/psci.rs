@@ -100,7 +100,7 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
 }
 
 /// Stops the system for SYSTEM_OFF and its like: tells the SPMC first, and waits for its answer. The platform's
-/// patience is to end the wait ([`crate::group0`]); docs/threat-model.md, "Known gaps", has what is open there.
+/// patience ends the wait, by a Group 0 interrupt ([`crate::group0`]).
 fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
     if let Request::Psci { function, .. } = request {
         partitions::tell(core, Event::PowerDown(function));

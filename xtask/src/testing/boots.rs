@@ -119,6 +119,11 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, manifest as the C BL31 takes it", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=c-forms"], only: "boot/", qemu: Which::Recent },
     Boot { name: "S-EL2, stuck SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
     Boot { name: "S-EL1, stuck SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
+    // They end only because EL3's patience does, at SYSTEM_OFF and at SYSTEM_RESET.
+    Boot { name: "S-EL2, silent SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "psci/version", qemu: Which::Recent },
+    Boot { name: "S-EL1, silent SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "psci/version", qemu: Which::Recent },
+    Boot { name: "S-EL2, silent SPMC, reset", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "reset/", qemu: Which::Recent },
+    Boot { name: "S-EL1, silent SPMC, reset", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL2, SPMC fails", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=boot-error"], only: "noffa/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sme=off", spmc_el: 1, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sve=off,sme=off", spmc_el: 1, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },

@@ -11,6 +11,7 @@
 //! | `greeter` | has a partition that BL31's example of an EL3 logical partition greets |
 //! | `locks` | refuses FFA_VERSION once it has got another message, as Hafnium does below 1.3 |
 //! | `stuck` | makes the same wrong call for ever once it is told of SYSTEM_OFF |
+//! | `silent-at-off` | loops without any call once it is told of SYSTEM_OFF or SYSTEM_RESET, everything masked |
 //! | `needs-el2` | says and does nothing unless it is entered at S-EL2 |
 //! | `retry` | answers every direct request with RETRY |
 //! | `deaf` | never comes back from an interrupt |
@@ -266,6 +267,16 @@ fn framework(message: &Regs) -> Regs {
             if message.w(3) == psci::PSCI_SYSTEM_OFF && config::spmc_has("stuck") =>
         {
             stay_stuck()
+        }
+        ffa::message::POWER
+            if matches!(
+                message.w(3),
+                psci::PSCI_SYSTEM_OFF | psci::PSCI_SYSTEM_RESET | psci::PSCI_SYSTEM_RESET2_64
+            ) && config::spmc_has("silent-at-off") =>
+        {
+            loop {
+                core::hint::spin_loop();
+            }
         }
         ffa::message::POWER | ffa::message::WARM_BOOT => {
             ffa::framework_response(message, ffa::message::POWER_RESPONSE, 0)
