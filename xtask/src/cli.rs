@@ -208,6 +208,10 @@ pub struct BuildArgs {
     /// Whose BL31: `janus`, `c` (TF-A's, with the features that Janus has), or a ready image.
     #[arg(long, default_value_t, value_name = "janus|c|FILE", value_parser = Runtime::parse)]
     pub bl31: Runtime,
+    /// Janus' image with landing pads: on a CPU with FEAT_BTI an indirect branch in EL3 ends at one, or in a crash
+    /// report. Builds Rust's `core` too.
+    #[arg(long)]
+    pub hardened: bool,
     /// A feature of Janus' image beside the platform, such as `greeter`; more after a comma, or again.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub features: Vec<String>,

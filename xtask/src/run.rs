@@ -272,6 +272,7 @@ pub fn clean(all: bool) -> Result<bool> {
     let mut dirs = vec![
         paths::out(),
         Kind::Image.target_dir(),
+        Kind::Hardened.target_dir(),
         Kind::Payload.target_dir(),
     ];
     if all {

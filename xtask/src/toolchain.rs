@@ -28,6 +28,9 @@ pub enum Kind {
     /// EL3's image. With its RAM it takes less than 1 MiB, so that one instruction reaches every
     /// address of it. (The linker says so if ever it does not.)
     Image,
+    /// EL3's image with a landing pad wherever an indirect branch may go. The compiler makes them on request by an unstable
+    /// option only, and `core` comes without: it is built along.
+    Hardened,
     /// A program of the tests that runs above EL3.
     Payload,
 }
@@ -37,6 +40,12 @@ impl Kind {
     fn flags(self) -> &'static [&'static str] {
         match self {
             Kind::Image => &["-Ccode-model=tiny"],
+            // The name is for bl31's page tables.
+            Kind::Hardened => &[
+                "-Ccode-model=tiny",
+                "-Zbranch-protection=bti",
+                "--cfg=landing_pads",
+            ],
             Kind::Payload => &[],
         }
     }
@@ -45,6 +54,7 @@ impl Kind {
     pub fn target_dir(self) -> PathBuf {
         paths::target().join(match self {
             Kind::Image => "image",
+            Kind::Hardened => "hardened",
             Kind::Payload => "payload",
         })
     }
@@ -68,6 +78,10 @@ pub fn build(kind: Kind, package: &str, bin: &str, features: &str, debug: bool) 
         if debug { "debug" } else { "release" }
     ));
     let mut cargo = cargo(&toolchain);
+    if kind == Kind::Hardened && matches!(toolchain, Toolchain::Installed) {
+        ensure_sources()?;
+        cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
+    }
     cargo.current_dir(paths::root()).args([
         "build",
         "--package",
@@ -181,6 +195,33 @@ fn ensure() -> Result<Toolchain> {
         );
     }
     Ok(Toolchain::BuildStd)
+}
+
+/// Makes sure that rustup's toolchain has the sources of `core`.
+fn ensure_sources() -> Result<()> {
+    let mut sysroot = Command::new(rustc());
+    sysroot
+        .current_dir(paths::root())
+        .args(["--print", "sysroot"]);
+    let sysroot = PathBuf::from(proc::output(&mut sysroot)?.trim());
+    let sources = sysroot.join("lib/rustlib/src/rust/library/core");
+    if sources.is_dir() {
+        return Ok(());
+    }
+    let step = ui::step("rustup component add rust-src");
+    let log = paths::out().join("log/rustup.log");
+    let mut rustup = Command::new("rustup");
+    rustup
+        .current_dir(paths::root())
+        .args(["component", "add", "rust-src"]);
+    proc::logged(&mut rustup, &log).with_context(|| {
+        format!(
+            "--hardened builds Rust's core from its sources, and {} has none: `rustup component add rust-src` with a network, or leave --hardened out",
+            sysroot.display()
+        )
+    })?;
+    step.done();
+    Ok(())
 }
 
 /// What there is to build Rust with, for a person.

@@ -11,7 +11,8 @@ pub const STACK_SIZE: usize = 0x1000;
 /// From one mapped stack to the next: a stack and its guard page.
 pub const STACK_STRIDE: usize = STACK_SIZE + 0x1000;
 /// The stack for crash reports, shared: one core reports at a time.
-const CRASH_STACK_SIZE: usize = 0x800;
+#[allow(unexpected_cfgs, reason = "as in mmu.rs")]
+const CRASH_STACK_SIZE: usize = if cfg!(landing_pads) { 0xc00 } else { 0x800 };
 
 /// Where EL3 sees the normal world's memory for its transfer list: below the stacks. Empty without any.
 pub const LIST_WINDOW: Range<usize> = {

@@ -46,7 +46,14 @@ mod descriptor {
     pub const NORMAL_DATA: u64 = DATA | 1 << 5;
     /// `AP[2]`: read-only.
     pub const CONSTANTS: u64 = DATA | 1 << 7;
-    pub const CODE: u64 = CONSTANTS & !(1 << 54);
+    pub const CODE: u64 = CONSTANTS & !(1 << 54) | GUARDED;
+    /// GP, where the image has landing pads (`cargo xtask build --hardened`): on a CPU with FEAT_BTI an indirect branch
+    /// ends at one. Other CPUs ignore it.
+    #[allow(
+        unexpected_cfgs,
+        reason = "no feature: the compiler's flags go with it"
+    )]
+    const GUARDED: u64 = (cfg!(landing_pads) as u64) << 50;
 }
 
 type Table = [u64; PAGE / 8];

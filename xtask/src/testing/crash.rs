@@ -98,7 +98,7 @@ const BUGS: &[Bug] = &[
     // In the middle of a line, with the console's lock held.
     Bug {
         name: "boot/crash-while-it-writes",
-        function: "janus_bl31::cpu_ext::<impl core::fmt::Display for janus_bl31::context::features::Features>::fmt",
+        function: "<janus_bl31::context::policy::Policy as core::fmt::Display>::fmt",
         instructions: &[UDF],
         says: &[
             "INFO: CPU: ",
@@ -119,10 +119,28 @@ const BUGS: &[Bug] = &[
     },
 ];
 
+/// `nop`
+const NOP: u32 = 0xd503_201f;
+
+/// A function without its landing pad, in an image that has them: called through a pointer, it is not entered.
+const NO_LANDING_PAD: Bug = Bug {
+    name: "boot/crash-landing-pad",
+    function: "<janus_bl31::hw::console::Logger as log::Log>::log",
+    instructions: &[NOP],
+    says: &[
+        "CRASH: synchronous exception in EL3",
+        // Branch target exception, of a BLR.
+        "esr_el3   0000000036000002",
+        "this core stops here",
+    ],
+};
+
 /// Runs the cases that are asked for.
 pub fn run(bench: &Bench) -> Tally {
     let mut tally = Tally::default();
-    for bug in BUGS.iter().filter(|bug| bench.context.wants(bug.name)) {
+    let hardened = bench.context.args.hardened.then_some(&NO_LANDING_PAD);
+    let bugs = BUGS.iter().chain(hardened);
+    for bug in bugs.filter(|bug| bench.context.wants(bug.name)) {
         tally.case(bug.name, bug.run(bench));
     }
     tally

@@ -57,6 +57,9 @@ pub struct TestArgs {
     /// Every stack, xtest's whole suite and the slow boots, which takes half an hour.
     #[arg(long)]
     full: bool,
+    /// Janus' image with landing pads, as `run --hardened` has it.
+    #[arg(long)]
+    hardened: bool,
     /// A stack that cannot be had today fails; without this it is skipped, unless asked for by name.
     #[arg(long)]
     strict: bool,
@@ -90,6 +93,7 @@ impl TestArgs {
             plat: Some(build.plat),
             debug: build.debug,
             bl31: build.bl31,
+            hardened: build.hardened,
             rounds: 1,
             ..TestArgs::default()
         }
@@ -113,6 +117,7 @@ impl Context {
             plat: self.args.plat.unwrap_or_default(),
             debug: self.args.debug,
             bl31: self.args.bl31,
+            hardened: self.args.hardened,
             ..BuildArgs::default()
         }
     }
