@@ -43,6 +43,10 @@ const CIRCLES: [Circle; 4] = [
     },
 ];
 
+/// Inside of the first, the second is not called any more: on the way back from a power-down state the SPMC runs, and
+/// the normal world, whose calls are PSCI's, does not.
+const NOT_INSIDE: (&str, &str) = (CIRCLES[1].name, CIRCLES[2].name);
+
 /// Where a core enters Rust, with its stack empty.
 const ENTRIES: [&str; 2] = ["cold_main", "warm_main"];
 
@@ -141,6 +145,9 @@ impl Search<'_> {
     fn counted(&self, function: &Function, mut counts: Counts) -> Counts {
         for (circle, count) in CIRCLES.iter().zip(&mut counts) {
             *count += u8::from(function.name == circle.name);
+            if (function.name.as_str(), circle.name) == NOT_INSIDE {
+                *count = circle.most;
+            }
         }
         counts
     }
@@ -219,6 +226,23 @@ mod tests {
         let deepest = graph.deepest_from(1).unwrap();
         assert_eq!(deepest.bytes, 16 + 2 * 150 + 40);
         assert_eq!(deepest.path.len(), 1 + 2 * 2 + 2);
+    }
+
+    #[test]
+    fn a_call_of_psci_is_not_inside_of_a_way_back() {
+        let [run, back, call, _] = CIRCLES.map(|circle| circle.name);
+        let mut functions = [
+            (1, "main", 16, &[2][..], false),
+            (2, back, 100, &[3], false),
+            (3, run, 10, &[4], false),
+            (4, call, 1000, &[3], false),
+        ];
+        let bytes = |functions: &[_]| graph(functions, &[]).deepest_from(1).unwrap().bytes;
+        assert_eq!(bytes(&functions), 16 + 100 + 10);
+        // The other way round there is one of each.
+        functions[0].3 = &[4];
+        functions[2].3 = &[2];
+        assert_eq!(bytes(&functions), 16 + 1000 + 10 + 100 + 10);
     }
 
     #[test]
