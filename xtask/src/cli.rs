@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{bench, doctor, fuzz, manifest, picture, run, size, testing, trace};
+use crate::{bench, doctor, fuzz, interop, manifest, picture, run, size, testing, trace};
 use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,6 +40,8 @@ pub enum Sub {
     Trace(trace::TraceArgs),
     /// Measure what calls cost at EL3, and show it beside the C BL31.
     Bench(bench::BenchArgs),
+    /// Run public software on Janus and on the C BL31, and write the table in docs/interop.md.
+    Interop(interop::InteropArgs),
     /// Say what of all that Janus' tools use is installed, cached and to be had, with versions.
     Doctor(doctor::DoctorArgs),
     /// Show the image's size by section and crate, against the C BL31's.
@@ -352,6 +354,7 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
         Sub::Manifest(args) => manifest::run(&args),
         Sub::Fuzz(args) => fuzz::run(&args),
         Sub::Trace(args) => trace::run(&args),
+        Sub::Interop(args) => interop::run(&args),
         Sub::Doctor(args) => doctor::run(&args),
         Sub::Size(args) => size::run(&args),
         Sub::Picture(args) => picture::run(&args),

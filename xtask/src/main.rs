@@ -24,6 +24,7 @@ mod fuzz_host;
 mod fvp_machine;
 mod growth;
 mod image;
+mod interop;
 #[cfg(test)]
 mod links;
 mod manifest;

@@ -585,6 +585,20 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_are_packed_side_by_side() {
+        let (dir, asked) = files(MANIFEST);
+        let (image, _) = asked.split_once(':').expect("two names");
+        let examples = ["partition-device.dts", "partition-el0.dts"];
+        let asked = examples.map(|name| format!("{image}:{}", paths::fiptool_cfg(name).display()));
+        let made = packages(&asked, dir.path()).expect("packaged");
+        assert_eq!(made.len(), 2);
+        for package in made {
+            let bytes = fs::read(&package.file).expect("the package");
+            assert_eq!(&bytes[0x2000..], b"the image");
+        }
+    }
+
+    #[test]
     fn a_transfer_list_is_a_package() {
         let (dir, asked) = files(MANIFEST);
         let made = packages(&[asked], dir.path()).expect("packaged");

@@ -202,7 +202,7 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
         until: args.until.clone(),
         fail: args.fail.clone(),
     };
-    let versions = apt::used();
+    let versions = apt::in_use();
     let step = (!echo).then(|| ui::step(format!("stack {name}, {} cores, {}", args.smp, args.cpu)));
     let mut running = match &host {
         Host::Qemu(qemu) => console::start(qemu, &machine, &log, echo, limits)?,

@@ -61,6 +61,13 @@ pub fn used() -> String {
     list.join(", ")
 }
 
+/// The packages that were used since [`used`] was asked last, which goes on counting.
+pub fn in_use() -> String {
+    let used = USED.lock().map(|used| used.clone()).unwrap_or_default();
+    let list: Vec<String> = used.iter().map(|(p, v)| format!("{p} {v}")).collect();
+    list.join(", ")
+}
+
 fn note_use(package: &str, version: &str) {
     if let Ok(mut used) = USED.lock() {
         used.insert(package.to_owned(), version.to_owned());

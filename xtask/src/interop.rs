@@ -1,0 +1,228 @@
+//! `cargo xtask interop`: public software on Janus and on the C BL31, written as a table into docs/interop.md.
+
+use crate::cli::{BuildArgs, FipArgs, RunArgs, Runtime};
+use crate::qemu::Qemu;
+use crate::stacks::{Mode, Stack};
+use crate::{apt, paths, proc, run, ui};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use regex::Regex;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Which rows.
+#[derive(Args, Clone, Default)]
+pub struct InteropArgs {
+    /// Only the stacks whose name contains this; the other rows stay as they are.
+    #[arg(default_value = "")]
+    filter: String,
+    /// Print the rows, and leave the document alone.
+    #[arg(long)]
+    print: bool,
+}
+
+/// A row: what is run, on how many cores.
+struct Row {
+    stack: Stack,
+    /// What the table calls it.
+    suite: &'static str,
+    smp: u32,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        stack: Stack::OpteeLinux,
+        suite: "OP-TEE and Linux: both drivers, hotplug, suspend, reboot",
+        smp: 4,
+    },
+    Row {
+        stack: Stack::OpteeXtest,
+        suite: "OP-TEE's xtest, regression 1001 to 1010",
+        smp: 4,
+    },
+    Row {
+        stack: Stack::OpteeUboot,
+        suite: "U-Boot, to its prompt",
+        smp: 4,
+    },
+    Row {
+        stack: Stack::OpteePkvm,
+        suite: "Linux with pKVM, its FF-A proxy",
+        smp: 4,
+    },
+    Row {
+        stack: Stack::OpteeXen,
+        suite: "Xen with its FF-A mediator, a second domain 20 times",
+        smp: 4,
+    },
+];
+
+const DOCUMENT: &str = "docs/interop.md";
+/// The lines around the table.
+const BEGIN: &str = "<!-- made by `cargo xtask interop`: do not edit -->";
+const END: &str = "<!-- end -->";
+const HEAD: &str = "| suite | versions | machine | Janus | C BL31 | run on | again by |\n|---|---|---|---|---|---|---|\n";
+
+/// Runs the rows and writes them down.
+///
+/// # Errors
+/// Something cannot be built, or the document has no table. What a suite makes of a BL31 stands in the table.
+pub fn run(args: &InteropArgs) -> Result<bool> {
+    let document = paths::root().join(DOCUMENT);
+    let mut good = true;
+    let rows: Vec<&Row> = ROWS
+        .iter()
+        .filter(|row| row.stack.name().contains(&args.filter))
+        .collect();
+    ensure!(
+        !rows.is_empty(),
+        "no stack has `{}` in its name",
+        args.filter
+    );
+    for row in rows {
+        let name = row.stack.name();
+        let janus = cell(row, Runtime::Janus);
+        if let Err(error) = &janus
+            && let Some(why) = apt::not_available(error)
+        {
+            ui::say(format!("{name}: left as it is: not available: {why}"));
+            continue;
+        }
+        let versions = apt::in_use();
+        let c = cell(row, Runtime::C);
+        good &= janus.is_ok();
+        let (janus, c) = (shown(&janus), shown(&c));
+        let qemu = Qemu::find(crate::cli::Plat::Qemu, None)?.version;
+        let line = format!(
+            "| {} | {versions} | QEMU {}.{} virt, max, {} cores | {janus} | {c} | {} | `cargo xtask interop {name}` |",
+            row.suite,
+            qemu.0,
+            qemu.1,
+            row.smp,
+            today()?
+        );
+        println!("{line}");
+        if !args.print {
+            let text = fs::read_to_string(&document)?;
+            let new = with_row(&text, &line).with_context(|| format!("{DOCUMENT}: no table"))?;
+            fs::write(&document, new)?;
+        }
+    }
+    Ok(good)
+}
+
+/// Runs a row on one BL31: what it counts.
+fn cell(row: &Row, bl31: Runtime) -> Result<String> {
+    let args = RunArgs {
+        fip: FipArgs {
+            build: BuildArgs {
+                bl31,
+                ..BuildArgs::default()
+            },
+            stack: row.stack,
+            ..FipArgs::default()
+        },
+        smp: row.smp,
+        cpu: "max".into(),
+        ..RunArgs::default()
+    };
+    let log = paths::out().join(format!("log/run-{}-{}.log", row.stack.name(), bl31.name()));
+    run::check(&args, Mode::Test { full: false }, false)?;
+    counted(&log)
+}
+
+fn counted(log: &Path) -> Result<String> {
+    let bytes = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    counts(&String::from_utf8_lossy(&bytes))
+}
+
+/// What a suite's console says that it counted.
+fn counts(console: &str) -> Result<String> {
+    let xtest = Regex::new(r"(\d+) test cases? of which (\d+) failed")?;
+    let passed = console.lines().filter(|l| l.contains("@ok ")).count();
+    let mut text = match passed {
+        0 => "passed".to_owned(),
+        1 => "1 check passed".to_owned(),
+        n => format!("{n} checks passed"),
+    };
+    if let Some(last) = xtest.captures_iter(console).last() {
+        text += &format!("; xtest: {} cases, {} failed", &last[1], &last[2]);
+    }
+    Ok(text)
+}
+
+/// A cell: the count, or why there is none.
+fn shown(result: &Result<String>) -> String {
+    match result {
+        Ok(text) => text.clone(),
+        Err(error) => {
+            let text = format!("{error:#}");
+            let first = text.lines().next().unwrap_or_default();
+            format!("fails: {}", first.replace('|', "/"))
+        }
+    }
+}
+
+fn today() -> Result<String> {
+    Ok(
+        proc::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?
+            .trim()
+            .to_owned(),
+    )
+}
+
+/// The document with this row, in the place of the one of the same suite if there is one; in the order of
+/// [`ROWS`]. `None`: it has no place for a table.
+fn with_row(text: &str, line: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (table, after) = rest.split_once(END)?;
+    let suite = |line: &str| line.split('|').nth(1).map(|cell| cell.trim().to_owned());
+    let mut lines: Vec<&str> = table
+        .lines()
+        .filter(|l| l.starts_with("| ") && !HEAD.contains(l) && suite(l) != suite(line))
+        .collect();
+    lines.push(line);
+    lines.sort_by_key(|l| {
+        ROWS.iter()
+            .position(|row| Some(row.suite.to_owned()) == suite(l))
+    });
+    let rows = lines.join("\n");
+    Some(format!("{before}{BEGIN}\n{HEAD}{rows}\n{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_the_place_of_its_former_self() {
+        let empty = format!("text\n{BEGIN}\n{END}\nmore\n");
+        let xtest = format!("| {} | 1 |", ROWS[1].suite);
+        let linux = format!("| {} | 2 |", ROWS[0].suite);
+        let again = format!("| {} | 3 |", ROWS[1].suite);
+        let one = with_row(&empty, &xtest).expect("a place");
+        let two = with_row(&one, &linux).expect("a place");
+        let three = with_row(&two, &again).expect("a place");
+        assert_eq!(
+            three,
+            format!("text\n{BEGIN}\n{HEAD}{linux}\n{again}\n{END}\nmore\n")
+        );
+        assert_eq!(with_row("no table", &xtest), None);
+    }
+
+    #[test]
+    fn what_suites_count() {
+        let counts = |text| counts(text).expect("counted");
+        assert_eq!(counts("U-Boot\n=> \n"), "passed");
+        assert_eq!(counts("@ok linux/a\r\n@ok linux/b\r\n"), "2 checks passed");
+        let xtest = "31 subtests of which 0 failed\n10 test cases of which 0 failed\n@ok xtest/regression\n";
+        assert_eq!(counts(xtest), "1 check passed; xtest: 10 cases, 0 failed");
+    }
+
+    #[test]
+    fn the_document_has_the_table() {
+        let text = fs::read_to_string(paths::root().join(DOCUMENT)).expect("a document");
+        assert!(with_row(&text, "| a | b |").is_some());
+    }
+}
