@@ -89,7 +89,7 @@ pub fn run(args: &InteropArgs) -> Result<bool> {
             ui::say(format!("{name}: left as it is: not available: {why}"));
             continue;
         }
-        let versions = apt::in_use();
+        let versions = main_parts(&apt::in_use());
         let c = cell(row, Runtime::C);
         good &= janus.is_ok();
         let (janus, c) = (shown(&janus), shown(&c));
@@ -164,6 +164,15 @@ fn shown(result: &Result<String>) -> String {
     }
 }
 
+/// Of `name version, …`, what a reader asks for: not the libraries that come with it.
+fn main_parts(versions: &str) -> String {
+    let small = ["lib", "zlib", "busybox", "linux-modules"];
+    let parts = versions
+        .split(", ")
+        .filter(|part| !small.iter().any(|name| part.starts_with(name)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 fn today() -> Result<String> {
     Ok(
         proc::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?
@@ -209,6 +218,15 @@ mod tests {
             format!("text\n{BEGIN}\n{HEAD}{linux}\n{again}\n{END}\nmore\n")
         );
         assert_eq!(with_row("no table", &xtest), None);
+    }
+
+    #[test]
+    fn libraries_are_left_out() {
+        let all = "arm-trusted-firmware 2.12.1, libc6 2.43-7, optee-os 4.10.0-2, zlib1g 1_1.3";
+        assert_eq!(
+            main_parts(all),
+            "arm-trusted-firmware 2.12.1, optee-os 4.10.0-2"
+        );
     }
 
     #[test]
