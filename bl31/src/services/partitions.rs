@@ -30,7 +30,9 @@ shared! {
 
 /// Starts the partitions that do not wait for the normal world: once, on the boot core, when the SPMC is up.
 pub fn start(core: &mut CoreData) {
-    start_those(core, Start::Boot);
+    if !Plat::PARTITIONS.is_empty() {
+        start_those(core, Start::Boot);
+    }
 }
 
 /// Starts those that wait for the normal world to fix its version, if the call that it makes on this core does so.
