@@ -7,8 +7,9 @@ use janus_drivers::cluster::{self, Cluster, State};
 
 /// Microseconds that who leaves waits for those who are on their last instructions.
 const LEAVE_WAIT: u64 = 1_000;
-/// Microseconds that who comes waits for who leaves.
-const JOIN_WAIT: u64 = 20_000;
+/// Microseconds that who comes waits for who leaves: far more than that takes, also where the cores of a simulated
+/// machine wait for a processor of the host. Who gives up joins while the other one may still leave.
+const JOIN_WAIT: u64 = 2_000_000;
 
 /// No core but this one takes part, and no cluster is leaving. Once, on the boot core, while it is alone.
 pub fn init() {

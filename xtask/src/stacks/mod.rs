@@ -124,8 +124,12 @@ pub struct Prepared {
 /// Something cannot be built or downloaded.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     ensure!(
-        args.build.plat == Plat::Qemu || matches!(args.stack, Stack::Test | Stack::OpteeLinux),
-        "the stack {} runs on QEMU virt only; on the FVP there are test and optee-linux",
+        args.build.plat == Plat::Qemu
+            || matches!(
+                args.stack,
+                Stack::Test | Stack::OpteeLinux | Stack::OpteeXtest
+            ),
+        "the stack {} runs on QEMU virt only; on the FVP there are test, optee-linux and optee-xtest",
         args.stack.name()
     );
     let mut prepared = match args.stack {

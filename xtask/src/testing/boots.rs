@@ -313,8 +313,10 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     if others {
         tally.add(hand_over::run(&bench));
     }
-    if others && plat == Plat::Qemu {
+    if others {
         tally.add(bad_input::run(&bench)?);
+    }
+    if others && plat == Plat::Qemu {
         tally.add(crash::run(&bench));
         tally.add(black_box::run(&bench));
         tally.add(verdicts::run(&bench));

@@ -33,7 +33,10 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
     let usual = &RUNS[..1];
     for (stack, smp) in if all { RUNS } else { usual } {
         let name = format!("stack/{}", stack.name());
-        let there = context.args.plat != Some(Plat::Fvp) || *stack == Stack::OpteeLinux;
+        let on_fvp = matches!(stack, Stack::OpteeLinux | Stack::OpteeXtest);
+        // Its device tree has eight cores.
+        let on_fvp = on_fvp && (*smp == 8 || *stack == Stack::OpteeXtest);
+        let there = context.args.plat != Some(Plat::Fvp) || on_fvp;
         if !context.wants(&name) || !there {
             continue;
         }
