@@ -10,7 +10,6 @@
 
 use crate::hw::{console, cpu, shared};
 use crate::topology::MAX_CORES;
-use core::array;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// How many records a core keeps, the one that is being written among them.
@@ -54,12 +53,18 @@ impl Record {
     /// Shows it, as of a core, if there is something in it.
     #[inline(never)]
     fn show(&self, core: usize, mark: &[u8], wait: bool) {
-        let [function, w1] = Self::get(&self.asked).map(hex);
-        let [w0, w2] = Self::get(&self.answer).map(hex);
-        if function != hex(0) {
-            let core = hex(core as u32);
-            console::line(&[b"core", &core, &function, &w1, mark, &w0, &w2], wait);
+        let [function, w1] = Self::get(&self.asked);
+        let [w0, w2] = Self::get(&self.answer);
+        if function == 0 {
+            return;
         }
+        // In place: EL3 may not copy what is not aligned but byte by byte.
+        let mut texts = [[b' '; 9]; 5];
+        for (text, word) in texts.iter_mut().zip([core as u32, function, w1, w0, w2]) {
+            hex(text, word);
+        }
+        let [core, function, w1, w0, w2] = &texts;
+        console::line(&[b"core", core, function, w1, mark, w0, w2], wait);
     }
 
     /// What stands for the answer while there is none.
@@ -188,11 +193,12 @@ pub fn report(wait: bool) {
     }
 }
 
-/// A word in hexadecimal, with a space before it.
+/// Writes a word in hexadecimal behind a space.
 #[inline(never)]
-fn hex(word: u32) -> [u8; 9] {
-    array::from_fn(|at| match at {
-        0 => b' ',
-        _ => b"0123456789abcdef"[(word >> (32 - 4 * at)) as usize & 15],
-    })
+fn hex(text: &mut [u8; 9], mut word: u32) {
+    let [_, digits @ ..] = text;
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[word as usize & 15];
+        word >>= 4;
+    }
 }

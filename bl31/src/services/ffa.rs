@@ -8,7 +8,7 @@ use crate::core_data::CoreData;
 use crate::flow::{Flow, SpmcEvent};
 use crate::group0;
 use crate::hw::console;
-use crate::messages::error;
+use crate::messages::{Signed, error};
 use crate::requests::report_death;
 use crate::served;
 use crate::spmc_vectors;
@@ -131,6 +131,7 @@ fn print(core: &mut CoreData, log: ConsoleLog) {
 
 #[inline(never)]
 fn report_failure(core: usize, code: i32) {
+    let code = Signed(code);
     error!("core {core}: the SPMC says that it failed to start: error {code}");
 }
 

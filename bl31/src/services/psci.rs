@@ -12,7 +12,7 @@ use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::hw::power::stop_system;
 use crate::hw::{cpu, gic};
-use crate::messages::warning;
+use crate::messages::{Signed, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::{hw, requests, run, served, sri};
@@ -83,7 +83,7 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
             warning!(
                 "core {}: the SPMC refuses, PSCI status {}",
                 core.index,
-                status
+                Signed(status)
             );
             Err(Refused)
         }
