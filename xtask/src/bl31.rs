@@ -101,6 +101,14 @@ pub fn with_feature(args: &BuildArgs, feature: &str) -> Result<PathBuf> {
     flat(args, elf, &format!("bl31-{}", feature.replace(',', "-")))
 }
 
+/// Builds Janus' BL31 for the platform that the cargo feature `board` selects, as a flat image.
+///
+/// # Errors
+/// It does not build, or its image breaks a rule.
+pub fn for_board(args: &BuildArgs, board: &str) -> Result<PathBuf> {
+    flat(args, build(args, board)?, &format!("bl31-{board}"))
+}
+
 /// Checks the linked image and flattens it to `name`.
 fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;

@@ -24,7 +24,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Sub {
     /// Build the BL31 image.
-    Build(BuildArgs),
+    Build(BuildOnlyArgs),
     /// Package a FIP, and the flash contents with TF-A's BL1 in front of it.
     Fip(FipArgs),
     /// Boot a system on QEMU; on a terminal, its console is yours (Ctrl-A X ends it).
@@ -223,6 +223,18 @@ pub struct BuildArgs {
     /// A TF-A source tree of your own for BL1, BL2 and fiptool, instead of Debian's.
     #[arg(long, value_name = "DIR")]
     pub tfa: Option<PathBuf>,
+}
+
+/// What `build` builds.
+#[derive(Args, Clone, Default)]
+pub struct BuildOnlyArgs {
+    /// How.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// For a platform that no other command knows, by its cargo feature: one that is being written
+    /// (docs/porting.md).
+    #[arg(long, value_name = "FEATURE", conflicts_with_all = ["plat", "bl31", "features"])]
+    pub board: Option<String>,
 }
 
 /// What is packaged.

@@ -1,6 +1,6 @@
 //! `build`, `fip`, `run`, `clean`.
 
-use crate::cli::{BuildArgs, FipArgs, RunArgs, Runtime};
+use crate::cli::{BuildOnlyArgs, FipArgs, RunArgs, Runtime};
 use crate::console::{self, Limits};
 use crate::model::{self, Model};
 use crate::qemu::{self, Machine, Qemu};
@@ -17,8 +17,13 @@ use std::time::Duration;
 /// Builds BL31 alone.
 ///
 /// # Errors
-/// See [`bl31::image`].
-pub fn build(args: &BuildArgs) -> Result<bool> {
+/// See [`bl31::image`] and [`bl31::for_board`].
+pub fn build(args: &BuildOnlyArgs) -> Result<bool> {
+    if let Some(board) = &args.board {
+        println!("{}", bl31::for_board(&args.build, board)?.display());
+        return Ok(true);
+    }
+    let args = &args.build;
     let built = || {
         tfa::ensure_tools()?;
         let options = tfa::Options {
