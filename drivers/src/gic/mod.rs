@@ -540,7 +540,14 @@ impl Redistributor {
         regs.enable_interrupt(id, false)?;
         regs.set_group(id, SecureGroup::Group0.into())?;
         regs.set_interrupt_priority(id, 0)?;
-        regs.set_trigger(id, Trigger::Level)?;
+        // A level. Not by `set_trigger`, which can panic.
+        let number = u32::from(id) & 31;
+        let mut frame = self.frame();
+        let mut sgi = field!(frame, sgi);
+        if let Some(mut register) = field!(sgi, icfgr).get(number as usize / 16) {
+            register.modify(|triggers| triggers & !(2 << (number % 16 * 2)));
+        }
+        let mut regs = self.regs();
         regs.enable_interrupt(id, true)?;
         regs.wait_for_pending_write();
         Ok(())

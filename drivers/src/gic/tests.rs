@@ -305,6 +305,22 @@ fn the_priority_of_an_sgi_is_that_of_its_owner() {
 }
 
 #[test]
+fn a_private_interrupt_becomes_el3s() {
+    let fake = Fake::new(&[&[0]], false, &[]);
+    let gic = fake.gic();
+    let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
+    let mut redistributor = gic.redistributor(0).unwrap();
+    redistributor.init(&gic, &USUAL, true).unwrap();
+    write(fake.regions[0], SGI_BASE + 0xc04, !0);
+    redistributor.take(IntId::ppi(13)).unwrap();
+    // Group 0, the highest priority, a level, enabled.
+    assert_eq!((reg(0x80) | reg(0xd00)) >> 29 & 1, 0);
+    assert_eq!(reg(0x41c), 0x8080_0080);
+    assert_eq!(reg(0xc04), !(2 << 26));
+    assert_eq!(reg(0x100), 1 << 29);
+}
+
+#[test]
 fn sleep_and_wake_do_nothing_twice() {
     let fake = Fake::new(&[&[0]], false, &[]);
     let mut redistributor = fake.gic().redistributor(0).unwrap();
