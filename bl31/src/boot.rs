@@ -37,7 +37,8 @@ pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> !
 }
 
 /// Finds out what BL2 left, what the machine is and what applies on it, and sets up what all cores
-/// share. Returns where the normal world begins. `index` is the boot core's. A call, so that what it keeps on the stack is gone when the worlds run.
+/// share. Returns where the normal world begins. `index` is the boot core's. A call, so that what it keeps on
+/// the stack is gone when the worlds run.
 #[inline(never)]
 fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
     console::init();

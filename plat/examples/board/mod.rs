@@ -5,8 +5,9 @@
 //! cluster has to join, a firewall for memory, an NS16550, and a button whose interrupt is EL3's.
 
 use crate::{
-    Call, Callers, Composite, El3, Forms, Function, GicPower, Group0, Handler, Kind, MemoryMap, Next, NoPower,
-    Owner, Platform, Power, PowerDown, PowerTable, Service, SocId, Stop, wait_for_interrupt,
+    Call, Callers, Composite, El3, Forms, Function, GicPower, Group0, Handler, Kind, MemoryMap,
+    Next, NoPower, Owner, Platform, Power, PowerDown, PowerTable, Service, SocId, Stop,
+    wait_for_interrupt,
 };
 use core::ops::Range;
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
@@ -121,7 +122,11 @@ impl Platform for Board {
         shared: 0x0404_8000..0x0405_0000,
         lists: 0..0,
         normal_list: 0..0,
-        devices: &[0x1000_0000..0x1001_0000, 0x1001_0000..0x1005_0000, 0x2f00_0000..0x2f20_0000],
+        devices: &[
+            0x1000_0000..0x1001_0000,
+            0x1001_0000..0x1005_0000,
+            0x2f00_0000..0x2f20_0000,
+        ],
         stacks: 0x0420_0000,
     };
     const SECURE_RAM: Range<u64> = 0x0600_0000..0x0800_0000;

@@ -104,7 +104,10 @@ mod tests {
         }
         // Juno; the older memory map; no model; nothing there.
         for sys_id in [0x0252_1100, 0x2020_0100, 0x2020_1000, 0, u32::MAX] {
-            assert_eq!(Variant::of(sys_id).map_err(|wrong| wrong.value), Err(sys_id));
+            assert_eq!(
+                Variant::of(sys_id).map_err(|wrong| wrong.value),
+                Err(sys_id)
+            );
         }
     }
 }

@@ -16,8 +16,8 @@ mod timers;
 mod tzc;
 
 use crate::{
-    Composite, FarVectors, GicHints, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown, PowerTable, Service, SocId, Stop, WrongMachine,
-    identity,
+    Composite, FarVectors, GicHints, GicPower, MemoryMap, NoPower, Platform, Power, PowerDown,
+    PowerTable, Service, SocId, Stop, WrongMachine, identity,
 };
 use core::ops::Range;
 use core::ptr;
@@ -132,10 +132,8 @@ impl Platform for Fvp {
         stacks: 0x041e_0000,
     };
     const SECURE_RAM: Range<u64> = 0x0600_0000..0x0800_0000;
-    const NORMAL_RAM: &'static [Range<u64>] = &[
-        0x8000_0000..0xff00_0000,
-        0x8_8000_0000..0x10_0000_0000,
-    ];
+    const NORMAL_RAM: &'static [Range<u64>] =
+        &[0x8000_0000..0xff00_0000, 0x8_8000_0000..0x10_0000_0000];
     // BL1 and BL2 use it too, and have set it up.
     type Console = Pl011<0x1c09_0000>;
     const GIC: gic::Config = gic::Config {

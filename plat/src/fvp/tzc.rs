@@ -21,9 +21,8 @@ static IS_KEPT: AtomicBool = AtomicBool::new(false);
 
 /// The registers in the order of [`KEPT`]. Region 0 is everything: it has no base and no top.
 fn registers() -> impl Iterator<Item = (usize, &'static AtomicU32)> {
-    let regions = (0..REGION_COUNT * WORDS).map(|i| {
-        REGIONS + i / WORDS * REGION_SIZE + i % WORDS * 4
-    });
+    let regions =
+        (0..REGION_COUNT * WORDS).map(|i| REGIONS + i / WORDS * REGION_SIZE + i % WORDS * 4);
     [ACTION, SPECULATION, GATE_KEEPER]
         .into_iter()
         .chain(regions)

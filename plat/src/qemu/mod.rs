@@ -2,9 +2,9 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Service, Stop, identity};
 #[cfg(feature = "lossy")]
 use crate::{Composite, GicPower, NoPower, PowerDown};
+use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Service, Stop, identity};
 use core::ops::Range;
 use janus_drivers::console::Pl011;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
@@ -232,7 +232,10 @@ mod tests {
         for row in [
             format!("| BL32 | from {};", address(Qemu::SECURE_RAM.start)),
             format!("up to {}, each", address(Qemu::SECURE_RAM.end)),
-            format!("| normal world | from {};", address(Qemu::NORMAL_RAM[0].start)),
+            format!(
+                "| normal world | from {};",
+                address(Qemu::NORMAL_RAM[0].start)
+            ),
         ] {
             assert!(text.contains(&row), "{row}");
         }

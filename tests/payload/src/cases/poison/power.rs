@@ -46,8 +46,8 @@ fn ask(what: u64) -> Outcome {
     Ok(())
 }
 
-/// The SPMC's vector state, its controls and what only the secure world has are as it left them when the core has suspended, whether the
-/// normal world uses vectors or not.
+/// The SPMC's vector state, its controls and what only the secure world has are as it left them when the core has
+/// suspended, whether the normal world uses vectors or not.
 fn suspend_secure() -> Outcome {
     for normal_too in [false, true] {
         for core in cores::others() {
