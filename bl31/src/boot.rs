@@ -142,18 +142,25 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
 
 /// Boots the SPMC on this core and then, for good, runs the normal world from `entry`.
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
+    let spmc_runs = set_up_worlds(core, primary, entry);
+    if !primary {
+        services::partitions::tell(core, Event::CoreOn);
+    } else if spmc_runs {
+        services::partitions::start(core);
+    }
+    PSCI.started(core.index);
+    run::run(core, World::Normal)
+}
+
+/// Prepares both worlds on this core and boots the SPMC, if there is one. Returns whether it runs. A call, so that
+/// its frame is gone when a partition asks the SPMC.
+#[inline(never)]
+fn set_up_worlds(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> bool {
     let system = core.system;
     normal_entry::set_up(core, entry);
     let doorbell = system.sri().and_then(|sri| sri.doorbell);
     sri::start(&mut core.sri, core.index, doorbell.is_some());
-    if system.spmc.is_some() && boot_spmc(core, primary) && primary {
-        services::partitions::start(core);
-    }
-    if !primary {
-        services::partitions::tell(core, Event::CoreOn);
-    }
-    PSCI.started(core.index);
-    run::run(core, World::Normal)
+    system.spmc.is_some() && boot_spmc(core, primary)
 }
 
 /// Runs the SPMC on this core until it waits for its first message, or fails. False if it was not
