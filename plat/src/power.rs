@@ -1,4 +1,4 @@
-//! What a platform's power does: what PSCI offers here, and what is lost with it.
+//! What a platform says about power: what PSCI offers there, and what state is lost with the power.
 
 use janus_psci::platform::{self, LEVELS, StateType};
 use janus_psci::{Composite, PowerTable};
@@ -48,9 +48,9 @@ pub struct Power {
     pub psci: PowerTable,
     /// What a core that is off has lost.
     pub off: PowerDown,
-    /// What a core has lost that comes back from a power-down state.
+    /// What a core that comes back from a power-down state has lost.
     pub suspend: PowerDown,
-    /// What the GIC has lost then.
+    /// Which power-downs the GIC loses its state with.
     pub gic: GicPower,
 }
 
@@ -96,7 +96,7 @@ impl Power {
             })
     }
 
-    /// Says what contradicts itself here.
+    /// Checks that these facts do not contradict each other.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ struct Range<'a, const SPIS: usize> {
 }
 
 impl<const SPIS: usize> Range<'_, SPIS> {
-    /// Moves what `spis` says among the interrupts of register `word`, which are the routers' 32 number `block`.
+    /// Moves those interrupts of register `word` that `spis` selects. They have the routers `32 * block` and up.
     fn reroute(&mut self, word: usize, block: usize, spis: &Move) {
         let non_secure = read(&mut self.non_secure, word);
         let modifier = read(&mut self.modifier, word);
@@ -138,7 +138,7 @@ impl Gic {
     }
 }
 
-/// A core that no group's interrupt is chosen for where any core may take it.
+/// The bits that keep the GIC from choosing a core for SPIs that any core may take, for all groups.
 const TAKES_NO_PART: GicrCtlr = GicrCtlr::DPG0
     .union(GicrCtlr::DPG1S)
     .union(GicrCtlr::DPG1NS);

@@ -5,10 +5,10 @@ use super::{CLUSTER, CLUSTERS, interconnect, mailbox, power, wait_until};
 use crate::Platform;
 use janus_drivers::cluster::{self, Cluster, State};
 
-/// Microseconds that who leaves waits for those who are on their last instructions.
+/// Microseconds that a leaving core waits for cores that execute their last instructions.
 const LEAVE_WAIT: u64 = 1_000;
-/// Microseconds that who comes waits for who leaves: far more than that takes, also where the cores of a simulated
-/// machine wait for a processor of the host. Who gives up joins while the other one may still leave.
+/// Microseconds that a coming core waits for a leaving one: far more than leaving takes, even where the cores of a
+/// simulated machine wait for a processor of the host. A core that gives up joins while the other may still leave.
 const JOIN_WAIT: u64 = 2_000_000;
 
 /// No core but this one takes part, and no cluster is leaving. Once, on the boot core, while it is alone.

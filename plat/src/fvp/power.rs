@@ -29,7 +29,7 @@ const UNKNOWN: u32 = u32::MAX;
 /// caches included.
 const OFF_WAIT: u64 = 500_000;
 
-/// Parts the two accesses to PSYSR of different cores. Only cores with their caches on ask.
+/// Keeps the two accesses to PSYSR together. Only cores with their caches on read a status.
 static STATUS: Mutex<()> = Mutex::new(());
 
 fn id(mpidr: u64) -> u32 {

@@ -19,7 +19,7 @@ impl Setup {
     /// Finds out what there is to know.
     ///
     /// # Errors
-    /// The manifest is none.
+    /// The bytes are no manifest.
     pub fn find(trace: &Trace, manifest: Option<&[u8]>) -> Result<Setup> {
         let mut assumed = Vec::new();
         let first = trace
