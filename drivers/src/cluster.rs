@@ -67,7 +67,7 @@ pub trait Cluster {
     fn stay_on(&self);
 }
 
-/// This core comes on or back. Its caches are still off.
+/// Joins this core, which comes on or back, to its cluster. Its caches are still off.
 pub fn join(cluster: &impl Cluster) {
     cluster.set_present(true);
     cluster.wait_to_join(|| cluster.state() != State::Leaving);
@@ -79,7 +79,8 @@ pub fn join(cluster: &impl Cluster) {
     cluster.set_state(State::In);
 }
 
-/// This core goes, and its cluster with it if it is the `last`. Its caches are off and clean.
+/// Takes this core out of its cluster, and the cluster out of the interconnect if the core is the `last`. The
+/// core's caches are off and clean.
 pub fn leave(cluster: &impl Cluster, last: bool) {
     cluster.set_present(false);
     if !last {

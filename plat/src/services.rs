@@ -65,13 +65,13 @@ pub enum Handler {
 /// Bit 31 of a function ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Comes back when it is done.
+    /// Returns when it is done.
     Fast,
-    /// May come back before it is done, and say how to go on.
+    /// May return before it is done, and then says how to continue.
     Yielding,
 }
 
-/// The forms of a function, by its parameters.
+/// The widths in which a function exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forms {
     /// 32-bit parameters.
@@ -133,7 +133,7 @@ impl Call {
 }
 
 impl Function {
-    /// Whether `function` of `from` is this one.
+    /// Whether the call `function` that `from` makes is in this row.
     #[inline(never)]
     pub fn is(&self, from: World, function: u32) -> bool {
         let caller = match from {
@@ -183,7 +183,7 @@ impl Service {
         ids.fold(0, u32::wrapping_add)
     }
 
-    /// Whether one of its calls is a yielding one, and whether one needs [`El3`].
+    /// Returns whether any of its calls is yielding, and whether any needs [`El3`].
     pub const fn needs(&self) -> (bool, bool) {
         let (mut yielding, mut el3, mut i) = (false, false, 0);
         while i < self.functions.len() {

@@ -137,7 +137,7 @@ const fn argument_mask(function: u32) -> u64 {
 /// What PSCI_VERSION says.
 pub const VERSION: Version = Version { major: 1, minor: 3 };
 
-/// The number that no core has.
+/// A number that no core has.
 const NOBODY: usize = usize::MAX;
 
 /// The state of all cores of platform `P`, of which there can be `CORES`. One static, shared by

@@ -37,7 +37,7 @@ pub fn init(entry: u64) {
     barrier();
 }
 
-/// Says whether core `index` takes part in its cluster; the others see it before anything that comes later.
+/// Sets whether core `index` takes part in its cluster. Other cores see this before anything this core does later.
 pub fn set_present(index: usize, present: bool) {
     write(word(PRESENT, index), present.into());
     barrier();
@@ -63,7 +63,7 @@ pub fn take_stayed(index: usize) -> bool {
     stayed
 }
 
-/// Sets the state of a cluster; seen before anything that comes later.
+/// Sets the state of a cluster. Other cores see this before anything this core does later.
 pub fn set_state(cluster: usize, state: u32) {
     write(word(STATE, cluster), state);
     barrier();

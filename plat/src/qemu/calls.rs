@@ -96,7 +96,7 @@ impl LogicalPartition for Caller {
 }
 
 impl Caller {
-    /// Asks the partition, and counts in vain.
+    /// Asks the partition, and counts the requests without the right answer.
     fn ask(&self, messenger: &mut dyn Messenger) {
         let answer = messenger.ask(Request::Message(Message {
             sender: self.id(),

@@ -26,11 +26,11 @@ fn word(index: usize) -> usize {
 
 /// The core has power.
 const ON: u32 = 0;
-/// It is on its way to [`OFF`].
+/// The core is on its way to [`OFF`].
 const GOING_OFF: u32 = 1;
-/// It is off.
+/// The core is off.
 const OFF: u32 = 2;
-/// It gets power.
+/// The core gets power.
 const COMING: u32 = 3;
 
 /// What wakes a core that is off.
@@ -64,7 +64,7 @@ fn clean(index: usize) {
     let _ = word(index);
 }
 
-/// Core `index` is about to turn off.
+/// Notes that core `index` is about to turn off.
 pub fn going_off(index: usize) {
     set_switch(index, GOING_OFF);
 }
@@ -73,7 +73,7 @@ pub fn going_off(index: usize) {
 ///
 /// # Errors
 ///
-/// The core does not reach the state [`OFF`] in time.
+/// The core does not turn off in time.
 pub fn power_on(index: usize, affinity: u64) -> Result<(), NoPower> {
     for _ in 0..100_000_000 {
         if switch(index) == OFF {

@@ -47,7 +47,7 @@ pub struct Step {
     pub by: Option<u32>,
     /// The step that it happened in.
     pub parent: Option<u32>,
-    /// The other world had it.
+    /// Whether the other world handled it.
     pub passed_on: bool,
     /// Whether other steps happened within it.
     pub nests: bool,

@@ -55,7 +55,7 @@ pub fn at_first_block(block: &TranslationBlock, call: fn(VCPUIndex)) {
     }
 }
 
-/// Has a block counted when it is executed.
+/// Makes QEMU count a block when it is executed.
 pub fn count(block: TranslationBlock) {
     if let Some(counters) = COUNTERS.get() {
         let instructions = block.size() as u64;

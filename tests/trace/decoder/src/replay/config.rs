@@ -16,7 +16,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Finds out what there is to know.
+    /// Makes the dispatcher from what the trace and the manifest say about the SPMC.
     ///
     /// # Errors
     /// The bytes are no manifest.
