@@ -95,8 +95,8 @@ impl<C: Console> Transmitter<C> {
         }
     }
 
-    /// Returns how many bytes were dropped since the last call. Call it after a write: the console has
-    /// room then.
+    /// Returns how many bytes were dropped since it last reported them; 0 while the console is stuck. Call it after a
+    /// write: the console has room then.
     pub fn take_dropped(&mut self) -> u32 {
         match self.stuck {
             true => 0,
