@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! What the Arm specifications say and more than one of Janus' crates needs: each said once, here.
+//! Definitions from the Arm specifications that more than one of Janus' crates needs.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
-/// One of the two worlds that share a core, by SCR_EL3.NS. Who makes a call is the side that it came from,
-/// never anything that it says in a register.
+/// One of the two worlds that share a core, by SCR_EL3.NS. The caller of a call is the world that EL3 was entered
+/// from, whatever its registers say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum World {
     /// The normal world: hypervisor or kernel (SCR_EL3.NS = 1).

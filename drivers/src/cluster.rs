@@ -1,20 +1,20 @@
 //! How a cluster leaves the interconnect with its last core and joins it with its first one.
 //!
-//! The last one that goes and the first one that comes may be there at the same time, both without caches,
-//! so that no lock of the usual kind can part them. Each core has a flag, *present*, and each cluster a state.
+//! The last core may leave while the first one comes. Both run without caches, so that no lock of the usual
+//! kind can keep them apart. Each core has a flag, *present*, and each cluster a state.
 //! Both are in memory that nobody caches ([`Cluster`]).
 //!
-//! * Who comes first says that it is present and then looks at the state; who leaves first says that the
-//!   cluster is leaving and then looks who is present. So at least one of the two sees the other.
-//! * Who comes waits while the cluster is leaving. Who leaves looks again when it has left the interconnect:
-//!   if somebody came, it takes everything back; else the cluster is gone, and who goes touches the
-//!   interconnect no more.
-//! * Who finds the cluster gone joins it to the interconnect again, and takes back its power-off, which may
-//!   be pending still.
+//! * A coming core sets its flag and then reads the state. A leaving core sets the state to *leaving* and then
+//!   reads the flags. So at least one of the two sees the other.
+//! * A coming core waits while the cluster is leaving. A leaving core reads the flags again when it has taken
+//!   the cluster out of the interconnect. If another core came, it undoes everything. Otherwise the cluster is
+//!   gone, and the leaving core does not touch the interconnect any more.
+//! * A coming core that finds the cluster gone joins it to the interconnect again, and cancels its power-off,
+//!   which may still be pending.
 //!
-//! All waits have a bound. What bounds the wait of who leaves is shorter: it gives up first, and then its
-//! cluster stays on. Should who comes ever give up, it may be out of the interconnect until who leaves has looked
-//! again; then all is well.
+//! All waits have a bound. The bound of a leaving core is shorter: it gives up first, and then its cluster stays
+//! on. If a coming core ever gives up, its cluster may be out of the interconnect until the leaving core has read
+//! the flags again and joined it.
 //!
 //! The tests go through every order in which two cores can do this.
 
@@ -22,17 +22,17 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {
-    /// It does.
+    /// The cluster takes part.
     In = 0,
     /// Its last core is about to take it out.
     Leaving = 0x4c65_6176,
-    /// It does not.
+    /// The cluster does not take part.
     Gone = 0x476f_6e65,
 }
 
 impl State {
-    /// The state that a word says. Any but the other two, as memory has them before they are written, is
-    /// [`State::In`].
+    /// Reads a state from a word. Any value but those of the other two states is [`State::In`], such as what memory
+    /// holds before the first write.
     pub fn of(word: u32) -> Self {
         [Self::Leaving, Self::Gone]
             .into_iter()
@@ -41,37 +41,37 @@ impl State {
     }
 }
 
-/// A cluster, as the core sees it that calls. What it writes others see before anything that it does later.
+/// A cluster, as the calling core sees it. Other cores see each write before anything that this core does later.
 pub trait Cluster {
     /// Says whether this core is present.
     fn set_present(&self, present: bool);
-    /// Whether any core of the cluster is.
+    /// Whether any core of the cluster is present.
     fn any_present(&self) -> bool;
     /// Sets the state.
     fn set_state(&self, state: State);
     /// The state.
     fn state(&self) -> State;
 
-    /// Waits, longer than any core waits in [`Cluster::wait_to_leave`], until `over`.
+    /// Waits until `over` returns true, with a bound that is longer than that of [`Cluster::wait_to_leave`].
     fn wait_to_join(&self, over: impl Fn() -> bool);
-    /// Waits, not for ever, until `alone`. Whether it is.
+    /// Waits, with a bound, until `alone` returns true. Returns whether it did.
     fn wait_to_leave(&self, alone: impl Fn() -> bool) -> bool;
 
-    /// The interconnect looks into the cluster's caches from here on.
+    /// Makes the interconnect snoop the cluster's caches.
     fn join_interconnect(&self);
-    /// It does not any more.
+    /// Makes the interconnect stop snooping the cluster's caches.
     fn leave_interconnect(&self);
-    /// The cluster loses its power with this core's.
+    /// Asks that the cluster loses its power together with this core.
     fn power_off(&self);
-    /// It keeps it after all.
+    /// Cancels [`Cluster::power_off`]: the cluster keeps its power.
     fn stay_on(&self);
 }
 
-/// This core comes on or back. Its caches are still off.
+/// Joins this core, which comes on or back, to its cluster. Its caches are still off.
 pub fn join(cluster: &impl Cluster) {
     cluster.set_present(true);
     cluster.wait_to_join(|| cluster.state() != State::Leaving);
-    // Gone; or who leaves takes longer than it may.
+    // The cluster is gone, or the leaving core takes longer than it may.
     if cluster.state() != State::In {
         cluster.stay_on();
     }
@@ -79,7 +79,8 @@ pub fn join(cluster: &impl Cluster) {
     cluster.set_state(State::In);
 }
 
-/// This core goes, and its cluster with it if it is the `last`. Its caches are off and clean.
+/// Takes this core out of its cluster, and the cluster out of the interconnect if the core is the `last`. The
+/// core's caches are off and clean.
 pub fn leave(cluster: &impl Cluster, last: bool) {
     cluster.set_present(false);
     if !last {
@@ -145,10 +146,10 @@ mod tests {
         }
     }
 
-    /// It as one of them sees it.
+    /// The cluster as one of its cores sees it.
     struct Seen<'a>(&'a Shared, usize);
 
-    /// It as one sees it that does not wait for who leaves.
+    /// The cluster as seen by a core that does not wait for the leaving one.
     struct Hasty<'a>(Seen<'a>);
 
     impl Cluster for Seen<'_> {
@@ -282,7 +283,7 @@ mod tests {
             let other = thread::spawn(move || leave(&Seen(&other, 1), false));
             leave(&Seen(&cluster, 0), true);
             other.join().unwrap();
-            // Or it gave up, before the other one was gone.
+            // Or the coming core gave up before the other one was gone.
             let gone = !get(&cluster.joined) && get(&cluster.off);
             let state = Seen(&cluster, 0).state();
             assert!(state == State::Gone && gone || state == State::In && cluster.works());

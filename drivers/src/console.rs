@@ -48,12 +48,12 @@ impl<const BASE: usize> Console for Pl011<BASE> {
     }
 }
 
-/// How often room is looked for, for one byte. A look takes 50 ns and more on hardware, a byte at 9600 baud
-/// 1 ms. No clock is asked: it may not run yet.
+/// How often a wait checks for room, for one byte. A check takes at least 50 ns on hardware, a byte at 9600 baud
+/// 1 ms. Time is not measured, because the clock may not run yet.
 pub const LOOKS: u32 = 200_000;
 
-/// Waits for a console's room, but not for ever. One that has none in time is taken for stuck: bytes for it are
-/// dropped and counted, each after one look, until it has room again.
+/// Writes to a console and waits for room, but not for ever. A console without room in time counts as stuck: bytes
+/// for it are dropped and counted, each after one check, until it has room again.
 #[derive(Debug)]
 pub struct Transmitter<C> {
     stuck: bool,
@@ -62,7 +62,7 @@ pub struct Transmitter<C> {
 }
 
 impl<C: Console> Transmitter<C> {
-    /// For a console that has always taken what it got.
+    /// Makes a transmitter for a console that is not stuck.
     #[expect(clippy::new_without_default, reason = "it is made in a static")]
     pub const fn new() -> Self {
         Self {
@@ -95,8 +95,8 @@ impl<C: Console> Transmitter<C> {
         }
     }
 
-    /// How many bytes were dropped since this said so last. Ask when something was written: the console has
-    /// room then.
+    /// Returns how many bytes were dropped since it last reported them; 0 while the console is stuck. Call it after a
+    /// write: the console has room then.
     pub fn take_dropped(&mut self) -> u32 {
         match self.stuck {
             true => 0,

@@ -122,7 +122,7 @@ fn active_registers() -> usize {
 }
 
 impl Priorities {
-    /// None: as after reset.
+    /// No active priority, as after reset.
     const NONE: Self = Self {
         group0: [0; 4],
         group1: [0; 4],
@@ -241,8 +241,8 @@ pub fn disable_normal_group1() {
     isb();
 }
 
-/// Stops secure Group 1 interrupts to this core until the next [`init`]: nobody takes them. None that the
-/// secure world acknowledged is active any more.
+/// Stops secure Group 1 interrupts to this core until the next [`init`], because nobody takes them. Also ends the
+/// active priorities of those that the secure world acknowledged.
 pub fn end_secure_group1() {
     GicCpuInterface::enable_group1_secure(false);
     end_secure_priorities();
@@ -290,7 +290,7 @@ pub fn send_ns_sgi(id: u32, mpidr: u64) {
     if id >= IntId::SGI_COUNT {
         return;
     }
-    // What was written before the SGI is visible to who takes it.
+    // Makes earlier writes visible to the core that takes the SGI.
     dsb();
     write_icc_asgi1r_el1(sgi_value(id, mpidr));
     isb();
@@ -302,7 +302,7 @@ pub fn send_group0_sgi(id: u32, mpidr: u64) {
     if id >= IntId::SGI_COUNT {
         return;
     }
-    // What was written before the SGI is visible to who takes it.
+    // Makes earlier writes visible to the core that takes the SGI.
     dsb();
     // The three registers that send SGIs have the same fields.
     write_icc_sgi0r_el1(IccSgi0rEl1::from_bits_retain(sgi_value(id, mpidr).bits()));

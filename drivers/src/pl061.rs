@@ -17,7 +17,7 @@ pub struct Pl061 {
 }
 
 impl Pl061 {
-    /// The PL061 at physical address `base`.
+    /// Makes the driver of the PL061 at physical address `base`.
     ///
     /// # Safety
     ///

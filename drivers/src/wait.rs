@@ -19,7 +19,7 @@ global_asm!(
     "isb",
     "dsb     sy",
     "wfi",
-    // Synchronised by whatever it matters to: an ERET at last.
+    // No ISB: the next context synchronization event, at the latest an ERET, makes this write take effect.
     "msr     scr_el3, x0",
     "ret",
     // Nothing behind it may be executed speculatively.

@@ -1,12 +1,12 @@
 //! An example of an EL3 logical partition, for tests (feature `greeter`) and to start one's own from.
 //!
 //! It looks for a secure partition that speaks its protocol and greets it by each kind of direct
-//! request. Each greeting passes on what the one before was answered, so that the greeted partition
+//! request. Each greeting contains the answer to the one before, so that the greeted partition
 //! sees that its answers arrived.
 
 use janus_spmd::{Body, LogicalPartition, Message, Messenger, NotAvailable, Request};
 
-/// The example. It has no state: one that has needs a lock or atomics, for it is shared by all cores.
+/// The example. It has no state. A partition with state needs a lock or atomics, because all cores share it.
 pub struct Greeter;
 
 /// The UUID of the greeting protocol, 8 bytes in each register, little-endian.

@@ -1,5 +1,5 @@
-//! The service by which a lab finds out what it runs on: vendor EL3 monitor calls that say which Janus this is, and
-//! on which platform. Every platform of the product offers it.
+//! The service that identifies this build to a lab: vendor EL3 monitor calls that return Janus' version and the
+//! platform. Every platform of the product offers it.
 //!
 //! docs/smccc.md has the calls, register by register.
 
@@ -52,12 +52,12 @@ unsafe extern "C" {
     /// The image's build ID, by bl31's linker script. (`readelf -n` shows it.)
     safe static build_id: [u32; 2];
 }
-/// No image, no ID.
+/// Zero on the host, where there is no image and so no build ID.
 #[cfg(not(target_os = "none"))]
 #[expect(non_upper_case_globals, reason = "the linker's name")]
 static build_id: [u32; 2] = [0x4433_2211, 0x8877_6655];
 
-/// A part of this crate's version, which is Janus' own.
+/// Parses one number of this crate's version, which is also Janus' version.
 const fn part(digits: &str) -> u32 {
     match u32::from_str_radix(digits, 10) {
         Ok(number) => number,
@@ -81,7 +81,7 @@ fn platform<P: Platform>() -> [u32; 8] {
     const { name(P::NAME) }
 }
 
-/// 0 and `name` in registers, the first byte lowest.
+/// Returns 0 and `name` in registers, the first byte lowest.
 const fn name(name: &str) -> [u32; 8] {
     let mut words = [0; 8];
     let mut i = 0;

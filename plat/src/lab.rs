@@ -1,4 +1,4 @@
-//! What a test in the normal world can ask EL3 in a lab (feature `lab`): what it has counted. And it can set which
+//! Calls for tests in the normal world of a lab (feature `lab`): they read what EL3 has counted, and set which
 //! messages EL3 prints.
 //!
 //! docs/smccc.md has the calls and the counters' numbers.
@@ -9,7 +9,7 @@ use log::LevelFilter;
 /// SMCCC's INVALID_PARAMETER.
 const INVALID_PARAMETER: u64 = -3_i64 as u64;
 
-/// What is counted, on each core. The discriminant is the number that the call takes.
+/// What is counted per core. The discriminant is the number that the call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Calls of the normal world.
@@ -34,7 +34,7 @@ pub enum Counter {
     LostBytes = 9,
 }
 
-/// How many of them there are.
+/// The number of counters.
 pub const COUNTERS: usize = 10;
 /// The counter of the normal world's FF-A calls that the dispatcher refused by rule 0. Rules follow.
 pub const REFUSED_NORMAL: u32 = 0x100;

@@ -2,9 +2,8 @@
 //!
 //! A platform is data (where things are, how many cores there can be) and a few operations that only
 //! it knows: giving a core power, turning the system off. Each is one folder here, with one type that
-//! implements [`Platform`]: that trait is the page that says what a platform must provide and what it
-//! may. docs/porting.md walks through it. CPU features are no matter of the platform; they are detected
-//! at run time.
+//! implements [`Platform`]: that trait says what a platform must provide and what it may provide.
+//! docs/porting.md walks through it. A platform does not list CPU features; they are detected at run time.
 //!
 //! The cargo feature named after a platform makes it the image's `Plat`.
 

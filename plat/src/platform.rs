@@ -21,13 +21,13 @@ pub struct MemoryMap {
     /// 9.1 KiB each for the architecture's longest vectors, 1.1 KiB for those of 128 bits or FP alone. A
     /// core whose vectors are too long for it has no SVE and no SME.
     pub vectors: Range<usize>,
-    /// More memory for the same, where [`Platform::has_far_vectors`] says that it can be used.
+    /// More memory for vector registers, where [`Platform::has_far_vectors`] says that it can be used.
     pub far_vectors: Option<FarVectors>,
     /// Secure RAM in which boot firmware leaves its parameter list and the SPMC manifest, and in
-    /// which held cores wait. Mapped as data, never executable. Where it ends at the image's usual place, it
-    /// ends at the image wherever that is.
+    /// which held cores wait. Mapped as data, never executable. If it ends where the image usually begins, it
+    /// ends at the image's actual address when the image is moved.
     pub shared: Range<usize>,
-    /// Secure RAM besides, in which boot firmware may leave its transfer list. May be empty.
+    /// More secure RAM, in which boot firmware may leave its transfer list. May be empty.
     pub lists: Range<usize>,
     /// The normal world's RAM that boot firmware gives to that world's transfer list. May be empty: the
     /// normal world then gets none.
@@ -38,7 +38,7 @@ pub struct MemoryMap {
     pub stacks: usize,
 }
 
-/// Memory for vector registers that lies above the first GiB, which EL3's page tables end at.
+/// Memory for vector registers above the first GiB. EL3's page tables end there.
 pub struct FarVectors {
     /// Physical addresses below 4 GiB, page-aligned, closed to the normal world.
     pub memory: Range<usize>,
@@ -46,12 +46,12 @@ pub struct FarVectors {
     pub mapped_at: usize,
 }
 
-/// Why the system stops, as PSCI was asked.
+/// How PSCI was asked to stop the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// SYSTEM_OFF, or SYSTEM_OFF2.
     Off {
-        /// SYSTEM_OFF2: the normal world hibernates; what it keeps is on its disk already.
+        /// Set for SYSTEM_OFF2: the normal world hibernates. It has already written its state to its disk.
         hibernate: bool,
     },
     /// SYSTEM_RESET, or SYSTEM_RESET2 with its type and cookie.
@@ -67,9 +67,9 @@ pub struct SocId {
     pub revision: u32,
 }
 
-/// What EL3 does on the core that serves a call or an interrupt: for a [`Service`] and [`Group0`]. Besides
-/// what is here it asks partitions and the SPMC ([`Messenger::ask`]), which runs them on this core until they
-/// have answered; while the SPMC waits for EL3 that is refused.
+/// What the handlers of a [`Service`] and a [`Group0`] can have EL3 do, on the core that serves the call or the
+/// interrupt. They can also send requests to partitions and the SPMC ([`Messenger::ask`]), which then run on this
+/// core until they have answered. While the SPMC waits for EL3, such a request is refused.
 pub trait El3: Messenger {
     /// The core's number.
     fn index(&self) -> usize;
@@ -77,17 +77,17 @@ pub trait El3: Messenger {
     /// x0 to x30 of `world` on this core.
     fn registers(&mut self, world: World) -> &mut [u64; 31];
 
-    /// ELR_EL3 and SPSR_EL3 of the normal world: where it goes on when it runs next.
+    /// Returns ELR_EL3 and SPSR_EL3 of the normal world: where it continues when it runs next.
     fn normal_state(&mut self) -> (u64, u64);
 
-    /// Has the normal world go on somewhere else.
+    /// Makes the normal world continue somewhere else.
     ///
     /// # Errors
     ///
-    /// EL3 cannot return to that: another memory than the normal world's, no level of its own.
+    /// EL3 cannot return there: the address is not in the normal world's memory, or the exception level is not its own.
     fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit>;
 
-    /// What EL3 has counted: the counter with this number on one core, or on all. None: there is no such one.
+    /// Returns the counter with this number, of one core or of all. None if there is no such counter.
     #[cfg(feature = "lab")]
     fn counter(&self, number: u32, core: Option<usize>) -> Option<u64>;
 }
@@ -116,11 +116,11 @@ pub enum Next {
     Spmc,
 }
 
-/// What a user of this platform can do about a GIC that cannot be used; ends the message.
+/// Advice to the user about a GIC that cannot be used. Each text ends the error message.
 pub struct GicHints {
-    /// It is neither a GICv3 nor a GICv4.
+    /// For a GIC that is neither a GICv3 nor a GICv4.
     pub version: &'static str,
-    /// It has one security state.
+    /// For a GIC with only one security state.
     pub security: &'static str,
 }
 
@@ -128,7 +128,7 @@ pub struct GicHints {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPower(pub &'static str);
 
-/// The machine is none that the image can run on: what was found, and what it must be.
+/// The image cannot run on this machine: what was found, and what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongMachine {
     /// The register that says so.
@@ -175,10 +175,10 @@ pub trait Platform {
     /// The handlers of the platform's own Group 0 interrupts.
     const GROUP0: &'static [Group0] = &[];
 
-    /// The platform's own SMCs, one service an owner. Without one an owner's calls are NOT_SUPPORTED.
+    /// The platform's own SMCs, one service per owner. The calls of an owner without a service are NOT_SUPPORTED.
     const SERVICES: &'static [Service] = &[];
 
-    /// What helps when the GIC cannot be used, for the console; empty: nothing more than what is said.
+    /// Advice for the console when the GIC cannot be used. Empty texts add nothing to the message.
     const GIC_HINTS: GicHints = GicHints {
         version: "",
         security: "",
@@ -195,11 +195,11 @@ pub trait Platform {
         }
     }
 
-    /// What machine this is, for the boot line. First thing after the console stands; usual environment.
+    /// Returns the machine's name for the boot line. Called first after the console is set up; usual environment.
     ///
     /// # Errors
     ///
-    /// None that the image can run on: the boot says so and stops.
+    /// The image cannot run on this machine. The boot prints the error and stops.
     fn identify() -> Result<&'static str, WrongMachine> {
         Ok(Self::NAME)
     }
@@ -283,22 +283,22 @@ pub trait Platform {
         None
     }
 
-    /// Whether there is something for [`Platform::reset`] to do.
+    /// Whether [`Platform::reset`] does anything.
     const HAS_RESET: bool = false;
 
-    /// The first thing that each core does that comes on or back, and the boot core at its cold boot:
-    /// errata and set-up by MIDR_EL1, and its cluster joins the interconnect. Bare environment. May come
-    /// again without a reset in between ([`Platform::power_down`] returned).
+    /// Runs first on each core that comes on or back, and on the boot core at its cold boot: applies errata and
+    /// set-up by MIDR_EL1, and joins the cluster to the interconnect. Bare environment. May run again without a
+    /// reset in between, if [`Platform::power_down`] returned.
     fn reset() {}
 
-    /// The system counter's frequency in Hz, which each core is told when it comes on or back. None: what
-    /// is in CNTFRQ_EL0 then is right.
+    /// Returns the system counter's frequency in Hz. Each core that comes on or back writes it to CNTFRQ_EL0.
+    /// None if the register is right already.
     fn counter_frequency() -> Option<u64> {
         None
     }
 
-    /// How long an SPMC may take to answer that the system goes off or resets, in milliseconds. Then a timer
-    /// interrupts it, and the system stops without the answer.
+    /// How long, in milliseconds, an SPMC may take to answer the message that the system goes off or resets. After
+    /// that a timer interrupts it, and the system stops without the answer.
     const STOP_PATIENCE_MS: u32 = 5000;
 
     /// Sets up again what keeps the worlds' memory apart (a TZC), at the cold boot and after the whole

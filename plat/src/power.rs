@@ -1,4 +1,4 @@
-//! What a platform's power does: what PSCI offers here, and what is lost with it.
+//! What a platform says about power: what PSCI offers there, and what state is lost with the power.
 
 use janus_psci::platform::{self, LEVELS, StateType};
 use janus_psci::{Composite, PowerTable};
@@ -6,17 +6,17 @@ use janus_psci::{Composite, PowerTable};
 /// What a core that goes down loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerDown {
-    /// Nothing: going down *returns*. bl31 waits in WFI: where the core called, until an interrupt comes;
-    /// or, if it is off, in bl31's own pen, until CPU_ON sends it a Group 0 SGI.
+    /// Nothing: going down *returns*. A suspended core waits in WFI, in the call, until an interrupt comes. A core
+    /// that is off waits in bl31's own pen until CPU_ON sends it a Group 0 SGI.
     Kept,
-    /// All: going down *does not return*. bl31 saves what both worlds and EL3 itself still need, cleans
+    /// Everything: going down *does not return*. bl31 saves what both worlds and EL3 itself still need, cleans
     /// the caches and calls [`power_down`](crate::Platform::power_down); the core comes back through the
     /// warm entry ([`set_warm_entry`](crate::Platform::set_warm_entry)) and bl31 restores it.
     Lost,
 }
 
 impl PowerDown {
-    /// Whether all is lost.
+    /// Whether everything is lost.
     #[inline(always)]
     pub const fn lost(self) -> bool {
         matches!(self, PowerDown::Lost)
@@ -48,9 +48,9 @@ pub struct Power {
     pub psci: PowerTable,
     /// What a core that is off has lost.
     pub off: PowerDown,
-    /// What a core has lost that comes back from a power-down state.
+    /// What a core that comes back from a power-down state has lost.
     pub suspend: PowerDown,
-    /// What the GIC has lost then.
+    /// Which power-downs the GIC loses its state with.
     pub gic: GicPower,
 }
 
@@ -63,7 +63,7 @@ impl Power {
         gic: GicPower::KEPT,
     };
 
-    /// Whether there are cores that lose their power.
+    /// Whether any core ever loses its power.
     #[inline(always)]
     pub const fn ever_lost(&self) -> bool {
         self.off.lost() || self.suspend.lost()
@@ -96,7 +96,7 @@ impl Power {
             })
     }
 
-    /// Says what contradicts itself here.
+    /// Checks that these facts do not contradict each other.
     ///
     /// # Errors
     ///

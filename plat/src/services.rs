@@ -15,7 +15,7 @@ const SMC64: u32 = 1 << 30;
 /// Numbers of the general queries, and those that SMCCC keeps for more of them.
 pub const QUERIES: RangeInclusive<u16> = 0xff00..=0xffff;
 
-/// Who owns a range of SMCs of a platform's (SMCCC, table of owning entities).
+/// The owner of a range of SMCs that a platform may define (SMCCC, table of owning entities).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// SiP service calls, 0x82 and 0xC2.
@@ -26,13 +26,14 @@ pub enum Owner {
     VendorEl3 = 7,
 }
 
-/// All SMCs of one owner.
+/// A service: all SMCs of one owner.
 pub struct Service {
-    /// Whose they are.
+    /// The owner of these calls.
     pub owner: Owner,
     /// What names this service (Call UID), as a UUID is written: `0x28b46fb6_2ec5_11e9_a9ca_4b564d003a74`.
     pub uuid: u128,
-    /// Major and minor number of its revision: one of a higher minor number has all that a lower one has.
+    /// Major and minor number of its revision. A revision with a higher minor number has all calls of one with a
+    /// lower minor number.
     pub revision: [u32; 2],
     /// Its calls.
     pub functions: &'static [Function],
@@ -46,7 +47,7 @@ pub struct Function {
     pub kind: Kind,
     /// The forms in which it exists.
     pub forms: Forms,
-    /// Who may make it; to everybody else it is not there.
+    /// Who may make it. Everybody else gets the answer for a call that does not exist.
     pub callers: Callers,
     /// Answers it, on the core that called; usual environment.
     pub handle: Handler,
@@ -55,7 +56,7 @@ pub struct Function {
 /// What answers a call.
 #[derive(Clone, Copy)]
 pub enum Handler {
-    /// Words for w0 to w7, whoever asks and with whatever parameters.
+    /// Returns w0 to w7. They depend neither on the caller nor on the parameters.
     Words(fn() -> [u32; 8]),
     /// Code that reads parameters, or has something done. An image in which no row has any lacks what it stands on.
     El3(fn(&mut dyn El3, &Call)),
@@ -64,13 +65,13 @@ pub enum Handler {
 /// Bit 31 of a function ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Comes back when it is done.
+    /// Returns when it is done.
     Fast,
-    /// May come back before it is done, and say how to go on.
+    /// May return before it is done, and then says how to continue.
     Yielding,
 }
 
-/// The forms of a function, by its parameters.
+/// The widths in which a function exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forms {
     /// 32-bit parameters.
@@ -107,7 +108,7 @@ impl Call {
         self.function & SMC64 != 0
     }
 
-    /// A register as this call's form has it.
+    /// Cuts a register to the width of this call's form.
     fn form(&self, value: u64) -> u64 {
         if self.is_64() {
             value
@@ -132,7 +133,7 @@ impl Call {
 }
 
 impl Function {
-    /// Whether `function` of `from` is this one.
+    /// Whether the call `function` that `from` makes is in this row.
     #[inline(never)]
     pub fn is(&self, from: World, function: u32) -> bool {
         let caller = match from {
@@ -146,12 +147,12 @@ impl Function {
             && self.callers as u32 & caller as u32 != 0
     }
 
-    /// How many function IDs this is.
+    /// The number of function IDs that this row claims.
     fn ids(&self) -> u32 {
         (self.forms as u32).count_ones()
     }
 
-    /// One ID of both, if there is one.
+    /// Returns an ID that both rows claim, if there is one.
     const fn shared_with(&self, other: &Self, owner: Owner) -> Option<u32> {
         let forms = self.forms as u32 & other.forms as u32;
         if self.number != other.number || self.kind as u32 != other.kind as u32 || forms == 0 {
@@ -182,7 +183,7 @@ impl Service {
         ids.fold(0, u32::wrapping_add)
     }
 
-    /// Whether one of its calls is a yielding one, and whether one needs [`El3`].
+    /// Returns whether any of its calls is yielding, and whether any needs [`El3`].
     pub const fn needs(&self) -> (bool, bool) {
         let (mut yielding, mut el3, mut i) = (false, false, 0);
         while i < self.functions.len() {
@@ -205,7 +206,8 @@ impl Service {
     }
 }
 
-/// A call that two claim: two services, two rows of one, or a row that has the number of a general query.
+/// Finds a call that is claimed twice: by two services, by two rows of one service, or by a row that has the number
+/// of a general query.
 pub const fn claimed_twice(services: &[Service]) -> Option<u32> {
     let mut s = 0;
     while s < services.len() {

@@ -5,8 +5,8 @@
 //! The low two bits are what AFFINITY_INFO says, so that it is a load and a mask. Only CPU_ON
 //! changes the word of another core, and only from OFF; every other change is a core's own. The
 //! number of cores that are not off is kept apart from the words, because SYSTEM_SUSPEND cannot
-//! look at all words at once: it goes up before anybody can see the new core's word, and a core
-//! takes itself out as its last act but one.
+//! read all words at once. The number goes up before anybody can see the new core's word, and a
+//! core that turns off lowers it in its last act but one.
 
 use crate::decision::{Arrival, ArrivalReason};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};

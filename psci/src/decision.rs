@@ -26,7 +26,7 @@ pub enum Decision {
     SystemOff {
         /// The function ID for the SPMC's power message.
         function: u32,
-        /// The normal world hibernates: what it keeps is on its disk already.
+        /// Set if the normal world hibernates. It has already written its state to its disk.
         hibernate: bool,
     },
     /// SYSTEM_RESET or SYSTEM_RESET2.
@@ -54,7 +54,7 @@ pub struct Suspend {
     pub levels: LevelStates,
     /// Where the normal world goes on after a power-down state.
     pub entry: u64,
-    /// What it finds in x0 there.
+    /// The value of x0 at that entry point.
     pub context: u64,
     /// This is SYSTEM_SUSPEND: the SPMC's warm boot message says suspend-to-RAM.
     pub system: bool,

@@ -2,8 +2,8 @@
 
 //! The one table of functions: which exist, in which width, and on which platform.
 //!
-//! Calls and PSCI_FEATURES both ask the two words that come out of it: a bit per function number
-//! for SMC32 and one for SMC64.
+//! Calls and PSCI_FEATURES both look into the two words that are made from it: one for SMC32 and one for
+//! SMC64, with a bit per function number.
 
 use crate::platform::{Format, PsciPlatform};
 use core::marker::PhantomData;
@@ -17,7 +17,7 @@ pub const PSCI_SYSTEM_OFF2_64: u32 = 0xC400_0015;
 /// The type of SYSTEM_OFF2, and the bit in its PSCI_FEATURES.
 pub const HIBERNATE_OFF: u32 = 1;
 
-/// SMCCC_VERSION, the one function outside PSCI's range that PSCI_FEATURES tells about.
+/// SMCCC_VERSION, the only function outside PSCI's range that PSCI_FEATURES knows.
 const SMCCC_VERSION: u32 = 0x8000_0000;
 
 /// The functions of platform `P`.
@@ -60,10 +60,10 @@ impl<P: PsciPlatform> Functions<P> {
         (smc32, smc64)
     };
 
-    /// How many there are, those of SMC32 and of SMC64 each.
+    /// The number of functions; SMC32 and SMC64 count separately.
     pub(crate) const COUNT: u32 = Self::WORDS.0.count_ones() + Self::WORDS.1.count_ones();
 
-    /// Whether `function` is one of PSCI's, and there.
+    /// Whether `function` is a PSCI function that exists on this platform.
     #[inline(always)]
     pub(crate) fn has(function: u32) -> bool {
         if function & !SMC64 & !0x1f != PSCI_VERSION {

@@ -137,7 +137,7 @@ const fn argument_mask(function: u32) -> u64 {
 /// What PSCI_VERSION says.
 pub const VERSION: Version = Version { major: 1, minor: 3 };
 
-/// The number that no core has.
+/// A number that no core has.
 const NOBODY: usize = usize::MAX;
 
 /// The state of all cores of platform `P`, of which there can be `CORES`. One static, shared by
@@ -549,8 +549,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         self.cores.on(core);
     }
 
-    /// Notes that `core` is about to turn off. `hook` gets what turns off with it, and runs while no other core can go to
-    /// sleep or wake up.
+    /// Notes that `core` is about to turn off. `hook` gets what turns off with it, and runs while no other core can
+    /// go to sleep or wake up.
     pub fn going_off(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
         let mut tree = self.tree.lock();
         let composite = tree.off(&self.platform, core, now);

@@ -23,8 +23,8 @@ pub enum ParameterKind {
     Function,
 }
 
-/// The name of a function and of its parameters, which are x1 and up; `None` for what is no function of
-/// PSCI.
+/// Returns the name of a function and of its parameters, which are x1 and up. `None` if it is no PSCI
+/// function.
 pub fn function(id: u32) -> Option<(&'static str, &'static [(&'static str, ParameterKind)])> {
     use ParameterKind::{Address, Affinity, Function, Number, PowerState};
     // Both widths of a function have the same name.
@@ -103,7 +103,7 @@ pub fn error(code: i32) -> Option<&'static str> {
     })
 }
 
-/// What a value that is no error means as the answer of a function, where it means anything but itself.
+/// Returns what a function's result means, if the result is no error and more than a plain number.
 pub fn answer(id: u32, value: u32) -> Option<&'static str> {
     Some(match (id & !SMC64, value) {
         (PSCI_AFFINITY_INFO_32, 0) => "ON",

@@ -96,8 +96,8 @@ pub struct PowerTable {
 }
 
 impl PowerTable {
-    /// What PSCI makes mandatory and nothing else: CPU_ON, CPU_OFF, SYSTEM_OFF and SYSTEM_RESET, and a
-    /// CPU_SUSPEND that knows no state.
+    /// Only what PSCI makes mandatory: CPU_ON, CPU_OFF, SYSTEM_OFF and SYSTEM_RESET, and a CPU_SUSPEND that
+    /// accepts no state.
     pub const NONE: Self = Self {
         format: Format::Original,
         states: &[],

@@ -18,7 +18,7 @@ pub enum Action {
     El3(Work),
 }
 
-/// What EL3 has to do. All of it comes from the secure world, except [`Work::Unclaimed`].
+/// What EL3 has to do. The secure world is the cause of all of it, except of [`Work::Unclaimed`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Work {
     /// The SPMC is initialised on this core: go on with the boot or CPU_ON flow that entered it. It
@@ -27,7 +27,7 @@ pub enum Work {
     /// The SPMC failed to initialise on this core, with this FF-A status code: report it and go on
     /// with the boot or CPU_ON flow; the core has no SPMC (on the boot core: no core has).
     SpmcFailed(i32),
-    /// The SPMC called this function ID before it was initialised, and may not: as
+    /// The SPMC called this function ID, which it may not call before it is initialised. Treat it as
     /// [`Work::SpmcFailed`].
     SpmcCalledEarly(u32),
     /// The request made by [`crate::Spmd::request`] is answered: go on with what needed it. The SPMC waits;

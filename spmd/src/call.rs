@@ -16,13 +16,13 @@ pub type Regs = [u64; 18];
 #[repr(i32)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// The call is not there, or not there for this caller.
+    /// The call does not exist, or not for this caller.
     NotSupported = -1,
-    /// A register holds what it may not hold.
+    /// A register holds a value that is not allowed.
     InvalidParameters = -2,
-    /// Not now: something else has to end first.
+    /// The call is not possible now: something else has to end first.
     Denied = -6,
-    /// The callee died over it.
+    /// The callee died over the call.
     Aborted = -8,
 }
 

@@ -50,7 +50,7 @@ pub struct Spmd {
     pub(crate) secondary_entry: AtomicU64,
     /// Whether the SPMC has initialised on the boot core.
     pub(crate) ready: AtomicBool,
-    /// What the SPMC is not asked again.
+    /// The messages that the SPMC does not know and is not sent again.
     pub(crate) unknown: Unknown,
 }
 

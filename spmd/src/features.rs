@@ -24,7 +24,7 @@ pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
         FromSecure::ForwardAt1_0 => version == Version::V1_0,
         _ => rules.exists_at(version),
     };
-    // A question names the function, not a call: no SVE hint.
+    // The SVE hint belongs to a call, not to a function, so it is not allowed here.
     let named = function.id(WITHOUT_HINT) == asked && rules.has_for(function, Some(version));
     if accepted && named {
         set_success(caller, 0);

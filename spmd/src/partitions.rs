@@ -15,7 +15,7 @@ use crate::version::Version;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-/// The IDs that EL3 logical partitions have: what SPMCs (Hafnium) take for one.
+/// The IDs that EL3 logical partitions may have: those that SPMCs (Hafnium) accept for them.
 pub const PARTITION_IDS: RangeInclusive<u16> = 0xFFC0..=0xFFFE;
 
 /// A partition at EL3. It is part of the firmware, so it lives for ever and is shared by all cores.
@@ -63,12 +63,13 @@ pub enum Start {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// It came on (CPU_ON), and its SPMC is up if it has one. Its normal world has not run yet.
+    /// The core came on (CPU_ON), and its SPMC is up if it has one. Its normal world has not run yet.
     CoreOn,
-    /// It is about to lose its power, or the system is about to stop, by this PSCI function. The SPMC has
+    /// The core is about to lose its power, or the system is about to stop, by this PSCI function. The SPMC has
     /// not been told yet, and may refuse: then [`Event::PowerKept`] follows.
     PowerDown(u32),
-    /// It is back from a power-down state, or what [`Event::PowerDown`] told of does not happen. The SPMC has been told.
+    /// The core is back from a power-down state, or the announced [`Event::PowerDown`] does not happen. The SPMC has
+    /// been told.
     PowerKept,
 }
 
@@ -83,7 +84,7 @@ impl Properties {
     /// It runs in AArch64, and sends no requests.
     pub const NONE: Self = Self(1 << 8);
 
-    /// Returns them as they stand in a descriptor.
+    /// Returns the properties as they stand in a descriptor.
     pub const fn bits(self) -> u32 {
         self.0
     }
@@ -108,7 +109,7 @@ pub struct Message {
     pub sender: u16,
     /// The secure partition's ID.
     pub receiver: u16,
-    /// What it says.
+    /// The payload.
     pub body: Body,
 }
 
@@ -165,7 +166,7 @@ pub enum PartitionError {
     Twice(u16),
     /// The UUID of this partition is nil, which means "all" in a question.
     NilUuid(u16),
-    /// This partition's UUID is another one's, too.
+    /// Another partition has this partition's UUID, too.
     SameUuid(u16),
 }
 

@@ -2,10 +2,10 @@
 
 //! Why a call is refused: the rule behind an FFA_ERROR of the dispatcher, in words.
 //!
-//! For tools that replay what a machine did (`cargo xtask trace --errors`), and to count refusals in a lab; the
-//! product's image does not have it. It follows
-//! [`crate::normal`] and [`crate::secure`] rule by rule, and a test holds the two together: a call is
-//! answered with an error if and only if this says so, with the same status.
+//! For tools that replay what a machine did (`cargo xtask trace --errors`), and to count refusals in a lab. The
+//! product's image does not contain this module. It follows [`crate::normal`] and [`crate::secure`] rule by rule.
+//! A test compares them: a call is answered with an error if and only if this module says so, with the same
+//! status.
 
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, is_secure, number};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
@@ -52,9 +52,9 @@ pub enum Why {
     Receiver(u16),
     /// This framework message is not for that world to send.
     Framework(u32),
-    /// The SPMC sends the normal world a request, which it cannot.
+    /// The SPMC sends the normal world a request, which FF-A does not allow.
     NormalWorldIsNotAsked,
-    /// The normal world answers, and was asked nothing.
+    /// The normal world sends an answer, but no request was sent to it.
     NothingAsked,
     /// FFA_CONSOLE_LOG with a number of characters that does not fit.
     Characters(u32),

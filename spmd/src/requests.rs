@@ -66,13 +66,13 @@ pub enum Request {
 /// Why a request cannot be made. The registers and the state are as they were.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotAvailable {
-    /// No SPMC serves this core. Go on without.
+    /// No SPMC serves this core. Go on without one.
     NoSpmc,
-    /// The SPMC died over it on this core, which goes on without.
+    /// The SPMC died over the request on this core, which goes on without it.
     Died,
     /// The SPMC is in the middle of something else (booting, an interrupt, another request).
     Busy,
-    /// The SPMC has said before that it does not know this message, and is not asked again. Go on without.
+    /// The SPMC has said before that it does not know this message, and is not asked again. Go on without an answer.
     Unknown,
     /// The SPMC's version does not have this message.
     Version,

@@ -16,22 +16,22 @@ use core::fmt;
 pub(crate) enum State {
     /// There is no SPMC, or the core is off.
     Off,
-    /// It initialises: it has not called FFA_MSG_WAIT yet.
+    /// The SPMC initialises: it has not called FFA_MSG_WAIT yet.
     Booting {
         /// On the core that booted the system.
         primary: bool,
     },
-    /// It serves calls; one of the two worlds runs.
+    /// The SPMC serves calls; one of the two worlds runs.
     Running,
-    /// It serves calls; its next answer is that to the normal world's FFA_FEATURES(0x2).
+    /// The SPMC serves calls; its next answer is the one to the normal world's FFA_FEATURES(0x2).
     AskedSri,
-    /// It handles a secure interrupt that preempted the normal world.
+    /// The SPMC handles a secure interrupt that preempted the normal world.
     Interrupted,
-    /// It has a request of the SPMD to answer, which this is.
+    /// The SPMC has to answer this request of the SPMD.
     Requested(Pending),
-    /// It failed to initialise; the next CPU_ON may try again.
+    /// The SPMC failed to initialise; the next CPU_ON may try again.
     Failed,
-    /// It died and is not entered again.
+    /// The SPMC died and is not entered again.
     Dead,
 }
 
@@ -56,13 +56,13 @@ pub enum StateName {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Death {
-    /// It said so: FFA_ABORT.
+    /// The SPMC called FFA_ABORT.
     Abort,
-    /// EL3 cannot let it go on ([`crate::Spmd::abort`]).
+    /// EL3 cannot let the SPMC go on ([`crate::Spmd::abort`]).
     Fault,
-    /// Its answer to EL3 has no meaning.
+    /// The SPMC's answer to EL3 has no meaning.
     Nonsense,
-    /// EL3 waits for one particular call, and it made [`WRONG_CALLS`] others.
+    /// EL3 waited for one particular call, and the SPMC made [`WRONG_CALLS`] others.
     WrongCalls,
 }
 
@@ -141,7 +141,7 @@ pub struct Core {
     pub(crate) state: State,
     /// What a forwarded call needs to know of `state` and `pair`.
     pub(crate) path: Forwarding,
-    /// The versions as this core last saw them; once fixed they need no second look.
+    /// The versions as this core last saw them. Once they are fixed, the core need not read them again.
     pub(crate) pair: Versions,
     /// What the SPMC has logged of a line not ended yet.
     pub(crate) line: LineBuffer,

@@ -2,8 +2,8 @@
 
 //! Versions, and FFA_VERSION from both worlds.
 //!
-//! The normal world's question is passed on to the SPMC as a framework message; a version that
-//! predates those (1.0) is the answer itself. [`crate::negotiation`] keeps what was agreed on.
+//! The normal world's question is passed on to the SPMC as a framework message. An SPMC at 1.0 does not know
+//! such messages, so its version is the answer. [`crate::negotiation`] keeps what was agreed on.
 
 use crate::action::Action;
 use crate::call::{Call, ErrorCode, Regs, SPMD_ID, endpoints, id, set};
@@ -145,7 +145,7 @@ impl Spmd {
 pub(crate) enum VersionAnswer {
     Version(Version),
     NotSupported,
-    /// It is an answer, and its value is no version.
+    /// The call is an answer, but its value is no version.
     Nonsense,
 }
 

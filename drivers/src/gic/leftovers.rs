@@ -37,7 +37,7 @@ struct Range<'a, const SPIS: usize> {
 }
 
 impl<const SPIS: usize> Range<'_, SPIS> {
-    /// Moves what `spis` says among the interrupts of register `word`, which are the routers' 32 number `block`.
+    /// Moves those interrupts of register `word` that `spis` selects. They have the routers `32 * block` and up.
     fn reroute(&mut self, word: usize, block: usize, spis: &Move) {
         let non_secure = read(&mut self.non_secure, word);
         let modifier = read(&mut self.modifier, word);
@@ -138,15 +138,15 @@ impl Gic {
     }
 }
 
-/// A core that no group's interrupt is chosen for where any core may take it.
+/// The bits that keep the GIC from choosing a core for SPIs that any core may take, for all groups.
 const TAKES_NO_PART: GicrCtlr = GicrCtlr::DPG0
     .union(GicrCtlr::DPG1S)
     .union(GicrCtlr::DPG1NS);
 
 impl Redistributor {
-    /// Nobody on this core takes secure Group 1 interrupts any more: the private ones are disabled and no
-    /// longer pending, and the GIC chooses other cores for SPIs that any core may take. No private interrupt
-    /// of Group 0 or secure Group 1 is active any more.
+    /// Ends secure Group 1 interrupts on this core, because nobody takes them any more. Disables the private ones and
+    /// clears their pending state, and makes the GIC choose other cores for SPIs that any core may take. Ends the
+    /// active state of the private interrupts of Group 0 and secure Group 1.
     pub fn end_secure_group1(&mut self) {
         let mut frame = self.frame();
         let mut sgi = field!(frame, sgi);
@@ -173,7 +173,7 @@ impl Redistributor {
         self.regs().wait_for_pending_write();
     }
 
-    /// No private interrupt of this core is active any more, whoever took it.
+    /// Ends the active state of all private interrupts of this core, whoever took them.
     pub(super) fn end_active(&mut self) {
         let mut frame = self.frame();
         let mut sgi = field!(frame, sgi);
@@ -184,7 +184,7 @@ impl Redistributor {
         }
     }
 
-    /// Whether the GIC may choose this core for SPIs that any core may take: from reset on, but not while
+    /// Sets whether the GIC may choose this core for SPIs that any core may take: it may from reset on, but not while
     /// the core is off.
     pub(super) fn take_part(&mut self, yes: bool) {
         let mut frame = self.frame();

@@ -17,7 +17,7 @@
 //!    before 3, [`Gic::restore`] (first core) and [`Redistributor::restore`] before
 //!    [`crate::gic_cpu::init`].
 //!
-//! What interrupts a core leaves behind that goes off, or whose secure world is gone: `leftovers.rs`.
+//! `leftovers.rs` handles the interrupts that remain when a core goes off or its secure world is gone.
 //!
 //! Sections are those of the GIC architecture specification, IHI 0069.
 
@@ -93,12 +93,13 @@ pub struct Sgis {
     pub secure: u16,
     /// Group 0, and enabled: EL3's own. None of them is in `secure`.
     pub group0: u16,
-    /// Those that are pending no more when the core is set up.
+    /// The SGIs whose pending state is cleared when the core is set up.
     pub forgotten: u16,
 }
 
 impl Sgis {
-    /// The priorities of SGIs `4 * word` to `4 * word + 3`, as GICR_IPRIORITYR has them. None: as they are at first.
+    /// Returns the priorities of SGIs `4 * word` to `4 * word + 3`, as GICR_IPRIORITYR has them. None if they keep
+    /// their first value.
     fn priorities(self, word: usize) -> Option<u32> {
         let four = u32::from(self.secure | self.group0) >> (4 * word) & 0xf;
         // Bit n goes to bit 8 * n.
@@ -163,7 +164,7 @@ pub struct Gic {
 }
 
 impl Gic {
-    /// The GIC that `config` describes.
+    /// Makes the GIC that `config` describes.
     ///
     /// # Safety
     ///
@@ -454,8 +455,8 @@ impl Redistributor {
         Ok(())
     }
 
-    /// Divides the SGIs, which all are the normal world's and disabled; by whole registers, since every core
-    /// that comes on pays for it. `enable`: the secure ones, too.
+    /// Divides the SGIs, which so far all belong to the normal world and are disabled. Writes whole registers, because
+    /// every core that comes on executes this. `enable` says whether to enable the SGIs of secure Group 1, too.
     fn init_sgis(&mut self, sgis: Sgis, enable: bool) {
         let (secure, group0) = (u32::from(sgis.secure), u32::from(sgis.group0));
         // SAFETY: as in `regs`.

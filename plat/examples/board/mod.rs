@@ -61,7 +61,7 @@ mod power {
     pub const STATUS: usize = 4;
     /// Where it starts.
     pub const START: usize = 8;
-    /// Write 1: an interrupt gives it its power back.
+    /// Write 1: an interrupt turns the core on again.
     pub const WAKE: usize = 12;
 }
 
@@ -284,7 +284,7 @@ impl Platform for Board {
 fn join(core: usize, join: bool) {
     let register = INTERCONNECT | (core / CORES_PER_CLUSTER & 1) << 12;
     write(register, if join { 3 } else { 0 });
-    // It says when it has done so.
+    // The register's status says when this is done.
     wait_for(register | 4, 1, 0);
 }
 

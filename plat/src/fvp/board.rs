@@ -10,7 +10,7 @@ const CFGCTRL_START: u32 = 1 << 31 | 1 << 30;
 const SHUTDOWN: u32 = 8 << 20;
 const REBOOT: u32 = 9 << 20;
 
-/// The FVPs that differ for us.
+/// The FVPs that Janus has to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     /// FVP_Base_RevC-2xAEMvA and its relatives: CCI-550, SMMUv3.

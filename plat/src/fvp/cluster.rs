@@ -5,13 +5,14 @@ use super::{CLUSTER, CLUSTERS, interconnect, mailbox, power, wait_until};
 use crate::Platform;
 use janus_drivers::cluster::{self, Cluster, State};
 
-/// Microseconds that who leaves waits for those who are on their last instructions.
+/// Microseconds that a leaving core waits for cores that execute their last instructions.
 const LEAVE_WAIT: u64 = 1_000;
-/// Microseconds that who comes waits for who leaves: far more than that takes, also where the cores of a simulated
-/// machine wait for a processor of the host. Who gives up joins while the other one may still leave.
+/// Microseconds that a coming core waits for a leaving one: far more than leaving takes, even where the cores of a
+/// simulated machine wait for a processor of the host. A core that gives up joins while the other may still leave.
 const JOIN_WAIT: u64 = 2_000_000;
 
-/// No core but this one takes part, and no cluster is leaving. Once, on the boot core, while it is alone.
+/// Sets the start state: only this core takes part, and no cluster is leaving. Called once, on the boot core,
+/// while it is alone.
 pub fn init() {
     let me = super::Fvp::core_index(super::this_core());
     for index in 0..CLUSTERS * CLUSTER {
@@ -23,13 +24,14 @@ pub fn init() {
     }
 }
 
-/// Core `index`, with this affinity, comes on or back: it calls this. Its caches are still off.
+/// Joins core `index`, with this affinity, to its cluster when it comes on or back. The core itself calls this, with
+/// its caches still off.
 pub fn join(index: usize, mpidr: u64) {
     cluster::join(&Own { index, mpidr });
 }
 
-/// Core `index`, with this affinity, goes, and its cluster with it if it is the `last`: it calls this. Its caches are
-/// off and clean.
+/// Takes core `index`, with this affinity, out of its cluster, and the cluster out of the interconnect if it is the
+/// `last` core. The core itself calls this, with its caches off and clean.
 pub fn leave(index: usize, mpidr: u64, last: bool) {
     cluster::leave(&Own { index, mpidr }, last);
 }

@@ -31,7 +31,7 @@ fn with_port(cluster: usize, f: impl FnOnce(&mut Cci5x0, usize)) {
     f(&mut Cci5x0::new(registers), port);
 }
 
-/// The interconnect snoops `cluster` when this returns. The cluster's data caches are still off, or it was
+/// Makes the interconnect snoop `cluster`. The cluster's data caches are still off, or it was
 /// snooped before.
 pub fn join(cluster: usize) {
     // SAFETY: the caller's caches are off, and so are those of all cores of a cluster that is not snooped.
@@ -40,7 +40,7 @@ pub fn join(cluster: usize) {
     });
 }
 
-/// The interconnect no longer snoops `cluster`, whose data caches are off and clean.
+/// Makes the interconnect stop snooping `cluster`, whose data caches are off and clean.
 pub fn leave(cluster: usize) {
     // SAFETY: as the caller says.
     with_port(cluster, |cci, port| unsafe {

@@ -1,4 +1,4 @@
-//! The page of trusted SRAM that cores share which have no caches on.
+//! The page of trusted SRAM that cores share while their caches are off.
 //!
 //! Mapped as a device: what is written here is seen by a core that starts, and the other way round. BL1
 //! reads the first word.
@@ -10,13 +10,13 @@ use core::ptr;
 /// The page.
 pub const PAGE: Range<usize> = 0x0400_0000..0x0400_1000;
 
-/// Where BL1 goes with a core that comes on or back.
+/// The address that BL1 branches to on a core that comes on or back.
 const ENTRY: usize = PAGE.start;
-/// A word a core: whether it takes part in its cluster.
+/// One word per core: whether it takes part in its cluster.
 const PRESENT: usize = PAGE.start + 0x100;
-/// A word a core: whether its last power-down did not happen.
+/// One word per core: whether its last power-down did not happen.
 const STAYED: usize = PAGE.start + 0x140;
-/// A word a cluster: a [`super::cluster`] state.
+/// One word per cluster: a [`super::cluster`] state.
 const STATE: usize = PAGE.start + 0x180;
 
 const _: () = assert!(
@@ -37,7 +37,7 @@ pub fn init(entry: u64) {
     barrier();
 }
 
-/// Says whether core `index` takes part in its cluster; the others see it before anything that comes later.
+/// Sets whether core `index` takes part in its cluster. Other cores see this before anything this core does later.
 pub fn set_present(index: usize, present: bool) {
     write(word(PRESENT, index), present.into());
     barrier();
@@ -54,7 +54,7 @@ pub fn set_stayed(index: usize, stayed: bool) {
     barrier();
 }
 
-/// Whether the last power-down of core `index` did not happen; it counts as known now.
+/// Returns whether the last power-down of core `index` did not happen, and clears the note.
 pub fn take_stayed(index: usize) -> bool {
     let stayed = read(word(STAYED, index)) != 0;
     if stayed {
@@ -63,7 +63,7 @@ pub fn take_stayed(index: usize) -> bool {
     stayed
 }
 
-/// Sets the state of a cluster; seen before anything that comes later.
+/// Sets the state of a cluster. Other cores see this before anything this core does later.
 pub fn set_state(cluster: usize, state: u32) {
     write(word(STATE, cluster), state);
     barrier();

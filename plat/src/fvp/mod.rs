@@ -34,7 +34,7 @@ const CLUSTER: usize = 4;
 /// Clusters.
 const CLUSTERS: usize = 2;
 
-/// A power-down state, as the depth of a level.
+/// The depth that means a power-down state at a level.
 const DOWN: u8 = 2;
 
 /// The secure interrupts of the C BL31 here, and what an SPMC at S-EL2 needs too.
@@ -304,7 +304,7 @@ fn write(address: usize, value: u32) {
     unsafe { ptr::with_exposed_provenance_mut::<u32>(address).write_volatile(value) }
 }
 
-/// What was written before has reached its device.
+/// Waits until earlier writes have reached their devices.
 fn barrier() {
     #[cfg(target_arch = "aarch64")]
     // SAFETY: a barrier.
@@ -313,7 +313,7 @@ fn barrier() {
     }
 }
 
-/// Waits until `done`, for so many microseconds at most; false if it did not come true.
+/// Waits until `done` returns true, for at most `microseconds`. Returns false if it did not.
 fn wait_until(microseconds: u64, mut done: impl FnMut() -> bool) -> bool {
     let start = timers::now();
     let ticks = (timers::frequency() / 1_000_000).saturating_mul(microseconds);

@@ -29,7 +29,7 @@ const UNKNOWN: u32 = u32::MAX;
 /// caches included.
 const OFF_WAIT: u64 = 500_000;
 
-/// Parts the two accesses to PSYSR of different cores. Only cores with their caches on ask.
+/// Keeps the two accesses to PSYSR together. Only cores with their caches on read a status.
 static STATUS: Mutex<()> = Mutex::new(());
 
 fn id(mpidr: u64) -> u32 {
@@ -63,7 +63,7 @@ pub fn cluster_is_on(mpidr: u64) -> Option<bool> {
 ///
 /// # Errors
 ///
-/// The controller does not know the core, or it does not go off.
+/// The controller does not know the core, or the core does not go off.
 pub fn on(mpidr: u64) -> Result<(), NoPower> {
     let mut known = true;
     let off = wait_until(OFF_WAIT, || match is_on(mpidr) {
@@ -86,25 +86,25 @@ pub fn on(mpidr: u64) -> Result<(), NoPower> {
     Ok(())
 }
 
-/// This core loses its power at its next WFI.
+/// Lets this core lose its power at its next WFI.
 pub fn off(mpidr: u64) {
     write(PPOFFR, id(mpidr));
     barrier();
 }
 
-/// This core's cluster loses its power once all its cores have.
+/// Lets this core's cluster lose its power once all its cores have lost theirs.
 pub fn cluster_off(mpidr: u64) {
     write(PCOFFR, id(mpidr));
     barrier();
 }
 
-/// Takes back what [`off`] and [`cluster_off`] of this core's cluster have pending.
+/// Cancels pending [`off`] and [`cluster_off`] commands of this core's cluster.
 pub fn stay_on(mpidr: u64) {
     write(PPONR, id(mpidr));
     barrier();
 }
 
-/// Whether an interrupt turns the core on when it is off.
+/// Sets whether an interrupt turns the core on when it is off.
 pub fn set_wake_up(mpidr: u64, wake: bool) {
     write(PWKUPR, id(mpidr) | if wake { WEN } else { 0 });
     barrier();

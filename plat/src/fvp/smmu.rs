@@ -1,4 +1,4 @@
-//! RevC's SMMUv3: what is not translated is refused, until an operating system takes it over.
+//! RevC's SMMUv3: it refuses untranslated accesses until an operating system takes it over.
 
 use super::{read, wait_until, write};
 
@@ -14,10 +14,10 @@ const SECURE_IMPL: u32 = 1 << 31;
 const S_INIT: usize = BASE + 0x803c;
 const INV_ALL: u32 = 1;
 
-/// Microseconds for one of its answers.
+/// Microseconds to wait for one answer of the SMMU.
 const PATIENCE: u64 = 10_000;
 
-/// Sets it up; false if it does not answer. Once, on the boot core.
+/// Sets the SMMU up. Returns false if it does not answer. Called once, on the boot core.
 pub fn init() -> bool {
     let mut done = abort(GBPA);
     if read(S_IDR1) & SECURE_IMPL != 0 {

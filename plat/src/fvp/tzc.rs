@@ -29,7 +29,7 @@ fn registers() -> impl Iterator<Item = (usize, &'static AtomicU32)> {
         .zip(&KEPT)
 }
 
-/// The first time: keeps what BL2 programmed. Later: programs it again, if it is gone. One core is on.
+/// Keeps what BL2 programmed, when called first. Later calls program it again if it is gone. Only one core is on.
 pub fn protect() {
     if !IS_KEPT.swap(true, Relaxed) {
         registers().for_each(|(register, kept)| kept.store(read(register), Relaxed));
@@ -38,7 +38,7 @@ pub fn protect() {
     if registers().all(|(register, kept)| read(register) == kept.load(Relaxed)) {
         return;
     }
-    // While regions change nobody gets through.
+    // Closed filters let no access through while regions change.
     write(GATE_KEEPER, 0);
     wait_until(1_000, || read(GATE_KEEPER) >> 16 & 0xf == 0);
     for (register, kept) in registers() {

@@ -1,8 +1,8 @@
 //! SMCs, a Group 0 interrupt and a logical partition of a platform's own, for tests (feature `calls`): nothing in the
 //! product's image has any of them.
 //!
-//! The interrupt is a PPI without a device, which a call makes pending. Its handler and a call talk to a partition;
-//! what came of it, another call tells.
+//! The interrupt is a PPI without a device, which a call makes pending. Its handler and a call talk to a partition.
+//! Another call returns the result.
 
 use crate::{Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Service};
 use core::ptr::with_exposed_provenance_mut;
@@ -65,7 +65,7 @@ const fn call(
 
 pub const PARTITIONS: &[&dyn LogicalPartition] = &[&Caller];
 
-/// The partition in whose name EL3 asks.
+/// The EL3 logical partition that sends the requests.
 struct Caller;
 
 impl LogicalPartition for Caller {
@@ -96,7 +96,7 @@ impl LogicalPartition for Caller {
 }
 
 impl Caller {
-    /// Asks the partition, and counts in vain.
+    /// Asks the partition, and counts the requests without the right answer.
     fn ask(&self, messenger: &mut dyn Messenger) {
         let answer = messenger.ask(Request::Message(Message {
             sender: self.id(),
@@ -138,7 +138,7 @@ fn last_power_down(el3: &mut dyn El3, call: &Call) {
 /// The partition that is asked; the test SPMC answers for it, and repeats what it was sent.
 const ASKED: u16 = 0x8006;
 
-/// Asks it something. What came of it: 0 and what it said; 1: the SPMC waits for EL3; 2: nobody could be asked.
+/// Asks that partition. Returns 0 and its answer, 1 if the SPMC waits for EL3, or 2 if nobody could be asked.
 fn ask(el3: &mut dyn El3, word: u64) -> [u64; 2] {
     let answer = el3.ask(Request::Message(Message {
         sender: Caller.id(),
@@ -154,7 +154,7 @@ fn ask(el3: &mut dyn El3, word: u64) -> [u64; 2] {
 
 /// How often the interrupt was handled, on all cores.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
-/// What the last handler's question came to.
+/// The result of the last handler's request.
 static ANSWER: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// Whether the SPMC runs after the next handler.
 static SPMC_NEXT: AtomicU64 = AtomicU64::new(0);
@@ -210,7 +210,7 @@ fn ask_partition(el3: &mut dyn El3, call: &Call) {
     call.answer(el3, &[came_to, said, 0]);
 }
 
-/// Has the normal world go on x1 bytes further on; x0: whether it can.
+/// Makes the normal world continue x1 bytes further on. x0 says whether it can.
 fn go_on(el3: &mut dyn El3, call: &Call) {
     let (elr, spsr) = el3.normal_state();
     let further = call.parameter(el3, 1);

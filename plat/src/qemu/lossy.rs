@@ -1,7 +1,7 @@
 //! A power-down on a machine that has none: waits for an interrupt, and destroys what a core would have lost.
 //!
-//! For tests of what EL3 saves and restores. What a world or EL3 could miss is filled with a pattern: general
-//! registers by the way to here and back, the system registers of all exception levels that both worlds use,
+//! For tests of what EL3 saves and restores. All state that a world or EL3 could miss is overwritten: general
+//! registers on the way here and back, the system registers of all exception levels that both worlds use,
 //! vector registers, the GIC's CPU interface, the redistributor, and with the whole system the distributor.
 //! Timers go on, as if they had power of their own: one of them is what wakes.
 //!
@@ -13,7 +13,7 @@ use janus_drivers::gic::Config;
 #[cfg(target_os = "none")]
 use janus_drivers::{gic::Gic, gic_cpu};
 
-/// What is written where a register takes any value.
+/// The pattern for registers that take any value.
 const PATTERN: u64 = 0xdead_5ca1_ab1e_f00d;
 
 /// The words of the power controller: one in 64 bytes, for up to 16 cores.
@@ -26,11 +26,11 @@ fn word(index: usize) -> usize {
 
 /// The core has power.
 const ON: u32 = 0;
-/// It is on its way to [`OFF`].
+/// The core is on its way to [`OFF`].
 const GOING_OFF: u32 = 1;
-/// It is off.
+/// The core is off.
 const OFF: u32 = 2;
-/// It gets power.
+/// The core gets power.
 const COMING: u32 = 3;
 
 /// What wakes a core that is off.
@@ -64,7 +64,7 @@ fn clean(index: usize) {
     let _ = word(index);
 }
 
-/// Core `index` is about to turn off.
+/// Notes that core `index` is about to turn off.
 pub fn going_off(index: usize) {
     set_switch(index, GOING_OFF);
 }
@@ -73,7 +73,7 @@ pub fn going_off(index: usize) {
 ///
 /// # Errors
 ///
-/// It does not get as far as to be off.
+/// The core does not turn off in time.
 pub fn power_on(index: usize, affinity: u64) -> Result<(), NoPower> {
     for _ in 0..100_000_000 {
         if switch(index) == OFF {
@@ -183,7 +183,8 @@ fn read(address: usize) -> u32 {
     unsafe { core::ptr::with_exposed_provenance::<u32>(address).read_volatile() }
 }
 
-/// Takes what ended the WFI, ICC_IAR0_EL1, and ends it, ICC_EOIR0_EL1. Writing back that there was nothing is ignored.
+/// Acknowledges the interrupt that ended the WFI (ICC_IAR0_EL1) and ends it (ICC_EOIR0_EL1). If there was none, the
+/// GIC ignores the second write.
 #[cfg(target_os = "none")]
 fn end_wake_up() {
     // SAFETY: only the wake-up is signalled, and it means nothing but that.

@@ -54,7 +54,7 @@ const SECURE_INTERRUPTS: &[SecureInterrupt] = &[
 ];
 
 /// The power states that TF-A has here: a standby state of the core, a power-down state of the core,
-/// and one of core and cluster. And one of the whole system, which TF-A's tests expect.
+/// and one of core and cluster. TF-A's tests also expect one of the whole system.
 const STATES: &[PowerState] = &[
     PowerState {
         value: 0x1,
@@ -85,7 +85,7 @@ const PSCI: PowerTable = PowerTable {
     statistics: true,
     // A system that has written itself to its disk needs nothing but power off.
     hibernate: true,
-    // RAM survives this machine's reset: it is as warm as a reset can be.
+    // RAM survives this machine's reset, so it is already a warm reset.
     resets: &[0],
     ..PowerTable::NONE
 };
@@ -99,7 +99,7 @@ impl Platform for Qemu {
         lowest: 0x0e06_0000,
         // BL1 ends TF-A's secure RAM, and is still needed while BL31 is loaded.
         loaded_end: 0x0e0e_e000,
-        // 9.25 KiB a core: the vectors of QEMU's CPUs are as long as they can be.
+        // 9.25 KiB per core: QEMU's CPUs have the longest vectors of the architecture.
         vectors: 0x0e0d_7000..0x0e0f_c000,
         far_vectors: None,
         shared: 0x0e00_0000..0x0e09_0000,

@@ -125,7 +125,7 @@ pub fn take_group1() -> u64 {
     id
 }
 
-/// Lets another core run: QEMU's cores take turns, and YIELD ends one's.
+/// Lets another core run: QEMU's cores take turns, and YIELD ends the turn of this core.
 pub fn pause() {
     // SAFETY: a hint.
     unsafe { asm!("yield") }

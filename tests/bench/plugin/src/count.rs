@@ -118,7 +118,7 @@ struct Window {
     pcs: BTreeMap<u64, u64>,
     /// By line of 64 bytes and whether it was written.
     lines: BTreeMap<(u64, bool), u64>,
-    /// The core does not come back from this one.
+    /// Whether the core does not come back from this window.
     last: bool,
     /// Where EL3 last executed WFE or WFI, which of them, and the counts just before.
     waited: Option<(u64, Class, Counts)>,

@@ -2,7 +2,8 @@
 //!
 //! It sees every instruction of the guest before it executes and every load and store of BL31,
 //! sorts them with [`insn`] and [`count`], and writes the report when QEMU ends. `threads` says
-//! whether QEMU runs each core in a thread of its own: see [`count`] for why it must be told. `fvp` says which machine it is.
+//! whether QEMU runs each core in a thread of its own: [`count`] explains why the plugin has to know. `fvp` says which
+//! machine it is.
 
 mod count;
 mod insn;

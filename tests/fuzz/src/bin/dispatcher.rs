@@ -1,5 +1,5 @@
-//! The dispatcher: three bytes choose the system, and each further eight are what happens next on a core. What must
-//! hold is what spmd/tests/invariants.rs says.
+//! Fuzzes the dispatcher: three bytes choose the system, and each further eight bytes are the next event on a core.
+//! spmd/tests/invariants.rs says what must hold.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

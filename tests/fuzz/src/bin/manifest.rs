@@ -1,4 +1,4 @@
-//! The SPMC manifest: any page of bytes, and what follows from it.
+//! Fuzzes the SPMC manifest: any page of bytes, and what is derived from it.
 #![no_main]
 
 use janus_spmd::manifest::{Known, Manifest};

@@ -1,4 +1,4 @@
-//! A transfer list, as the bytes are and with the checksum put right.
+//! Fuzzes transfer lists: the bytes as they are, and again with a correct checksum.
 #![no_main]
 
 use janus_bl31::transfer_list::{HEADER, Tag, TransferList};

@@ -7,13 +7,13 @@ use crate::decode::{self, Regs, Words};
 use regex::Regex;
 use std::fmt::Write as _;
 
-/// Registers that were not kept, as two guesses: what both of them lead to is known.
+/// Two guesses for registers that were not kept. Words that both guesses lead to are certain.
 const UNKNOWN: [u64; 2] = [0, 0x5a5a_5a5a];
 
-/// In a function ID: it was the SPMC's.
+/// Marks a function ID of a call that the SPMC made.
 const SPMC: u32 = 1 << 17;
 
-/// The records of a log, a line each; `None`: it has none.
+/// Returns the records of a log, one per line. `None` if it has no records.
 pub fn in_words(log: &str) -> Option<String> {
     let word = r"([0-9a-f]{8})\b";
     let record = format!(r"\bcore {word} {word} {word}(?: ([=?])(?: {word}(?: {word})?)?)?");
@@ -84,7 +84,7 @@ fn answer(w0: u32, w2: Option<u32>, unknown: u64) -> Regs {
     regs
 }
 
-/// What both have.
+/// Returns the words that both guesses lead to.
 fn common([mut one, other]: [Words; 2]) -> Words {
     one.fields.retain(|field| other.fields.contains(field));
     if one.ids != other.ids {

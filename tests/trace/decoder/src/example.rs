@@ -26,7 +26,7 @@ const CALLS: [(&[u64], &[u64], bool); 5] = [
     (&[0x8400_000a, 0x8400_0003], &[0], false),
 ];
 
-/// Makes a made-up boot of `count` events.
+/// Makes the trace of a made-up boot, of `count` events.
 pub fn events(count: usize) -> impl Iterator<Item = Event> {
     let boots = (0..4).flat_map(|core| {
         [

@@ -1,6 +1,6 @@
 //! From entries and exits to calls: who asked whom, what came back, and what happened in between.
 //!
-//! Each core is followed by itself. An entry opens a [`Step`]; the exit that follows shows what it was: an
+//! Each core is followed separately. An entry opens a [`Step`]; the exit that follows shows what it was: an
 //! answer if the same world goes on behind its call, a call passed on if the other world gets it, a message
 //! of EL3's own if that world gets something else. What the SPMC calls while it has something to answer is
 //! nested below that, and its own answer is no step but the end of one.
@@ -47,7 +47,7 @@ pub struct Step {
     pub by: Option<u32>,
     /// The step that it happened in.
     pub parent: Option<u32>,
-    /// The other world had it.
+    /// Whether the other world handled it.
     pub passed_on: bool,
     /// Whether other steps happened within it.
     pub nests: bool,
@@ -123,7 +123,7 @@ impl Flow {
                 Way::Exit => flow.exit(core, number, &event),
             }
         }
-        // What EL3 has not come back from.
+        // Steps that EL3 has not come back from.
         for core in cores.values_mut() {
             flow.no_end(core);
         }
@@ -222,7 +222,7 @@ impl Flow {
         for open in &core.open {
             self.steps[*open as usize].el3 += spent;
         }
-        // EL3's own requests are what no answer looks like.
+        // A request of EL3's own never looks like an answer.
         let asks = to == World::Secure && call && is_el3_request(&exit.regs);
         match (from, to) {
             (World::Secure, World::Secure) if asks => {

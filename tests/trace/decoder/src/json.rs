@@ -1,4 +1,4 @@
-//! The steps for machines: a JSON object a line, the first of which says what is known of the machine.
+//! The steps for machines: one JSON object per line. The first line says what is known of the machine.
 
 use crate::decode::Words;
 use crate::file::Trace;

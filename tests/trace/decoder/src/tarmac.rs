@@ -33,7 +33,7 @@ pub fn is_tarmac(bytes: &[u8]) -> bool {
 /// Reads the entries and exits out of a Tarmac trace.
 ///
 /// # Errors
-/// There is none.
+/// The file has no entry to EL3 and no exit from it.
 pub fn read(bytes: &[u8]) -> Result<Trace> {
     let text = String::from_utf8_lossy(bytes);
     let mut cores: BTreeMap<u64, Core> = BTreeMap::new();

@@ -9,7 +9,7 @@ pub fn put(to: &mut Vec<u8>, mut number: u64) {
     to.push(number as u8);
 }
 
-/// Takes a number off the front; `None` where the bytes end in it, or where it has more than 64 bits.
+/// Takes a number off the front. `None` if the bytes end within it, or if it has more than 64 bits.
 pub fn take(from: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {

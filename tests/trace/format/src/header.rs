@@ -1,4 +1,4 @@
-//! The head of a trace file: that it is one, its version, and what is known of the machine.
+//! The header of a trace file: magic, version, and what is known of the machine.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub const VERSION: u16 = 1;
 /// Bytes before the description: magic, version, its length.
 const FIXED: usize = 8 + 2 + 4;
 
-/// What whoever started the machine knew of it: names and values, in words.
+/// A description of the machine by the tool that started it: names and values, as text.
 ///
 /// The names in use: `bl31` (whose), `cpu`, `smp`, `stack`, `spmc-base`, `spmc-size` (BL2's record of
 /// BL32) and `manifest` (the device tree in hexadecimal).
@@ -23,13 +23,13 @@ pub struct Header {
 /// Why a file is no trace that can be read. The message says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// There is nothing in it.
+    /// The file is empty.
     Empty,
-    /// It begins with other bytes.
+    /// The file does not begin with the magic bytes.
     Foreign,
-    /// It is of this version.
+    /// The file has this version, which is not supported.
     Version(u16),
-    /// It ends within the header.
+    /// The file ends within the header.
     CutOff,
 }
 

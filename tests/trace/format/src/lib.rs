@@ -6,7 +6,7 @@
 //! there can be read all the same.
 //!
 //! * [`Record`] and [`Event`] are what is recorded, [`Header`] what is known of the machine.
-//! * [`Reader`] goes through the bytes of a file, and has an answer to any bytes.
+//! * [`Reader`] goes through the bytes of a file, and copes with any bytes.
 //! * [`arch`] reads the fields of the EL3 registers in an event.
 
 pub mod arch;

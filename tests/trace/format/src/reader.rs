@@ -6,15 +6,15 @@ use crate::header::{Header, HeaderError};
 /// How a file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With the record that says so.
+    /// With the end record.
     Complete,
     /// Between two records: QEMU was killed, or still runs.
     NoEnd,
     /// Within a record, at this offset.
     CutOff(usize),
-    /// At this offset is something that is no record.
+    /// The bytes at this offset are no record.
     Damaged(usize),
-    /// The end says that there were more events than the file has.
+    /// The end record counts more events than the file has.
     Missing(u64),
 }
 

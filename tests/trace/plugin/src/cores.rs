@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static THREADS: AtomicBool = AtomicBool::new(true);
 
-/// The cores seen so far: what each is known by, and its affinity.
+/// The cores seen so far: the number or data address that identifies each one, and its affinity.
 static CORES: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
 
 fn cores() -> MutexGuard<'static, Vec<(u64, u64)>> {

@@ -41,7 +41,7 @@ pub fn begin(threads: bool) {
     });
 }
 
-/// Has `call` called if the block is the first one that a core executes. To be said before
+/// Registers `call` for the case that the block is the first one that a core executes. Use it before
 /// [`count`].
 pub fn at_first_block(block: &TranslationBlock, call: fn(VCPUIndex)) {
     if let Some(counters) = COUNTERS.get() {
@@ -55,7 +55,7 @@ pub fn at_first_block(block: &TranslationBlock, call: fn(VCPUIndex)) {
     }
 }
 
-/// Has a block counted when it is executed.
+/// Makes QEMU count a block when it is executed.
 pub fn count(block: TranslationBlock) {
     if let Some(counters) = COUNTERS.get() {
         let instructions = block.size() as u64;

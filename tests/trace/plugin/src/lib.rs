@@ -106,7 +106,7 @@ impl HasCallbacks for Tracer {
     ) -> Result<()> {
         let start = block.vaddr();
         if self.code.contains(&start) {
-            // Before the block is counted: what is counted up to an entry is the world's.
+            // Called before the block is counted: instructions counted up to an entry belong to the world.
             if start.is_multiple_of(VECTOR) {
                 block.register_execute_callback_flags(move |cpu| entry(cpu, start), REGISTERS_READ);
             }
@@ -154,7 +154,7 @@ fn exit(cpu: VCPUIndex) {
 }
 
 fn record(cpu: VCPUIndex, registers: &Registers, way: Way) {
-    // One core at a time, from here on: the order in the file is that of the counts.
+    // Only one core at a time from here on, so that the order in the file is that of the counts.
     let mut out = OUT.lock();
     let (own, all) = counters::now(cpu);
     out.write(&Record::Event(Event {

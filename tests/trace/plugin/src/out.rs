@@ -1,4 +1,4 @@
-//! The trace file: one at a time writes, and what was written is there even if QEMU is killed.
+//! The trace file: one thread at a time writes, and what it wrote survives if QEMU is killed.
 
 use janus_trace_format::{Header, Record};
 use std::fs::{File, OpenOptions};
@@ -29,8 +29,8 @@ pub struct Trace {
     record: Vec<u8>,
 }
 
-/// Opens the file, behind the header that whoever starts QEMU has put there. Without one an empty one
-/// is written.
+/// Opens the file and appends to the header that the tool that starts QEMU has written. Writes an empty header
+/// if there is none.
 ///
 /// # Errors
 /// It cannot be written.
@@ -44,7 +44,7 @@ pub fn open(path: &str) -> io::Result<()> {
 }
 
 impl Trace {
-    /// Appends a record. The first one that cannot be written, because the disk is full, is said and
+    /// Appends a record. The first record that cannot be written, because the disk is full, is reported and
     /// ends the trace; the machine goes on.
     pub fn write(&mut self, record: &Record) {
         let Some(file) = &mut self.file else { return };

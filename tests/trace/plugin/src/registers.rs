@@ -3,7 +3,7 @@
 use qemu_plugin::{RegisterDescriptor, qemu_plugin_get_registers};
 use std::sync::OnceLock;
 
-/// Every register that is read. All cores are alike, so one set of handles is good for all.
+/// Every register that is read. All cores are alike, so they share one set of handles.
 pub static REGISTERS: OnceLock<Registers> = OnceLock::new();
 
 /// The number of EL3.
@@ -43,7 +43,7 @@ impl Registers {
     /// Looks all of them up; for `on_vcpu_init`.
     ///
     /// # Errors
-    /// The name of one that QEMU does not have.
+    /// The name of a register that QEMU does not have.
     pub fn find() -> Result<Registers, String> {
         let all = qemu_plugin_get_registers().map_err(|error| error.to_string())?;
         let handle = |name: &str| {

@@ -31,8 +31,8 @@ fn endpoints(regs: &Regs) -> (u16, u16) {
     ((regs[1] >> 16) as u16, regs[1] as u16)
 }
 
-/// Whether registers that the SPMC is entered with are a request of EL3's own and no answer to a call of
-/// the SPMC's.
+/// Whether the registers that the SPMC is entered with are a request of EL3, not an answer to a call of
+/// the SPMC.
 pub fn is_el3_request(regs: &Regs) -> bool {
     match number(regs[0] as u32) {
         Some(INTERRUPT) => true,
@@ -47,7 +47,7 @@ pub fn is_interrupt(regs: &Regs) -> bool {
     number(regs[0] as u32) == Some(INTERRUPT)
 }
 
-/// A call, if it is FF-A's.
+/// Decodes a call, if it is FF-A's.
 pub fn call(regs: &Regs) -> Option<Words> {
     let id = regs[0] as u32;
     let number = number(id)?;
@@ -85,7 +85,7 @@ pub fn call(regs: &Regs) -> Option<Words> {
     Some(words)
 }
 
-/// The answer to a call of FF-A's.
+/// Decodes the answer to an FF-A call.
 pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
     let asked = number(to[0] as u32)?;
     if asked == VERSION {

@@ -25,7 +25,7 @@ pub struct Words {
     pub ids: Option<(u16, u16)>,
     /// Its arguments: name and value.
     pub fields: Vec<(Cow<'static, str>, String)>,
-    /// The error that it is: the status as a name, or as a number if it has none.
+    /// The error in this answer: the status as a name, or as a number if it has none.
     pub error: Option<Cow<'static, str>>,
 }
 

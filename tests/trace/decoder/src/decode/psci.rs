@@ -6,7 +6,7 @@ use janus_psci::names::{self, ParameterKind};
 use janus_psci::psci::PSCI_VERSION;
 use std::borrow::Cow;
 
-/// A call, if it is PSCI's.
+/// Decodes a call, if it is PSCI's.
 pub fn call(regs: &Regs) -> Option<Words> {
     let id = regs[0] as u32;
     let (name, parameters) = names::function(id)?;
@@ -32,7 +32,7 @@ pub fn call(regs: &Regs) -> Option<Words> {
     Some(words)
 }
 
-/// The answer to a call of PSCI's.
+/// Decodes the answer to a PSCI call.
 pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
     let id = to[0] as u32;
     names::function(id)?;
@@ -50,7 +50,7 @@ pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
     })
 }
 
-/// A status of PSCI's.
+/// Names a PSCI status.
 pub fn result(code: i32) -> Cow<'static, str> {
     match code {
         0 => "SUCCESS".into(),

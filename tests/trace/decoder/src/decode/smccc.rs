@@ -1,5 +1,5 @@
 //! SMCCC (DEN0028): the Arm Architecture service, the general queries, TRNG (DEN0098), errata management
-//! (DEN0100), and whose a function is that nobody knows.
+//! (DEN0100), and the owner of an unknown function.
 
 use super::{Regs, Words, error, function_name, hex, version};
 use janus_arm::SMC64;
@@ -74,7 +74,7 @@ fn owner(id: u32) -> Option<&'static str> {
     })
 }
 
-/// A call, if it is one that has a name here.
+/// Decodes a call, if it has a name here.
 pub fn call(regs: &Regs) -> Option<Words> {
     let id = regs[0] as u32;
     let general = match id & 0xffff {
@@ -134,7 +134,7 @@ pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
             words.field("bits", format!("{:#x}", regs[1]));
             words
         }
-        // The entropy itself is nobody's business.
+        // The entropy itself is secret, so it is not shown.
         (0, TRNG_RND) => Words::named("SUCCESS"),
         (_, TRNG_GET_UUID) => {
             let mut bytes = [0; 16];
@@ -152,7 +152,7 @@ pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
     })
 }
 
-/// What to call a function that nobody knows.
+/// Returns a name for an unknown function.
 pub fn unknown(id: u32) -> Cow<'static, str> {
     match owner(id) {
         Some(owner) if id >> 31 != 0 && id != u32::MAX => format!("{owner} {id:#x}").into(),

@@ -16,10 +16,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Finds out what there is to know.
+    /// Makes the dispatcher from what the trace and the manifest say about the SPMC.
     ///
     /// # Errors
-    /// The manifest is none.
+    /// The bytes are no manifest.
     pub fn find(trace: &Trace, manifest: Option<&[u8]>) -> Result<Setup> {
         let mut assumed = Vec::new();
         let first = trace

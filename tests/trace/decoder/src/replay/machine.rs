@@ -39,7 +39,7 @@ enum Expect {
     Resume(World),
     /// The secure world gets FFA_INTERRUPT, or the interrupt was EL3's.
     Interrupt,
-    /// Anything: it is not the dispatcher's to decide, except that it may have to ask the SPMC.
+    /// Anything: the dispatcher does not decide this, except that it may have to ask the SPMC.
     Other,
     /// A start of the normal world.
     NormalStart,
@@ -178,7 +178,7 @@ impl Machine {
         self.cores.insert(event.core, core);
     }
 
-    /// The trace is over: what has not come now does not come any more.
+    /// Ends the trace: whatever is still expected will not come.
     pub fn end(&mut self) {
         let cores = std::mem::take(&mut self.cores);
         for core in cores.values() {

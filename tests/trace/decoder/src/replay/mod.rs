@@ -32,7 +32,7 @@ impl Replay {
     /// Replays a trace. `manifest`: the SPMC's as a device tree blob, where the trace does not have it.
     ///
     /// # Errors
-    /// The manifest is none.
+    /// The bytes are no manifest.
     pub fn of(trace: &Trace, manifest: Option<&[u8]>) -> anyhow::Result<Replay> {
         let setup = Setup::find(trace, manifest)?;
         let mut machine = Machine::new(setup.spmd);
