@@ -6,6 +6,7 @@
 //! sections on powering down a core.
 
 use crate::context::sysreg::{MIDR_EL1, dsb, isb, sysregs};
+use crate::cpu_model;
 use crate::speculation::CPUACTLR_A57;
 use janus_plat::{Plat, Platform};
 
@@ -97,13 +98,7 @@ const MODELS: &[(u16, Needs)] = &[
 
 /// What the model with this MIDR_EL1 needs.
 fn needs(midr: u64) -> Needs {
-    const ARM: u64 = 0x41;
-    if midr >> 24 & 0xff != ARM {
-        return Needs::Nothing;
-    }
-    let part = (midr >> 4 & 0xfff) as u16;
-    let model = MODELS.iter().find(|(of, _)| *of == part);
-    model.map_or(Needs::Nothing, |(_, needs)| *needs)
+    cpu_model::find(MODELS, midr).unwrap_or(Needs::Nothing)
 }
 
 /// Prepares this core, which comes on or back, or whose power-down did not happen.

@@ -26,6 +26,7 @@ pub mod boot_params;
 pub mod context;
 pub mod core_data;
 pub mod cpu_ext;
+pub mod cpu_model;
 pub mod cpu_power;
 pub mod crash_record;
 pub mod flow;

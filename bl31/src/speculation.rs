@@ -7,6 +7,7 @@
 use crate::context::sysreg::{
     ID_AA64ISAR2_EL1, ID_AA64MMFR1_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MIDR_EL1, isb, sysregs,
 };
+use crate::cpu_model::{self, arm_part};
 use crate::crash_record::CrashRecord;
 use crate::hw::vectors;
 
@@ -81,12 +82,6 @@ pub struct Cpu {
     pub mmfr1: u64,
 }
 
-/// MIDR_EL1.PartNum of an Arm core.
-fn arm_part(midr: u64) -> Option<u16> {
-    const ARM: u64 = 0x41;
-    (midr >> 24 & 0xff == ARM).then_some((midr >> 4 & 0xfff) as u16)
-}
-
 /// ID_AA64PFR1_EL1.SSBS: there is PSTATE.SSBS, by which software allows store bypass itself.
 const SSBS: u64 = 0xf << 4;
 
@@ -130,11 +125,7 @@ impl Cpu {
 
     /// What EL3's entries begin with on this CPU.
     pub fn entry(&self) -> Entry {
-        let Some(part) = self.arm_part() else {
-            return Entry::Plain;
-        };
-        let model = MODELS.iter().find(|(model, _)| *model == part);
-        match model.map_or(Entry::Plain, |(_, entry)| *entry) {
+        match cpu_model::find(MODELS, self.midr).unwrap_or(Entry::Plain) {
             // From r1p0 on, a Cortex-A72.
             Entry::Mmu if self.csv2() != 0 => Entry::Branches(A72_BRANCHES),
             Entry::Branches(_) if self.keeps_history_apart() => Entry::Plain,

@@ -7,6 +7,7 @@ use crate::context::{
     sysreg::{isb, sysregs},
     vectors,
 };
+use crate::cpu_model::arm_part;
 
 /// CPTR_EL3.EZ.
 const EZ: Control = Control::enable(Cptr, cptr::EZ).on_first_use().not_at_sel1();
@@ -47,6 +48,6 @@ extension! {
     /// MIDR_EL1.PartNum of implementer 0x41). They have no SVE; their FP registers never hold the secure
     /// world's values while the normal world runs.
     pub EAGER_FP = "";
-    present: |id| id.midr >> 24 & 0xff == 0x41 && matches!(id.midr >> 4 & 0xfff, 0xd07 | 0xd08);
+    present: |id| matches!(arm_part(id.midr), Some(0xd07 | 0xd08));
     opens: [];
 }

@@ -4,6 +4,7 @@
 //! "affected", never "mitigated at a higher EL". Of an erratum that it does not know, it says that.
 
 use super::errata_table::ERRATA;
+use crate::cpu_model;
 
 /// EM_VERSION.
 pub const EM_VERSION: u32 = 0x8400_00f0;
@@ -17,8 +18,6 @@ const INVALID_PARAMETERS: i32 = -2;
 const UNKNOWN_ERRATUM: i32 = -3;
 const AFFECTED: i32 = 1;
 const NOT_AFFECTED: i32 = 2;
-
-const ARM: u64 = 0x41;
 
 /// A function of the interface.
 enum Function {
@@ -50,12 +49,8 @@ pub fn call(function: u32, w1: u32, w2: u32, el: u8, midr: u64) -> i32 {
 }
 
 fn erratum(number: u32, midr: u64) -> i32 {
-    let part = (midr >> 4 & 0xfff) as u16;
     let revision = (midr >> 16 & 0xf0 | midr & 0xf) as u8;
-    let core = ERRATA
-        .iter()
-        .find(|(known, _)| *known == part && midr >> 24 & 0xff == ARM);
-    let errata = core.map_or(&[][..], |(_, errata)| errata);
+    let errata = cpu_model::find(ERRATA, midr).unwrap_or(&[]);
     match errata.iter().find(|known| known.number == number) {
         Some(erratum) if erratum.affects(revision) => AFFECTED,
         Some(_) => NOT_AFFECTED,
