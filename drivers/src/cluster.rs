@@ -134,9 +134,18 @@ mod tests {
             })
         }
 
+        /// As core `me` sees it.
+        fn by(&self, me: usize) -> Seen<'_> {
+            Seen {
+                of: self,
+                me,
+                hasty: false,
+            }
+        }
+
         /// Core `me` comes; its caches are on from then on.
         fn comes(&self, me: usize) {
-            join(&Seen(self, me));
+            join(&self.by(me));
             assert!(get(&self.joined), "caches on outside of the interconnect");
             assert!(!get(&self.off), "its power is about to go");
         }
@@ -147,30 +156,32 @@ mod tests {
     }
 
     /// The cluster as one of its cores sees it.
-    struct Seen<'a>(&'a Shared, usize);
-
-    /// The cluster as seen by a core that does not wait for the leaving one.
-    struct Hasty<'a>(Seen<'a>);
+    struct Seen<'a> {
+        of: &'a Shared,
+        me: usize,
+        /// It does not wait for the one that leaves.
+        hasty: bool,
+    }
 
     impl Cluster for Seen<'_> {
         fn set_present(&self, present: bool) {
-            self.0.present[self.1].swap(present, SeqCst);
+            self.of.present[self.me].swap(present, SeqCst);
         }
 
         fn any_present(&self) -> bool {
-            self.0.present.iter().any(get)
+            self.of.present.iter().any(get)
         }
 
         fn set_state(&self, state: State) {
-            self.0.state.swap(state as u32, SeqCst);
+            self.of.state.swap(state as u32, SeqCst);
         }
 
         fn state(&self) -> State {
-            State::of(self.0.state.fetch_or(0, SeqCst))
+            State::of(self.of.state.fetch_or(0, SeqCst))
         }
 
         fn wait_to_join(&self, over: impl Fn() -> bool) {
-            while !over() {
+            while !self.hasty && !over() {
                 thread::yield_now();
             }
         }
@@ -183,59 +194,19 @@ mod tests {
         }
 
         fn join_interconnect(&self) {
-            self.0.joined.swap(true, SeqCst);
+            self.of.joined.swap(true, SeqCst);
         }
 
         fn leave_interconnect(&self) {
-            self.0.joined.swap(false, SeqCst);
+            self.of.joined.swap(false, SeqCst);
         }
 
         fn power_off(&self) {
-            self.0.off.swap(true, SeqCst);
+            self.of.off.swap(true, SeqCst);
         }
 
         fn stay_on(&self) {
-            self.0.off.swap(false, SeqCst);
-        }
-    }
-
-    impl Cluster for Hasty<'_> {
-        fn set_present(&self, present: bool) {
-            self.0.set_present(present);
-        }
-
-        fn any_present(&self) -> bool {
-            self.0.any_present()
-        }
-
-        fn set_state(&self, state: State) {
-            self.0.set_state(state);
-        }
-
-        fn state(&self) -> State {
-            self.0.state()
-        }
-
-        fn wait_to_join(&self, _: impl Fn() -> bool) {}
-
-        fn wait_to_leave(&self, alone: impl Fn() -> bool) -> bool {
-            self.0.wait_to_leave(alone)
-        }
-
-        fn join_interconnect(&self) {
-            self.0.join_interconnect();
-        }
-
-        fn leave_interconnect(&self) {
-            self.0.leave_interconnect();
-        }
-
-        fn power_off(&self) {
-            self.0.power_off();
-        }
-
-        fn stay_on(&self) {
-            self.0.stay_on();
+            self.of.off.swap(false, SeqCst);
         }
     }
 
@@ -244,8 +215,13 @@ mod tests {
         loom::model(|| {
             let cluster = Shared::new([true, false], State::In);
             let other = cluster.clone();
-            let other = thread::spawn(move || join(&Hasty(Seen(&other, 1))));
-            leave(&Seen(&cluster, 0), true);
+            let other = thread::spawn(move || {
+                join(&Seen {
+                    hasty: true,
+                    ..other.by(1)
+                })
+            });
+            leave(&cluster.by(0), true);
             other.join().unwrap();
             assert!(cluster.works());
         });
@@ -257,7 +233,7 @@ mod tests {
             let cluster = Shared::new([true, false], State::In);
             let other = cluster.clone();
             let other = thread::spawn(move || other.comes(1));
-            leave(&Seen(&cluster, 0), true);
+            leave(&cluster.by(0), true);
             other.join().unwrap();
             assert!(cluster.works());
         });
@@ -280,12 +256,12 @@ mod tests {
         loom::model(|| {
             let cluster = Shared::new([true, true], State::In);
             let other = cluster.clone();
-            let other = thread::spawn(move || leave(&Seen(&other, 1), false));
-            leave(&Seen(&cluster, 0), true);
+            let other = thread::spawn(move || leave(&other.by(1), false));
+            leave(&cluster.by(0), true);
             other.join().unwrap();
             // Or the coming core gave up before the other one was gone.
             let gone = !get(&cluster.joined) && get(&cluster.off);
-            let state = Seen(&cluster, 0).state();
+            let state = cluster.by(0).state();
             assert!(state == State::Gone && gone || state == State::In && cluster.works());
         });
     }
