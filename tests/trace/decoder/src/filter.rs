@@ -1,8 +1,9 @@
 //! Which steps are wanted.
 
 use crate::decode;
+use crate::file::Trace;
 use crate::flow::{Flow, Kind, Step};
-use crate::show::Shown;
+use crate::show::{self, Shown};
 use clap::{Args, ValueEnum};
 use janus_trace_format::arch::World;
 
@@ -62,8 +63,20 @@ impl Filter {
             || self.errors
     }
 
+    /// The steps that are wanted, in words, each with its number in the flow.
+    pub fn steps<'a>(
+        &'a self,
+        trace: &'a Trace,
+        flow: &'a Flow,
+    ) -> impl Iterator<Item = (usize, &'a Step, Shown)> {
+        let of_core = |(_, step): &(usize, &Step)| self.takes_core(flow, step);
+        let steps = flow.steps.iter().enumerate().filter(of_core);
+        let shown = steps.map(|(number, step)| (number, step, show::step(trace, step)));
+        shown.filter(|(_, step, shown)| self.takes(step, shown))
+    }
+
     /// Whether a step's core is wanted.
-    pub fn takes_core(&self, flow: &Flow, step: &Step) -> bool {
+    fn takes_core(&self, flow: &Flow, step: &Step) -> bool {
         self.core.is_empty() || {
             let core = decode::affinity(flow.cores[usize::from(step.core)]);
             self.core.contains(&core)
@@ -71,7 +84,7 @@ impl Filter {
     }
 
     /// Whether a step is wanted, whatever its core.
-    pub fn takes(&self, step: &Step, shown: &Shown) -> bool {
+    fn takes(&self, step: &Step, shown: &Shown) -> bool {
         let contains = |name: &str, part: &str| name.to_lowercase().contains(&part.to_lowercase());
         let whose = match step.kind {
             Kind::Call(world)

@@ -3,11 +3,11 @@
 //!
 //! The page is `page.html`; here its data are made: each text once, each step a row of numbers.
 
+use crate::decode;
 use crate::decode::Regs;
 use crate::file::Trace;
 use crate::filter::Filter;
 use crate::flow::{Flow, Kind};
-use crate::{decode, show};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 
@@ -51,15 +51,7 @@ pub fn page(
     let mut strings = Strings::default();
     let mut steps = Vec::new();
     let mut partitions = BTreeSet::new();
-    for step in flow
-        .steps
-        .iter()
-        .filter(|step| filter.takes_core(flow, step))
-    {
-        let shown = show::step(trace, step);
-        if !filter.takes(step, &shown) {
-            continue;
-        }
+    for (_, step, shown) in filter.steps(trace, flow) {
         let event = trace.event(step.event);
         let lane = |name| LANES.iter().position(|lane| *lane == name).unwrap_or(1);
         // The partition: a secure ID that is neither the SPMC's nor EL3's.

@@ -67,18 +67,9 @@ pub fn write(
         ending: trace.ending.to_string(),
     };
     line(out, &head)?;
-    for step in flow
-        .steps
-        .iter()
-        .filter(|step| filter.takes_core(flow, step))
-    {
-        let shown = show::step(trace, step);
-        if filter.takes(step, &shown) {
-            line(
-                out,
-                &describe(trace, flow, step, &shown, reason(step.event)),
-            )?;
-        }
+    for (_, step, shown) in filter.steps(trace, flow) {
+        let description = describe(trace, flow, step, &shown, reason(step.event));
+        line(out, &description)?;
     }
     Ok(())
 }

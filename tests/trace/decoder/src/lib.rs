@@ -35,15 +35,8 @@ use std::path::Path;
 /// # Errors
 /// The file is no trace.
 pub fn text(file: &Path) -> Result<Vec<String>> {
-    let trace = Trace::open(file)?;
     let mut out = Vec::new();
-    lines::print(
-        &mut out,
-        &trace,
-        &Flow::of(&trace),
-        &Filter::default(),
-        |_| None,
-    )?;
+    print_all(&Trace::open(file)?, &mut out)?;
     Ok(String::from_utf8_lossy(&out)
         .lines()
         .map(str::to_owned)
@@ -70,14 +63,13 @@ pub fn differences(file: &Path) -> Result<Vec<String>> {
 pub fn count_lines(file: &Path) -> Result<(usize, String)> {
     let trace = Trace::open(file)?;
     let mut out = Lines(0);
-    lines::print(
-        &mut out,
-        &trace,
-        &Flow::of(&trace),
-        &Filter::default(),
-        |_| None,
-    )?;
+    print_all(&trace, &mut out)?;
     Ok((out.0, trace.ending.to_string()))
+}
+
+/// Writes the lines of all steps.
+fn print_all(trace: &Trace, out: &mut impl Write) -> io::Result<()> {
+    lines::print(out, trace, &Flow::of(trace), &Filter::default(), |_| None)
 }
 
 /// Counts the lines that are written to it.

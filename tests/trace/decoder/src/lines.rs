@@ -23,20 +23,13 @@ pub fn print(
 ) -> io::Result<()> {
     // Answers that could not stand on the line of their step, by when they came.
     let mut answers: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
-    for (number, step) in flow.steps.iter().enumerate() {
+    for (number, step, shown) in filter.steps(trace, flow) {
         let time = step.event;
         while let Some(&Reverse((when, earlier))) = answers.peek()
             && when < time
         {
             answers.pop();
             answer_line(out, trace, flow, &flow.steps[earlier as usize])?;
-        }
-        if !filter.takes_core(flow, step) {
-            continue;
-        }
-        let shown = show::step(trace, step);
-        if !filter.takes(step, &shown) {
-            continue;
         }
         write!(
             out,

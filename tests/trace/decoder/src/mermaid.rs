@@ -14,15 +14,7 @@ pub fn diagram(trace: &Trace, flow: &Flow, filter: &Filter) -> (String, usize) {
     let mut text = "sequenceDiagram\n".to_owned();
     let several = flow.cores.len() > 1;
     let (mut written, mut left) = (0, 0);
-    for step in flow
-        .steps
-        .iter()
-        .filter(|step| filter.takes_core(flow, step))
-    {
-        let shown = show::step(trace, step);
-        if !filter.takes(step, &shown) {
-            continue;
-        }
+    for (_, step, shown) in filter.steps(trace, flow) {
         if written == MOST {
             left += 1;
             continue;

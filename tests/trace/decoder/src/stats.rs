@@ -3,7 +3,6 @@
 use crate::file::Trace;
 use crate::filter::Filter;
 use crate::flow::{Flow, Kind};
-use crate::show;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,13 +25,8 @@ impl Stats {
     /// Counts the steps that the filter lets through.
     pub fn of(trace: &Trace, flow: &Flow, filter: &Filter) -> Stats {
         let mut stats = Stats::default();
-        for step in flow
-            .steps
-            .iter()
-            .filter(|step| filter.takes_core(flow, step))
-        {
-            let shown = show::step(trace, step);
-            if matches!(step.kind, Kind::Start(_) | Kind::Fault) || !filter.takes(step, &shown) {
+        for (_, step, shown) in filter.steps(trace, flow) {
+            if matches!(step.kind, Kind::Start(_) | Kind::Fault) {
                 continue;
             }
             let error = shown.error().is_some();
