@@ -5,13 +5,13 @@ use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
-use crate::framework::{cores, ffa};
+use crate::framework::{cores, ffa, hypervisor};
 
 pub const CASES: &[Case] = &[
     case("lab/calls", calls),
     case("lab/wrong", wrong),
     case("lab/refusals", refusals),
-    case("lab/secure", from_secure).secure(secure_side),
+    case("lab/secure", hypervisor::ask_spmc).secure(secure_side),
     case("lab/log-level", log_level),
 ];
 
@@ -104,12 +104,6 @@ fn refusals() -> Outcome {
         ensure_eq!(read(), before + 1, "refusals because nothing was asked");
         Ok(())
     })
-}
-
-fn from_secure() -> Outcome {
-    let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
-    ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
-    Ok(())
 }
 
 /// What the SPMC does is counted: a refused call, an interrupt of EL3's that nobody claims. It reads counters, too, and

@@ -10,7 +10,7 @@ use crate::arch::{MAX_CORES, cpu, gic, smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
-use crate::framework::{cores, ffa, old_spmc, psci};
+use crate::framework::{cores, ffa, flag, old_spmc, psci};
 use crate::{ensure, ensure_eq, fail, machine};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -150,16 +150,13 @@ fn calls() -> Outcome {
     })
 }
 
-/// Set by the SPMC when it has seen its interrupt.
-static FLAGS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
-
 fn secure_interrupt() -> Outcome {
     filled(|core| {
         for round in 0..12 {
-            FLAGS[core].store(0, SeqCst);
+            let flag = flag::lower(core);
             fill(core, round);
-            let got = smc::call(request(ARM, FLAGS[core].as_ptr() as u64));
-            let held = smc::wait_holding(&FLAGS[core]);
+            let got = smc::call(request(ARM, flag));
+            let held = flag::wait_holding(core);
             whole(core, round, "a secure interrupt")?;
             ensure_eq!(got.function(), RESP, "answer of the SPMC");
             ensure!(
@@ -284,8 +281,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
             spmc::interrupt(s);
             let flag = TOLD[s.core].swap(0, SeqCst);
             if flag != 0 {
-                // SAFETY: the normal world's side gave the address of an atomic of its own.
-                unsafe { (flag as *mut u64).write_volatile(1) };
+                flag::raise_at(flag);
             }
             Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
         }

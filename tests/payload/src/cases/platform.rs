@@ -6,7 +6,7 @@ use crate::arch::{smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
-use crate::framework::{cores, ffa};
+use crate::framework::{cores, ffa, hypervisor};
 use crate::{ensure, ensure_eq, machine};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use smccc::psci::error::DENIED;
@@ -26,7 +26,7 @@ pub const CASES: &[Case] = &[
         .secure(refuse_once)
         .needs(Needs::JANUS.union(Needs::CORES)),
     case("platform/group0", group0).secure(count_interrupts),
-    case("platform/secure", from_secure).secure(secure_side),
+    case("platform/secure", hypervisor::ask_spmc).secure(secure_side),
 ];
 
 const fn case(name: &'static str, normal: fn() -> Outcome) -> Case {
@@ -244,13 +244,6 @@ fn group0() -> Outcome {
     Ok(())
 }
 
-/// The SPMC calls the service; see [`secure_side`].
-fn from_secure() -> Outcome {
-    let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
-    ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
-    Ok(())
-}
-
 /// The service knows that it is the SPMC; it cannot ask, for the SPMC waits. Nor can the handler, when the SPMC has
 /// EL3 handle its interrupt; what it says of who runs next does not count then.
 fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
@@ -357,11 +350,7 @@ fn identity() -> Outcome {
 
 /// So does the SPMC, on each core.
 fn identity_from_secure() -> Outcome {
-    cores::on_each(|_| {
-        let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
-        ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
-        Ok(())
-    })
+    cores::on_each(|_| hypervisor::ask_spmc())
 }
 
 fn identity_secure_side(s: &Secure, message: &Regs) -> Option<Regs> {

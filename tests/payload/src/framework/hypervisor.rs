@@ -6,7 +6,7 @@ use super::case::{Case, Needs, Outcome, Why};
 use super::text::Text;
 use super::{config, console, control, cores, demo, ffa, psci, spmc};
 use crate::arch::{cpu, gic, timer};
-use crate::{cases, machine, println};
+use crate::{cases, ensure_eq, machine, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 static PASSED: AtomicU32 = AtomicU32::new(0);
@@ -104,6 +104,13 @@ pub fn negotiate() {
 /// The SPMC's exception level (0: not known).
 pub fn spmc_el() -> u32 {
     SPMC_EL.load(SeqCst)
+}
+
+/// Has the secure side of a case do its part on this core: asks the SPMC, with nothing in the message.
+pub fn ask_spmc() -> Outcome {
+    let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+    ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
+    Ok(())
 }
 
 /// Why `case` cannot run here, if so.

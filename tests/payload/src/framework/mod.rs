@@ -7,6 +7,7 @@
 //! * [`control`]: the private messages by which the hypervisor tells the SPMC which case runs and
 //!   learns what the SPMC found wrong.
 //! * [`cores`]: work on any core of the normal world.
+//! * [`flag`]: how a core that waits without a call learns that its SPMC has had an interrupt.
 
 pub mod case;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod control;
 pub mod cores;
 pub mod demo;
 pub mod ffa;
+pub mod flag;
 pub mod hypervisor;
 pub mod irq;
 pub mod old_spmc;

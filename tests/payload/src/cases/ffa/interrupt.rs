@@ -1,13 +1,12 @@
 //! Secure interrupts while the normal world runs, Group 0, and what the SPMC
 //! may do in the meantime.
 
-use crate::arch::{MAX_CORES, gic, smc, timer};
+use crate::arch::{gic, smc, timer};
 use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
-use crate::framework::{cores, ffa};
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use crate::framework::{cores, ffa, flag};
 
 pub const CASES: &[Case] = &[
     Case::new("ffa/secure-interrupt", secure_interrupt).secure(secure_interrupt_secure),
@@ -28,19 +27,14 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS.union(Needs::V1_2)),
 ];
 
-/// Set by the SPMC, through its view of the normal world's memory, when it has seen the interrupt.
-static FLAGS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
-
 /// The SPMC starts its timer and answers; the normal world waits with a value in every register
 /// until the SPMC has had its interrupt, and finds all of them as they were.
 fn secure_interrupt() -> Outcome {
     cores::on_each(|core| {
         for round in 0..20 {
-            let flag = &FLAGS[core];
-            flag.store(0, SeqCst);
             let request = ffa::request(
                 ffa::DIRECT_REQ | ffa::SMC64,
-                &[ffa::route(0, ffa::SPMC), 0, flag.as_ptr() as u64],
+                &[ffa::route(0, ffa::SPMC), 0, flag::lower(core)],
             );
             let got = smc::call(request);
             ensure_eq!(
@@ -48,19 +42,12 @@ fn secure_interrupt() -> Outcome {
                 ffa::DIRECT_RESP | ffa::SMC64,
                 "answer to the request"
             );
-            if let Err((name, value)) = smc::wait_holding(flag) {
+            if let Err((name, value)) = flag::wait_holding(core) {
                 crate::fail!("round {round}: {name} is {value:#x} after a secure interrupt");
             }
         }
         Ok(())
     })
-}
-
-/// Writes `value` where the normal world waits for it.
-fn set_flag(address: u64, value: u64) {
-    // SAFETY: the normal world's side of these cases gives the address of an atomic of its own,
-    // in non-secure memory that the SPMC maps.
-    unsafe { (address as *mut u64).write_volatile(value) }
 }
 
 /// Starts the timer, answers, and returns the message by which the SPMC was next entered.
@@ -100,7 +87,7 @@ fn secure_interrupt_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     }
     await_interrupt(s, message);
     handle(s);
-    set_flag(message.x(3), 1);
+    flag::raise_at(message.x(3));
     // Every register of the answer that resumes the normal world is another value: none may show.
     Some(Regs::filled(ffa::NORMAL_WORLD_RESUME, s.core, 4))
 }
@@ -153,7 +140,7 @@ fn calls_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         }
     }
     handle(s);
-    set_flag(message.x(3), 1);
+    flag::raise_at(message.x(3));
     Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
 }
 
@@ -272,10 +259,10 @@ fn group0_normal() -> Outcome {
     };
     cores::on_each(|_| request(1, 0))?;
     for target in cores::others() {
-        FLAGS[target].store(0, SeqCst);
+        flag::lower(target);
         cores::beside(
             target,
-            |core| match smc::wait_holding(&FLAGS[core]) {
+            |core| match flag::wait_holding(core) {
                 Ok(()) => Ok(()),
                 Err((name, value)) => {
                     crate::fail!("{name} is {value:#x} after a Group 0 interrupt")
@@ -285,7 +272,7 @@ fn group0_normal() -> Outcome {
                 timer::delay(2_000);
                 request(2, target as u64)?;
                 timer::delay(2_000);
-                FLAGS[target].store(1, SeqCst);
+                flag::raise(target);
                 request(3, target as u64)
             },
         )?;

@@ -10,7 +10,7 @@ use crate::ensure;
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
-use crate::framework::{config, cores, ffa, psci};
+use crate::framework::{config, cores, ffa, flag, psci};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 pub mod bank;
@@ -160,17 +160,14 @@ fn critical_calls() -> Outcome {
     })
 }
 
-/// Set by the SPMC when it has seen its interrupt.
-static FLAGS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
-
 /// A secure interrupt while the normal world runs.
 fn interrupts() -> Outcome {
     poisoned(|core| {
         for seed in 0..20 {
-            FLAGS[core].store(0, SeqCst);
+            let flag = flag::lower(core);
             bank::fill(seed, false);
-            ask(ARM, FLAGS[core].as_ptr() as u64)?;
-            let held = smc::wait_holding(&FLAGS[core]);
+            ask(ARM, flag)?;
+            let held = flag::wait_holding(core);
             intact("a secure interrupt")?;
             ensure!(
                 held.is_ok(),
@@ -275,8 +272,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
             );
             check_and_fill(s, "a secure interrupt");
             spmc::interrupt(s);
-            // SAFETY: the normal world's side gives the address of an atomic of its own.
-            unsafe { (message.x(4) as *mut u64).write_volatile(1) };
+            flag::raise_at(message.x(4));
             Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
         }
         _ => None,

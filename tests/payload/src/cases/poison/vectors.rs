@@ -12,7 +12,7 @@ use crate::arch::{MAX_CORES, smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
-use crate::framework::{config, cores, ffa};
+use crate::framework::{config, cores, ffa, flag};
 use crate::{ensure, ensure_eq, fail, mrs, skip};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -104,17 +104,15 @@ fn calls() -> Outcome {
     })
 }
 
-static FLAGS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
-
 fn interrupts() -> Outcome {
     with_spmc(|core| {
         for round in 0..12 * config::rounds() {
             let seed = seed(core, round, false);
             v::open(LENGTHS[round as usize % LENGTHS.len()]);
-            FLAGS[core].store(0, SeqCst);
+            let flag = flag::lower(core);
             v::fill(seed);
-            let got = smc::call(request(ARM, seed, FLAGS[core].as_ptr() as u64));
-            let held = smc::wait_holding(&FLAGS[core]);
+            let got = smc::call(request(ARM, seed, flag));
+            let held = flag::wait_holding(core);
             intact(seed, usize::MAX, "a secure interrupt")?;
             answered(got)?;
             ensure!(
@@ -235,8 +233,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
             );
             check_and_fill(s, message.x(4), "a secure interrupt");
             spmc::interrupt(s);
-            // SAFETY: the normal world's side gives the address of an atomic of its own.
-            unsafe { (message.x(5) as *mut u64).write_volatile(1) };
+            flag::raise_at(message.x(5));
             Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
         }
         _ => None,
