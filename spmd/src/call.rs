@@ -40,6 +40,7 @@ pub(crate) mod id {
 
 /// Function numbers that the dispatcher tells apart outside the table.
 pub(crate) mod number {
+    pub const ERROR: u32 = 0x60;
     pub const VERSION: u32 = 0x63;
     pub const DIRECT_RESP: u32 = 0x70;
     pub const DIRECT_RESP2: u32 = 0x8E;

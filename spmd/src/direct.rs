@@ -93,9 +93,14 @@ impl SpmcConfig {
                 let plain = req2 || caller[2] as u32 & framework::BIT == 0;
                 (swapped == asked && call.number() == response && plain).then_some(Answer::Message)
             }
-            (Pending::Message { .. } | Pending::Discover, FromSecure::Error) => {
-                Some(Answer::Message)
+            (Pending::Activation { sender, response }, FromSecure::DirectResp) => {
+                (endpoints(caller) == (self.id, sender) && caller[2] as u32 == response)
+                    .then_some(Answer::Message)
             }
+            (
+                Pending::Message { .. } | Pending::Discover | Pending::Activation { .. },
+                FromSecure::Error,
+            ) => Some(Answer::Message),
             (Pending::Discover, FromSecure::Success) if call.is_64() => Some(Answer::Message),
             (_, FromSecure::Success) => Some(Answer::Aborted),
             _ => None,

@@ -71,6 +71,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod activation;
 mod boot;
 mod call;
 mod console;
@@ -91,6 +92,7 @@ pub mod table;
 mod version;
 
 pub use action::{Action, Answer, Work};
+pub use activation::{Activation, Pages, Step, activation_status};
 pub use call::{ErrorCode, Regs, is_ffa};
 pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};

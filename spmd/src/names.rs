@@ -120,6 +120,8 @@ pub const PARTITION_PROPERTIES: &[(u64, &str)] = &[
     (1 << 8, "aarch64"),
     (1 << 9, "receives-direct-req2"),
     (1 << 10, "sends-direct-req2"),
+    (1 << 11, "live-activation"),
+    (1 << 12, "cpu-rendezvous"),
 ];
 
 /// The arguments of calls, by function number.
@@ -376,6 +378,10 @@ pub const fn framework_message(w2: u32) -> Option<&'static str> {
         framework::VM_DESTROYED_RESPONSE => "VM destroyed response",
         framework::VERSION_REQUEST => "version request",
         framework::VERSION_RESPONSE => "version response",
+        framework::START_REQUEST => "live activation start",
+        framework::START_RESPONSE => "live activation start response",
+        framework::FINISH_REQUEST => "live activation finish",
+        framework::FINISH_RESPONSE => "live activation finish response",
         _ => return None,
     })
 }

@@ -92,8 +92,8 @@ impl Properties {
 
 /// What bl31 offers to logical partitions: a request that returns with its answer.
 pub trait Messenger {
-    /// Sends `request` (a [`crate::Request::Message`] or [`crate::Request::Discover`]) on this core
-    /// and runs the secure world until it answers.
+    /// Sends `request` (a [`crate::Request::Message`], [`crate::Request::Discover`] or
+    /// [`crate::Request::Activation`]) on this core and runs the secure world until it answers.
     ///
     /// `Ok` has x0 to x17 of the answer: a direct response, FFA_SUCCESS or FFA_ERROR.
     ///

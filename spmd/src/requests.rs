@@ -7,6 +7,7 @@
 //! number of the message in bits 7 to 0 of w2.
 
 use crate::action::Answer;
+use crate::activation::Activation;
 use crate::call::{Regs, SPMD_ID, WITHOUT_HINT, endpoints, id, set};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::negotiation::Question;
@@ -28,6 +29,11 @@ pub(crate) mod framework {
     pub const VM_DESTROYED_RESPONSE: u32 = BIT | 0x7;
     pub const VERSION_REQUEST: u32 = BIT | 0x8;
     pub const VERSION_RESPONSE: u32 = BIT | 0x9;
+    /// 0xA and 0xB, between the SPMC and a partition that it stops, never pass here.
+    pub const START_REQUEST: u32 = BIT | 0xC;
+    pub const START_RESPONSE: u32 = BIT | 0xD;
+    pub const FINISH_REQUEST: u32 = BIT | 0xE;
+    pub const FINISH_RESPONSE: u32 = BIT | 0xF;
 }
 
 /// What a core woke up from (w3 of the warm boot message).
@@ -61,6 +67,9 @@ pub enum Request {
         /// The index of the first partition wanted.
         start: u16,
     },
+    /// A step of a secure partition's live activation, from an EL3 logical partition to the SPMC. Its answer is
+    /// read by [`crate::activation_status`].
+    Activation(Activation),
 }
 
 /// Why a request cannot be made. The registers and the state are as they were.
@@ -91,6 +100,8 @@ pub(crate) enum Pending {
     Message { endpoints: u32, req2: bool },
     /// FFA_PARTITION_INFO_GET_REGS of a logical partition.
     Discover,
+    /// A live activation message of this logical partition, and w2 of its response.
+    Activation { sender: u16, response: u32 },
 }
 
 /// What a power management message is about: a PSCI function ID, or [`WARM_BOOT`].
@@ -220,6 +231,19 @@ impl Spmd {
                 secure[1..3].copy_from_slice(&uuid);
                 Pending::Discover
             }
+            Request::Activation(wanted) => {
+                if !wanted.fits(spmc) {
+                    return Err(NotAvailable::Id);
+                }
+                if self.pair(core).secure() < Version::V1_3 {
+                    return Err(NotAvailable::Version);
+                }
+                wanted.write(spmc.id, secure);
+                Pending::Activation {
+                    sender: wanted.sender,
+                    response: wanted.response(),
+                }
+            }
         };
         core.enter(State::Requested(pending));
         Ok(())
@@ -227,7 +251,7 @@ impl Spmd {
 }
 
 /// A secure partition or the SPMC: secure, not the SPMD and none of EL3's own.
-fn may_receive(spmc: &SpmcConfig, id: u16) -> bool {
+pub(crate) fn may_receive(spmc: &SpmcConfig, id: u16) -> bool {
     crate::call::is_secure(id) && id != SPMD_ID && !spmc.is_partition(id)
 }
 

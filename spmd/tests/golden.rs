@@ -5,7 +5,9 @@
 
 mod support;
 
-use janus_spmd::{Action, Answer, Body, Core, Request, Spmd, StateName, Version, Work, World};
+use janus_spmd::{
+    Action, Answer, Body, Core, Request, Spmd, StateName, Step, Version, Work, World,
+};
 use support::*;
 
 /// An outcome of the golden files and the versions it needs.
@@ -503,6 +505,8 @@ fn answers_to_requests_of_the_spmd() {
                 uuid: [0, 0],
                 start: 0,
             }),
+            "start" => machine.request(activation(START)),
+            "finish" => machine.request(activation(Step::Finish)),
             _ => panic!("{request} is no request"),
         }
         kinds.insert(request);
@@ -519,7 +523,7 @@ fn answers_to_requests_of_the_spmd() {
             assert_eq!(machine.core.state(), pending, "{what}: still pending");
         }
     }
-    assert_eq!(kinds.len(), 5);
+    assert_eq!(kinds.len(), 7);
 }
 
 #[test]

@@ -9,8 +9,8 @@
 mod support;
 
 use janus_spmd::{
-    Action, Answer, Body, Core, NotAvailable, Regs, Request, Spmd, StateName, Version, WarmBoot,
-    Work, World,
+    Action, Answer, Body, Core, NotAvailable, Regs, Request, Spmd, StateName, Step, Version,
+    WarmBoot, Work, World,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -101,7 +101,7 @@ impl Draw {
             0 => self.any(),
             1 => 0xFFFF_FFFF,
             2 | 3 => 0,
-            _ => 0x8000_0000 | self.below(0x0C),
+            _ => 0x8000_0000 | self.below(0x11),
         }
     }
 
@@ -171,6 +171,8 @@ impl Draw {
                     uuid: [0, 0],
                     start: 0,
                 },
+                activation(START),
+                activation(Step::Finish),
             ])),
             10..=17 => What::TurnOn,
             18 if draw.below(2) == 0 => What::Fault,

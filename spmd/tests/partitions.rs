@@ -5,8 +5,9 @@
 mod support;
 
 use janus_spmd::{
-    Action, Answer, Body, LogicalPartition, Message, Messenger, NotAvailable, PartitionError,
-    Properties, Regs, Request, Version, Work, check_partitions,
+    Action, Activation, Answer, Body, LogicalPartition, Message, Messenger, NotAvailable, Pages,
+    PartitionError, Properties, Regs, Request, Step, Version, Work, activation_status,
+    check_partitions,
 };
 use std::sync::Mutex;
 use support::*;
@@ -211,6 +212,108 @@ fn an_spmc_below_1_2_has_neither_req2_nor_discovery() {
             spmd, core, secure, ..
         } = &mut machine;
         assert_eq!(spmd.request(core, request, secure), expected);
+    }
+}
+
+#[test]
+fn live_activation_messages() {
+    let route = 0xFFC0_8000;
+    let whole: [u64; 18] = std::array::from_fn(|i| match i {
+        0 => id(0x6F, true),
+        1 => route,
+        2 => 0x8000_000C,
+        3 => 0x8001,
+        4 => 0x1_0e80_0000,
+        5 => 0x100,
+        6 => 0x0e90_0000,
+        7 => 1,
+        _ => 0,
+    });
+    let image = pages(0x1_0e80_0000, 0x100);
+    let alone = Step::Start {
+        image,
+        manifest: None,
+    };
+    for (step, number, to) in [(START, 0xC, 8), (alone, 0xC, 6), (Step::Finish, 0xE, 4)] {
+        let mut machine = Machine::running(config_with_partition(Version::V1_3));
+        machine.request(activation(step));
+        let mut expected = whole;
+        expected[2] = 0x8000_0000 | number;
+        expected[to..].fill(0);
+        assert_eq!(machine.secure, expected, "{step:x?}");
+    }
+}
+
+#[test]
+fn only_el3s_partitions_replace_secure_ones_and_only_at_1_3() {
+    let from = |sender, partition| {
+        Request::Activation(Activation {
+            sender,
+            partition,
+            step: START,
+        })
+    };
+    let refused = |version, request, error| {
+        let mut machine = Machine::running(config_with_partition(version));
+        let before = machine.secure;
+        let Machine {
+            spmd, core, secure, ..
+        } = &mut machine;
+        let result = spmd.request(core, request, secure);
+        assert_eq!(result, Err(error), "{version:?} {request:x?}");
+        assert_eq!(machine.secure, before);
+    };
+    for (sender, partition) in [
+        (0xFFC1, 0x8001), // Nobody has this ID.
+        (0xFFFF, 0x8001),
+        (0x8000, 0x8001),
+        (0x8002, 0x8001),
+        (0x0000, 0x8001),
+        (0xFFC0, 0x8000), // The SPMC does not replace itself,
+        (0xFFC0, 0xFFC0), // nor anybody at EL3,
+        (0xFFC0, 0xFFFF),
+        (0xFFC0, 0x0001), // nor in the normal world.
+    ] {
+        refused(Version::V1_3, from(sender, partition), NotAvailable::Id);
+    }
+    for version in [Version::V1_0, Version::V1_1, Version::V1_2] {
+        refused(version, activation(Step::Finish), NotAvailable::Version);
+    }
+}
+
+#[test]
+fn pages_are_pages() {
+    let pages = |base, count| Pages::new(base, count).map(|it| (it.base(), it.count()));
+    for (base, count) in [
+        (0, 1),
+        (0x1000, 0),
+        (0x1001, 1),
+        (0xFFF, 1),
+        (u64::MAX - 0xFFF, 1),
+        (u64::MAX - 0x1FFF, 2),
+    ] {
+        assert_eq!(pages(base, count), None, "{base:#x} {count}");
+    }
+    for (base, count) in [(0x1000, 1), (u64::MAX - 0x1FFF, 1), (1 << 44, u32::MAX)] {
+        assert_eq!(pages(base, count), Some((base, count)));
+    }
+}
+
+#[test]
+fn the_status_of_a_live_activation() {
+    let answer = |number, is_64, w2, w3| {
+        let mut regs = pattern(5);
+        regs[0] = id(number, is_64);
+        regs[2] = w2 | 0xFACE << 32;
+        regs[3] = w3 | 0xFACE << 32;
+        activation_status(&regs)
+    };
+    for is_64 in [false, true] {
+        assert_eq!(answer(0x70, is_64, 0x8000_000D, 0), Ok(()));
+        assert_eq!(answer(0x70, is_64, 0x8000_000D, error_code(-8)), Err(-8));
+        assert_eq!(answer(0x70, is_64, 0x8000_000F, 1), Err(1));
+        assert_eq!(answer(0x60, is_64, error_code(-2), 0), Err(-2));
+        assert_eq!(answer(0x60, is_64, 0, 0), Err(-1), "no success");
     }
 }
 

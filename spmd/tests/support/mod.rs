@@ -5,8 +5,8 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 use janus_spmd::{
-    Action, Body, Core, LogicalPartition, Message, Messenger, Regs, Request, SpmcConfig, Spmd,
-    Version, Work, World,
+    Action, Activation, Body, Core, LogicalPartition, Message, Messenger, Pages, Regs, Request,
+    SpmcConfig, Spmd, Step, Version, Work, World,
 };
 
 pub const SPMC: u16 = 0x8000;
@@ -190,4 +190,22 @@ pub fn message(body: Body) -> Request {
         receiver: 0x8001,
         body,
     })
+}
+
+/// A step of the live activation of 8001 by FFC0.
+pub fn activation(step: Step) -> Request {
+    Request::Activation(Activation {
+        sender: 0xFFC0,
+        partition: 0x8001,
+        step,
+    })
+}
+
+pub const START: Step = Step::Start {
+    image: pages(0x1_0e80_0000, 0x100),
+    manifest: Some(pages(0x0e90_0000, 1)),
+};
+
+pub const fn pages(base: u64, count: u32) -> Pages {
+    Pages::new(base, count).expect("pages")
 }
