@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+//! A component that is a secure partition: the SPMC replaces it, asked by an EL3 logical partition (FF-A 1.3).
+//!
+//! Where the new image comes from, and what makes it trusted, is the platform's ([`Staging`]). It lies in memory of
+//! the secure world when it is primed. Activation looks the partition up, has the SPMC stop it and take the image
+//! (*start*), then start the new instance (*finish*).
+
+use crate::{Component, Description, Progress, Rendezvous, Status};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use janus_spmd::{
+    Activation, Messenger, NotAvailable, Pages, Regs, Request, Step, activation_status,
+};
+
+/// The platform's part: the new image.
+pub trait Staging: Sync {
+    /// The version that runs: major << 32 | minor; 0 where it is not known.
+    fn current(&self) -> u64;
+
+    /// The version of the image that waits; `None`: none does.
+    fn pending(&self) -> Option<u64>;
+
+    /// Loads and authenticates one small piece of it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn prime(&self) -> Result<Progress, Status>;
+
+    /// Where the primed image and its manifest are. `None` for the manifest: it is in the image.
+    ///
+    /// # Errors
+    /// It is not there.
+    fn image(&self) -> Result<(Pages, Option<Pages>), Status>;
+
+    /// The image runs: it is the current one, and none waits.
+    fn activated(&self);
+
+    /// Forgets what was primed.
+    fn cancel(&self);
+}
+
+/// Which partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition {
+    /// The ID of the EL3 logical partition that has it replaced.
+    pub sender: u16,
+    /// Its ID.
+    pub id: u16,
+    /// The UUID of a protocol that it speaks, as `LogicalPartition::uuid` has it: by which it is looked up.
+    pub protocol: [u64; 2],
+    /// The UUID of its image, as it is written.
+    pub image: u128,
+    /// Whether its replacement gathers the cores. It must if the partition says so.
+    pub rendezvous: Rendezvous,
+}
+
+/// A secure partition that can be replaced.
+pub struct SecurePartition<S: Staging> {
+    of: Partition,
+    staging: S,
+    /// The SPMC has stopped it; only *finish* is left.
+    stopped: AtomicBool,
+}
+
+/// FFA_SUCCESS, SMC64: the answer to a discovery that found something.
+const SUCCESS: u32 = 0xC400_0061;
+/// Properties of a partition (DEN0077A, "Partition properties").
+const LIVE_ACTIVATION: u64 = 1 << 11;
+const CPU_RENDEZVOUS: u64 = 1 << 12;
+
+/// What the SPMC says about the partition.
+#[derive(Clone, Copy)]
+struct Found {
+    contexts: u64,
+    properties: u64,
+}
+
+impl<S: Staging> SecurePartition<S> {
+    /// The partition `of`, whose images come from `staging`.
+    pub const fn new(of: Partition, staging: S) -> Self {
+        Self {
+            of,
+            staging,
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks the partition up among those that speak its protocol. `None`: it is not there.
+    fn find(&self, messenger: &mut dyn Messenger) -> Result<Option<Found>, Status> {
+        let mut start = 0_u16;
+        // Each answer has at least one descriptor, and there are no more than 2^16.
+        loop {
+            let request = Request::Discover {
+                uuid: self.of.protocol,
+                start,
+            };
+            let answer = messenger.ask(request).map_err(nobody)?;
+            if answer[0] as u32 != SUCCESS {
+                return Ok(None);
+            }
+            if let Some(found) = self.among(&answer) {
+                return Ok(Some(found));
+            }
+            let [last, given] = [answer[2] as u16, (answer[2] >> 16) as u16];
+            if given >= last || given < start {
+                return Ok(None);
+            }
+            start = given.saturating_add(1);
+        }
+    }
+
+    /// Looks for it among the descriptors of an answer.
+    fn among(&self, answer: &Regs) -> Option<Found> {
+        // A descriptor's size in bytes: 24, from 1.3 on 48.
+        let words = usize::from((answer[2] >> 48) as u16 / 8).max(1);
+        let mut descriptors = answer.get(3..)?.chunks(words);
+        let found = descriptors.find_map(|of| of.first().filter(|it| **it as u16 == self.of.id))?;
+        Some(Found {
+            contexts: found >> 16 & 0xFFFF,
+            properties: found >> 32,
+        })
+    }
+
+    /// Has the SPMC make a step.
+    fn step(&self, step: Step, messenger: &mut dyn Messenger) -> Result<Result<(), i32>, Status> {
+        let request = Request::Activation(Activation {
+            sender: self.of.sender,
+            partition: self.of.id,
+            step,
+        });
+        let answer = messenger.ask(request).map_err(nobody)?;
+        Ok(activation_status(&answer))
+    }
+
+    fn start(&self, gathered: bool, messenger: &mut dyn Messenger) -> Result<(), Status> {
+        let found = self.find(messenger)?.ok_or(Status::ComponentWrongState)?;
+        // FF-A 1.3 replaces partitions of one execution context.
+        let fits = found.contexts == 1 && found.properties & LIVE_ACTIVATION != 0;
+        if !fits || (found.properties & CPU_RENDEZVOUS != 0 && !gathered) {
+            return Err(Status::NotSupported);
+        }
+        let (image, manifest) = self.staging.image()?;
+        self.step(Step::Start { image, manifest }, messenger)?
+            .map_err(refused)
+    }
+
+    fn finish(&self, messenger: &mut dyn Messenger) -> Result<Progress, Status> {
+        match self.step(Step::Finish, messenger) {
+            Ok(Ok(())) => {
+                self.stopped.store(false, Relaxed);
+                self.staging.activated();
+                Ok(Progress::Done)
+            }
+            Ok(Err(BUSY | INTERRUPTED | RETRY)) | Err(Status::Busy) => Ok(Progress::Again),
+            failed => {
+                self.stopped.store(false, Relaxed);
+                // An SPMC that could put the old instance back says so by listing it as ever.
+                let back =
+                    !matches!(failed, Err(_) | Ok(Err(ABORTED))) && self.find(messenger)?.is_some();
+                Err(if back {
+                    Status::ActivationFailed
+                } else {
+                    Status::CriticalError
+                })
+            }
+        }
+    }
+}
+
+impl<S: Staging> Component for SecurePartition<S> {
+    fn describe(&self) -> Description {
+        Description {
+            uuid: self.of.image,
+            capable: true,
+            rendezvous: self.of.rendezvous,
+            current: self.staging.current(),
+            pending: self.staging.pending(),
+        }
+    }
+
+    fn prime(&self, _: &mut dyn Messenger) -> Result<Progress, Status> {
+        self.staging.prime()
+    }
+
+    fn activate(&self, gathered: bool, messenger: &mut dyn Messenger) -> Result<Progress, Status> {
+        if !self.stopped.load(Relaxed) {
+            self.start(gathered, messenger)?;
+            self.stopped.store(true, Relaxed);
+        }
+        self.finish(messenger)
+    }
+
+    fn cancel(&self) -> Result<(), Status> {
+        if self.stopped.load(Relaxed) {
+            return Err(Status::Busy);
+        }
+        self.staging.cancel();
+        Ok(())
+    }
+}
+
+/// Status codes of FF-A.
+const NOT_SUPPORTED: i32 = -1;
+const INVALID_PARAMETERS: i32 = -2;
+const NO_MEMORY: i32 = -3;
+const BUSY: i32 = -4;
+const INTERRUPTED: i32 = -5;
+const DENIED: i32 = -6;
+const RETRY: i32 = -7;
+const ABORTED: i32 = -8;
+
+/// What the caller is told where the SPMC refuses *start*. Unless it says ABORTED, the partition goes on.
+fn refused(status: i32) -> Status {
+    match status {
+        NOT_SUPPORTED => Status::NotSupported,
+        INVALID_PARAMETERS => Status::InvalidParameters,
+        NO_MEMORY => Status::NoMemory,
+        BUSY | INTERRUPTED | RETRY => Status::Busy,
+        DENIED => Status::ComponentWrongState,
+        ABORTED => Status::CriticalError,
+        _ => Status::ActivationFailed,
+    }
+}
+
+/// What the caller is told where the SPMC cannot be asked.
+fn nobody(why: NotAvailable) -> Status {
+    match why {
+        NotAvailable::Busy => Status::Busy,
+        NotAvailable::Died => Status::CriticalError,
+        _ => Status::NotSupported,
+    }
+}
