@@ -6,6 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Builds, packages, runs and tests Janus.
@@ -98,6 +99,14 @@ impl Plat {
         match self {
             Plat::Qemu => 0x6000_0000,
             Plat::Fvp => 0x8800_0000,
+        }
+    }
+
+    /// The secure memory that is left to the SPMC and its partitions.
+    pub fn secure_dram(self) -> Range<u64> {
+        match self {
+            Plat::Qemu => 0x0e10_0000..0x0f00_0000,
+            Plat::Fvp => 0x0600_0000..0x0800_0000,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The machine of a run: what the stack needs, with what the user's options add and replace.
 
-use crate::cli::RunArgs;
+use crate::cli::{Plat, RunArgs};
 use crate::fip;
 use crate::qemu::Machine;
 use crate::stacks::Prepared;
@@ -52,6 +52,10 @@ pub fn device_tree(
 ) -> Result<()> {
     fs::create_dir_all(dir)?;
     if let Some(file) = &args.dtb {
+        ensure!(
+            args.fip.build.plat == Plat::Qemu,
+            "--dtb is for QEMU virt: on the FVP BL2 loads HW_CONFIG, and --load FILE@ADDRESS puts any other file into memory"
+        );
         machine.dtb = Some(fip::device_tree(file, dir)?);
     }
     let Some(chosen) = &prepared.chosen else {
@@ -74,6 +78,10 @@ fn chosen(args: &RunArgs, prepared: &mut Prepared, machine: &mut Machine) -> Res
     if args.initrd.is_none() && args.append.is_none() {
         return Ok(());
     }
+    ensure!(
+        args.fip.build.plat == Plat::Qemu,
+        "--initrd and --append are for QEMU virt: on the FVP only --kernel can be yours"
+    );
     let Some(Chosen::Linux { bootargs, initrd }) = &mut prepared.chosen else {
         bail!(
             "--initrd and --append are for a kernel: give --kernel FILE, or a stack that has one"
@@ -240,6 +248,19 @@ mod tests {
     fn settings_of_tfa_come_last() {
         let (_, make) = commands(&files(), "--tfa-arg|LOG_LEVEL=40").expect("understood");
         assert!(make.ends_with(" LOG_LEVEL=40"), "{make}");
+    }
+
+    #[test]
+    fn what_the_fvp_has_not_says_so() {
+        for (words, says) in [
+            ("--kernel|@/kernel", "--stack optee-linux"),
+            ("--append|x", "only --kernel"),
+            ("--dtb|@/m.dts", "--load FILE@ADDRESS"),
+        ] {
+            let words = format!("--plat|fvp|{words}");
+            let error = commands(&files(), &words).expect_err("refused");
+            assert!(format!("{error:#}").contains(says), "{error:#}");
+        }
     }
 
     #[test]

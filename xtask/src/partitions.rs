@@ -8,8 +8,10 @@
 //! transfer list of the Firmware Handoff specification, which can hold a HOB list too. An image and a
 //! manifest that are not packaged yet get the first form, unless the second is asked for or needed.
 
+use crate::cli::Plat;
 use crate::{fip, paths, ui};
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node, Property};
 use serde::Deserialize;
@@ -23,8 +25,6 @@ use std::path::{Path, PathBuf};
 const MAX_PACKAGES: usize = 8;
 /// The largest package that BL2 loads, in bytes.
 const MAX_SIZE: usize = 4 << 20;
-/// The secure memory of QEMU's virt machine that is left to BL32 and the partitions.
-const SECURE_DRAM: Range<u64> = 0x0e10_0000..0x0f00_0000;
 const PAGE: usize = 4096;
 
 /// First bytes of TF-A's form, and its version.
@@ -193,7 +193,7 @@ fn from_layout(file: &Path) -> Result<Vec<(String, Wanted)>> {
 ///
 /// # Errors
 /// A file is no package, a manifest lacks what BL2 needs, or the packages do not fit.
-pub fn packages(asked: &[String], dir: &Path) -> Result<Vec<Package>> {
+pub fn packages(asked: &[String], plat: Plat, dir: &Path) -> Result<Vec<Package>> {
     fs::create_dir_all(dir)?;
     let mut all: Vec<Package> = Vec::new();
     for (index, asked) in asked.iter().enumerate() {
@@ -211,7 +211,7 @@ pub fn packages(asked: &[String], dir: &Path) -> Result<Vec<Package>> {
         };
         all.push(package.with_context(what)?);
     }
-    check(&all)?;
+    check(&all, &plat.secure_dram())?;
     Ok(all)
 }
 
@@ -474,12 +474,16 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
 pub fn describe(manifest: &[u8]) -> Result<String> {
     let facts = facts(manifest)?;
     let load = facts.load_address.context(NO_LOAD_ADDRESS)?;
-    ensure!(
-        SECURE_DRAM.contains(&load),
-        "`load-address` is {load:#x}: partitions go into secure memory, {:#x} to {:#x}",
-        SECURE_DRAM.start,
-        SECURE_DRAM.end
-    );
+    // Which platform it is for, the manifest does not say.
+    let plats = Plat::value_variants();
+    if !plats.iter().any(|plat| plat.secure_dram().contains(&load)) {
+        let memory = |plat: &Plat| {
+            let Range { start, end } = plat.secure_dram();
+            format!("{start:#x} to {end:#x} ({})", plat.name())
+        };
+        let memory = plats.iter().map(memory).collect::<Vec<_>>().join(", ");
+        bail!("`load-address` is {load:#x}: partitions go into secure memory, {memory}");
+    }
     let entry = match facts.entry_offset {
         Some(offset) => format!("{:#x}", load.saturating_add(offset)),
         None => "as the package says".to_owned(),
@@ -509,7 +513,7 @@ fn uuid_text(cells: &[u32]) -> String {
 }
 
 /// BL2 takes the list as it is: what it would overwrite is found here.
-fn check(packages: &[Package]) -> Result<()> {
+fn check(packages: &[Package], memory: &Range<u64>) -> Result<()> {
     ensure!(
         packages.len() <= MAX_PACKAGES,
         "{} packages, BL2 loads {MAX_PACKAGES} at most",
@@ -525,12 +529,12 @@ fn check(packages: &[Package]) -> Result<()> {
             package.size
         );
         ensure!(
-            place.start >= SECURE_DRAM.start && place.end <= SECURE_DRAM.end,
+            place.start >= memory.start && place.end <= memory.end,
             "{name} goes to {:#x}..{:#x}, the secure memory is {:#x}..{:#x}: change `load-address` in its manifest",
             place.start,
             place.end,
-            SECURE_DRAM.start,
-            SECURE_DRAM.end
+            memory.start,
+            memory.end
         );
         for other in &packages[..index] {
             ensure!(
@@ -573,11 +577,16 @@ mod tests {
     #[test]
     fn an_image_and_a_manifest_become_a_package_that_is_read_back() {
         let (dir, asked) = files(MANIFEST);
-        let made = packages(&[asked], dir.path()).expect("packaged");
+        let made = packages(&[asked], Plat::Qemu, dir.path()).expect("packaged");
         assert_eq!(made[0].uuid, "b4b5671e-4a90-4fe1-b81f-fb13dae1dacb");
         let bytes = fs::read(&made[0].file).expect("the package");
         assert_eq!(&bytes[0x2000..], b"the image");
-        let again = packages(&[made[0].file.display().to_string()], dir.path()).expect("read");
+        let again = packages(
+            &[made[0].file.display().to_string()],
+            Plat::Qemu,
+            dir.path(),
+        )
+        .expect("read");
         assert_eq!(
             (again[0].load_address, &again[0].uuid),
             (0xe40_0000, &made[0].uuid)
@@ -590,7 +599,7 @@ mod tests {
         let (image, _) = asked.split_once(':').expect("two names");
         let examples = ["partition-device.dts", "partition-el0.dts"];
         let asked = examples.map(|name| format!("{image}:{}", paths::fiptool_cfg(name).display()));
-        let made = packages(&asked, dir.path()).expect("packaged");
+        let made = packages(&asked, Plat::Qemu, dir.path()).expect("packaged");
         assert_eq!(made.len(), 2);
         for package in made {
             let bytes = fs::read(&package.file).expect("the package");
@@ -601,7 +610,7 @@ mod tests {
     #[test]
     fn a_transfer_list_is_a_package() {
         let (dir, asked) = files(MANIFEST);
-        let made = packages(&[asked], dir.path()).expect("packaged");
+        let made = packages(&[asked], Plat::Qemu, dir.path()).expect("packaged");
         let spkg = fs::read(&made[0].file).expect("the package");
         let dtb = manifest_of(&spkg).expect("its manifest");
         let mut list = TRANSFER_LIST.to_le_bytes().to_vec();
@@ -621,7 +630,8 @@ mod tests {
     fn the_entry_point_may_be_an_address_or_missing() {
         let image_at = |manifest: &str, more: &str| {
             let (dir, asked) = files(manifest);
-            let made = packages(&[format!("{asked}{more}")], dir.path()).expect("packaged");
+            let made =
+                packages(&[format!("{asked}{more}")], Plat::Qemu, dir.path()).expect("packaged");
             let bytes = fs::read(&made[0].file).expect("the package");
             let at = bytes
                 .windows(9)
@@ -662,7 +672,8 @@ mod tests {
                        "physical-load-address": "0xe600000" }
         }"#;
         fs::write(&json, text).expect("written");
-        let made = packages(&[json.display().to_string()], dir.path()).expect("packaged");
+        let made =
+            packages(&[json.display().to_string()], Plat::Qemu, dir.path()).expect("packaged");
         let addresses: Vec<u64> = made.iter().map(|p| p.load_address).collect();
         assert_eq!(addresses, [0xe40_0000, 0xe60_0000, 0xe50_0000]);
         assert_eq!(made[2].uuid, "1b1820fe-48f7-4175-8999-d51da00b7c9f");
@@ -714,7 +725,12 @@ mod tests {
             } else {
                 vec![asked]
             };
-            format!("{:#}", packages(&asked, dir.path()).err().expect("refused"))
+            format!(
+                "{:#}",
+                packages(&asked, Plat::Qemu, dir.path())
+                    .err()
+                    .expect("refused")
+            )
         };
         assert!(
             says(&MANIFEST.replace("0xe400000", "0x60000000"), false).contains("secure memory")
@@ -732,10 +748,18 @@ mod tests {
             load_address,
             size: 0x2000,
         };
-        let pair = |at| check(&[package("a", 0x0e40_0000), package("b", at)]);
+        let pair = |at| {
+            let both = [package("a", 0x0e40_0000), package("b", at)];
+            check(&both, &Plat::Qemu.secure_dram())
+        };
         assert!(pair(0x0e40_2000).is_ok());
         assert!(pair(0x0e40_1fff).is_err());
         assert!(pair(0x0e3f_e000).is_ok());
+        // Each platform has its own memory for them.
+        let one = |at, plat: Plat| check(&[package("a", at)], &plat.secure_dram()).is_ok();
+        for (at, plats) in [(0x0e40_0000, (true, false)), (0x0700_0000, (false, true))] {
+            assert_eq!((one(at, Plat::Qemu), one(at, Plat::Fvp)), plats, "{at:#x}");
+        }
     }
 
     #[test]

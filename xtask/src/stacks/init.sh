@@ -68,6 +68,25 @@ hotplug() {
 	[ ! -e /tmp/client-failed ] && [ "$(wc -l </tmp/client-rounds)" -gt 0 ]
 }
 
+# All cores but the first off together, then on again: where cores come in clusters, whole ones go.
+all_but_one() {
+	others=$(grep -l 1 /sys/devices/system/cpu/cpu[0-9]*/online | grep -v /cpu0/)
+	for state in 0 1; do
+		for online in $others; do
+			echo $state >"$online" || return 1
+		done
+		[ "$(nproc)" = $((state * $(echo "$others" | wc -l) + 1)) ] || return 1
+	done
+}
+
+# Every core has been in its deepest idle state while the system slept.
+idle_states() {
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		deepest=$(ls -d "$cpu"/cpuidle/state* | tail -n 1)
+		[ "$(cat "$deepest/s2idle/usage")" -gt 0 ] || return 1
+	done
+}
+
 # To idle and back by the real-time clock's alarm.
 suspend_to_idle() {
 	rtc=$(ls -d /sys/class/rtc/rtc* | head -n 1)
@@ -96,8 +115,13 @@ test | full)
 		check linux/cores sh -c '[ "$(nproc)" = "$(ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l)" ]'
 		check optee/client xtest -t regression 1004
 		check linux/hotplug hotplug
+		check linux/all-but-one all_but_one
 		check optee/client-after-hotplug xtest -t regression 1004
 		check linux/suspend-to-idle suspend_to_idle
+		# The device tree of QEMU's own machine has no idle states.
+		if [ -d /sys/devices/system/cpu/cpu0/cpuidle/state1 ]; then
+			check linux/idle-states idle_states
+		fi
 		check optee/client-after-suspend xtest -t regression 1004
 		echo "@case linux/reboot"
 		drain

@@ -193,7 +193,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
             "--sp: BL2 loads partitions for an SPMC at S-EL2 only; give --spmc-el 2, or a manifest with a `hypervisor` node"
         );
         let dir = paths::out().join("partitions");
-        let packages = partitions::packages(&args.sp, &dir)?;
+        let packages = partitions::packages(&args.sp, args.build.plat, &dir)?;
         prepared.images.tb_fw_config = Some(partitions::tb_fw_config(&packages, &dir)?);
         prepared.images.partitions = packages.into_iter().map(|p| (p.uuid, p.file)).collect();
     }
@@ -205,6 +205,9 @@ fn own_normal_world(args: &FipArgs, prepared: &mut Prepared) -> Result<()> {
     if let Some(file) = &args.kernel {
         let file = std::path::absolute(file)?;
         ensure!(file.is_file(), "--kernel: {} is not there", file.display());
+        if args.build.plat == Plat::Fvp {
+            return optee_linux::replace_kernel_on_fvp(&mut prepared.loaded, file);
+        }
         prepared.loaded.retain(|(_, at)| *at != linux::KERNEL);
         prepared.loaded.push((file, linux::KERNEL));
         prepared.tfa.preloaded_bl33 = Some(linux::KERNEL);

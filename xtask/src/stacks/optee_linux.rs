@@ -6,7 +6,7 @@
 use super::linux::{self, Chosen, Tree};
 use super::{LIMITS, Mode, Prepared, Step, optee, sees};
 use crate::cli::{FipArgs, Plat};
-use crate::console::Uart;
+use crate::console::{Limits, Uart};
 use crate::fip::Images;
 use crate::paths;
 use crate::tfa::{self, Dispatcher, Options};
@@ -26,8 +26,11 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     )?;
     if matches!(mode, Mode::Test { .. }) {
         prepared.reboots = true;
+        prepared.script.extend([types("@ready", "test\n")]);
+        if args.build.plat == Plat::Fvp {
+            prepared.script.push(sees("@ok linux/idle-states"));
+        }
         prepared.script.extend([
-            types("@ready", "test\n"),
             sees("@case linux/reboot"),
             sees("ARM FF-A: Firmware version "),
             sees("optee: initialized driver"),
@@ -65,7 +68,10 @@ pub fn variant(
         tree.add_xtest()?;
     }
     tree.write(&initrd)?;
-    let bootargs = format!("console=ttyAMA0 earlycon panic=-1 janus={mode} {bootargs}")
+    // On a host with other work each simulated core waits for a processor. What Linux takes for a stall after its
+    // usual 21 seconds is then none.
+    let patience = "rcupdate.rcu_cpu_stall_timeout=150";
+    let bootargs = format!("console=ttyAMA0 earlycon panic=-1 {patience} janus={mode} {bootargs}")
         .trim_end()
         .to_owned();
     if plat == Plat::Fvp {
@@ -155,11 +161,26 @@ fn on_fvp(
         ],
         chosen: None,
         reboots: false,
-        limits: LIMITS,
+        // Each power-off and its way back through BL1 takes longer than on QEMU's own machine.
+        limits: Limits::secs(180, 1800),
         secure_counts: None,
         version: None,
         hints: vec![],
     })
+}
+
+/// Puts the user's kernel where the stack's own is.
+///
+/// # Errors
+/// The stack has none.
+pub fn replace_kernel_on_fvp(loaded: &mut [(PathBuf, u64)], file: PathBuf) -> Result<()> {
+    let place = loaded.iter_mut().find(|(_, at)| *at == FVP_KERNEL);
+    let place = place.context(
+        "--kernel: on the FVP it replaces the kernel of a stack that has one: give --stack optee-linux, or \
+         --bl33 for a normal world of your own",
+    )?;
+    place.0 = file;
+    Ok(())
 }
 
 /// Types `send` when UART0 says `wait`.

@@ -28,6 +28,7 @@ const BAD: &[Bad] = &[
     Bad { name: "fvp/sys-id-juno", property: "sys-id=0x02521100", says: "SYS_ID is 0x2521100: the image is for", ends: true },
     Bad { name: "fvp/sys-id-gicv2-map", property: "sys-id=0x20200100", says: "SYS_ID is 0x20200100: the image is for", ends: true },
     Bad { name: "fvp/all-powered", property: "startup=all", says: "it has power already (a model must start with core 0 alone", ends: false },
+    Bad { name: "fvp/power-kept", property: "flaky=on", says: "it kept its power in a power-down", ends: false },
     Bad { name: "fvp/unknown-core", property: "unknown-core=1", says: "cannot turn it on: the power controller does not know it", ends: false },
 ];
 

@@ -1,8 +1,8 @@
-//! Clusters that go off with the last of their cores, where there is more than one: what takes them down,
-//! what keeps them up, what brings them back.
+//! Cores and clusters that lose their power: what takes them down, what keeps them up, what brings them back.
 //!
 //! All cores but those of the first cluster sleep; the boot core looks at them by NODE_HW_STATE.
 
+use super::suspend::suspend_and_wake;
 use crate::arch::{gic, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::psci::{self, error};
@@ -14,6 +14,7 @@ const NEEDS: Needs = Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS);
 
 pub const CASES: &[Case] = &[
     Case::new("psci/on-while-going-off", on_while_going_off).needs(NEEDS),
+    Case::new("psci/off-stays-off", off_stays_off).needs(NEEDS),
     Case::new("psci/cluster-platform-coordinated", platform_coordinated).needs(NEEDS),
     Case::new("psci/cluster-os-initiated", os_initiated).needs(NEEDS),
     Case::new("psci/cluster-off", cluster_off).needs(NEEDS),
@@ -87,6 +88,37 @@ fn on_while_going_off() -> Outcome {
             }
             cores::turn_on(core)?;
         }
+    }
+    Ok(())
+}
+
+/// No interrupt brings a core back that is off, though one did when it was suspended.
+fn off_stays_off() -> Outcome {
+    if hw_state(cores::boot_core(), 0) != HW_ON {
+        skip!("no NODE_HW_STATE");
+    }
+    for core in cores::others() {
+        suspend_and_wake(core)?;
+        cores::on(core, |core| {
+            listen(core);
+            Ok(())
+        })?;
+        cores::turn_off(core)?;
+        goes_off(core, 0)?;
+        gic::send_sgi(core, SGI);
+        for _ in 0..200 {
+            ensure_eq!(
+                hw_state(core, 0),
+                HW_OFF,
+                "NODE_HW_STATE of core {core}, which is off and has an interrupt pending"
+            );
+            timer::delay(100);
+        }
+        cores::turn_on(core)?;
+        cores::on(core, |core| {
+            gic::disable(core, SGI);
+            Ok(())
+        })?;
     }
     Ok(())
 }
