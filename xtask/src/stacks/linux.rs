@@ -301,14 +301,14 @@ fn module_file(path: &Path) -> Result<Vec<u8>> {
 
 /// The `chosen` node of the normal world's device tree.
 pub enum Chosen {
-    /// A kernel's.
+    /// The node that a kernel reads.
     Linux {
         /// The kernel's command line.
         bootargs: String,
         /// The initramfs.
         initrd: Option<PathBuf>,
     },
-    /// Xen's, with a kernel as domain 0.
+    /// The node that Xen reads, with a kernel as domain 0.
     Xen {
         /// Xen's command line.
         xen: String,
