@@ -119,7 +119,45 @@ impl Power {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use crate::Platform;
+    use crate::fvp::Fvp;
+    use crate::qemu::Qemu;
+    use janus_psci::platform::PowerState;
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    /// The table of docs/psci.md: what a `power_state` means, on each platform.
+    #[test]
+    fn the_documents_power_states() {
+        let (qemu, fvp) = (Qemu::POWER.psci.states, Fvp::POWER.psci.states);
+        let values = |states: &[PowerState], levels| -> String {
+            let mut values: Vec<u32> = states
+                .iter()
+                .filter(|state| state.levels == levels)
+                .map(|state| state.value)
+                .collect();
+            values.sort_by(|a, b| b.cmp(a));
+            let text = |value: &u32| format!("`0x{:04x}_{:04x}`", value >> 16, value & 0xffff);
+            values.iter().map(text).collect::<Vec<_>>().join(", ")
+        };
+        let text = include_str!("../../docs/psci.md");
+        let mut rows = 0;
+        for levels in [[1, 0, 0], [2, 0, 0], [2, 2, 0], [2, 2, 2]] {
+            let [core, cluster, system] =
+                levels.map(|depth| ["runs", "retention", "power-down"][usize::from(depth)]);
+            let row = format!(
+                "| {} | {} | {core} | {cluster} | {system} |",
+                values(qemu, levels),
+                values(fvp, levels)
+            );
+            assert!(text.contains(&row), "{row}");
+            rows += row.matches("0x").count();
+        }
+        assert_eq!(rows, qemu.len() + fvp.len(), "a state has no row");
+    }
 
     const LOST: Power = Power {
         suspend: PowerDown::Lost,

@@ -206,24 +206,6 @@ mod tests {
     use super::*;
     use std::format;
 
-    /// The table of docs/psci.md.
-    #[test]
-    fn the_documents_power_states() {
-        let rows = STATES.iter().map(|state| {
-            let name = |depth| ["runs", "retention", "power-down"][usize::from(depth)];
-            let [core, cluster, system] = state.levels.map(name);
-            let (high, low) = (state.value >> 16, state.value & 0xffff);
-            format!("| `0x{high:04x}_{low:04x}` | {core} | {cluster} | {system} |")
-        });
-        let text = include_str!("../../../docs/psci.md");
-        for row in rows {
-            assert!(text.contains(&row), "{row}");
-        }
-        assert_eq!(text.matches("\n| `0x").count(), STATES.len());
-        let cores = format!("up to {CLUSTER} cores");
-        assert!(text.contains(&cores), "{cores}");
-    }
-
     /// The memory map of docs/hafnium.md.
     #[test]
     fn the_documents_memory_map() {
