@@ -1,41 +1,42 @@
-//! The properties of a machine that the payloads cannot read from registers.
+//! The machine: what no register tells the payloads.
 //!
-//! The cargo feature with a platform's name selects the machine. No other code in this crate knows an address of a
-//! machine. (build.rs has the addresses at which the images are linked.)
+//! The cargo feature of a platform's name chooses. No case and nothing else in this crate knows an
+//! address of a machine. (Where the two images are linked, build.rs says.)
 
-/// The properties that differ from machine to machine.
+/// What differs from machine to machine.
 pub struct Machine {
-    /// The machine's name in Janus.
+    /// What Janus calls it.
     pub name: &'static str,
     /// The PL011 of the normal world.
     pub uart_normal: usize,
     /// The PL011 of the secure world.
     pub uart_secure: usize,
-    /// The address of the GIC's distributor.
+    /// The GIC's distributor.
     pub gicd: usize,
-    /// The address of the GIC's first redistributor.
+    /// Its first redistributor.
     pub gicr: usize,
-    /// The address of the configuration's text, in memory of the normal world.
+    /// Memory of the normal world: where the configuration's text is put.
     pub config: usize,
-    /// The address of memory of the normal world that survives a reset, and to which nothing is loaded.
+    /// Memory of the normal world that outlives a reset, and to which nothing is loaded.
     pub scratch: usize,
-    /// The number of cores in a cluster, as a power of two.
+    /// As many cores are in a cluster, as a shift.
     pub cluster_shift: usize,
-    /// The start of memory in the first GiB, a multiple of 2 MiB. Devices are below.
+    /// In the first GiB of the memory map: where the devices end and memory begins,
     pub secure_ram: usize,
-    /// The end of that memory, a multiple of 2 MiB. Devices are above.
+    /// where that ends and devices begin again,
     pub secure_ram_end: usize,
-    /// The end of these devices, a multiple of 2 MiB.
+    /// and where these end. Whole blocks of 2 MiB.
     pub devices_end: usize,
     /// The three GiB above the first: whether each is memory of the normal world.
     pub normal_ram: [bool; 3],
     /// Addresses at which the normal world cannot be entered: the SPMC, EL3, a device.
     pub not_normal: [u64; 3],
-    /// The address of the register that identifies the board, on a machine with SMCCC_ARCH_SOC_ID.
+    /// The register that says what board this is, on a machine with SMCCC_ARCH_SOC_ID.
     pub sys_id: Option<usize>,
     /// The timer that ends a suspend in which the core has no power.
     pub wake_up: WakeUp,
-    /// The `power_state` for standby of the core, in the original format ([`extended`] makes the other one).
+    /// CPU_SUSPEND's power state for standby of the core, in the original format ([`extended`] is the
+    /// other one).
     pub standby: u32,
     /// The `power_state` that powers the core down.
     pub core_off: u32,
@@ -43,20 +44,20 @@ pub struct Machine {
     pub cluster_off: u32,
 }
 
-/// A timer whose interrupt reaches the GIC while the core that it wakes has no power.
+/// A timer whose interrupt reaches the GIC while the core that it is for has no power.
 pub enum WakeUp {
-    /// The core's own timer, on a machine on which a core without power keeps its timers.
+    /// The core's own, on a machine where a core that is off keeps its timers.
     OwnTimer,
     /// A frame of the memory-mapped generic timer, with a shared interrupt.
     Frame {
-        /// The address of the frame.
+        /// Its address.
         base: usize,
-        /// The INTID of its physical timer.
+        /// Its physical timer's interrupt.
         intid: u32,
     },
 }
 
-/// Converts a power state to the extended format: moves the type, and keeps the platform's state ID.
+/// A power state in the extended format: the type moves, the rest is the platform's state ID.
 pub const fn extended(state: u32) -> u32 {
     (state & 1 << 16) << 14 | state & 0xffff
 }
@@ -93,7 +94,7 @@ pub const HERE: Machine = Machine {
 #[cfg(feature = "fvp")]
 pub const HERE: Machine = Machine {
     name: "FVP",
-    // BL1 and BL2 use UART0, too. The EL3 runtime uses UART1.
+    // UART0 is BL1's and BL2's too, UART1 the EL3 runtime's.
     uart_normal: 0x1c09_0000,
     uart_secure: 0x1c0b_0000,
     gicd: 0x2f00_0000,

@@ -1,22 +1,21 @@
-//! The last calls of all cores, which EL3 prints when the SPMC ends, and which `cargo xtask trace --console` puts into
-//! words.
+//! What a report of the SPMC's end shows beside it: the last calls of all cores, which `cargo xtask trace
+//! --console` puts into words.
 
 use super::boots::Bench;
 use super::{Tally, payload};
-use crate::paths;
 use anyhow::{Result, ensure};
 
-/// A case: a boot whose console has such a report.
+/// A boot whose console has such a report.
 struct Report {
     /// The case.
     name: &'static str,
-    /// The SPMC's oddity, which ends it.
+    /// The oddity of the SPMC.
     oddity: &'static str,
-    /// The payloads' case that runs.
+    /// The payloads' case.
     case: &'static str,
     /// What the console says before the report.
     says: &'static str,
-    /// Lines of the report in words, in this order. `…` stands for any text.
+    /// Lines of the report in words, in this order. `…` stands for anything.
     words: &'static [&'static str],
 }
 
@@ -27,7 +26,7 @@ const REPORTS: &[Report] = &[
         case: "ffa/stuck",
         says: "the SPMC died",
         words: &[
-            // What the other cores did. How far core 0 has come by then depends on the machine.
+            // What the other cores did: how far core 0 has come depends on the machine.
             "core 0   NS    ",
             "core 1   NS    starts at 0x600",
             "core 1   NS    FFA_MSG_SEND_DIRECT_REQ 0x0000 → 0x8000  ⇒ FFA_MSG_SEND_DIRECT_RESP",
@@ -66,7 +65,7 @@ impl Report {
         let machine = bench.machine(self.name, &options, &images, self.case, &[self.oddity])?;
         let report = payload::run(self.name, &bench.qemu, &machine)?;
         ensure!(report.failed.is_empty(), "the case failed, see above");
-        let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
+        let log = payload::log(self.name);
         let text = std::fs::read_to_string(&log)?;
         let from = text.find(self.says).unwrap_or(text.len());
         let words = janus_trace::black_box::in_words(&text[from..]).unwrap_or_default();

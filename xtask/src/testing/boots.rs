@@ -1,4 +1,4 @@
-//! The boots in which the payloads' cases run, one line of data each.
+//! The boots in which the payloads' cases run: one line of data each.
 
 use super::{
     Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model,
@@ -10,23 +10,23 @@ use crate::qemu::{Machine, Qemu};
 use crate::stacks::test;
 use crate::tfa::{self, Dispatcher, Options};
 use crate::{bl31, paths, ui};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 
 /// A boot of the test payloads.
 struct Boot {
-    /// Its name for the person and the log.
+    /// What the person and the log call it.
     name: &'static str,
     /// The exception level of the SPMC.
     spmc_el: u8,
     /// QEMU's CPU model.
     cpu: &'static str,
-    /// The number of cores.
+    /// How many cores the machine has.
     smp: u32,
-    /// Lines for the payloads in addition to the usual ones, such as `ffa=1.0`: some cases only run with one.
-    /// `image=NAME` is a cargo feature of the image under test.
+    /// Lines for the payloads beside the usual ones, such as `ffa=1.0`: cases may belong to one. `image=NAME`
+    /// is a cargo feature of the image under test.
     config: &'static [&'static str],
-    /// Only cases whose names contain this; empty for all.
+    /// Only the cases whose name contains this; empty: all.
     only: &'static str,
     /// The QEMU that it runs on.
     qemu: Which,
@@ -41,9 +41,9 @@ enum Which {
     Gicv4,
     /// QEMU 10 with cores that have no EL2.
     NoEl2,
-    /// The one of this machine's own Debian release: 7.2 on Debian 12.
+    /// That of this machine's own release: 7.2 on Debian 12.
     OwnRelease,
-    /// Ours with the FVP's board, with these properties.
+    /// Ours with the FVP's board, and these properties of it.
     Fvp(&'static str),
 }
 
@@ -56,7 +56,7 @@ impl Which {
         }
     }
 
-    /// The properties of the machine in addition to the usual ones.
+    /// What the machine has beyond the usual.
     fn properties(self) -> Option<String> {
         match self {
             Which::Recent | Which::OwnRelease | Which::Fvp("") => None,
@@ -119,7 +119,9 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, manifest as the C BL31 takes it", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=c-forms"], only: "boot/", qemu: Which::Recent },
     Boot { name: "S-EL2, stuck SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
     Boot { name: "S-EL1, stuck SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
-    // They end only because EL3 stops waiting, at SYSTEM_OFF and at SYSTEM_RESET.
+    Boot { name: "S-EL2, stuck SPMC, reset", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "reset/", qemu: Which::Recent },
+    Boot { name: "S-EL1, stuck SPMC, reset", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "reset/", qemu: Which::Recent },
+    // They end only because EL3's patience does, at SYSTEM_OFF and at SYSTEM_RESET.
     Boot { name: "S-EL2, silent SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "psci/version", qemu: Which::Recent },
     Boot { name: "S-EL1, silent SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "psci/version", qemu: Which::Recent },
     Boot { name: "S-EL2, silent SPMC, reset", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "reset/", qemu: Which::Recent },
@@ -148,15 +150,18 @@ const BOOTS: &[Boot] = &[
     Boot { name: "FVP, Foundation, S-EL1", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "psci/s", qemu: Which::Fvp("variant=foundation,mt=off") },
 ];
 
-/// Boots that take long and show little more than the others: run with `--full`, or by name.
+/// Boots that take long and show little more than the others: with `--full`, or by name.
 #[rustfmt::skip]
 const MORE_BOOTS: &[Boot] = &[
     Boot { name: "FVP, S-EL2, 8 cores", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
 ];
 
-/// Areas whose cases only make sense in boots that are made for them. The payloads have this list too.
+/// Areas whose cases only make sense in boots that are made for them; the payloads know it, too.
 const OWN_BOOTS: &[&str] = &["noffa/", "reset/", "handover/"];
+
+/// Areas whose cases xtask drives, without a payload.
+const NO_BOOTS: &[&str] = &["build/", "run/"];
 
 /// Lines of [`Boot::config`] for which the SPMC has a manifest of its own.
 const MANIFESTS: &[(&str, &str)] = &[
@@ -200,7 +205,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Returns the BL31 under test, for a TF-A option set.
+    /// The BL31 under test, for a TF-A option set.
     ///
     /// # Errors
     /// It does not build.
@@ -208,7 +213,7 @@ impl<'a> Bench<'a> {
         bl31::image(&self.build(), || tfa::build(options, None))
     }
 
-    /// The options with which the BL31 under test is built.
+    /// How the BL31 under test is built.
     fn build(&self) -> BuildArgs {
         BuildArgs {
             plat: self.plat,
@@ -216,7 +221,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Returns the usual images, with the SPMC at `spmc_el`.
+    /// The usual images, with the SPMC at `spmc_el`.
     ///
     /// # Errors
     /// BL31 does not build.
@@ -243,7 +248,7 @@ impl<'a> Bench<'a> {
         Ok((options, images))
     }
 
-    /// A machine that runs the payloads' cases whose names contain `filter`.
+    /// A machine that runs the payloads' cases that `filter` is a part of.
     ///
     /// # Errors
     /// Something does not build or does not fit.
@@ -271,7 +276,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Runs all boots that are asked for, and then the boots that are made to fail.
+/// Runs every boot that is asked for, and then those that are made to go wrong.
 ///
 /// # Errors
 /// Something that all boots need cannot be built or downloaded.
@@ -328,6 +333,18 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     Ok(tally)
 }
 
+/// Looks whether a stuck SPMC was given up for its wrong calls: EL3's patience would end the boot, too.
+fn ended_by_the_count(boot: &str) -> Result<()> {
+    let log = payload::log(boot);
+    let text = std::fs::read_to_string(&log)?;
+    ensure!(
+        text.contains("the SPMC died") && !text.contains("does not answer that the system stops"),
+        "EL3 has not given up the SPMC for its wrong calls (log: {})",
+        log.display()
+    );
+    Ok(())
+}
+
 impl Boot {
     fn run(&self, bench: &Bench) -> Result<Tally> {
         let Some(filter) = self.filter(&bench.context.filter) else {
@@ -348,7 +365,7 @@ impl Boot {
         };
         let (options, mut images) = bench.images(self.spmc_el)?;
         for line in self.config {
-            // An oddity of the SPMC that its manifest has to state too.
+            // An oddity of the SPMC that its manifest has to say, too.
             if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
                 images.manifest = Some(test::manifest(bench.plat, manifest)?);
             }
@@ -373,24 +390,42 @@ impl Boot {
         let machine = Machine {
             cpu: self.cpu.into(),
             smp: self.smp,
-            // One core does not need the host's other cores, and its time must not depend on the host's load.
+            // One core has no use for the host's other cores, and its time does not depend on their load.
             icount: self.smp == 1,
             properties: self.qemu.properties(),
             reboots: self.only == "reset/",
             ..machine
         };
-        Ok(payload::run(self.name, &qemu, &machine)?.tally)
+        let mut tally = payload::run(self.name, &qemu, &machine)?.tally;
+        if self.config.contains(&"spmc=stuck") && bench.context.args.bl31 == Runtime::Janus {
+            tally.case(self.name, ended_by_the_count(self.name));
+        }
+        Ok(tally)
     }
 
-    /// The filter for the payloads when the person asked for `filter`; `None` if nothing of this boot was asked for.
+    /// What to ask the payloads for when the person asked for `filter`; `None`: nothing.
     fn filter<'a>(&'a self, filter: &'a str) -> Option<&'a str> {
         let of_other_boots = OWN_BOOTS.iter().any(|area| filter.starts_with(area));
-        if of_other_boots && self.only.is_empty() {
+        let of_none = NO_BOOTS.iter().any(|area| filter.starts_with(area));
+        if of_none || of_other_boots && self.only.is_empty() {
             None
         } else if filter.is_empty() || self.only.contains(filter) {
             Some(self.only)
         } else {
             filter.contains(self.only).then_some(filter)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_that_needs_no_boot_has_none() {
+        let asked = |filter: &'static str| BOOTS.iter().filter_map(|b| b.filter(filter)).count();
+        assert_eq!(asked("build/nothing-twice"), 0);
+        assert_eq!(asked("run/until"), 0);
+        assert!(asked("ffa/stuck") > 0 && asked("reset/") > 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the test payloads and reads their results.
+//! Runs the test payloads and reads what they say.
 //!
 //! On UART0, each on a line of its own: `@case NAME`, then `@ok NAME`, `@fail NAME: why` or
 //! `@skip NAME: why`; at the end `@done P passed, F failed, S skipped`, then power off.
@@ -8,21 +8,25 @@ use crate::console::{self, Limits, Running, Uart};
 use crate::qemu::{Machine, Qemu};
 use crate::verdict::{Rules, Watch};
 use crate::{paths, ui};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-/// A machine that is silent for this long hangs, even on a busy host.
+/// A machine that is silent for so long hangs, also on a busy host.
 const LIMITS: Limits = Limits::secs(180, 1800);
+/// A case that takes so long hangs, also where its machine goes on speaking.
+const CASE: Duration = Duration::from_secs(360);
 
-/// The results of a boot's cases.
+/// What a boot's cases said.
 #[derive(Default, Debug)]
 pub struct Report {
-    /// The counts.
+    /// How many.
     pub tally: Tally,
     /// Names of the cases that passed.
     pub passed: Vec<String>,
-    /// The cases that failed: names and reasons.
+    /// Names and reasons.
     pub failed: Vec<(String, String)>,
-    /// The cases that were skipped: names and reasons.
+    /// Names and reasons.
     pub skipped: Vec<(String, String)>,
     /// The case that began and did not end.
     pub open: Option<String>,
@@ -31,7 +35,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads a line of UART0.
+    /// Takes in a line of UART0.
     fn line(&mut self, line: &str) {
         let reason = |rest: &str| match rest.split_once(": ") {
             Some((name, why)) => (name.to_owned(), why.to_owned()),
@@ -57,7 +61,13 @@ impl Report {
     }
 }
 
-/// Boots a machine; prints its failures, and one line for the boot.
+/// Where the consoles of the boot `name` are written down.
+pub fn log(name: &str) -> PathBuf {
+    let file = format!("qemu-{}.log", name.replace([' ', ',', '/'], "_"));
+    paths::out().join("log").join(file)
+}
+
+/// Boots a machine, prints what failed and one line for the whole.
 ///
 /// # Errors
 /// QEMU does not start. A hang is a failed case, not an error.
@@ -65,15 +75,13 @@ pub fn run(name: &str, qemu: &Qemu, machine: &Machine) -> Result<Report> {
     run_within(name, qemu, machine, LIMITS)
 }
 
-/// Boots a machine as [`run`] does, with other limits.
+/// As [`run`], with other limits.
 ///
 /// # Errors
-/// See [`run`].
+/// As [`run`].
 pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) -> Result<Report> {
     let step = ui::step(name);
-    let log = paths::out()
-        .join("log")
-        .join(format!("qemu-{}.log", name.replace([' ', ',', '/'], "_")));
+    let log = log(name);
     let mut running = console::start(qemu, machine, &log, false, limits)?;
     let mut report = Report::default();
     let end = follow(&mut running, &mut report, |case| step.note(case));
@@ -103,15 +111,24 @@ pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) ->
     Ok(report)
 }
 
-/// Reads the console to its end, or to a line that ends a `run` at once.
+/// Reads the console to its end. What ends a `run` at once ends this, too.
 fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -> Result<()> {
     let none = Rules::default();
     let mut stops = Watch::new(&none)?.stopper();
+    let mut last = Instant::now();
     while let Some((uart, line)) = running.next_line()? {
         if stops(&line) {
             running.burst();
             bail!("the firmware stops: `{}`", line.trim());
         }
+        if uart == Uart::Normal && line.starts_with('@') {
+            last = Instant::now();
+        }
+        ensure!(
+            last.elapsed() < CASE,
+            "no case has ended within {} s, though the machine speaks",
+            CASE.as_secs()
+        );
         if uart == Uart::Normal {
             report.line(&line);
             if report

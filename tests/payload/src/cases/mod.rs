@@ -1,4 +1,4 @@
-//! The cases, by area.
+//! All cases, by area.
 
 use crate::framework::case::Case;
 
@@ -56,12 +56,12 @@ static AREAS: &[&[Case]] = &[
     fuzz::CASES,
 ];
 
-/// Returns all cases. A case has the same index in all images.
+/// All cases; the index is the same in both images.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     AREAS.iter().flat_map(|area| area.iter())
 }
 
-/// Returns the case with this index.
+/// The case with this index.
 pub fn all_by_index(index: usize) -> Option<&'static Case> {
     all().nth(index)
 }

@@ -1,4 +1,4 @@
-//! Cases about the dispatcher, by kinds of calls.
+//! The dispatcher, call by call.
 
 pub mod direct;
 pub mod failure;

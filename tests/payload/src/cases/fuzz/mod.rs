@@ -1,10 +1,10 @@
-//! Fuzzing: random calls on all cores at once, with an SPMC that answers at random. Nothing may hang or crash, and no
-//! state of another world or core may change.
+//! Random calls on all cores at once, beside an SPMC that answers at random: nothing may hang, crash, or change
+//! what is another's.
 //!
-//! A run has rounds. In a round each core makes its calls. Then every core is checked: PSCI answers, and the system
-//! registers that were filled before are unchanged. (Every call checks that x18 to x30 come back unchanged.)
-//! Between rounds cores are turned off and on, and suspended. What a core does in a round depends only on the seed, the
-//! round and the core's number.
+//! A run is rounds. In a round each core makes its calls; then every core is looked at: PSCI answers, and the system
+//! registers that were filled before are whole. (That x18 to x30 come back unchanged is checked at every call.)
+//! Between rounds cores are turned off and on, and suspended. What a core does in a round follows from the seed, the
+//! round and the core's number alone.
 
 mod normal;
 mod random;
@@ -21,15 +21,15 @@ pub const CASES: &[Case] = &[Case::new("fuzz/random", normal::run)
     .secure(secure::answer)
     .in_boot("fuzz", "on")];
 
-/// The number of the round that runs, from 1 on; 0 if none runs.
+/// The round that runs, from 1 on; 0: none.
 static ROUND: AtomicU64 = AtomicU64::new(0);
 
-/// Returns the seed of the run.
+/// The seed that all follows from.
 fn seed() -> u64 {
     config::get("seed", "1").parse().unwrap_or(1)
 }
 
-/// Returns the seed and round, for a message about a failure. Empty if no round runs.
+/// Where it happened, for a message about a failure; empty when nothing is fuzzed.
 pub fn place() -> Text {
     match ROUND.load(SeqCst) {
         0 => Text::new(),

@@ -1,4 +1,4 @@
-//! Cases about PSCI, the power state coordination interface.
+//! Power state coordination.
 
 pub mod arguments;
 pub mod basics;

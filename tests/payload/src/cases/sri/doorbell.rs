@@ -1,7 +1,9 @@
-//! Cases about the doorbell: an SPMC that does not use Non-secure interrupts sends a Group 0 SGI to a core, and EL3
-//! raises the schedule receiver interrupt there.
+//! The doorbell: an SPMC that does not touch non-secure interrupts raises a
+//! Group 0 SGI on the core it wants, and EL3 raises the schedule receiver
+//! interrupt there.
 //!
-//! They run in boots with `janus,doorbell-sgi = <15>` in the manifest, whose configuration has `spmc=doorbell`.
+//! Needs a manifest with `janus,doorbell-sgi = <15>`, and says so in the
+//! configuration with `spmc=doorbell`.
 
 use super::{FEATURE, SRI};
 use crate::arch::{gic, timer};
@@ -42,10 +44,10 @@ pub const CASES: &[Case] = &[
         .in_boot("spmc", "doorbell"),
 ];
 
-/// The doorbell's INTID, which is in the manifest of this boot.
+/// The doorbell's INTID, as in the manifest of this boot.
 const DOORBELL: u32 = 15;
 
-/// EL3 answers FFA_FEATURES(2), because the SPMC's answer is NOT_SUPPORTED.
+/// The SPMC says NOT_SUPPORTED (its default), so EL3 answers.
 fn features() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::FEATURES, &[FEATURE]);
@@ -93,7 +95,7 @@ fn comes(core: usize, before: u32) -> Outcome {
     Ok(())
 }
 
-/// A doorbell from any core at any core raises one interrupt there.
+/// From every core to every core: it comes there, once.
 fn doorbell() -> Outcome {
     irq::install(SRI, irq::count_only);
     for from in 0..cores::count() {
@@ -106,7 +108,7 @@ fn doorbell() -> Outcome {
     Ok(())
 }
 
-/// Several doorbells before the next entry into the normal world become one interrupt.
+/// Several before the next entry into the normal world become one.
 fn together() -> Outcome {
     irq::install(SRI, irq::count_only);
     cores::on_each(|core| {
@@ -119,12 +121,12 @@ fn together() -> Outcome {
     })
 }
 
-/// Returns the number of interrupts on all cores.
+/// All that came, on whatever core.
 fn all() -> u32 {
     (0..cores::count()).map(|n| irq::count(n, SRI)).sum()
 }
 
-/// A doorbell at a core that is off raises the interrupt on the core whose SPMC rang.
+/// For a core that is off it goes to the one that asked.
 fn core_off() -> Outcome {
     irq::install(SRI, irq::count_only);
     for target in cores::others() {
@@ -137,14 +139,14 @@ fn core_off() -> Outcome {
         }
         cores::turn_on(target)?;
     }
-    // No interrupt is left over for the cores that come on again.
+    // Nothing was left over for them.
     let before = all();
     cores::on_each(|core| ring(core, 0))?;
     ensure_eq!(all(), before, "interrupts with nobody ringing");
     Ok(())
 }
 
-/// A core turns off while another one rings there. One of the cores gets the interrupt.
+/// A core turns off while another one rings there: somebody gets the interrupt.
 fn turning_off() -> Outcome {
     irq::install(SRI, irq::count_only);
     let Some(asker) = cores::others().nth(1) else {
@@ -171,8 +173,8 @@ fn turning_off() -> Outcome {
     Ok(())
 }
 
-/// The SPMC rings at its own core while it handles the power message of a suspend. The interrupt ends
-/// the suspend, which nothing else would end.
+/// The SPMC rings at its own core while it handles the power message of a suspend: the interrupt ends
+/// the suspend, for which nothing else is there to end it.
 fn suspend_rung() -> Outcome {
     irq::install(SRI, irq::count_only);
     for core in cores::others() {

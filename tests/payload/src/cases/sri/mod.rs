@@ -1,4 +1,5 @@
-//! Cases about the schedule receiver interrupt, an SGI that tells the normal world that notifications are pending.
+//! The schedule receiver interrupt: an SGI of the normal world that tells it
+//! that notifications are pending.
 
 use crate::arch::{gic, timer};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -19,14 +20,14 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
 ];
 
-/// Its INTID, unless the manifest has another.
+/// The INTID, unless the manifest has another.
 pub const SRI: u32 = 8;
 
-/// Its feature ID for FFA_FEATURES.
+/// FFA_FEATURES's feature ID of it.
 pub const FEATURE: u64 = 2;
 
-/// The normal world can get the interrupt on every core, from the start and after the core was off: it is
-/// visible in its view of the redistributor, enabled, and has a priority that is not masked.
+/// The interrupt is there for the normal world on every core, from the start and after off and on:
+/// visible in its view of the redistributor, enabled, at a priority that passes.
 fn ready() -> Outcome {
     let check = |core: usize, when: &str| {
         ensure!(
@@ -52,7 +53,7 @@ fn ready() -> Outcome {
     Ok(())
 }
 
-/// The normal world neither sees SGIs 9 to 15 nor can send them.
+/// SGIs 9 to 15 are not the normal world's: it sees nothing of them, and cannot send them.
 fn secure_sgis() -> Outcome {
     cores::on_each(|core| {
         for intid in 9..16 {
@@ -63,13 +64,13 @@ fn secure_sgis() -> Outcome {
             );
             gic::send_sgi(core, intid);
         }
-        // None of them may come. There is no handler for them, so that one would fail the case.
+        // None of them may come: there is no handler.
         timer::delay(1_000);
         Ok(())
     })
 }
 
-/// The normal world gets the SPMC's answer to FFA_FEATURES(2).
+/// What the SPMC answers to FFA_FEATURES(2) is what the normal world sees.
 fn features() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::FEATURES, &[FEATURE]);
@@ -88,12 +89,12 @@ fn features_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     asked.then(|| ffa::request(ffa::SUCCESS, &[0, 13]))
 }
 
-/// Installs a handler that counts.
+/// Installs a handler that counts, and makes sure that the interrupt can come.
 fn install_counter() {
     irq::install(SRI, irq::count_only);
 }
 
-/// The SPMC raises the interrupt (ICC_ASGI1R_EL1) on its own core and on every other. It comes there once.
+/// The SPMC raises it (ICC_ASGI1R_EL1) on its own core and on every other: it comes there, once.
 fn raise() -> Outcome {
     install_counter();
     for from in 0..cores::count() {
