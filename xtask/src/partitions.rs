@@ -1,8 +1,8 @@
 //! Secure partition packages, as an SPMC at S-EL2 such as Hafnium wants them.
 //!
-//! BL2 copies each package from the FIP to the partition's own memory, where the SPMC finds the partition manifest and
-//! the image. BL2 reads the list of the packages and their addresses from TB_FW_CONFIG. This module writes that list,
-//! from the partitions' manifests.
+//! BL2 copies each package from the FIP to the partition's own memory, where the SPMC finds the
+//! partition manifest and the image. Which packages there are, and where each goes, BL2 reads from
+//! TB_FW_CONFIG: that list is written here, from what the partitions' manifests say of themselves.
 //!
 //! A package has one of two forms: TF-A's (`SPKG`, one page of header, then manifest and image), or a
 //! transfer list of the Firmware Handoff specification, which can hold a HOB list too. An image and a
@@ -16,12 +16,13 @@ use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node, Property};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::fmt::Write;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The most packages that BL2 has places for.
+/// What BL2 has places for.
 const MAX_PACKAGES: usize = 8;
 /// The largest package that BL2 loads, in bytes.
 const MAX_SIZE: usize = 4 << 20;
@@ -34,15 +35,15 @@ const SPKG_VERSION: u32 = 2;
 const TRANSFER_LIST: u32 = 0x4a0f_b10b;
 /// The transfer list entry that holds a partition manifest.
 const TAG_FFA_MANIFEST: u32 = 0x106;
-/// The transfer list entry that holds a partition's image. An SPMC wants it to be the last one.
+/// That of a partition's image; an SPMC wants it to be the last.
 const TAG_SP_BINARY: u32 = 0x103;
-/// The transfer list entry that holds a HOB list.
+/// That of a HOB list.
 const TAG_HOB_LIST: u32 = 3;
 /// Where sptool puts manifest and image when nothing says otherwise.
 const PM_OFFSET: usize = 0x1000;
 const IMAGE_OFFSET: usize = 0x4000;
 
-/// A package, with what BL2 has to know of it.
+/// A package, and what BL2 has to know of it.
 pub struct Package {
     /// The file in the FIP.
     pub file: PathBuf,
@@ -54,7 +55,7 @@ pub struct Package {
     size: usize,
 }
 
-/// A partition that has to be packaged.
+/// A partition that is to be packaged.
 #[derive(Default, Debug, PartialEq, Eq)]
 struct Wanted {
     image: PathBuf,
@@ -63,9 +64,9 @@ struct Wanted {
     pm_offset: Option<usize>,
     /// A HOB list, ready made.
     hob: Option<PathBuf>,
-    /// Whether a transfer list is asked for.
+    /// A transfer list is asked for.
     transfer_list: bool,
-    /// The UUID that replaces the manifest's.
+    /// In the place of the manifest's.
     uuid: Option<String>,
     load_address: Option<u64>,
 }
@@ -107,7 +108,7 @@ impl Part {
     }
 }
 
-/// Reads a number in a file or on a command line: hexadecimal with `0x`.
+/// A number in a file or on a command line: hexadecimal with `0x`.
 fn number(text: &str) -> Result<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
@@ -116,7 +117,7 @@ fn number(text: &str) -> Result<u64> {
     .with_context(|| format!("`{text}` is no number"))
 }
 
-/// Reads `IMAGE:MANIFEST`, which another colon and `KEY=VALUE,KEY=VALUE` may follow.
+/// `IMAGE:MANIFEST`, and after another colon `KEY=VALUE` with commas between them.
 fn from_words(asked: &str) -> Result<Option<Wanted>> {
     let mut words = asked.split(':');
     let (Some(image), Some(manifest)) = (words.next(), words.next()) else {
@@ -162,7 +163,7 @@ fn from_layout(file: &Path) -> Result<Vec<(String, Wanted)>> {
     for (name, layout) in all {
         for key in layout.more.keys() {
             match key.as_str() {
-                // `owner` is for signatures, which QEMU's boot does not check; `size` is for tlc, which pads to it.
+                // For signatures, which QEMU's boot has not; for tlc, which pads to it.
                 "owner" | "size" => {}
                 _ => ui::say(format!("{name}: `{key}` of the layout is not carried over")),
             }
@@ -189,7 +190,8 @@ fn from_layout(file: &Path) -> Result<Vec<(String, Wanted)>> {
     Ok(found)
 }
 
-/// Reads or makes the packages that were asked for: `PACKAGE`, `IMAGE:MANIFEST`, or a layout file.
+/// Reads or makes the packages that were asked for, for the memory of `plat`: `PACKAGE`, `IMAGE:MANIFEST`, or a
+/// layout file.
 ///
 /// # Errors
 /// A file is no package, a manifest lacks what BL2 needs, or the packages do not fit.
@@ -219,7 +221,7 @@ pub fn packages(asked: &[String], plat: Plat, dir: &Path) -> Result<Vec<Package>
 /// each package.
 ///
 /// # Errors
-/// The frame lacks the place for the nodes, or a file cannot be read or written.
+/// The frame has lost its place for them, or a file cannot be read or written.
 pub fn tb_fw_config(packages: &[Package], dir: &Path) -> Result<PathBuf> {
     const PLACE: &str = "/* one node for each package */";
     let frame = paths::fiptool_cfg("secure-partitions.dts");
@@ -246,7 +248,7 @@ pub fn tb_fw_config(packages: &[Package], dir: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// Reads a ready package.
+/// A package that is one already.
 fn read(file: &Path) -> Result<Package> {
     let file = std::path::absolute(file)?;
     let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -254,13 +256,13 @@ fn read(file: &Path) -> Result<Package> {
     let facts = facts(manifest)?;
     Ok(Package {
         file,
-        uuid: facts.uuid,
+        uuid: facts.uuid.context(NO_UUID)?,
         load_address: facts.load_address.context(NO_LOAD_ADDRESS)?,
         size: bytes.len(),
     })
 }
 
-/// Makes a package of an image and a manifest.
+/// Makes a package.
 fn assemble(wanted: &Wanted, name: &str, dir: &Path) -> Result<Package> {
     let read =
         |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
@@ -285,7 +287,7 @@ fn assemble(wanted: &Wanted, name: &str, dir: &Path) -> Result<Package> {
     let load_address = wanted.load_address.or(facts.load_address);
     Ok(Package {
         file,
-        uuid: wanted.uuid.clone().unwrap_or(facts.uuid),
+        uuid: wanted.uuid.clone().or(facts.uuid).context(NO_UUID)?,
         load_address: load_address.context(NO_LOAD_ADDRESS)?,
         size: bytes.len(),
     })
@@ -351,7 +353,7 @@ fn transfer_list(dtb: &[u8], hob: Option<&[u8]>, code: &[u8]) -> Vec<u8> {
     ];
     for (tag, data) in entries {
         let Some(data) = data else { continue };
-        // An empty entry fills the space up to the place at which this entry's data begins on a page.
+        // An empty entry fills up to where this one's header has its data begin on a page.
         let at = bytes.len();
         let header = (at + 8).next_multiple_of(PAGE) - 8;
         if header > at {
@@ -374,7 +376,7 @@ fn transfer_list(dtb: &[u8], hob: Option<&[u8]>, code: &[u8]) -> Vec<u8> {
     bytes[5..8].copy_from_slice(&[1, 24, PAGE_SHIFT]);
     bytes[8..12].copy_from_slice(&size);
     bytes[12..16].copy_from_slice(&size);
-    // The list has a checksum: all its bytes add up to 0.
+    // A checksum is there, and the bytes of all add up to 0.
     bytes[16] = 1;
     let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     bytes[4] = sum.wrapping_neg();
@@ -421,14 +423,17 @@ fn manifest_of(package: &[u8]) -> Result<&[u8]> {
 
 /// What a partition manifest says that BL2 needs.
 struct Facts {
-    uuid: String,
+    /// The package's name in the FIP.
+    uuid: Option<String>,
     load_address: Option<u64>,
     /// Where it is entered, from the start of the package.
     entry_offset: Option<u64>,
-    /// Whether it asks for a HOB list.
+    /// It asks for a HOB list.
     wants_hob: bool,
 }
 
+const NO_UUID: &str =
+    "its manifest has no `uuid`, as four cells or in its first service; give one with uuid=";
 const NO_LOAD_ADDRESS: &str = "its manifest has no `load-address`: BL2 puts the package there";
 
 fn facts(manifest: &[u8]) -> Result<Facts> {
@@ -450,31 +455,41 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
         [high, low] => Some(u64::from(*high) << 32 | u64::from(*low)),
         _ => None,
     };
+    // Since version 1.1 of the binding each service has one, as text. BL2 only needs a name that FIP and
+    // TB_FW_CONFIG agree on.
     let uuid = cells("uuid")
         .filter(|cells| cells.len() >= 4)
-        .context("its manifest has no `uuid` of four cells")?;
+        .map(|cells| uuid_text(&cells))
+        .or_else(|| {
+            let service = root.child("services")?.children().next()?;
+            let text = service.property("uuid")?.value().to_vec();
+            let text = CStr::from_bytes_with_nul(&text).ok()?;
+            let text = text.to_str().ok()?.to_lowercase();
+            let hex = |c: char| c.is_ascii_hexdigit() || c == '-';
+            (text.len() == 36 && text.chars().all(hex)).then_some(text)
+        });
     let load_address = number("load-address");
-    // Older manifests give the entry point as an address.
+    // Older manifests have the entry point's address.
     let by_address = number("entrypoint")
         .zip(load_address)
         .and_then(|(entry, base)| entry.checked_sub(base));
     let boot_info = root.child("boot-info");
     Ok(Facts {
-        uuid: uuid_text(&uuid),
+        uuid,
         load_address,
         entry_offset: number("entrypoint-offset").or(by_address),
         wants_hob: boot_info.is_some_and(|n| n.property("hob_list").is_some()),
     })
 }
 
-/// Describes what BL2 does with a partition that has this manifest.
+/// What BL2 does with a partition that has this manifest.
 ///
 /// # Errors
 /// It lacks what BL2 needs, or would be loaded where it cannot.
 pub fn describe(manifest: &[u8]) -> Result<String> {
     let facts = facts(manifest)?;
     let load = facts.load_address.context(NO_LOAD_ADDRESS)?;
-    // The manifest does not say which platform it is for.
+    // Which platform it is for, the manifest does not say.
     let plats = Plat::value_variants();
     if !plats.iter().any(|plat| plat.secure_dram().contains(&load)) {
         let memory = |plat: &Plat| {
@@ -488,7 +503,7 @@ pub fn describe(manifest: &[u8]) -> Result<String> {
         Some(offset) => format!("{:#x}", load.saturating_add(offset)),
         None => "as the package says".to_owned(),
     };
-    let uuid = facts.uuid;
+    let uuid = facts.uuid.context(NO_UUID)?;
     Ok(format!(
         "secure partition {uuid}\npackage     {load:#x}, by BL2\nentry       {entry}\n"
     ))
@@ -512,7 +527,7 @@ fn uuid_text(cells: &[u32]) -> String {
     text
 }
 
-/// BL2 does not check the list. What it would overwrite is found here.
+/// BL2 takes the list as it is: what it would overwrite is found here.
 fn check(packages: &[Package], memory: &Range<u64>) -> Result<()> {
     ensure!(
         packages.len() <= MAX_PACKAGES,
@@ -738,6 +753,87 @@ mod tests {
         assert!(says(&MANIFEST.replace("load-address", "x"), false).contains("`load-address`"));
         assert!(says(&MANIFEST.replace("0x2000", "0x1000"), false).contains("next page boundary"));
         assert!(says(MANIFEST, true).contains("same UUID"));
+    }
+
+    #[test]
+    fn the_uuid_of_a_manifest_with_services() {
+        let services = "/dts-v1/; / { load-address = <0xe400000>; services { compatible = \"arm,ffa-manifest-services\"; \
+            one { uuid = \"B4B5671E-4a90-4fe1-b81f-fb13dae1dacb\"; messaging-method = <3>; }; }; };";
+        let uuid = |manifest: &str, more: &str| {
+            let (dir, asked) = files(manifest);
+            let made = packages(&[format!("{asked}{more}")], Plat::Qemu, dir.path());
+            made.map(|made| made[0].uuid.clone())
+                .map_err(|e| format!("{e:#}"))
+        };
+        let first = "b4b5671e-4a90-4fe1-b81f-fb13dae1dacb";
+        assert_eq!(uuid(services, "").as_deref(), Ok(first));
+        let none = services.replace("uuid", "x");
+        assert!(uuid(&none, "").expect_err("refused").contains("uuid="));
+        let given = uuid(&none, &format!(":uuid={first}"));
+        assert_eq!(given.as_deref(), Ok(first));
+    }
+
+    /// The value of a property of one or two cells.
+    fn value(tree: &Fdt, path: &str, name: &str) -> Option<u64> {
+        let node = tree.find_node(path).expect("the node");
+        let bytes = node.property(name)?.value().to_vec();
+        assert!(matches!(bytes.len(), 4 | 8), "{path}: {name}");
+        Some(bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)))
+    }
+
+    /// What Hafnium's parser demands, as its sources of 2026 have it.
+    #[test]
+    fn hafnium_takes_the_examples() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let compiled = |file: &Path| {
+            fs::read(fip::device_tree(file, dir.path()).expect("compiled")).expect("read")
+        };
+        for name in ["partition-device.dts", "partition-el0.dts"] {
+            let bytes = compiled(&paths::fiptool_cfg(name));
+            let tree = Fdt::new(&bytes).expect("a tree");
+            let root = |name| value(&tree, "/", name).unwrap_or_else(|| panic!("no {name}"));
+            assert!(root("ffa-version") >= 0x1_0000);
+            assert_eq!((root("execution-state"), root("xlat-granule")), (0, 0));
+            // Each bit a method: direct requests sent, taken, indirect messages, the 64-bit requests, which are
+            // FF-A 1.2's.
+            assert!(matches!(root("messaging-method"), 1..=7), "{name}");
+            let (level, contexts) = (root("exception-level"), root("execution-ctx-count"));
+            assert!(level == 2 || (level == 1 && contexts == 1), "{name}");
+            assert!(root("load-address").is_multiple_of(0x1000));
+        }
+        // The device lies in the memory that docs/hafnium.md has the SPMC's manifest name.
+        let text = fs::read_to_string(paths::root().join("docs/hafnium.md")).expect("a document");
+        let (_, rest) = text.split_once("```dts\n").expect("an example");
+        let (node, _) = rest.split_once("```").expect("its end");
+        let frame = fs::read_to_string(paths::fiptool_cfg("hafnium-spmc.dts")).expect("a manifest");
+        let open = frame.trim_end().strip_suffix("};").expect("its last line");
+        let spmc = dir.path().join("spmc.dts");
+        fs::write(&spmc, format!("{open}{node}}};\n")).expect("written");
+        let bytes = compiled(&spmc);
+        let tree = Fdt::new(&bytes).expect("a tree");
+        let root = tree.root();
+        let devices = root
+            .children()
+            .find(|n| {
+                n.property("device_type")
+                    .is_some_and(|p| p.value() == b"device-memory\0")
+            })
+            .expect("a node for devices");
+        let reg = devices.property("reg").expect("its range").value().to_vec();
+        let cells: Vec<u64> = reg
+            .chunks(8)
+            .map(|c| c.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)))
+            .collect();
+        let bytes = compiled(&paths::fiptool_cfg("partition-device.dts"));
+        let tree = Fdt::new(&bytes).expect("a tree");
+        let device = |name| value(&tree, "/device-regions/uart1", name).expect("there");
+        let base = device("base-address");
+        let end = base + device("pages-count") * 0x1000;
+        assert!(
+            cells[0] <= base && end <= cells[0] + cells[1],
+            "{base:#x}..{end:#x} is not in {cells:x?}"
+        );
+        assert_eq!(device("attributes"), 3, "readable, writable, secure");
     }
 
     #[test]
