@@ -1,17 +1,18 @@
-//! `cargo xtask doctor`: which of the tools and downloads that Janus uses are installed, cached or available.
+//! `cargo xtask doctor`: what of all that Janus' tools use is installed, cached and to be had.
 
 use crate::apt::{self, Archive};
 use crate::cli::Plat;
 use crate::stacks::{linux, optee, optee_uboot, optee_xen};
-use crate::{packages, paths, proc, qemu::Qemu, room, store, tfa, toolchain};
+use crate::{packages, paths, proc, qemu::Qemu, room, store, tfa, toolchain, ui};
 use anyhow::Result;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::process::Command;
 
-/// What to check.
+/// What is looked at.
 #[derive(Args, Clone, Default)]
 pub struct DoctorArgs {
-    /// Check only what is on this machine; ask no archive.
+    /// Only what is here: no archive is asked.
     #[arg(long)]
     offline: bool,
 }
@@ -32,7 +33,7 @@ const TOOLS: &[&str] = &[
     "xz-utils",
 ];
 
-/// Something that is taken from Debian: the package, its versions, where it is looked for, and who needs it.
+/// What is taken from Debian: the package, its versions, where it is looked for, and who needs it.
 type Wanted = (
     &'static str,
     &'static [&'static str],
@@ -86,10 +87,10 @@ const WANTED: &[Wanted] = &[
     ),
 ];
 
-/// Prints the report, one screen.
+/// Prints one screen.
 ///
 /// # Errors
-/// None that a machine can cause: what is missing is part of the report.
+/// None that a machine can cause; what is missing is what this is for.
 pub fn run(args: &DoctorArgs) -> Result<bool> {
     println!("cache      {}", paths::cache().display());
     println!("disk       {}", room::state());
@@ -108,27 +109,7 @@ pub fn run(args: &DoctorArgs) -> Result<bool> {
             format!("missing, installed when needed: {}", missing.join(" "))
         }
     );
-    println!("\n{:<28} {:<12} lists", "archive", "reachable");
-    let mut all: Vec<Archive> = Vec::new();
-    for archive in WANTED.iter().flat_map(|(.., archives, _)| *archives) {
-        if !all.contains(archive) {
-            all.push(*archive);
-        }
-    }
-    for archive in &all {
-        let reached = match args.offline {
-            true => "not asked".to_owned(),
-            false => match archive.refresh() {
-                Ok(()) => "yes".to_owned(),
-                Err(_) => "NO".to_owned(),
-            },
-        };
-        let lists = if archive.has_lists() { "here" } else { "none" };
-        println!(
-            "{:<28} {reached:<12} {lists}",
-            archive.name().trim_start_matches("apt/")
-        );
-    }
+    archives(args.offline);
     println!(
         "\n{:<22} {:<20} {:<42} needed for",
         "from Debian", "cached", "to be had"
@@ -167,8 +148,63 @@ pub fn run(args: &DoctorArgs) -> Result<bool> {
             cached.unwrap_or("-")
         );
     }
-    println!("\ncached builds: {}", store::names().join(" "));
+    println!("\nin the cache: {}", by_kind(&store::names()).join(", "));
     Ok(complete)
+}
+
+/// Asks each archive, and says which answered.
+fn archives(offline: bool) {
+    let mut all: Vec<Archive> = Vec::new();
+    for archive in WANTED.iter().flat_map(|(.., archives, _)| *archives) {
+        if !all.contains(archive) {
+            all.push(*archive);
+        }
+    }
+    let name = |archive: &Archive| archive.name().trim_start_matches("apt/").to_owned();
+    let mut reached: Vec<String> = Vec::new();
+    let mut not: Vec<String> = Vec::new();
+    ui::step("asking Debian's archives").around(|step| {
+        for archive in &all {
+            step.note(&name(archive));
+            if !offline && archive.refresh().is_ok() {
+                reached.push(name(archive));
+            } else if archive.has_lists() {
+                not.push(format!("{} (has lists of another day)", name(archive)));
+            } else {
+                not.push(name(archive));
+            }
+        }
+    });
+    let list = |names: Vec<String>| match names.as_slice() {
+        [] => "none".to_owned(),
+        names => names.join(" "),
+    };
+    if !offline {
+        println!("archives   reached: {}", list(reached));
+    }
+    if !not.is_empty() {
+        let why = if offline { "not asked" } else { "NOT reached" };
+        println!("           {why}: {}", list(not));
+    }
+}
+
+/// The names of what is cached, those of one kind (up to the version) as one with their number.
+fn by_kind(names: &[String]) -> Vec<String> {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        let versioned = name.match_indices('-').find(|(at, _)| {
+            name[at + 1..].split('-').next().is_some_and(|word| {
+                word.starts_with(|c: char| c.is_ascii_digit()) || word.len() == 16
+            })
+        });
+        let kind = versioned.map_or(name.as_str(), |(at, _)| &name[..at]);
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let text = |(kind, count): (&str, usize)| match count {
+        1 => kind.to_owned(),
+        count => format!("{count} {kind}"),
+    };
+    kinds.into_iter().map(text).collect()
 }
 
 fn qemu() -> String {
@@ -184,5 +220,25 @@ fn qemu() -> String {
         },
         (Some(own), None) => format!("{own} is too old; 10.0 is fetched when needed"),
         (None, None) => "none here; 10.0 is fetched when needed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cached_by_kind() {
+        let names = [
+            "tfa-2.12.1+dfsg-1-el1",
+            "tfa-2.12.1+dfsg-1-el2",
+            "fvp-machine-69074e793af59a26",
+            "qemu-system-arm.own-host",
+        ]
+        .map(str::to_owned);
+        assert_eq!(
+            by_kind(&names),
+            ["fvp-machine", "qemu-system-arm.own-host", "2 tfa"]
+        );
     }
 }

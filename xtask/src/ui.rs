@@ -1,4 +1,4 @@
-//! What the person sees: one line for each finished piece of work, a moving line while it is under way.
+//! What the person sees: one line for what went well, a moving line while it is under way.
 //!
 //! Everything goes to standard error; standard output belongs to the consoles of the machine under
 //! test and to results that scripts read.
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// After this long without a terminal's spinner, a line says that work goes on.
 const STILL: Duration = Duration::from_secs(30);
+
+/// The steps within another one are not shown.
+static WITHIN: AtomicBool = AtomicBool::new(false);
 
 /// A piece of work that takes long enough to be shown.
 pub struct Step {
@@ -27,7 +30,9 @@ pub fn step(what: impl Into<String>) -> Step {
     let start = Instant::now();
     let over = Arc::new(AtomicBool::new(false));
     let note = Arc::new(Mutex::new(String::new()));
-    let spinner = if std::io::stderr().is_terminal() {
+    let spinner = if WITHIN.load(Ordering::Relaxed) {
+        None
+    } else if std::io::stderr().is_terminal() {
         let bar = ProgressBar::new_spinner()
             .with_style(
                 ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
@@ -61,7 +66,7 @@ pub fn step(what: impl Into<String>) -> Step {
 }
 
 impl Step {
-    /// Shows how far the work is.
+    /// Says how far it is.
     pub fn note(&self, how_far: &str) {
         match &self.spinner {
             Some(bar) => bar.set_message(format!("{}: {how_far}", self.what)),
@@ -71,9 +76,20 @@ impl Step {
         }
     }
 
-    /// Ends the work: one line.
+    /// Does work whose own steps and remarks are not shown, and prints no line at its end.
+    pub fn around<T>(self, work: impl FnOnce(&Step) -> T) -> T {
+        WITHIN.store(true, Ordering::Relaxed);
+        let result = work(&self);
+        WITHIN.store(false, Ordering::Relaxed);
+        result
+    }
+
+    /// The work is done: one line.
     pub fn done(self) {
         self.clear();
+        if WITHIN.load(Ordering::Relaxed) {
+            return;
+        }
         eprintln!(
             "  ok  {} ({:.1} s)",
             self.what,
@@ -81,9 +97,12 @@ impl Step {
         );
     }
 
-    /// Ends the work with a line that has more than its name.
+    /// The work is done and says more than its name.
     pub fn done_with(self, result: &str) {
         self.clear();
+        if WITHIN.load(Ordering::Relaxed) {
+            return;
+        }
         eprintln!(
             "  ok  {}: {result} ({:.1} s)",
             self.what,
@@ -105,7 +124,10 @@ impl Drop for Step {
     }
 }
 
-/// Prints a remark on a line of its own.
+/// A remark on a line of its own.
 pub fn say(text: impl AsRef<str>) {
+    if WITHIN.load(Ordering::Relaxed) {
+        return;
+    }
     eprintln!("  --  {}", text.as_ref());
 }
