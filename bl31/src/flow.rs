@@ -1,23 +1,23 @@
-//! The results of handling an exit of a world.
+//! What handling an exit of a world leads to.
 
 use janus_spmd::World;
 
-/// What runs after an exit has been handled.
+/// What handling an exit leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// This world runs next.
     Run(World),
-    /// Whoever in EL3 waits for the SPMC: it has finished. `CoreData::event` says what.
+    /// The SPMC has finished what EL3 asked of it: `CoreData::event`.
     Spmc,
 }
 
-/// What the SPMC has finished on EL3's behalf.
+/// What the SPMC has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpmcEvent {
     /// Its initialisation on this core.
     Ready,
-    /// Its initialisation on this core, without success. The reason has been reported.
+    /// Its initialisation on this core, in vain; why has been reported.
     Failed,
-    /// A request of the SPMD, with this answer.
+    /// A request of the dispatcher, with this answer.
     Answered(janus_spmd::Answer),
 }

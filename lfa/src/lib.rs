@@ -59,7 +59,7 @@ pub enum Status {
 pub enum Progress {
     /// It is done.
     Done,
-    /// The caller has to repeat the call.
+    /// The same call has to be made again.
     Again,
 }
 

@@ -1,7 +1,6 @@
 //! Functions of the firmware's crates that nobody calls: neither the image, nor a tool, nor an example.
 //!
-//! Functions are told apart by their names alone. One with a common name may be missed; each one that is reported has
-//! no caller.
+//! It goes by names, so that a function with a common name may pass; what it finds is true.
 
 use crate::paths;
 use regex::Regex;
@@ -9,10 +8,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// The crates whose functions are checked.
+/// The crates whose functions are looked at.
 const OF: [&str; 6] = ["arm", "bl31", "drivers", "plat", "psci", "spmd"];
 
-/// Other places that may have callers.
+/// Where callers may be besides.
 const CALLERS: [&str; 5] = [
     "xtask/src",
     "spmd/examples",
@@ -21,7 +20,7 @@ const CALLERS: [&str; 5] = [
     "tests",
 ];
 
-/// The functions without a caller that stay, with the reason.
+/// What has no caller yet and stays, with the reason.
 const KEPT: [(&str, &str); 1] = [(
     "bind_spmc",
     "PSCI's contract with a monitor whose Trusted OS runs on one core; Janus's SPMCs run on all",
@@ -43,7 +42,7 @@ fn add(folder: &Path, found: &mut Vec<(String, String)>) {
             continue;
         }
         if path.is_dir() {
-            // A folder of this name holds a crate's tests.
+            // The tests of a crate; not the folder of the payloads.
             if stem != "tests" {
                 add(&path, found);
             }
@@ -61,7 +60,7 @@ fn add(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The public functions in `definers` whose names occur in `users` only where they are defined.
+/// The public functions in `definers` whose name occurs nowhere in `users` but where it is defined.
 fn without_callers(definers: &[(String, String)], users: &[(String, String)]) -> Vec<String> {
     let word = Regex::new(r"\w+").expect("a pattern");
     let mut uses: HashMap<&str, usize> = HashMap::new();

@@ -30,17 +30,17 @@ pub fn cache() -> PathBuf {
     }
 }
 
-/// The directory for what our commands make from this checkout: images, flash contents, logs.
+/// What a command of ours makes from this checkout: images, flash contents, logs.
 pub fn out() -> PathBuf {
     target().join("janus")
 }
 
-/// The path of a file for fiptool: a manifest, or a layout.
+/// Files for fiptool: manifests, layouts.
 pub fn fiptool_cfg(name: &str) -> PathBuf {
     root().join("fiptool-cfg").join(name)
 }
 
-/// Reads a setting of the environment.
+/// A setting of the environment.
 pub fn setting(name: &str) -> Option<std::ffi::OsString> {
     #[cfg(test)]
     if let Some(value) = SETTINGS.with_borrow(|s| s.get(name).cloned()) {
@@ -51,12 +51,12 @@ pub fn setting(name: &str) -> Option<std::ffi::OsString> {
 
 #[cfg(test)]
 thread_local! {
-    /// The settings of a test, instead of the environment, which all tests share.
+    /// What a test has in the place of the environment, which all tests share.
     pub static SETTINGS: std::cell::RefCell<std::collections::BTreeMap<&'static str, String>> =
         const { std::cell::RefCell::new(std::collections::BTreeMap::new()) };
 }
 
-/// The files that git knows and `patterns` match (all files, without patterns), relative to [`root`].
+/// The files that git knows and `patterns` match, all of them without any; relative to [`root`].
 #[cfg(test)]
 pub fn tracked(patterns: &[&str]) -> Vec<String> {
     let list = std::process::Command::new("git")

@@ -1,4 +1,4 @@
-//! The emulated machine: which QEMU, and with which arguments.
+//! The machine under test: which QEMU, and with which arguments.
 
 use crate::cli::Plat;
 use crate::{apt, fip, fvp_machine, proc, ui};
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The oldest QEMU that will do: earlier ones lack the S-EL2 timers.
+/// Older ones lack the S-EL2 timers.
 const WANTED: (u32, u32) = (10, 0);
 
 /// QEMU's own machine: both worlds, EL2 in both, and a GICv3.
@@ -18,7 +18,7 @@ const FVP: &str = "fvp-base";
 #[derive(Clone, Debug)]
 pub struct Qemu {
     program: PathBuf,
-    /// The directory of a private QEMU, which was only unpacked.
+    /// Top of a private unpacking, if it is one.
     root: Option<PathBuf>,
     /// Major and minor version.
     pub version: (u32, u32),
@@ -27,7 +27,7 @@ pub struct Qemu {
 /// The machine to start.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// The platform that the machine belongs to.
+    /// The platform that it is a machine of.
     pub plat: Plat,
     /// What [`crate::fip::pack`] made of BL1 and the FIP.
     pub flash: PathBuf,
@@ -39,17 +39,17 @@ pub struct Machine {
     pub smp: u32,
     /// Memory in MiB.
     pub memory: u32,
-    /// A device tree instead of QEMU's own.
+    /// The device tree in the place of QEMU's own.
     pub dtb: Option<PathBuf>,
-    /// Files to put into memory before the start.
+    /// Files that are put into memory before the start.
     pub loaded: Vec<(PathBuf, u64)>,
-    /// Whether each instruction counts as a fixed time, so that guests' time-outs do not depend on the host's load.
+    /// One instruction counts as a fixed time: guests' time-outs do not depend on the host's load.
     pub icount: bool,
-    /// Whether a reset starts the machine anew; otherwise it ends QEMU.
+    /// A reset starts the machine anew; else it ends QEMU.
     pub reboots: bool,
-    /// Whether the machine waits for a debugger on TCP port 1234.
+    /// Waits for a debugger on TCP port 1234.
     pub gdb: bool,
-    /// The user's own arguments, passed on as they are.
+    /// Arguments of the user's own, passed on as they are.
     pub extra: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ impl Machine {
 }
 
 impl Qemu {
-    /// A QEMU of which only the command line is looked at.
+    /// One of which only the command line is looked at.
     #[cfg(test)]
     pub fn named(program: &str) -> Qemu {
         Qemu {
@@ -84,11 +84,11 @@ impl Qemu {
         }
     }
 
-    /// Finds the QEMU for a platform: the user's; for QEMU virt the system's if it is recent enough, else a private
-    /// one; for the FVP the one with our board.
+    /// The QEMU to use for a platform: the user's; for QEMU virt the system's if it is recent enough,
+    /// else a private one; for the FVP the one with our board.
     ///
     /// # Errors
-    /// None is available: the message says what to do.
+    /// None can be had: the message says what to do.
     pub fn find(plat: Plat, user: Option<&Path>) -> Result<Qemu> {
         if let Some(program) = user {
             let version = version(program, None).with_context(|| {
@@ -134,15 +134,15 @@ impl Qemu {
         Ok(qemu)
     }
 
-    /// Whether the output of `--version` is that of a QEMU that is recent enough.
+    /// Whether what `--version` prints is of a QEMU that will do.
     pub fn is_recent(text: &str) -> bool {
         number(text).is_ok_and(|version| version >= WANTED)
     }
 
-    /// Finds the QEMU of this machine's Debian release, whatever its version.
+    /// The QEMU of the machine's own release, whatever its version.
     ///
     /// # Errors
-    /// It is not available.
+    /// It cannot be had.
     pub fn own_release() -> Result<Qemu> {
         Qemu::private(apt::OWN)
     }
@@ -230,7 +230,7 @@ impl Qemu {
     }
 }
 
-/// The properties of the machine, with those that were asked for.
+/// The machine, with what was asked for beyond the usual.
 fn properties(machine: &Machine) -> String {
     let usual = match machine.plat {
         Plat::Qemu => VIRT,
@@ -242,7 +242,7 @@ fn properties(machine: &Machine) -> String {
     }
 }
 
-/// Sets the paths to the libraries and modules of a private QEMU.
+/// Libraries and modules of a private unpacking.
 pub fn environment(qemu: &mut Command, root: &Path) {
     let triplets = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
     let libraries = triplets.iter().flat_map(|t| {

@@ -1,34 +1,34 @@
-//! The door of the secure world: stops counters and trace of the normal world that would otherwise observe the secure
-//! world. Activity monitors and, on older CPUs, the cycle counter are held. Data of profiling and trace that are still
-//! in flight are written to memory, while the translation that they need is still in place.
+//! What is done at the door of the secure world on CPUs where something that observes would follow into
+//! it: activity monitors and, on older CPUs, the cycle counter are held, and what profiling and trace have
+//! in flight is drained while the translation that it needs is still there.
 //!
-//! EL3's own controls ([`crate::cpu_ext`]) stop most observers without this. This module is for those that the CPU
-//! leaves to software, or whose control the normal world can undo.
+//! Most of what observes stops by itself, by EL3's own controls ([`crate::cpu_ext`]). What is here, the
+//! CPU leaves to software, or to a control that the normal world can undo.
 
 use super::{Feature, Features};
 use crate::cpu_ext::{amu, pmu};
 
-/// The state of one core's door.
+/// One core's state of what is held while its secure world runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Door {
-    /// The observers that the core has, out of [`Door::ALL`].
+    /// What of it the core has.
     features: Features,
-    /// The normal world's PMCR_EL0, while the secure world runs.
+    /// The normal world's PMCR_EL0.
     pmcr: u64,
 }
 
 impl Door {
-    /// The features that have to be stopped here.
+    /// What has to be done something about.
     const ALL: Features =
         Features::of(&[Feature::PMU_DP, Feature::AMU, Feature::SPE, Feature::TRBE]);
 
-    /// The door of a core with nothing to stop.
+    /// Nothing to do.
     pub const NONE: Self = Self {
         features: Features::NONE,
         pmcr: 0,
     };
 
-    /// Makes the door of a core with `features` that comes on.
+    /// For a core with `features` that comes on.
     pub fn new(features: Features) -> Self {
         Self {
             features: features.and(Self::ALL),
@@ -36,12 +36,12 @@ impl Door {
         }
     }
 
-    /// Returns whether there is anything to stop.
+    /// Whether there is anything to do.
     pub fn is_used(&self) -> bool {
         self.features != Features::NONE
     }
 
-    /// Stops the observers when the normal world leaves. Its registers are still in the CPU.
+    /// The normal world leaves; its registers are still in the CPU.
     pub fn shut(&mut self) {
         if self.features.has(Feature::SPE) {
             drain_profiling();
@@ -57,7 +57,7 @@ impl Door {
         }
     }
 
-    /// Lets the observers go on when the normal world comes back.
+    /// The normal world comes back.
     pub fn open(&self) {
         if self.features.has(Feature::PMU_DP) {
             pmu::PMCR_EL0::write(self.pmcr);
@@ -68,7 +68,7 @@ impl Door {
     }
 }
 
-/// Waits with PSB CSYNC until profiling data are written to their buffer, before the translation changes.
+/// PSB CSYNC: what was profiled is on its way to the buffer, by its translation, before that changes.
 fn drain_profiling() {
     #[cfg(target_os = "none")]
     // SAFETY: barriers.
@@ -77,7 +77,7 @@ fn drain_profiling() {
     }
 }
 
-/// Waits with TSB CSYNC until trace data are written to their buffer, before the translation changes.
+/// TSB CSYNC, the same for trace.
 fn drain_trace() {
     #[cfg(target_os = "none")]
     // SAFETY: barriers.

@@ -1,10 +1,10 @@
-//! What a world switch does on this machine. It is decided once, on the boot core, from the CPU's features
-//! and the SPMC's exception level, and does not change afterwards. `switch` has the code that does it.
+//! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
+//! and the SPMC's exception level, and then only read. `switch` does it.
 
 use super::{El3Regs, Feature, Features, IdRegs};
 use core::fmt;
 
-/// The level at which the SPMC runs, and the state that both worlds share because of that. From its manifest.
+/// Where the SPMC runs and so what both worlds share. From its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpmcMode {
     /// No SPMC: nothing is ever switched.
@@ -19,26 +19,26 @@ pub enum SpmcMode {
 }
 
 impl SpmcMode {
-    /// Returns whether the EL2 bank is switched.
+    /// Whether the EL2 bank is switched.
     pub const fn el2(self) -> bool {
         matches!(self, SpmcMode::SEl2 | SpmcMode::All)
     }
 
-    /// Returns whether the EL1 bank is switched.
+    /// Whether the EL1 bank is switched.
     pub const fn el1(self) -> bool {
         matches!(self, SpmcMode::SEl1 | SpmcMode::All)
     }
 }
 
-/// The features of the CPU and the mode of the SPMC, which decide what a switch does.
+/// See the module's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The features of the CPU.
+    /// What the CPU has.
     features: Features,
     mode: SpmcMode,
 }
 
-/// The boot core's ID registers, and what was decided for it. Cores with equal ID registers need not decide again.
+/// The boot core, and what was decided for it: cores that are like it need not decide again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BootCore {
     pub(super) id: IdRegs,
@@ -47,13 +47,13 @@ pub struct BootCore {
 }
 
 impl Policy {
-    /// The policy before anything is known: nothing is switched.
+    /// Before anything is known: nothing is switched.
     pub const NONE: Self = Self {
         features: Features::NONE,
         mode: SpmcMode::None,
     };
 
-    /// Makes the policy for a CPU with these features.
+    /// The policy for a CPU with these features.
     pub const fn new(mut features: Features, mode: SpmcMode) -> Self {
         if features.has(Feature::EL2) && matches!(mode, SpmcMode::All) {
             features.insert(Feature::SPSR_AA32);
@@ -61,13 +61,13 @@ impl Policy {
         Self { features, mode }
     }
 
-    /// Returns the features of the CPU.
+    /// What the CPU has.
     #[inline(always)]
     pub const fn features(&self) -> Features {
         self.features
     }
 
-    /// Returns the mode of the SPMC.
+    /// Where the SPMC runs.
     #[inline(always)]
     pub const fn mode(&self) -> SpmcMode {
         self.mode
@@ -75,7 +75,7 @@ impl Policy {
 }
 
 impl fmt::Display for Policy {
-    /// Writes the line about the CPU that the boot prints.
+    /// The one line about the CPU that the boot prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let switched = match self.mode {
             SpmcMode::None => "nothing",

@@ -1,4 +1,4 @@
-//! The machine of a host test: what the test sets up, and what has happened on it.
+//! What a test says about its machine, and what has happened on it.
 
 use crate::context::World;
 use crate::hw::gic::Pending;
@@ -17,21 +17,21 @@ pub type Step = Box<dyn FnOnce(&mut WorldContext) -> Exit>;
 /// What happened, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// This world was entered with these values in x0 to x4.
+    /// This world was entered with this in x0 to x4.
     Entered(World, [u64; 5]),
-    /// EL3 printed this line.
+    /// EL3 said this.
     Said(String),
-    /// The SPMC printed this line.
+    /// The SPMC said this.
     SpmcSaid(String),
-    /// The cores that boot firmware held were released.
+    /// Boot firmware's held cores were let go.
     HeldCoresReleased,
-    /// This core was released from the pen.
+    /// A core was let out of the pen.
     Released(usize),
-    /// All interrupts of the core but its wake-up were stopped.
+    /// The core hears nothing but its wake-up.
     ListensForWake,
     /// The core slept until an interrupt.
     Slept,
-    /// This SGI was sent to the normal world of the core with this affinity.
+    /// An SGI went to the normal world of the core with this affinity.
     Sent(u32, u64),
     /// The normal world got the schedule receiver interrupt.
     SriGiven,
@@ -39,9 +39,9 @@ pub enum Event {
     Ended(u32),
     /// An interrupt was disabled.
     Disabled(u32),
-    /// Secure interrupts were disabled on this core. SPIs were routed to the core with this affinity.
+    /// Secure interrupts were disabled on this core; SPIs go to the one with this affinity.
     SecureInterruptsTo(Option<u64>),
-    /// The secure timer was set to this value of the counter.
+    /// The secure timer was set.
     InterruptAt(u64),
 }
 
@@ -54,41 +54,41 @@ pub enum End {
     Stopped,
     /// The system stopped.
     SystemStopped(Stop),
-    /// This world was entered after the end of its script.
+    /// This world was entered and its script is at its end.
     OutOfScript(World),
 }
 
-/// The state of a test's machine.
+/// See the module's documentation.
 pub struct Machine {
     /// ESR_EL3.
     pub esr: u64,
     /// ELR_EL3 and SPSR_EL3.
     pub return_state: (u64, u64),
-    /// Whether the machine has EL2.
+    /// Whether there is an EL2.
     pub el2: bool,
     /// The system counter.
     pub counter: u64,
-    /// Whether an interrupt is pending for the core.
+    /// Whether an interrupt waits for the core.
     pub interrupt_pending: bool,
     /// The affinities of the cores that exist.
     pub cores: Vec<u64>,
     /// Why the interrupt controller cannot be used.
     pub gic_fault: Option<&'static str>,
-    /// The interrupt that is pending for this core.
+    /// What waits for this core.
     pub pending: Option<Pending>,
     /// The affinities at which the doorbell was rung.
     pub doorbells: Vec<u64>,
-    /// BL2's parameters: the words at [`Machine::PARAMETERS`].
+    /// BL2's parameters: words from [`Machine::PARAMETERS`] on.
     pub parameters: Vec<u64>,
     /// The SPMC's manifest, at [`Machine::MANIFEST`].
     pub manifest: Option<&'static [u8]>,
     /// The transfer list, at [`Machine::LIST`].
     pub list: Option<&'static [u8]>,
-    /// The memory for the normal world's transfer list, at [`Machine::NORMAL_LIST`].
+    /// The normal world's memory for its own, at [`Machine::NORMAL_LIST`].
     pub normal_list: Vec<u8>,
     /// The scripts of the normal and the secure world.
     scripts: [VecDeque<Step>; 2],
-    /// What happened, in order.
+    /// What happened, in its order.
     pub events: Vec<Event>,
 }
 
@@ -96,24 +96,24 @@ std::thread_local! {
     static MACHINE: RefCell<Machine> = RefCell::new(Machine::new());
 }
 
-/// Borrows the machine of this test. Do not hold it for longer than one statement.
+/// The machine of this test. To be held for no longer than a statement.
 pub fn machine() -> RefMut<'static, Machine> {
-    // SAFETY: a test is one thread, and its machine lives as long as the thread.
+    // SAFETY: a test is one thread, and its machine lives as long as that.
     MACHINE.with(|machine| unsafe { &*std::ptr::from_ref(machine) }.borrow_mut())
 }
 
 impl Machine {
-    /// The address of BL2's parameters.
+    /// Where BL2's parameters are.
     pub const PARAMETERS: u64 = Plat::MEMORY.shared.start as u64 + 0x8000;
-    /// The address of the SPMC's manifest.
+    /// Where the SPMC's manifest is.
     pub const MANIFEST: u64 = Plat::MEMORY.shared.start as u64 + 0x2000;
 
-    /// The address of the transfer list.
+    /// Where the transfer list is.
     pub const LIST: u64 = Plat::MEMORY.lists.start as u64;
-    /// The address of the memory for the normal world's transfer list.
+    /// Where the normal world's memory for its own is.
     pub const NORMAL_LIST: u64 = Plat::MEMORY.normal_list.start;
 
-    /// Makes a machine of four cores with EL2, on which nothing has happened.
+    /// Four cores that have EL2, on which nothing has happened.
     fn new() -> Self {
         Self {
             esr: 0,
@@ -139,22 +139,22 @@ impl Machine {
         self.scripts[world as usize].push_back(Box::new(step));
     }
 
-    /// Adds an event to what happened.
+    /// Keeps that something happened.
     pub fn happens(&mut self, event: Event) {
         self.events.push(event);
     }
 
-    /// Returns what happened since the last call of this.
+    /// What happened since this was asked last.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// Has the core sleep until an interrupt comes, which is at once.
+    /// The core sleeps, and an interrupt comes.
     pub fn sleeps(&mut self) {
         self.happens(Event::Slept);
     }
 
-    /// Returns the word of BL2's parameters or of the transfer list at `address`.
+    /// The word of BL2's parameters, or of the transfer list, at `address`.
     pub fn word(&self, address: u64) -> Option<u64> {
         if let Some(offset) = address.checked_sub(Self::LIST) {
             let bytes = self.list?.get(usize::try_from(offset).ok()?..)?;
@@ -167,7 +167,7 @@ impl Machine {
     }
 }
 
-/// Runs the next step of the script of the world that has this context. SCR_EL3.NS says which world, as on hardware.
+/// Runs the next step of the world whose context this is: as on the hardware SCR_EL3.NS says which.
 pub fn enter(context: &mut WorldContext) -> Exit {
     let world = if context.el3.scr_el3 & 1 != 0 {
         World::Normal
@@ -185,11 +185,11 @@ pub fn enter(context: &mut WorldContext) -> Exit {
 
 /// Leaves Rust for good.
 pub fn end(how: End) -> ! {
-    // This is no panic of the code under test: print neither message nor back trace.
+    // Not a panic of the code under test: no message, no back trace.
     resume_unwind(Box::new(how))
 }
 
-/// Runs code that does not return. Returns how it ended.
+/// Runs what does not return, and tells how it ended.
 pub fn ends<T>(run: impl FnOnce() -> T) -> End {
     let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
         panic!("it returned");

@@ -1,9 +1,10 @@
-//! The machine of the tests on the host. It has the functions of `hw/`, but they only return what a test has set up and
-//! record what happens.
+//! A machine for the tests on the host: the names of `hw/`, with nothing behind them but what a test says
+//! and what it wants to see.
 //!
-//! Each test (each thread) has a [`Machine`] of its own, with its own statics ([`shared!`]). Scripts play the worlds:
-//! entering a world runs the next step of its script on the world's registers. A core that leaves Rust for good
-//! (because it parks, stops, or its script has ended) ends the test's call by a panic that [`ends`] catches.
+//! Each test (each thread) has a machine of its own, [`Machine`], statics included ([`shared!`]). Worlds are
+//! played by scripts: entering a world runs the next step of its script on the world's registers. A core that
+//! leaves Rust for good (it parks, stops, or has no script any more) ends the test's call by a panic that
+//! [`ends`] catches.
 
 mod machine;
 mod per_test;
@@ -13,11 +14,11 @@ pub use per_test::PerTest;
 
 use machine::end;
 
-/// Declares statics that all cores share and change. Each test has its own.
+/// Declares what all cores share and change: one for each test.
 macro_rules! shared {
     ($($(#[$meta:meta])* $vis:vis static $NAME:ident: $T:ty = $init:expr;)+) => {
         $(
-            #[doc = "Each test has its own."]
+            #[doc = "One for each test."]
             $vis static $NAME: $crate::hw::PerTest<$T> = $crate::hw::PerTest::new(|| $init);
         )+
     };
@@ -25,26 +26,26 @@ macro_rules! shared {
 pub(crate) use shared;
 
 pub mod cache {
-    //! Cache maintenance, which this machine does not need.
-    /// Does nothing: all memory is coherent.
+    //! There is none.
 
+    /// All is coherent.
     pub fn clean<T: ?Sized>(_: &T) {}
 }
 
 pub mod no_vectors {
-    //! The SPMC's first vectors, as a range of addresses.
-    /// Returns the table's address.
+    //! The table is a range of addresses.
 
+    /// Its address.
     pub fn address() -> u64 {
         0xe0a_0800
     }
 
-    /// Returns whether `pc` is in the table.
+    /// Whether an instruction at `pc` is one of the table's.
     pub fn contains(pc: u64) -> bool {
         (address()..address() + 0x800).contains(&pc)
     }
 
-    /// Does nothing: the table has no contents.
+    /// There is nothing to write.
     pub fn fill() {}
 }
 
@@ -71,35 +72,35 @@ pub mod console {
 
     /// Sends `log`'s records to the machine of the test.
     pub fn init() {
-        // Fails if another test has set it.
+        // Another test may have done so.
         let _ = log::set_logger(&Logger);
         log::set_max_level(LevelFilter::Info);
     }
 
-    /// Records a line of a report.
+    /// Prints a line of a report.
     pub fn line(parts: &[&[u8]], _: bool) {
         let text = std::string::String::from_utf8_lossy(&parts.concat()).into_owned();
         machine().happens(Event::Said(text));
     }
 
-    /// Records a line of the SPMC.
+    /// Prints a line of the SPMC's.
     pub fn spmc_line(line: janus_spmd::Line<'_>) {
         machine().happens(Event::SpmcSaid(line.to_string()));
     }
 }
 
 pub mod cpu {
-    //! The core that runs the test.
+    //! The core that runs this.
 
     use super::{End, end, machine};
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    /// Returns ESR_EL3.
+    /// ESR_EL3.
     pub fn syndrome() -> u64 {
         machine().esr
     }
 
-    /// Returns ELR_EL3 and SPSR_EL3.
+    /// ELR_EL3 and SPSR_EL3.
     pub fn return_state() -> (u64, u64) {
         machine().return_state
     }
@@ -108,42 +109,42 @@ pub mod cpu {
     ///
     /// # Safety
     ///
-    /// There is no condition here.
+    /// None needed here.
     pub unsafe fn set_return_state(elr: u64, spsr: u64) {
         machine().return_state = (elr, spsr);
     }
 
-    /// Returns whether the machine has EL2.
+    /// Whether there is an EL2.
     pub fn has_el2() -> bool {
         machine().el2
     }
 
-    /// Returns the system counter, which goes up by one at each call.
+    /// The system counter: it counts how often it is asked.
     pub fn counter() -> u64 {
         let mut machine = machine();
         machine.counter += 1;
         machine.counter
     }
 
-    /// Returns QEMU's frequency, 62.5 MHz.
+    /// 62.5 MHz, as QEMU's.
     pub fn counter_frequency() -> u64 {
         62_500_000
     }
 
-    /// Does nothing.
+    /// Nothing to tell.
     pub fn set_counter_frequency() {}
 
-    /// Returns whether an interrupt is pending.
+    /// Whether an interrupt waits.
     pub fn interrupt_pending() -> bool {
         machine().interrupt_pending
     }
 
-    /// Sleeps until an interrupt comes, which is at once.
+    /// One comes.
     pub fn wait_for_interrupt() {
         machine().sleeps();
     }
 
-    /// Sleeps until an interrupt comes, which is at once.
+    /// One comes.
     pub fn wait_for_wake_up() {
         machine().sleeps();
     }
@@ -154,12 +155,12 @@ pub mod cpu {
         words[1].store(second as u32, Relaxed);
     }
 
-    /// Stops the core.
+    /// The core stops.
     pub fn stop() -> ! {
         end(End::Stopped)
     }
 
-    /// Returns None: the machine has no FEAT_RNG.
+    /// There is no FEAT_RNG.
     pub fn random() -> Option<u64> {
         None
     }
@@ -172,17 +173,17 @@ pub mod entry {
     use crate::core_data::CoreData;
     use janus_plat::Composite;
 
-    /// Records that boot firmware's held cores are released.
+    /// All held cores are now ours.
     pub fn open() {
         machine().happens(Event::HeldCoresReleased);
     }
 
-    /// Parks the core.
+    /// The core waits for its next start.
     pub fn park(core: &mut CoreData) -> ! {
         end(End::Parked(core.index))
     }
 
-    /// Calls `last` and parks the core, as if it lost its power.
+    /// The core loses its power.
     pub fn power_down_with(core: &mut CoreData, _: &Composite, last: impl FnOnce()) -> ! {
         last();
         end(End::Parked(core.index))
@@ -190,14 +191,14 @@ pub mod entry {
 }
 
 pub mod gic {
-    //! The interrupt controller. The test sets up what is pending.
+    //! An interrupt controller of which a test says what is pending.
 
     use super::{Event, machine};
     use crate::system::{Spmc, Sri};
     use core::fmt;
     pub use janus_drivers::gic::{IntId, Pending};
 
-    /// The fault that the test has set up.
+    /// What a test says is wrong.
     pub struct GicFault(pub &'static str);
 
     impl fmt::Display for GicFault {
@@ -228,10 +229,10 @@ pub mod gic {
         result()
     }
 
-    /// Does nothing.
+    /// Stops interrupts to this core.
     pub fn sleep() {}
 
-    /// Does nothing.
+    /// Keeps this core's interrupts.
     pub fn save_core(_: usize, _: bool) {}
 
     /// Sets this core's interrupts up again.
@@ -243,10 +244,10 @@ pub mod gic {
         result()
     }
 
-    /// Does nothing.
+    /// Keeps the distributor.
     pub fn save_distributor() {}
 
-    /// Does nothing.
+    /// Puts it back.
     pub fn restore_distributor() {}
 
     /// Gives the schedule receiver interrupt to the normal world.
@@ -259,17 +260,17 @@ pub mod gic {
         result()
     }
 
-    /// Returns whether a core with this affinity exists.
+    /// Whether a core with this affinity exists.
     pub fn has_core(affinity: u64) -> bool {
         machine().cores.contains(&affinity)
     }
 
-    /// Returns the interrupt that is pending for this core.
+    /// What waits for this core.
     pub fn pending() -> Pending {
         machine().pending.unwrap_or(Pending::None)
     }
 
-    /// Acknowledges the pending Group 0 interrupt.
+    /// Takes the pending Group 0 interrupt.
     pub fn acknowledge_group0() -> Option<IntId> {
         let mut machine = machine();
         match machine.pending.take() {
@@ -281,17 +282,17 @@ pub mod gic {
         }
     }
 
-    /// Records that a Group 0 interrupt was ended.
+    /// Ends it.
     pub fn end_group0(id: IntId) {
         machine().happens(Event::Ended(id.into()));
     }
 
-    /// Records that only the wake-up of the parked core is not stopped.
+    /// Only the wake-up of a parked core is heard from here on.
     pub fn listen_for_wake(_: Option<&Sri>) {
         machine().happens(Event::ListensForWake);
     }
 
-    /// Takes the doorbells of these cores. Returns whether one was rung.
+    /// Whether the doorbell was rung at one of these cores.
     pub fn take_doorbells(_: u32, at: &dyn Fn(u64) -> bool) -> bool {
         let mut machine = machine();
         let before = machine.doorbells.len();
@@ -299,89 +300,89 @@ pub mod gic {
         machine.doorbells.len() != before
     }
 
-    /// Records that an interrupt was disabled.
+    /// Disables an interrupt.
     pub fn disable(id: IntId) {
         machine().happens(Event::Disabled(id.into()));
     }
 
-    /// Records that no SPMC takes secure interrupts on this core any more.
+    /// Nobody on this core takes secure interrupts any more.
     pub fn end_secure_world(to: Option<u64>) {
         machine().happens(Event::SecureInterruptsTo(to));
     }
 
-    /// Does nothing: the tests' platform has no Group 0 SPIs.
+    /// No platform of the tests has SPIs of EL3's.
     pub fn hand_over_spis(_: fn() -> Option<u64>) {}
 
-    /// Returns whether `id` is the secure timer's interrupt.
+    /// Whether it is the secure timer's interrupt.
     pub fn is_secure_timer(id: IntId) -> bool {
         u32::from(id) == 29
     }
 
-    /// Records that SGI `id` was sent to the normal world of the core with this affinity.
+    /// Sends SGI `id` to the normal world of the core with this affinity.
     pub fn send_to_normal_world(id: u32, affinity: u64) {
         machine().happens(Event::Sent(id, affinity));
     }
 }
 
 pub mod layout {
-    //! The memory of the image.
+    //! Memory that the image lays out.
 
     use core::ops::Range;
 
-    /// Returns an empty range: a core has no room for vector registers.
+    /// A core has no room for vector registers.
     pub fn vectors(_: usize) -> Range<usize> {
         16..16
     }
 }
 
 pub mod pen {
-    //! The pen of the cores that are off.
+    //! Where cores wait while they are off.
 
     use super::{Event, machine};
     use crate::system::System;
 
-    /// Does nothing.
+    /// Core `index` waits here.
     pub fn hold(_: usize) {}
 
-    /// Returns false: no core waits here because of CPU_FREEZE.
+    /// Nobody does by CPU_FREEZE alone.
     pub fn holds(_: usize) -> bool {
         false
     }
 
-    /// Records that core `index` was released.
+    /// Lets core `index` out.
     pub fn release(_: &System, index: usize) {
         machine().happens(Event::Released(index));
     }
 
-    /// Does nothing.
+    /// Nothing to do.
     pub fn init() {}
 }
 
 pub mod power {
-    //! The end of the system.
+    //! The end of a run.
 
     use super::{End, Event, end, machine};
     use janus_plat::Stop;
 
-    /// Records when the secure timer is to fire.
+    /// An interrupt is to come then.
     pub fn interrupt_at(when: u64) {
         machine().happens(Event::InterruptAt(when));
     }
 
-    /// Stops the system.
+    /// The system stops.
     pub fn stop_system(how: Stop) -> ! {
         end(End::SystemStopped(how))
     }
 }
 
 pub mod shared_ram {
-    //! The memory of boot firmware, as the test has set it up.
+    //! What boot firmware left, as the test has it.
 
     use super::machine;
     use crate::boot_params::Memory;
     use crate::transfer_list::ListFault;
 
-    /// The memory of boot firmware.
+    /// The test's words.
     pub struct SharedRam;
 
     impl Memory for SharedRam {
@@ -390,12 +391,12 @@ pub mod shared_ram {
         }
     }
 
-    /// Returns the test's transfer list, if it is at this address.
+    /// The transfer list that the test has at this address.
     pub fn list_from(at: u64) -> Option<&'static [u8]> {
         machine().list.filter(|_| at == super::Machine::LIST)
     }
 
-    /// Has `write` fill the memory for the normal world's transfer list.
+    /// Has `write` fill the normal world's memory.
     pub fn write_normal_list<T>(
         write: impl FnOnce(&mut [u8], u64) -> Result<T, ListFault>,
     ) -> Option<Result<T, ListFault>> {
@@ -405,7 +406,7 @@ pub mod shared_ram {
         Some(written)
     }
 
-    /// Returns the test's manifest, if it is at this address.
+    /// The manifest that the test has at this address.
     pub fn page_from(at: u64) -> Option<&'static [u8]> {
         machine()
             .manifest
@@ -420,14 +421,14 @@ pub mod vectors {
     use crate::world::{Exit, WorldContext};
     use janus_spmd::World;
 
-    /// Does nothing: the host needs no measures against speculation.
+    /// Nobody speculates here.
     pub fn guard() {}
 
     /// Runs the next step of the world's script.
     ///
     /// # Safety
     ///
-    /// There is no condition here.
+    /// None needed here.
     pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
         if world == World::Normal {
             context.black_box.goes_on(&context.gpr);

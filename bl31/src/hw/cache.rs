@@ -1,15 +1,14 @@
-//! Cache maintenance, for memory that is shared with cores whose caches are off.
+//! Cache maintenance, for what is shared with cores whose caches are off.
 
 use aarch64_cpu::asm::barrier;
 use core::arch::asm;
 
-/// Cleans and invalidates the cache lines of `what` to the point of coherency, and waits until that is done.
+/// Writes `what` back to the point of coherency, and waits for it.
 pub fn clean<T: ?Sized>(what: &T) {
     clean_range((&raw const *what).addr(), size_of_val(what));
 }
 
-/// Cleans and invalidates the cache lines of `bytes` bytes at `address` to the point of coherency, and waits until that
-/// is done.
+/// Writes `bytes` bytes at `address` back to the point of coherency, and waits for it.
 #[inline(never)]
 pub fn clean_range(address: usize, bytes: usize) {
     let ctr: usize;
@@ -18,9 +17,9 @@ pub fn clean_range(address: usize, bytes: usize) {
     let line = 4 << (ctr >> 16 & 0xf);
     let end = address.wrapping_add(bytes);
     let mut at = address & !(line - 1);
-    // There is at least one line, so the test is at the end of the loop.
+    // At least one line: the loop needs no test before it.
     loop {
-        // SAFETY: cleaning and invalidating a line changes no value that this core reads.
+        // SAFETY: cleaning and invalidating a line changes no memory as this core sees it.
         unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
         at = at.wrapping_add(line);
         if at >= end {

@@ -8,7 +8,7 @@ use crate::smc::errata;
 use crate::spsr;
 use janus_spmd::World;
 
-/// The errata management service.
+/// See the module's documentation.
 pub struct Errata;
 
 impl Service for Errata {

@@ -3,7 +3,7 @@
 use super::Row;
 use super::measure::Counts;
 
-/// Prints the rows; with `verbose`, also the kinds of their instructions.
+/// Prints the rows; with `verbose`, what the instructions of each are made of.
 pub fn print(rows: &[Row], verbose: bool) {
     let mut spmc = "";
     for row in rows {

@@ -1,4 +1,4 @@
-//! Finds the lines of a device tree's source in which its properties and nodes are.
+//! Where in its source a device tree says something.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::path::Path;
 /// A source file, with the lines of its properties and nodes.
 pub struct Source {
     file: String,
-    /// The line of each name; the `attribute` node's names come before the same names elsewhere.
+    /// By name: those of the `attribute` node, before the same names elsewhere.
     lines: HashMap<String, usize>,
 }
 
 impl Source {
-    /// Reads a source. A compiled tree has an empty one.
+    /// Looks through a source; an empty one is that of a compiled tree.
     pub fn new(file: &Path, text: &str) -> Source {
         let mut lines = HashMap::new();
         let mut path: Vec<String> = Vec::new();
-        // The text since the last `;`, `{` or `}`, and the line in which it begins.
+        // What stands since the last `;`, `{` or `}`, and the line it begins in.
         let (mut word, mut begin) = (String::new(), 1);
         for (number, line) in without_comments(text).lines().enumerate() {
             for c in line.chars().chain(['\n']) {
@@ -58,7 +58,7 @@ impl Source {
     }
 }
 
-/// The text, with spaces for its comments and its quoted strings.
+/// The text with spaces in the place of comments and of what stands in quotes.
 fn without_comments(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
