@@ -4,7 +4,7 @@ fn main() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/image.ld");
     println!("cargo:rerun-if-changed={script}");
     println!("cargo:rustc-link-arg-bin=bl31=-T{script}");
-    // Position independent: what is left of absolute addresses is in `.relr.dyn`, for entry.S.
+    // The image is position independent. `.relr.dyn` lists the absolute addresses that are left, for entry.S.
     for arg in [
         "-zmax-page-size=4096",
         "-pie",

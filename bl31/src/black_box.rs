@@ -1,31 +1,31 @@
-//! The black box: what each core asked of EL3 last, kept for the report of the next thing that stops.
+//! The black box: the last calls of each core to EL3, kept for the report when something stops.
 //!
-//! A [`Record`] is a call of the normal world's and what came back to it, whoever answered, or an interrupt
-//! that took it to EL3. What the SPMC asks of EL3 itself has records between them. Writing one down is
-//! stores into the core's own ring: two instructions when the normal world comes, five when it goes on
-//! (vectors.S).
+//! A [`Record`] holds one call of the normal world and its answer, whoever gave it, or one interrupt that took
+//! the normal world to EL3. Calls of the SPMC that EL3 answers itself have records in between. A record is
+//! written by stores into the core's own ring: two instructions when the normal world enters EL3, five when it
+//! leaves (vectors.S).
 //!
-//! A core's report shows the rings of all, while the others write theirs: so they are atomics. A line of it
-//! is one record, in hexadecimal; `cargo xtask trace --console` puts it into words.
+//! One core's report reads the rings of all cores while these write them, so the records are atomics. The report
+//! has one line per record, in hexadecimal; `cargo xtask trace --console` puts it into words.
 
 use crate::hw::{console, cpu, shared};
 use crate::topology::MAX_CORES;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-/// How many records a core keeps, the one that is being written among them.
+/// The number of records per core, including the one that is being written.
 pub const RECORDS: usize = 16;
 
-/// In the place of a function ID: a trapped instruction; then comes ESR_EL3.
+/// Marks the record of a trapped instruction, in the place of a function ID. ESR_EL3 follows in the place of w1.
 pub const TRAP: u64 = 4;
-/// In the place of a function ID: the world was started; then comes its entry point.
+/// Marks the record of a world's start, in the place of a function ID. The entry point follows in the place of w1.
 const START: u64 = 5;
-/// In a function ID: it was the SPMC's. Zero in all that SMCCC has (DEN0028, 2.5).
+/// The bit that marks a function ID as called by the SPMC. SMCCC's function IDs have it clear (DEN0028, 2.5).
 const SPMC: u32 = 1 << 17;
 
 /// A call and its answer. vectors.S writes it, too.
 #[repr(C, align(16))]
 pub struct Record {
-    /// w0 and w2 with which the caller went on; until then this record's own address.
+    /// The answer in w0 and w2. While there is none, this record's own address.
     answer: [AtomicU32; 2],
     /// w0 and w1 of the call.
     asked: [AtomicU32; 2],
@@ -39,18 +39,18 @@ impl Record {
         }
     }
 
-    /// Writes one half.
+    /// Writes one half of a record.
     fn set(half: &[AtomicU32; 2], words: [u32; 2]) {
         half[0].store(words[0], Relaxed);
         half[1].store(words[1], Relaxed);
     }
 
-    /// Reads one half.
+    /// Reads one half of a record.
     fn get(half: &[AtomicU32; 2]) -> [u32; 2] {
         [half[0].load(Relaxed), half[1].load(Relaxed)]
     }
 
-    /// Shows it, as of a core, if there is something in it.
+    /// Prints the record as one of core `core`, unless it is empty.
     #[inline(never)]
     fn show(&self, core: usize, mark: &[u8], wait: bool) {
         let [function, w1] = Self::get(&self.asked);
@@ -58,7 +58,7 @@ impl Record {
         if function == 0 {
             return;
         }
-        // In place: EL3 may not copy what is not aligned but byte by byte.
+        // Each text is written in place: to move unaligned texts, EL3 would have to copy byte by byte.
         let mut texts = [[b' '; 9]; 5];
         for (text, word) in texts.iter_mut().zip([core as u32, function, w1, w0, w2]) {
             hex(text, word);
@@ -67,19 +67,19 @@ impl Record {
         console::line(&[b"core", core, function, w1, mark, w0, w2], wait);
     }
 
-    /// What stands for the answer while there is none.
+    /// Returns the value that stands in `answer` while there is no answer: the record's address.
     fn no_answer(&self) -> [u32; 2] {
         let at = (&raw const *self).addr() as u64;
         [at as u32, (at >> 32) as u32]
     }
 }
 
-/// A core's records. Its alignment leaves the bit above the ring zero: an address behind the end becomes the
-/// start's when [`WRAP`] is cleared in it.
+/// The records of one core. They are aligned to twice their size. The address behind the last record has
+/// [`WRAP`] set, and clearing it gives the address of the first record.
 #[repr(C, align(512))]
 struct Ring([Record; RECORDS]);
 
-/// The bit of an address that is set behind the end of a ring, and clear within it.
+/// The address bit that is set behind the end of a ring and clear within it.
 pub const WRAP: usize = size_of::<[Record; RECORDS]>();
 const _: () = assert!(align_of::<Ring>() == 2 * WRAP);
 
@@ -87,20 +87,20 @@ shared! {
     #[unsafe(link_section = ".noinit.black_box")]
     static RINGS: [Ring; MAX_CORES] =
         [const { Ring([const { Record::empty() }; RECORDS]) }; MAX_CORES];
-    /// Which of them hold something.
+    /// The cores whose ring is in use.
     static KEPT: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
 }
 
-/// Where a core writes: the record, in its ring, of the normal world's call that has not been answered, or of
-/// its next one. vectors.S moves it on.
+/// The place where a core writes next: the record of the normal world's current call, or of its next call if none
+/// is open. vectors.S moves it on.
 #[repr(transparent)]
 pub struct BlackBox(*const Record);
 
 impl BlackBox {
-    /// Nobody's: not to be used.
+    /// A black box of no core. It must not be written to.
     pub const NONE: Self = Self(core::ptr::null());
 
-    /// The empty one of core `index`. Once for each core.
+    /// Makes the empty black box of core `index`. Call it once per core.
     pub fn new(index: usize) -> Self {
         let records = &RINGS[index].0;
         for record in records {
@@ -114,31 +114,32 @@ impl BlackBox {
     }
 
     fn open(&self) -> &Record {
-        // SAFETY: it points into this core's ring, which is never freed: the normal world's is made by `new`
-        // before the core enters a world, and nobody asks the secure world's.
+        // SAFETY: the normal world's black box points into this core's ring, which is never freed: `new` makes it
+        // before the core enters a world. The secure world's (`NONE`) is never used.
         unsafe { &*self.0 }
     }
 
-    /// Goes to the record after this one, and opens it. vectors.S does the same.
+    /// Goes to the next record and opens it, as vectors.S does.
     fn advance(&mut self) {
         self.0 = self.0.wrapping_add(1).map_addr(|at| at & !WRAP);
         let record = self.open();
         Record::set(&record.answer, record.no_answer());
     }
 
-    /// The normal world comes, with these in x0 and x1; of an interrupt its [`crate::world::Exit`].
+    /// Notes an entry from the normal world with these values in x0 and x1. For an interrupt, `x0` is its
+    /// [`crate::world::Exit`].
     #[inline(always)]
     pub fn normal(&mut self, x0: u64, x1: u64) {
         cpu::store_pair(&self.open().asked, x0, x1);
     }
 
-    /// The normal world will be entered at `pc`. What it asked before, it gets no answer to.
+    /// Notes that the normal world starts at `pc`. An earlier call stays without an answer.
     pub fn starts(&mut self, pc: u64) {
         self.normal(START, pc);
     }
 
-    /// EL3 has done what the SPMC `asked` in w0 and w1, which goes on with `answer` in x0 and x2. The same
-    /// again is not kept again: an SPMC that is stuck leaves what came before.
+    /// Notes a call of the SPMC, `asked` in w0 and w1, and EL3's `answer` in x0 and x2. A repetition of the last
+    /// record is left out, so that an SPMC that is stuck does not push out what came before.
     pub fn spmc(&mut self, asked: &[u32; 2], answer: [u64; 2]) {
         let [function, w1] = *asked;
         let asked = [function | SPMC, w1];
@@ -157,7 +158,7 @@ impl BlackBox {
         Record::set(&self.open().asked, open);
     }
 
-    /// The normal world goes on with these registers: what vectors.S does on the way.
+    /// Notes that the normal world goes on with these registers, as vectors.S does.
     #[cfg(not(target_os = "none"))]
     pub fn goes_on(&mut self, registers: &[u64; 31]) {
         let answer = [registers[0] as u32, registers[2] as u32];
@@ -167,9 +168,9 @@ impl BlackBox {
     }
 }
 
-/// Shows the records of all cores, the oldest of each first. With `wait` it waits for the console.
+/// Prints the records of all cores, each core's oldest first. With `wait` it waits for the console.
 ///
-/// It formats nothing: a report comes where a core's stack may be nearly used up.
+/// It does without `core::fmt`: the stack may be nearly used up when a report is due.
 #[cold]
 pub fn report(wait: bool) {
     let title = b"last calls, w0 w1 = w0 w2 (cargo xtask trace --console)";
@@ -178,7 +179,7 @@ pub fn report(wait: bool) {
         if !KEPT.get(core).is_some_and(|kept| kept.load(Relaxed)) {
             continue;
         }
-        // From behind the record that is open, round to it.
+        // Start behind the open record (the oldest is there) and go round the ring to the open one.
         let mut shown = false;
         for record in ring.0.iter().chain(&ring.0) {
             let open = Record::get(&record.answer) == record.no_answer();
@@ -193,7 +194,7 @@ pub fn report(wait: bool) {
     }
 }
 
-/// Writes a word in hexadecimal behind a space.
+/// Writes a word in hexadecimal, after a space.
 #[inline(never)]
 fn hex(text: &mut [u8; 9], mut word: u32) {
     let [_, digits @ ..] = text;

@@ -2,9 +2,9 @@
 //!
 //! The boot core reads the parameters and the SPMC manifest, decides what applies on this machine,
 //! sets up what all cores share ([`System`]) and boots the SPMC. Only then does the normal world
-//! start. A secondary core comes the same way, without the parameters, when PSCI CPU_ON releases it.
+//! start. A secondary core does the same, but without parameters, when PSCI CPU_ON starts it.
 //!
-//! Whatever is wrong with the SPMC or its manifest is said on the console, and the normal world boots
+//! If something is wrong with the SPMC or its manifest, the console says so and the normal world boots
 //! without FF-A.
 
 use crate::black_box;
@@ -24,11 +24,12 @@ use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Event, Spmd, World};
 
-/// The boot core in Rust, called by entry.S with BL2's x0, x1 and x3.
+/// Boots the machine on the boot core. Called by entry.S with BL2's x0, x1 and x3.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> ! {
     let bl33 = set_up_system(&Registers { x0, x1, x3 }, index);
-    // Here, where the large frame is gone: it calls through a pointer, which the check of the stack takes for any.
+    // Called here and not in `set_up_system`, whose frame is large: `open` calls through a pointer, and the stack
+    // check counts the deepest possible callee for such a call.
     entry::open();
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::claim(index) };
@@ -36,9 +37,9 @@ pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> !
     start(core, true, &bl33)
 }
 
-/// Finds out what BL2 left, what the machine is and what applies on it, and sets up what all cores
-/// share. Returns where the normal world begins. `index` is the boot core's. A call, so that what it keeps on
-/// the stack is gone when the worlds run.
+/// Reads what BL2 left, finds out what the machine is and what applies on it, and sets up what all cores
+/// share. Returns where the normal world begins. `index` is the boot core's number. It is not inlined, so that
+/// its stack frame is gone when the worlds run.
 #[inline(never)]
 fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
     console::init();
@@ -100,11 +101,11 @@ fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
     bl33.entry
 }
 
-/// Any other core, and any core that was off, in Rust. Called by entry.S.
+/// Starts a secondary core, or a core that comes back after it was off or suspended. Called by entry.S.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn warm_main(index: usize) -> ! {
-    // SAFETY: `index` is this core's. If it ran before, it parked, and left Rust for good and its
-    // former reference with it.
+    // SAFETY: `index` is this core's. If it ran before, it has left Rust for good when it was parked, and its
+    // former reference is gone.
     let core = unsafe { core_data::claim(index) };
     speculation::guard_entries(&mut core.crash);
     cpu::set_counter_frequency();
@@ -123,7 +124,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
             }
             start(core, false, &entry)
         }
-        // Where a suspended core keeps its power, none comes back this way.
+        // Where suspended cores keep their power, no suspended core comes back this way.
         _ if !Plat::POWER.suspend.lost() => power::stay_off(core),
         ArrivalReason::CpuSuspend => false,
         ArrivalReason::SystemSuspend => true,
@@ -140,7 +141,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     run::run(core, World::Normal)
 }
 
-/// Boots the SPMC on this core and then, for good, runs the normal world from `entry`.
+/// Boots the SPMC on this core, then runs the normal world from `entry`. Never returns.
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let spmc_runs = set_up_worlds(core, primary, entry);
     if !primary {
@@ -152,8 +153,8 @@ fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     run::run(core, World::Normal)
 }
 
-/// Prepares both worlds on this core and boots the SPMC, if there is one. Returns whether it runs. A call, so that
-/// its frame is gone when a partition asks the SPMC.
+/// Prepares both worlds on this core and boots the SPMC, if there is one. Returns what [`boot_spmc`] returns. It is
+/// not inlined, so that its frame is gone when a logical partition asks the SPMC.
 #[inline(never)]
 fn set_up_worlds(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> bool {
     let system = core.system;
@@ -163,8 +164,8 @@ fn set_up_worlds(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> bool
     system.spmc.is_some() && boot_spmc(core, primary)
 }
 
-/// Runs the SPMC on this core until it waits for its first message, or fails. False if it was not
-/// even entered: there is none, or none that is fit to run.
+/// Runs the SPMC on this core until it waits for its first message, or fails. Returns false if it was not
+/// entered, because there is no SPMC or it cannot run here.
 fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     let system = core.system;
     let Some(spmc) = &system.spmc else {
@@ -195,7 +196,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     true
 }
 
-/// What is wrong has been said, and nothing can be run.
+/// Stops this core after a fault that leaves nothing to run. The caller has reported it.
 fn stop() -> ! {
     error!("this core stops here");
     cpu::stop()

@@ -1,9 +1,9 @@
-//! What BL2 hands over: TF-A's parameter list, version 2 (`bl_params`), read with suspicion.
+//! BL2's hand-over as TF-A's parameter list, version 2 (`bl_params`). The list is not trusted.
 //!
 //! The list lies in memory that BL2 owns and that the platform maps as shared RAM. Every pointer is
-//! checked against that memory before it is followed, nothing is followed more often than the list
-//! can be long, and what is needed is copied out at once. A fault in the list is a [`ParamsFault`] that
-//! the boot reports; it is never a crash.
+//! checked against that memory before it is followed, at most `MAX_NODES` nodes are read, and what is
+//! needed is copied out at once. A fault in the list is a [`ParamsFault`] that the boot reports; it is
+//! never a crash.
 
 use core::fmt;
 use core::ops::Range;
@@ -21,11 +21,11 @@ const TYPE_ENTRY_POINT: u8 = 1;
 const TYPE_IMAGE: u8 = 2;
 /// The version of all three headers.
 const VERSION_2: u8 = 2;
-/// Another one that an entry point in a transfer list may have, with the same layout.
+/// The other version that the entry point in a transfer list may have. Its layout is that of version 2.
 const VERSION_1: u8 = 1;
-/// The size of an entry point.
+/// The size of an entry point in bytes.
 const ENTRY_POINT_SIZE: usize = 88;
-/// Its name in a fault.
+/// The name of an entry point in a fault's message.
 const ENTRY: &str = "an image's entry point";
 /// More nodes than BL2 has images to load: a longer list has a cycle.
 const MAX_NODES: usize = 32;
@@ -44,9 +44,9 @@ pub struct EntryPoint {
 /// An image that BL2 has loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadedImage {
-    /// Where it is entered.
+    /// Where the image is entered.
     pub entry: EntryPoint,
-    /// Where it lies; None where BL2 kept no record of it.
+    /// Where the image lies; None if BL2 kept no record of that.
     pub place: Option<Range<u64>>,
 }
 
@@ -66,9 +66,9 @@ pub enum ParamsFault {
     Pointer(&'static str, u64),
     /// A structure (named first) has this header type and version instead of TF-A's version 2.
     Header(&'static str, u8, u8),
-    /// The list does not end.
+    /// The list has more than `MAX_NODES` nodes.
     Endless,
-    /// A structure (named first) has only so many bytes.
+    /// A structure (named first) has only this many bytes.
     Short(&'static str, usize),
 }
 
@@ -91,18 +91,18 @@ impl fmt::Display for ParamsFault {
     }
 }
 
-/// Whom an entry point is for, as its attributes say.
+/// The world that an entry point is for, by its attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum World {
     /// The secure world.
     Secure,
     /// The normal world.
     Normal,
-    /// Realms or root.
+    /// The Realm or the Root state.
     Other,
 }
 
-/// Reads the entry point of `size` bytes at address `at`, which is not part of a parameter list.
+/// Reads an entry point of `size` bytes at address `at` that is not part of a parameter list.
 ///
 /// # Errors
 ///
@@ -130,7 +130,7 @@ pub fn entry_point(
     reader.fault.map_or(Ok((world, entry)), Err)
 }
 
-/// The memory that the list may lie in. The one thing that is different on a host under test.
+/// The memory that the list may lie in. The host tests have an implementation of their own.
 pub trait Memory {
     /// The aligned word at `address`; None outside the memory.
     fn word(&self, address: u64) -> Option<u64>;
@@ -171,10 +171,10 @@ pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, ParamsFault>
     Err(reader.fault.unwrap_or(ParamsFault::Endless))
 }
 
-/// The layout of TF-A's structures over some memory.
+/// Reads TF-A's structures from a memory, and keeps the first fault.
 struct Reader<'a, M> {
     memory: &'a M,
-    /// The first fault. What cannot be read is zero, and then of no use to anybody.
+    /// The first fault. A word that cannot be read is returned as zero; nothing is used of a list with a fault.
     fault: Option<ParamsFault>,
 }
 
@@ -239,7 +239,7 @@ mod tests {
 
     const BASE: u64 = 0x0e05_b000;
 
-    /// Memory of a few words from BASE on.
+    /// A memory of a few words, starting at BASE.
     struct Words(Vec<u64>);
 
     impl Memory for Words {
@@ -311,7 +311,7 @@ mod tests {
         );
     }
 
-    /// Whatever one word of the list says, parsing ends with a result.
+    /// Parsing ends with a result, whichever word of the list is wrong.
     #[test]
     fn no_word_makes_it_fail_otherwise() {
         for word in 0..list().0.len() {

@@ -1,10 +1,10 @@
-//! What each core owns.
+//! The data that each core owns.
 //!
-//! Every core gets the one `&'static mut CoreData` that is its own when it enters Rust, and hands it
-//! down to whatever it calls: nothing in EL3 looks up "the current core". Only the crash report
-//! finds its record by TPIDR_EL3, because it cannot rely on anything else.
+//! When a core enters Rust, it gets the one `&'static mut CoreData` that is its own, and passes it down to
+//! what it calls. Nothing in EL3 looks up "the current core". Only the crash report finds its record by
+//! TPIDR_EL3, because it cannot rely on anything else.
 //!
-//! What cores share is elsewhere, in atomics or never changed: [`crate::system`].
+//! Data that cores share are elsewhere: in atomics, or constant after the boot ([`crate::system`]).
 
 use crate::black_box::BlackBox;
 use crate::context::secure_only::SecureOnly;
@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use janus_plat::{Plat, Platform, Stop};
 use janus_spmd::World;
 
-/// One core's state. What a forwarded call touches comes first, within the reach of LDP and STP.
+/// One core's state. The fields that a forwarded call uses come first, within the reach of LDP and STP.
 #[repr(C, align(64))]
 pub struct CoreData {
     /// The normal world's context.
@@ -36,36 +36,38 @@ pub struct CoreData {
     current: World,
     /// What all cores share.
     pub system: &'static System,
-    /// What the next entry into the normal world does for the schedule receiver interrupt.
+    /// What the next entry into the normal world has to do for the schedule receiver interrupt.
     pub sri: sri::Requests,
     /// This core's linear number.
     pub index: usize,
     /// The dispatcher's state on this core.
     pub spmd: janus_spmd::Core,
-    /// What the SPMC finished last of what EL3 asked of it.
+    /// What the SPMC finished last on EL3's behalf.
     pub event: SpmcEvent,
-    /// w0 and w1 of the SPMC's last call that EL3 did not simply forward: for the black box.
+    /// w0 and w1 of the SPMC's last call that EL3 did not simply forward, for the black box.
     pub asked: [u32; 2],
     /// The vector and matrix registers, as far as they are switched.
     pub live: OpenGroups,
-    /// What only the secure world has, while this core has no power. None where it always has.
+    /// The registers that only the secure world has, saved while this core has no power. The array is empty on
+    /// platforms whose cores never lose their power.
     pub secure_only: [SecureOnly; Plat::POWER.room()],
-    /// How the system stops, and when at the latest by the system counter: the SPMC has been told.
+    /// Set when the SPMC has been told that the system stops: how it stops, and the deadline in ticks of the
+    /// system counter.
     pub stopping: Option<(Stop, u64)>,
-    /// Written by the vectors when EL3 itself takes an exception: at TPIDR_EL3.
+    /// The registers at an exception of EL3 itself. The vectors write it and find it by TPIDR_EL3.
     pub crash: CrashRecord,
 }
 
 impl CoreData {
-    /// A core that starts for the first time. In place, because a whole `CoreData` is too large for
-    /// a stack, and field by field, so that the image holds no copy of an empty one.
+    /// Initialises the data of a core that starts for the first time: in place, because a whole `CoreData` is
+    /// too large for the stack, and field by field, so that the image holds no copy of an empty one.
     fn first_start(slot: &mut MaybeUninit<Self>, index: usize) -> &mut Self {
         let core = slot.as_mut_ptr();
         let vectors = layout::vectors(index);
-        // SAFETY: memory of the platform's for this core alone, any of whose values are bytes; a core
-        // starts for the first time once.
+        // SAFETY: the platform sets this memory aside for this core alone, every value of it is valid as bytes, and
+        // a core starts for the first time only once.
         let vectors = unsafe { slice::from_raw_parts_mut(vectors.start as *mut u8, vectors.len()) };
-        // SAFETY: every field is written, in memory that is the slot's.
+        // SAFETY: the pointer is to the slot's own memory, and every field is written.
         unsafe {
             (&raw mut (*core).crash).write(CrashRecord::EMPTY);
             (&raw mut (*core).normal).write(WorldContext::EMPTY);
@@ -86,12 +88,12 @@ impl CoreData {
         }
     }
 
-    /// Notes for the black box what the SPMC calls, `function`, before the answer takes its registers.
+    /// Notes the SPMC's call of `function` for the black box, before the answer overwrites its registers.
     pub fn note_call(&mut self, function: u32) {
         self.asked = [function, self.secure.gpr[1] as u32];
     }
 
-    /// The context of `world`.
+    /// Returns the context of `world`.
     pub fn context(&mut self, world: World) -> &mut WorldContext {
         match world {
             World::Normal => &mut self.normal,
@@ -99,14 +101,14 @@ impl CoreData {
         }
     }
 
-    /// The world whose system registers are in the CPU.
+    /// Returns the world whose system registers are in the CPU.
     pub fn current(&self) -> World {
         self.current
     }
 
-    /// Puts the system registers of `world` into the CPU and parks those of the other world, unless
-    /// they are there already; then does what is `due` when they change hands. Returns what `world` can
-    /// be entered with.
+    /// Makes `world` the current one: puts its system registers into the CPU, parks those of the other world
+    /// and then calls `due`. Does nothing if `world` is current already. Returns the value by which `world` can
+    /// be entered.
     #[inline(always)]
     pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Current<'_> {
         if self.current != world {
@@ -116,7 +118,7 @@ impl CoreData {
         Current(self.context(world), world)
     }
 
-    /// The registers change hands: `world` becomes current, which it is not.
+    /// Exchanges the system registers of the worlds: `world`, which is not current, becomes current.
     #[inline(always)]
     fn exchange(&mut self, world: World) {
         self.current = world;
@@ -136,8 +138,8 @@ impl CoreData {
         }
     }
 
-    /// Makes the normal world current: its system registers are in the CPU, by
-    /// [`crate::context::Policy::init_el3`], where it goes on is in its context.
+    /// Makes the normal world current without an exchange: [`crate::context::Policy::init_el3`] has put its system
+    /// registers into the CPU. Where it goes on is in its context.
     pub fn begin_normal(&mut self) {
         self.current = World::Normal;
         let policy = &self.system.policy;
@@ -146,32 +148,32 @@ impl CoreData {
     }
 }
 
-/// The context of the world whose registers are in the CPU. Only [`CoreData::switch_to`] makes it, and as
-/// long as it is there nothing else can change hands: so that it can be entered.
+/// The world whose system registers are in the CPU, so that it can be entered. Only [`CoreData::switch_to`] makes
+/// one. It borrows the core's data, so that no switch can happen while it exists.
 pub struct Current<'a>(&'a mut WorldContext, World);
 
 impl Current<'_> {
-    /// Runs the world until an exception brings the core back to EL3, and returns which one, with
-    /// what the black box is told of it.
+    /// Runs the world until an exception brings the core back to EL3. Returns the kind of exception and the two
+    /// values that the black box notes for it.
     #[inline(always)]
     pub fn enter(self) -> (Exit, u64, u64) {
-        // SAFETY: the switch has put the world's registers into the CPU, those of its return with
-        // them, and this borrow of the core's data has kept everybody from switching since.
+        // SAFETY: the switch has put the world's registers into the CPU, ELR_EL3 and SPSR_EL3 among them, and
+        // nothing has switched since, because this value borrows the core's data.
         unsafe { vectors::enter(self.0, self.1) }
     }
 }
 
-/// Where in a core's data its crash record is.
+/// The offset of the crash record in a core's data.
 pub const CRASH_RECORD: usize = offset_of!(CoreData, crash);
 
 shared! {
-    /// Which cores have ever started.
+    /// The cores that have started at least once.
     static STARTED: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
 }
 
 impl CoreData {
-    /// Returns the number of the core whose crash record is at `record`, and the world that it serves: for a
-    /// crash report. `None`: the address is no core's, or the core's data are not set up yet.
+    /// Returns the number of the core whose crash record is at address `record`, and its current world, for a
+    /// crash report. Returns None if no core has its record there, or the core's data are not set up yet.
     pub fn of_crash_record(record: usize) -> Option<(usize, World)> {
         let mut slots = CORES.iter().zip(STARTED.iter());
         let (slot, started) =
@@ -179,13 +181,13 @@ impl CoreData {
         if !started.load(Ordering::Relaxed) {
             return None;
         }
-        // SAFETY: the core that crashed asks about itself; it has no use for its data any more.
+        // SAFETY: the core that crashed asks about itself, and does not use its other reference any more.
         let core = unsafe { (*slot.0.get()).assume_init_ref() };
         Some((core.index, core.current))
     }
 }
 
-/// A core's data, borrowed by that core alone.
+/// The place of one core's data. Only that core borrows them.
 #[repr(transparent)]
 struct Slot(UnsafeCell<MaybeUninit<CoreData>>);
 
@@ -200,8 +202,8 @@ shared! {
         [const { Slot(UnsafeCell::new(MaybeUninit::uninit())) }; MAX_CORES];
 }
 
-/// Returns this core's data: as new when the core starts for the first time, else as it left them. Call
-/// [`system::set`] before the first time.
+/// Returns this core's data: initialised when the core starts for the first time, else as the core left them.
+/// Call [`system::set`] before the first call.
 ///
 /// # Safety
 ///
@@ -211,14 +213,14 @@ pub unsafe fn claim(index: usize) -> &'static mut CoreData {
     let (Some(slot), Some(started)) = (CORES.get(index), STARTED.get(index)) else {
         panic!("core_data: no room for this core");
     };
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller promises that no other reference lives.
     let slot = unsafe { &mut *slot.0.get() };
     if started.load(Ordering::Relaxed) {
-        // SAFETY: written when the core started for the first time.
+        // SAFETY: `first_start` has initialised it.
         return unsafe { slot.assume_init_mut() };
     }
     let core = CoreData::first_start(slot, index);
-    // A crash on the way here finds no data ([`CoreData::of_crash_record`]), rather than half of them.
+    // Set last: [`CoreData::of_crash_record`] must not find data that are half initialised.
     started.store(true, Ordering::Release);
     core
 }

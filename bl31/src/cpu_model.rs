@@ -1,12 +1,12 @@
-//! Which model of Arm's a CPU is, by its MIDR_EL1: for tables of what models need.
+//! Arm's CPU models by MIDR_EL1, for tables of what a model needs.
 
-/// MIDR_EL1.PartNum, if Arm is the implementer.
+/// Returns MIDR_EL1.PartNum if Arm is the implementer.
 pub fn arm_part(midr: u64) -> Option<u16> {
     const ARM: u64 = 0x41;
     (midr >> 24 & 0xff == ARM).then_some((midr >> 4 & 0xfff) as u16)
 }
 
-/// Finds the model with this MIDR_EL1 in a table by MIDR_EL1.PartNum, all of whose models are Arm's.
+/// Looks up the CPU with this MIDR_EL1 in a table of Arm's models, each given by its MIDR_EL1.PartNum.
 pub fn find<T: Copy>(models: &[(u16, T)], midr: u64) -> Option<T> {
     let part = arm_part(midr)?;
     let model = models.iter().find(|(of, _)| *of == part);
@@ -23,7 +23,7 @@ mod tests {
         assert_eq!(find(&models, 0x410f_d083), Some(2));
         assert_eq!(find(&models, 0x411f_d070), Some(1));
         assert_eq!(find(&models, 0x410f_d034), None);
-        // Another implementer's.
+        // The part number of another implementer.
         assert_eq!(find(&models, 0x420f_d083), None);
         assert_eq!(arm_part(0x420f_d083), None);
     }

@@ -1,9 +1,10 @@
-//! What a CPU model needs when it comes on and before it loses its power: by MIDR_EL1, at BL31's entries, before its
-//! caches are cleaned and before the platform's `power_down`.
+//! Steps that a CPU model needs when it comes on and before it loses its power. The model is read from MIDR_EL1.
+//! [`reset`] runs at each entry of BL31, [`stop_prefetch`] before the caches are cleaned, [`power_down`] before the
+//! platform's `power_down`.
 //!
-//! All of it runs bare: MMU and data cache off. The facts are those of the cores' technical reference manuals, in
-//! their order: Cortex-A35 (100236), A53 (DDI 0500), A57 (DDI 0488), A72 (100095), A73 (100048), and the newer ones,
-//! sections on powering down a core.
+//! All of it runs with MMU and data cache off. The steps and their order are those of the technical reference manuals,
+//! in the sections on powering down a core: Cortex-A35 (100236), A53 (DDI 0500), A57 (DDI 0488), A72 (100095), A73
+//! (100048), and those of the newer cores.
 
 use crate::context::sysreg::{MIDR_EL1, dsb, isb, sysregs};
 use crate::cpu_model;
@@ -15,43 +16,44 @@ sysregs! {
     CPUECTLR_EL1 = "S3_1_C15_C2_1": read unsafe write;
     // CPUPWRCTLR_EL1 of the cores with a DynamIQ Shared Unit.
     CPUPWRCTLR_EL1 = "S3_0_C15_C2_7": read unsafe write;
-    // The double lock: whether an external debugger is kept out.
+    // The OS double lock, which keeps external debuggers out.
     OSDLR_EL1 = "OSDLR_EL1": read write;
 }
 
 /// CPUECTLR_EL1.SMPEN: the core takes part in coherency. Set before the MMU is on, clear before power is lost.
 const SMPEN: u64 = 1 << 6;
-/// CPUECTLR_EL1 of A57 and A72: how far they fetch into the L2 cache in advance; all ones after a reset.
+/// CPUECTLR_EL1 of A57 and A72: the distances of the prefetch into the L2 cache; all ones after a reset.
 const L2_PREFETCH: u64 = 0b11 << 35 | 0b11 << 32;
-/// CPUECTLR_EL1 of A57 and A72: a table walk fetches nothing in advance.
+/// CPUECTLR_EL1 of A57 and A72: turns the prefetch by table walks off.
 const NO_WALK_PREFETCH: u64 = 1 << 38;
-/// CPUACTLR_EL1 of A72: loads and stores fetch nothing in advance.
+/// CPUACTLR_EL1 of A72: turns the prefetch by loads and stores off.
 const NO_LOAD_PREFETCH: u64 = 1 << 56;
-/// CPUPWRCTLR_EL1.CORE_PWRDN_EN: the next WFI asks for the core's power to be taken. The unit sees to the caches.
+/// CPUPWRCTLR_EL1.CORE_PWRDN_EN: the next WFI asks for a power-down. The DynamIQ Shared Unit cleans the caches.
 const CORE_PWRDN_EN: u64 = 1 << 0;
 
-/// What a model needs.
+/// The steps that a model needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
-    /// SMPEN is software's.
+    /// Software sets and clears SMPEN.
     Smpen,
-    /// SMPEN, and what it fetches into the L2 cache is to be stopped before the caches are cleaned.
+    /// As [`Needs::Smpen`]; and the L2 prefetch is turned off before the caches are cleaned.
     L2Prefetch,
-    /// SMPEN, and what it fetches into the L2 cache and its own is to be stopped before they are cleaned.
+    /// As [`Needs::L2Prefetch`]; and the prefetch of loads and stores is turned off, too.
     LoadPrefetch,
-    /// WFI has to be told to ask for power-down.
+    /// Software sets CORE_PWRDN_EN, so that WFI asks for a power-down.
     PowerDownEnable,
-    /// Nothing that is known here.
+    /// No steps are known.
     Nothing,
 }
 
 impl Needs {
-    /// What this core needs.
+    /// Returns what this core needs.
     fn here() -> Self {
         needs(MIDR_EL1::read())
     }
 
-    /// CPUECTLR_EL1 of a core that comes: its part in coherency, and what [`Needs::quiet`] took from it.
+    /// Returns CPUECTLR_EL1 for a core that comes on: with SMPEN, and with the prefetch that [`Needs::quiet`] turned
+    /// off.
     fn joined(self, cpuectlr: u64) -> u64 {
         if cpuectlr & NO_WALK_PREFETCH != 0 && self.prefetches() {
             (cpuectlr & !NO_WALK_PREFETCH) | L2_PREFETCH | SMPEN
@@ -60,7 +62,7 @@ impl Needs {
         }
     }
 
-    /// CPUECTLR_EL1 of a core that fetches nothing in advance.
+    /// Returns CPUECTLR_EL1 with the prefetch turned off.
     fn quiet(cpuectlr: u64) -> u64 {
         (cpuectlr & !L2_PREFETCH) | NO_WALK_PREFETCH
     }
@@ -74,7 +76,7 @@ impl Needs {
     }
 }
 
-/// The models, by MIDR_EL1's part number; all are Arm's.
+/// Arm's models, by MIDR_EL1.PartNum.
 const MODELS: &[(u16, Needs)] = &[
     (0xd04, Needs::Smpen),           // Cortex-A35
     (0xd03, Needs::Smpen),           // Cortex-A53
@@ -96,27 +98,28 @@ const MODELS: &[(u16, Needs)] = &[
     (0xd4f, Needs::PowerDownEnable), // Neoverse V2
 ];
 
-/// What the model with this MIDR_EL1 needs.
+/// Returns what the model with this MIDR_EL1 needs.
 fn needs(midr: u64) -> Needs {
     cpu_model::find(MODELS, midr).unwrap_or(Needs::Nothing)
 }
 
-/// Prepares this core, which comes on or back, or whose power-down did not happen.
+/// Prepares this core when it comes on, wakes up, or its power-down did not happen.
 pub fn reset() {
     let needs = Needs::here();
     if needs.has_smpen() {
-        // SAFETY: what these models want before their MMU is on.
+        // SAFETY: the MMU is off, and these models want SMPEN set before it is turned on.
         unsafe { CPUECTLR_EL1::write(needs.joined(CPUECTLR_EL1::read())) };
-        // Only for a power-down that did not happen: a reset clears both.
+        // For a power-down that did not happen. A reset clears both.
         if Plat::POWER.ever_lost() && needs.prefetches() {
             if needs == Needs::LoadPrefetch {
-                // SAFETY: changes no instruction's result. Platforms set what is theirs in their `reset`, later.
+                // SAFETY: the bit changes no instruction's result. A platform that wants it set does so in its
+                // `reset`, which runs later.
                 unsafe { CPUACTLR_A57::write(CPUACTLR_A57::read() & !NO_LOAD_PREFETCH) };
             }
             OSDLR_EL1::write(0);
         }
     } else if needs == Needs::PowerDownEnable {
-        // SAFETY: WFI is a standby again, as at reset.
+        // SAFETY: this makes WFI a standby again, as after a reset.
         unsafe { CPUPWRCTLR_EL1::write(CPUPWRCTLR_EL1::read() & !CORE_PWRDN_EN) };
     } else {
         return;
@@ -124,20 +127,20 @@ pub fn reset() {
     isb();
 }
 
-/// Stops what would bring lines into caches that are about to be cleaned. The data cache is off.
+/// Turns the prefetch off, which would bring lines into caches that are about to be cleaned. The data cache is off.
 pub fn stop_prefetch() {
     let needs = Needs::here();
     if !needs.prefetches() {
         return;
     }
-    // SAFETY: changes no instruction's result.
+    // SAFETY: the bits change no instruction's result.
     unsafe { CPUECTLR_EL1::write(Needs::quiet(CPUECTLR_EL1::read())) };
     if needs == Needs::LoadPrefetch {
         // SAFETY: as above.
         unsafe { CPUACTLR_A57::write(CPUACTLR_A57::read() | NO_LOAD_PREFETCH) };
     }
     isb();
-    // What is on its way has come.
+    // Wait for prefetches that are on their way.
     dsb();
 }
 
@@ -145,16 +148,16 @@ pub fn stop_prefetch() {
 pub fn power_down() {
     let needs = Needs::here();
     if needs.has_smpen() {
-        // SAFETY: nothing is in its caches that another core could miss, and it does not use them any more.
+        // SAFETY: the caches are clean, and this core does not use them any more.
         unsafe { CPUECTLR_EL1::write(CPUECTLR_EL1::read() & !SMPEN) };
         isb();
-        // What other cores asked of its caches and TLBs before it left is done.
+        // Wait until this core has done the cache and TLB maintenance that other cores asked for before it left.
         dsb();
         if needs.prefetches() {
             OSDLR_EL1::write(1);
         }
     } else if needs == Needs::PowerDownEnable {
-        // SAFETY: the core has saved what it needs; the next WFI may take its power.
+        // SAFETY: the core has saved what it needs, so that the next WFI may take its power.
         unsafe { CPUPWRCTLR_EL1::write(CPUPWRCTLR_EL1::read() | CORE_PWRDN_EN) };
     } else {
         return;
@@ -202,7 +205,7 @@ mod tests {
             // Distances that boot firmware has chosen stay.
             assert_eq!(needs.joined(1 << 35), 1 << 35 | SMPEN);
         }
-        // Bits of the same place in other models are not touched.
+        // These bits have another meaning in other models, and are not touched there.
         assert_eq!(Needs::Smpen.joined(1 << 38), 1 << 38 | SMPEN);
     }
 }

@@ -1,19 +1,19 @@
-//! Where the registers go when EL3 itself takes an exception: one record per core, at TPIDR_EL3.
+//! The crash record: the registers at an exception of EL3 itself. One record per core, at TPIDR_EL3.
 
-/// The registers at an exception that EL3 took. Written by vectors.S.
+/// The registers at an exception of EL3 itself. Written by vectors.S.
 #[repr(C, align(16))]
 pub struct CrashRecord {
     /// x0 to x30.
     pub gpr: [u64; 31],
     /// SP_EL3.
     pub sp: u64,
-    /// Not of a crash, but found by TPIDR_EL3 too: what [`crate::speculation`] has this core's vectors do first: so many
-    /// branches; 0: the MMU off and on.
+    /// The number of branches that this core's vectors begin with; 0: they turn the MMU off and on instead
+    /// ([`crate::speculation`]). It is here because the vectors find it by TPIDR_EL3.
     pub branches: u64,
 }
 
 impl CrashRecord {
-    /// Nothing happened yet.
+    /// The record of a core that has not crashed.
     pub const EMPTY: Self = Self {
         gpr: [0; 31],
         sp: 0,

@@ -11,18 +11,18 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Next, Plat, Platform};
 use janus_spmd::World;
 
-/// After so many unclaimed Group 0 interrupts the last one is turned off: it may be a level that
-/// stays.
+/// After each this many unclaimed Group 0 interrupts, the last one is disabled: it may be a level-sensitive
+/// interrupt that stays asserted.
 const UNCLAIMED_MAX: u32 = 64;
 
 shared! {
-    /// Group 0 interrupts that nobody handled.
+    /// The number of Group 0 interrupts without a handler.
     static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
 }
 
 /// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
 ///
-/// `run_spmc`: how a handler can have the SPMC run; None where the SPMC waits for this.
+/// `run_spmc` lets a handler ask the SPMC something; None if the SPMC was interrupted and cannot be asked.
 pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
     let Some(id) = gic::acknowledge_group0() else {
         return Next::Resume;
@@ -34,7 +34,7 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
             error!("the SPMC does not answer that the system stops; it stops without it");
             power::stop_system(how);
         }
-        // The SPMC set the timer for itself.
+        // Too early: the SPMC has changed the timer for its own use. Set it again.
         power::interrupt_at(deadline);
         gic::end_group0(id);
         return Next::Resume;
@@ -57,8 +57,7 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
     next
 }
 
-/// A Group 0 interrupt without a handler: counted, reported once, and turned off if it does not go
-/// away by itself.
+/// Counts a Group 0 interrupt without a handler. Reports the first one, and disables one that does not stop.
 #[cold]
 fn unclaimed(id: IntId) {
     let number = u32::from(id);
@@ -72,7 +71,8 @@ fn unclaimed(id: IntId) {
     }
 }
 
-/// The SPMC rang at this core: its normal world gets the SRI, at once if it is the one that runs.
+/// Handles the doorbell: the SPMC asks for the SRI on this core. It is raised at once if the normal world is current,
+/// else when it is next entered.
 fn request_sri(core: &mut CoreData) {
     sri::request(&mut core.sri);
     if core.current() == World::Normal

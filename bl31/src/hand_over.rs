@@ -1,7 +1,7 @@
-//! What boot firmware hands over, in each of its forms: TF-A's parameter list (x0), a transfer list by Arm's Firmware
-//! Handoff (DEN0135: its mark in x1, its address in x3), or both.
+//! The hand-over of boot firmware in each of its forms: TF-A's parameter list (address in x0), a transfer list of Arm's
+//! Firmware Handoff (DEN0135: signature in x1, address in x3), or both.
 //!
-//! Where both name an image, the parameter list counts. What is wrong is said on the console, and not used.
+//! If both name an image, the parameter list wins. A list with a fault is reported on the console and not used.
 
 use crate::boot_params::{self, BootParams, EntryPoint, LoadedImage, World};
 use crate::hw::shared_ram::{self, SharedRam};
@@ -11,15 +11,15 @@ use crate::transfer_list::{SIGNATURE, Tag, TransferList, X1};
 /// The registers of a hand-over.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registers {
-    /// The parameter list, or the device tree in the transfer list.
+    /// The address of the parameter list, or of the device tree in the transfer list.
     pub x0: u64,
-    /// The mark of a transfer list.
+    /// [`X1`] if there is a transfer list.
     pub x1: u64,
-    /// The transfer list, where x1 says so.
+    /// The address of the transfer list, if there is one.
     pub x3: u64,
 }
 
-/// What was handed over.
+/// The hand-over, as far as it can be used.
 pub struct HandOver {
     /// The images.
     pub params: BootParams,
@@ -35,7 +35,7 @@ pub fn read(registers: &Registers) -> HandOver {
     let mut params = params.unwrap_or_default();
     if let Some(list) = &list {
         take_entry_points(&mut params, list);
-        // x0 need not be a parameter list then.
+        // x0 may then be a device tree. A fault counts only if BL33 is missing.
         fault = fault.filter(|_| params.bl33.is_none());
     }
     if let Some(fault) = fault {
@@ -44,7 +44,7 @@ pub fn read(registers: &Registers) -> HandOver {
     HandOver { params, list }
 }
 
-/// The transfer list, if there is one that can be used.
+/// Returns the transfer list, if there is one that can be used.
 #[inline(never)]
 fn list(registers: &Registers) -> Option<TransferList<'static>> {
     let Registers { x1, x3: at, .. } = *registers;
@@ -71,7 +71,7 @@ fn list(registers: &Registers) -> Option<TransferList<'static>> {
     }
 }
 
-/// Adds the images whose entry points are in the list.
+/// Adds the images whose entry points are in the transfer list and not in the parameter list.
 #[inline(never)]
 fn take_entry_points(params: &mut BootParams, list: &TransferList<'_>) {
     for found in list.entries().filter(|entry| entry.tag == Tag::ENTRY_POINT) {
@@ -90,8 +90,8 @@ fn take_entry_points(params: &mut BootParams, list: &TransferList<'_>) {
     }
 }
 
-/// Writes what is for the normal world into a list of its own, and has its first image find it, if boot
-/// firmware meant it to have one.
+/// Writes the entries that the normal world may have into a list of its own, and sets the registers by which BL33
+/// finds it. Does nothing if boot firmware did not give BL33 a transfer list.
 pub fn give_to_normal_world(list: &TransferList<'_>, entry: &mut EntryPoint) {
     if entry.args[1] != X1 {
         return;
@@ -100,7 +100,7 @@ pub fn give_to_normal_world(list: &TransferList<'_>, entry: &mut EntryPoint) {
         shared_ram::write_normal_list(|to, at| Ok((list.write_for_normal_world(to, at)?, at)));
     match given {
         Some(Ok((device_tree, at))) => entry.args[..4].copy_from_slice(&[device_tree, X1, 0, at]),
-        // Without memory for it there is the one that BL2 made, or none.
+        // The platform has no memory for it: BL33 gets the one that BL2 named.
         None => {}
         Some(Err(fault)) => {
             error!("BL33 gets no transfer list: {fault}");

@@ -1,8 +1,8 @@
 //! Interrupts that are routed to EL3: FIQs while the normal world runs.
 //!
-//! Secure Group 1 belongs to the SPMC and is only looked at here, never acknowledged. Group 0
-//! belongs to EL3. What was pending when the exception was taken can be gone by now: then there is
-//! nothing to do. Each entry handles one interrupt, so that no storm keeps a world from running.
+//! Secure Group 1 belongs to the SPMC: EL3 sees that one is pending, but never acknowledges it. Group 0
+//! belongs to EL3. The interrupt may be gone when EL3 looks: then there is nothing to do. Each entry handles
+//! one interrupt, so that a storm of interrupts does not keep a world from running.
 
 use crate::core_data::CoreData;
 use crate::flow::Flow;
@@ -13,7 +13,7 @@ use crate::services::ffa;
 use janus_plat::Next;
 use janus_spmd::World;
 
-/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc`: for handlers that ask
+/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc` is for handlers that ask
 /// the SPMC something.
 pub fn handle(core: &mut CoreData, world: World, run_spmc: RunSpmc) -> Flow {
     let of_normal = world == World::Normal;

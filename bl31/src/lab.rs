@@ -1,4 +1,4 @@
-//! Counts what EL3 sees, for tests in a lab (feature `lab`; the platform's calls hand it out).
+//! Counters of what EL3 sees, for tests in a lab (feature `lab`). The platform's calls return them.
 
 use crate::hw::shared;
 use crate::topology::MAX_CORES;
@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_plat::lab::{COUNTERS, Counter, REFUSED_NORMAL, REFUSED_SECURE};
 use janus_spmd::{Refusal, World};
 
-/// Rules by which the dispatcher refuses.
+/// The number of rules by which the dispatcher refuses calls.
 const RULES: usize = Refusal::RULES as usize;
 
-/// Of each core: counters, and refused calls of both worlds by rule.
+/// The counters of one core, and its refused calls per world and rule.
 struct Counts {
     counters: [AtomicU64; COUNTERS],
     refused: [[AtomicU64; RULES]; 2],
@@ -22,7 +22,7 @@ shared! {
     } }; MAX_CORES];
 }
 
-/// Something happened `times` on core `core`.
+/// Adds `times` to a counter of core `core`.
 pub fn count(core: usize, counter: Counter, times: u32) {
     let counts = COUNTS.get(core).map(|of| &of.counters);
     if let Some(count) = counts.and_then(|counts| counts.get(counter as usize)) {
@@ -30,7 +30,7 @@ pub fn count(core: usize, counter: Counter, times: u32) {
     }
 }
 
-/// A call of `from` is refused on core `core`, or not.
+/// Counts a refused call of world `from` on core `core`. Does nothing if `refusal` is None.
 pub fn refused(core: usize, from: World, refusal: Option<Refusal>) {
     let Some(refusal) = refusal else { return };
     let counts = COUNTS.get(core).map(|of| &of.refused);
@@ -40,7 +40,8 @@ pub fn refused(core: usize, from: World, refusal: Option<Refusal>) {
     }
 }
 
-/// The counter with this number on a core, or on all; None if there is no such counter or core.
+/// Returns the counter with this number, of one core or, with None, the sum of all cores. Returns None if there is no
+/// such counter or core.
 pub fn read(number: u32, core: Option<usize>) -> Option<u64> {
     let find = |of: &Counts| {
         let number = number as usize;

@@ -3,20 +3,20 @@
 //! Where to look:
 //! * `boot`: from BL2's hand-over to the first instruction of the normal world; `hand_over`, `topology`,
 //!   `spmc_image` and `normal_entry` are its parts;
-//! * `run`: the loop that enters worlds and sees why they come back;
-//! * `services`: which service answers which SMC, one file each;
-//! * `world`, `core_data`, `system`: what a world, a core and the whole system own;
-//! * `context` and `cpu_ext`: which registers the worlds share, and how they are switched;
-//! * `cpu_power`: what CPU models need at reset and before they lose power;
-//! * `speculation`: what they need against speculative execution;
-//! * `interrupts`, `group0`, `traps`: the other reasons to come to EL3; `sgis`, `sri`: whose which SGI is, and how the
-//!   schedule receiver interrupt comes;
-//! * `requests`, `on_core`: what EL3 asks of the SPMC, and what a platform's code may do;
+//! * `run`: the loop that enters worlds and handles their exits;
+//! * `services`: the services that answer SMCs, one file each;
+//! * `world`, `core_data`, `system`: the data of a world, of a core, and of the whole system;
+//! * `context` and `cpu_ext`: the registers that the worlds share, and how they are switched;
+//! * `cpu_power`: steps that CPU models need at reset and before they lose power;
+//! * `speculation`: steps that CPU models need against speculative execution;
+//! * `interrupts`, `group0`, `traps`: the exits that are no SMC; `sgis`: the owners of the SGIs; `sri`: the schedule
+//!   receiver interrupt;
+//! * `requests`: EL3's own requests to the SPMC; `on_core`: what a platform's code may do;
 //! * `hw`: EL3's own memory, entry, devices and crash report;
-//! * `messages`: what the console says; `black_box`: what each core asked last, for its reports; `lab`: counters, in
-//!   images that are built for a lab.
+//! * `messages`: the console's messages; `black_box`: the last calls of each core, for crash reports; `lab`: counters,
+//!   in images that are built for a lab.
 //!
-//! All but `hw` also builds on the host, where the tests put a machine of their own in its place (`fake`).
+//! All modules but `hw` also build on the host. There the tests replace `hw` by a machine of their own (`fake`).
 
 #![cfg_attr(target_os = "none", no_std)]
 
@@ -61,7 +61,7 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub mod hw;
-// A machine for the tests.
+// The machine of the host tests.
 #[cfg(not(target_os = "none"))]
 #[path = "fake/mod.rs"]
 pub mod hw;

@@ -1,12 +1,12 @@
-//! What EL3 says on its console: `error!`, `warning!` and `info!`.
+//! The messages on EL3's console: `error!`, `warning!` and `info!`.
 //!
-//! A number in a message is a u32, a u64 or a usize, or [`Signed`]: each other type brings a few hundred bytes of
-//! core's code to format it.
+//! Numbers in messages are u32, u64, usize or [`Signed`]: each other type adds a few hundred bytes of `core`'s
+//! formatting code to the image.
 
 use core::fmt;
 use log::{Level, Record};
 
-/// A number in a message that may be negative: an error code.
+/// A number in a message that may be negative, such as an error code.
 pub struct Signed(pub i32);
 
 impl fmt::Display for Signed {
@@ -18,10 +18,10 @@ impl fmt::Display for Signed {
     }
 }
 
-/// Passes one line of EL3's own on to `log`.
+/// Passes one line of EL3's own to `log`. The macros below use it.
 ///
-/// For the macros below. Those of `log` say the same, but build each record where they are used,
-/// with a module, a file and a line that nobody prints: a hundred bytes and more a message.
+/// The macros of `log` itself would build a record at each use, with a module, a file and a line that are not
+/// printed: more than a hundred bytes per message.
 #[cold]
 #[inline(never)]
 pub fn say(level: Level, text: core::fmt::Arguments<'_>) {
@@ -30,15 +30,15 @@ pub fn say(level: Level, text: core::fmt::Arguments<'_>) {
     }
 }
 
-/// Something does not work. Arguments as for `format_args!`.
+/// Reports that something does not work. Takes the arguments of `format_args!`.
 macro_rules! error {
     ($($text:tt)+) => { $crate::messages::say(log::Level::Error, format_args!($($text)+)) };
 }
-/// Something works, and should be looked at.
+/// Reports that something works but should be looked at. Takes the arguments of `format_args!`.
 macro_rules! warning {
     ($($text:tt)+) => { $crate::messages::say(log::Level::Warn, format_args!($($text)+)) };
 }
-/// What a person wants to see at boot.
+/// Reports progress that a person wants to see at boot. Takes the arguments of `format_args!`.
 macro_rules! info {
     ($($text:tt)+) => { $crate::messages::say(log::Level::Info, format_args!($($text)+)) };
 }

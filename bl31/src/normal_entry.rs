@@ -1,4 +1,4 @@
-//! Where and how the normal world starts on a core: its entry point, the check of it, the set-up.
+//! The start of the normal world on a core: its entry point, the check of it, and the set-up.
 
 use crate::boot_params::EntryPoint;
 use crate::context::Features;
@@ -9,11 +9,11 @@ use crate::spsr::{self, Unfit};
 use crate::system::{self, System};
 use janus_plat::{Plat, Platform};
 
-/// An entry into the normal world as PSCI has it: at the exception level at which BL33 was entered,
-/// everything masked, x0 the caller's context ID.
+/// Makes PSCI's entry point into the normal world: at the exception level at which BL33 was entered, with all
+/// interrupts masked and the caller's context ID in x0.
 ///
-/// Not at the level of the caller: a kernel that dropped to EL1 under its own EL2 calls from there, and
-/// waits for the other cores at EL2.
+/// The level is not that of the caller: a kernel that dropped from EL2 to EL1 calls from EL1, but expects
+/// the other cores at EL2.
 pub fn normal_entry(system: &System, pc: u64, context_id: u64) -> EntryPoint {
     let mut entry = EntryPoint {
         pc,
@@ -24,10 +24,10 @@ pub fn normal_entry(system: &System, pc: u64, context_id: u64) -> EntryPoint {
     entry
 }
 
-/// Whether BL2's entry point of BL33 can be ERETed to.
+/// Checks that EL3 can return to BL2's entry point of BL33.
 ///
 /// # Errors
-/// Why not.
+/// What is wrong with it.
 pub fn check(entry: &EntryPoint) -> Result<(), Unfit> {
     spsr::check(
         entry.pc,
@@ -37,9 +37,9 @@ pub fn check(entry: &EntryPoint) -> Result<(), Unfit> {
     )
 }
 
-/// Sets this core up for an entry into the normal world at `entry`, with nothing left from before, and
-/// opens for both worlds what EL3 opens. The normal world becomes current; its registers must not be
-/// needed any more, the secure world's be parked, if they are.
+/// Sets this core up for an entry into the normal world at `entry`: nothing of an earlier run is left, and EL3's
+/// controls open to both worlds what EL3 opens. The normal world becomes current. Its registers are lost; those of
+/// the secure world must be parked if they are still needed.
 pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     let system = core.system;
     let (normal, secure) = (&mut core.normal, &mut core.secure);
@@ -60,9 +60,8 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     begin(core, entry);
 }
 
-/// Sets this core up for an entry into the normal world at `entry` after a power-down state: nothing of
-/// the normal world's is left, and nothing of the secure world's is lost. The normal world is the current
-/// one.
+/// Sets this core up for an entry into the normal world at `entry` after a power-down state: nothing is left of the
+/// normal world, and nothing of the secure world is lost. The normal world is current before and after.
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint) {
     let system = core.system;
     let el1 = starts_at_el1(entry);
@@ -72,7 +71,7 @@ pub fn come_back(core: &mut CoreData, entry: &EntryPoint) {
     begin(core, entry);
 }
 
-/// Whether the normal world starts at EL1: then nobody sets EL2 up, if the CPU has it.
+/// Returns whether the normal world starts at EL1. Then no software sets EL2 up, even if the CPU has it.
 fn starts_at_el1(entry: &EntryPoint) -> bool {
     spsr::el(u64::from(entry.spsr)) == 1
 }
@@ -94,7 +93,7 @@ mod tests {
     use crate::context::Policy;
     use janus_spmd::Spmd;
 
-    /// Cores come on, and wake up, at the level at which BL33 was entered, on a CPU that has EL2 or not.
+    /// Cores come on and wake up at the level at which BL33 was entered, with and without EL2.
     #[test]
     fn psci_enters_at_the_level_of_bl33() {
         for (normal_el2, spsr) in [(true, 0x3c9), (false, 0x3c5)] {

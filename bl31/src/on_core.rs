@@ -1,4 +1,4 @@
-//! What the platform's code may do on a core: in a service, a Group 0 handler, a logical partition.
+//! EL3 as the platform's code sees it, in a service, a Group 0 handler or a logical partition.
 
 use crate::core_data::CoreData;
 use crate::hw::cpu;
@@ -7,14 +7,14 @@ use crate::spsr;
 use janus_plat::{El3, Plat, Platform, Unfit};
 use janus_spmd::{Answer, Messenger, NotAvailable, Regs, Request, World};
 
-/// A core on which code of the platform's runs.
+/// A core on which the platform's code runs.
 pub struct OnCore<'a> {
     core: &'a mut CoreData,
     run_spmc: Option<RunSpmc>,
 }
 
 impl<'a> OnCore<'a> {
-    /// This core. `run_spmc`: how to run the SPMC; None where it waits for EL3, and cannot be asked.
+    /// Wraps this core. `run_spmc` runs the SPMC; None if the SPMC waits for EL3 and cannot be asked.
     pub fn new(core: &'a mut CoreData, run_spmc: Option<RunSpmc>) -> Self {
         Self { core, run_spmc }
     }

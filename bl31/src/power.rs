@@ -1,4 +1,4 @@
-//! What PSCI's logic needs of this image: the platform behind it, and the hardware's part.
+//! Power management of cores: PSCI's state, and what EL3 does around the platform's power control.
 
 use crate::core_data::CoreData;
 use crate::cpu_ext::gic::reset_group1;
@@ -19,7 +19,7 @@ const _: () = match Plat::POWER.check() {
     Err(why) => panic!("{}", why),
 };
 
-/// The platform, as PSCI sees it: its table, and of its cores those that exist.
+/// The platform as PSCI sees it: its power table, and those of its cores that exist.
 #[derive(Debug)]
 pub struct Power;
 
@@ -52,10 +52,11 @@ impl PsciPlatform for Power {
     }
 }
 
-/// Whether cores lose their power when they are off.
+/// Whether a core loses its power when it is off.
 const OFF_LOST: bool = Plat::POWER.off.lost();
 
-/// A core sleeps no more ([`Psci::wake`]). A distributor that slept is there before the platform goes on.
+/// Tells PSCI and the platform that a core sleeps no more ([`Psci::wake`]). If the distributor lost its power, it is
+/// restored before the platform is told.
 #[inline(never)]
 pub fn wake(core: usize) {
     PSCI.wake(core, cpu::counter(), |from| {
@@ -66,14 +67,15 @@ pub fn wake(core: usize) {
     });
 }
 
-/// What goes to sleep, where that matters to more than the platform.
+/// The power state that a core goes to. The array is empty on platforms whose cores never lose their power: only the
+/// platform needs the state there.
 pub type Target = [Composite; Plat::POWER.room()];
 
-/// A core goes to sleep as decided ([`Psci::suspend`]). Returns what sleeps.
+/// Tells PSCI and the platform that a core goes to sleep ([`Psci::suspend`]). Returns the power state.
 ///
 /// # Errors
 ///
-/// What the caller of PSCI gets.
+/// The error code for PSCI's caller.
 #[inline(never)]
 pub fn sleep(core: usize, suspend: &Suspend) -> Result<Target, i64> {
     let target = PSCI.suspend(core, suspend, cpu::counter(), |target| {
@@ -85,13 +87,13 @@ pub fn sleep(core: usize, suspend: &Suspend) -> Result<Target, i64> {
     target.map(|target| [target; Plat::POWER.room()])
 }
 
-/// Core `target`, which CPU_ON claimed, comes.
+/// Starts core `target`, which CPU_ON has claimed.
 ///
 /// # Errors
 ///
-/// The platform cannot turn it on.
+/// The platform cannot turn the core on.
 pub fn turn_on(system: &System, target: usize) -> Result<(), NoPower> {
-    // A frozen core has kept its power.
+    // A core that was frozen has kept its power and waits in the pen.
     if OFF_LOST && !pen::holds(target) {
         return Plat::power_on(target);
     }
@@ -99,7 +101,8 @@ pub fn turn_on(system: &System, target: usize) -> Result<(), NoPower> {
     Ok(())
 }
 
-/// This core is off until CPU_ON. If `freeze`, it keeps its power whatever the platform takes from others.
+/// Turns this core off until CPU_ON. With `freeze` (PSCI CPU_FREEZE) it keeps its power, even where other cores lose
+/// theirs.
 pub fn turn_off(core: &mut CoreData, freeze: bool) -> ! {
     let lost = OFF_LOST && !freeze;
     if lost {
@@ -121,7 +124,7 @@ pub fn turn_off(core: &mut CoreData, freeze: bool) -> ! {
     entry::park(core)
 }
 
-/// This core has come and nobody wants it: it is off as before.
+/// Turns this core off again: it came on, but nobody asked for it.
 pub fn stay_off(core: &mut CoreData) -> ! {
     if OFF_LOST {
         gic::sleep();
@@ -132,12 +135,11 @@ pub fn stay_off(core: &mut CoreData) -> ! {
     entry::park(core)
 }
 
-/// This core goes into the power-down states `target`. Returns where it keeps its power, when an interrupt
-/// waits for it; else it comes back through the warm entry. The normal world is current, the secure world
-/// parked.
+/// Puts this core into the power-down states `target`. If the core keeps its power, this returns when an interrupt is
+/// pending; else the core comes back through the warm entry. The normal world is current, the secure world parked.
 pub fn power_down(core: &mut CoreData, target: &Target) {
-    // Interrupts that the normal world is in keep none away that is to wake the core: it forgets them, as it
-    // would with its power.
+    // An interrupt that the normal world has not ended would keep others from waking the core. Its active priority is
+    // forgotten here, as it is when power is lost.
     reset_group1();
     let Some(target) = target.first() else {
         cpu::wait_for_wake_up();
@@ -153,7 +155,7 @@ pub fn power_down(core: &mut CoreData, target: &Target) {
     entry::power_down_with(core, target, || {})
 }
 
-/// Puts back what [`power_down`] kept of the secure world. The core's GIC works again.
+/// Restores the registers of the secure world that [`power_down`] saved. The core's GIC works already.
 pub fn restore(core: &mut CoreData) {
     let policy = &core.system.policy;
     policy.unpark_secure(&mut core.live, &core.normal.el3, &mut core.parked);

@@ -1,7 +1,7 @@
-//! EL3's own requests to the SPMC: power messages, and those of the platform's code.
+//! EL3's own requests to the SPMC: power messages, and messages of the platform's code.
 //!
-//! A request runs the secure world on this core until it has answered, inside of whatever asks. The run loop
-//! that does so lies above everything that asks, and hands itself down: [`RunSpmc`].
+//! A request runs the secure world on this core until it has answered. Only the run loop can do that, and it calls the
+//! modules that ask. To keep these from calling back up, it passes itself down as a [`RunSpmc`].
 
 use crate::black_box;
 use crate::core_data::CoreData;
@@ -11,16 +11,15 @@ use crate::messages::error;
 use crate::{served, spmc_vectors};
 use janus_spmd::{Answer, NotAvailable, Request};
 
-/// Runs the SPMC of this core until it has finished what the dispatcher was told to ask of it: the run loop,
-/// nested.
+/// Runs the SPMC of this core until it has finished what the dispatcher asked of it: the run loop, nested.
 pub type RunSpmc = fn(&mut CoreData) -> SpmcEvent;
 
-/// Has the SPMC, or a partition, do something, and waits for the answer. A death meanwhile is reported. The
-/// answer's registers are the secure world's.
+/// Sends a request to the SPMC or to a partition and waits for the answer. If the SPMC dies meanwhile, that is reported
+/// and the answer is [`Answer::Aborted`]. The answer's registers are those of the secure world.
 ///
 /// # Errors
 ///
-/// Nobody could be asked.
+/// The SPMC cannot be asked now.
 pub fn ask(core: &mut CoreData, request: Request, run: RunSpmc) -> Result<Answer, NotAvailable> {
     core.system
         .spmd
@@ -34,7 +33,7 @@ pub fn ask(core: &mut CoreData, request: Request, run: RunSpmc) -> Result<Answer
     })
 }
 
-/// Says that the SPMC died on this core.
+/// Reports that the SPMC died on this core.
 #[cold]
 #[inline(never)]
 pub fn report_death(core: &mut CoreData) {

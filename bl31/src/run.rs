@@ -1,10 +1,9 @@
-//! The run loop: enter a world, see why it came back, decide who runs next.
+//! The run loop: enter a world, handle the exit, decide which world runs next.
 //!
-//! Entering a world is a call. Whatever a world does, it ends in one of four exits, and handling an
-//! exit ends in a [`Flow`]: which world runs next, or that the SPMC has finished something that EL3
-//! asked of it. The normal way through is [`run`], for as long as the core is on. Where EL3 needs
-//! the SPMC to do something before it goes on (to boot, to agree to a power state), it runs the same
-//! loop nested until the answer is there: [`run_spmc`].
+//! Entering a world is a function call. It returns one of four exits. Handling an exit yields a [`Flow`]: the world
+//! that runs next, or that the SPMC has finished something that EL3 asked of it. [`run`] is the loop of a core
+//! that is on. Where EL3 needs the SPMC before it can go on (to boot, to agree to a power state), [`run_spmc`] runs
+//! the loop nested until the SPMC has answered.
 
 use crate::black_box::TRAP;
 use crate::core_data::{CoreData, Current};
@@ -21,25 +20,25 @@ const ESR_SMC64_0: u64 = 0x17 << 26 | 1 << 25;
 pub fn run(core: &mut CoreData, mut world: World) -> ! {
     loop {
         run_worlds(core, world);
-        // EL3 waits for nothing here, so the dispatcher has nothing to report; the SPMC would have to
-        // be rebooting itself. It does not get to choose who runs.
+        // EL3 waits for no answer here, so that only an SPMC that behaves as if it booted again gets here. It does not
+        // choose which world runs: the normal world does.
         world = World::Normal;
     }
 }
 
-/// Runs the SPMC until it has finished what the dispatcher was told to ask of it.
+/// Runs the SPMC until it has finished what the dispatcher asked of it. Returns what it has finished.
 pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
     run_worlds(core, World::Secure);
     core.event
 }
 
-/// Lets the worlds take turns, `world` first, until the SPMC has finished something that EL3 asked
-/// of it: then [`CoreData::event`] says what.
+/// Runs the worlds in turn, `world` first, until the SPMC has finished something that EL3 asked of it.
+/// [`CoreData::event`] then says what.
 #[inline(never)]
 fn run_worlds(core: &mut CoreData, world: World) {
     let mut secure = world == World::Secure;
     loop {
-        // A loop for each world: in it the world is a constant, and what depends on it costs nothing.
+        // Each world has a loop of its own. The world is a constant in it, so that branches on it cost nothing.
         if secure {
             loop {
                 match run_once(core, World::Secure) {
@@ -64,7 +63,8 @@ fn run_worlds(core: &mut CoreData, world: World) {
     }
 }
 
-/// Keeps what the SPMC asked of EL3 and what it goes on with; not what EL3 asked of it, if that went well.
+/// Notes a call of the SPMC and EL3's answer in the black box. Answers of the SPMC to EL3's own requests are left out,
+/// except failures.
 #[cold]
 #[inline(never)]
 fn answered(core: &mut CoreData, flow: Flow) {
@@ -77,13 +77,13 @@ fn answered(core: &mut CoreData, flow: Flow) {
     }
 }
 
-/// Makes the normal world the current one, with what waits for it, without entering it yet.
+/// Makes the normal world current and delivers the interrupts that wait for it, but does not enter it.
 #[inline(never)]
 pub fn switch_to_normal(core: &mut CoreData) {
     switch(core, World::Normal);
 }
 
-/// Makes `world` the current one. The normal world gets what waits for it.
+/// Makes `world` current. If that is the normal world, the interrupts that wait for it are delivered.
 #[inline(always)]
 fn switch(core: &mut CoreData, world: World) -> Current<'_> {
     core.switch_to(world, |core| {
@@ -96,7 +96,7 @@ fn switch(core: &mut CoreData, world: World) -> Current<'_> {
     })
 }
 
-/// Lets `world` run until it comes back, and handles why.
+/// Runs `world` until its next exit, and handles the exit.
 #[inline(always)]
 fn run_once(core: &mut CoreData, world: World) -> Flow {
     let (exit, x0, x1) = switch(core, world).enter();
@@ -121,7 +121,7 @@ fn run_once(core: &mut CoreData, world: World) -> Flow {
     other_exit(core, world, exit, x0)
 }
 
-/// Counts an exit.
+/// Counts an exit of `world`.
 #[cfg(feature = "lab")]
 fn count(core: &CoreData, world: World, exit: Exit) {
     use janus_plat::lab::Counter;
@@ -140,7 +140,7 @@ fn count(core: &CoreData, world: World, exit: Exit) {
     crate::lab::count(core.index, counter, 1);
 }
 
-/// Handles an exit that is no synchronous exception.
+/// Handles an interrupt or an SError.
 #[inline(never)]
 fn other_exit(core: &mut CoreData, world: World, exit: Exit, x0: u64) -> Flow {
     if world == World::Secure {

@@ -1,4 +1,4 @@
-//! On which cores an SPMC takes secure interrupts, and what becomes of them on a core where none does any more.
+//! The cores on which an SPMC takes secure interrupts, and what happens to these interrupts when it stops.
 
 use crate::core_data::CoreData;
 use crate::hw::{gic, shared};
@@ -8,30 +8,30 @@ use janus_plat::{Plat, Platform};
 use spin::mutex::TicketMutex;
 
 shared! {
-    /// The cores on which an SPMC takes secure interrupts, a bit each.
+    /// The cores on which an SPMC takes secure interrupts, one bit per core.
     static SERVED: AtomicU32 = AtomicU32::new(0);
     /// Held while interrupts move from one core to another.
     static MOVING: TicketMutex<()> = TicketMutex::new(());
 }
 const _: () = assert!(MAX_CORES <= u32::BITS as usize);
 
-/// The bit of core `index`.
+/// Returns the bit of core `index`.
 const fn bit(index: usize) -> u32 {
     1_u32.wrapping_shl(index as u32)
 }
 
-/// An SPMC takes secure interrupts on this core.
+/// Notes that an SPMC takes secure interrupts on this core.
 pub fn begin(core: &CoreData) {
     SERVED.fetch_or(bit(core.index), Ordering::SeqCst);
 }
 
-/// Nobody takes secure interrupts on this core any more: its SPMC is dead or did not start. What it left in
-/// the interrupt controller keeps nothing from the normal world, and secure SPIs that are routed to this core
-/// go to another one whose SPMC lives, if there is one.
+/// Cleans up after the SPMC of this core, which is dead or did not start. Interrupts that it left active are ended, so
+/// that they do not mask those of the normal world. Secure SPIs that are routed to this core are routed to a core whose
+/// SPMC lives, if there is one.
 #[cold]
 #[inline(never)]
 pub fn end(core: &CoreData) {
-    // The lock is held until they are there: if their new core's SPMC dies meanwhile, they go on from there.
+    // The lock is held until they are moved. If the SPMC of their new core dies meanwhile, its `end` moves them on.
     let _moving = MOVING.lock();
     leave(core);
     let served = SERVED.load(Ordering::SeqCst);
@@ -39,7 +39,7 @@ pub fn end(core: &CoreData) {
     gic::end_secure_world(to);
 }
 
-/// This core goes off, and its SPMC knows it.
+/// Notes that no SPMC takes secure interrupts on this core any more. For a core that goes off, of which its SPMC knows.
 pub fn leave(core: &CoreData) {
     SERVED.fetch_and(!bit(core.index), Ordering::SeqCst);
 }

@@ -1,37 +1,37 @@
-//! Whose the 16 SGIs are: 0 to 7 and the schedule receiver interrupt (SRI) are the normal world's, 8 to 15 else the
-//! SPMC's, the doorbell EL3's. (Where a core is off, one of the SPMC's wakes it.)
+//! The owners of the 16 SGIs. SGIs 0 to 7 and the schedule receiver interrupt (SRI) belong to the normal world, the
+//! doorbell to EL3, the others to the SPMC. EL3 uses one of the SPMC's to wake parked cores.
 
 use crate::system::Sri;
 use janus_drivers::gic::{SgiState, Sgis};
 
-/// The SGIs that are the SPMC's if nobody else needs them.
+/// The SGIs that belong to the SPMC unless they have another use.
 const SECURE: u16 = 0xff00;
 
-/// The priority of the SRI at boot: 0xa0 as the normal world sees it, what kernels give an SGI.
+/// The priority of the SRI at boot. The normal world sees 0xa0, which is what kernels use for SGIs.
 pub const SRI_PRIORITY: u8 = 0xd0;
 
-/// The priorities that the normal world can use, and mask.
+/// The priorities that the normal world can set and mask.
 const NORMAL_PRIORITIES: core::ops::Range<u8> = 0x80..0xf8;
 
-/// The bit of SGI `id`; none for what is no SGI.
+/// Returns the bit of SGI `id`, or 0 if `id` is no SGI.
 fn bit(id: u32) -> u16 {
     1_u16.checked_shl(id).unwrap_or(0)
 }
 
-/// How a core's SGIs are divided while its SPMC starts, which may want to find the SRI secure, as after reset: it is
-/// given away afterwards.
+/// Returns the owners of a core's SGIs while its SPMC starts. The SRI is still secure then, as after a reset, because
+/// the SPMC may expect that; it is given to the normal world afterwards.
 pub fn division(sri: Option<&Sri>) -> Sgis {
     let group0 = sri.and_then(|sri| sri.doorbell).map_or(0, bit);
     Sgis {
         secure: SECURE & !group0,
         group0,
-        // It has woken the core.
+        // It has woken this core, and may still be pending.
         forgotten: bit(wake(sri)),
     }
 }
 
-/// The SGI that wakes a parked core: one that means nothing at a core that is off, so neither the SRI nor the doorbell,
-/// which wait there.
+/// Returns the SGI that wakes a parked core. It is neither the SRI nor the doorbell: these may be pending at a core
+/// that is off.
 #[inline(never)]
 pub fn wake(sri: Option<&Sri>) -> u32 {
     let taken = |id| sri.is_some_and(|sri| id == sri.id || Some(id) == sri.doorbell);
@@ -42,7 +42,7 @@ pub fn wake(sri: Option<&Sri>) -> u32 {
     }
 }
 
-/// What keeps the SRI from reaching the normal world: each ends the sentence "the SGI …". None if all is well.
+/// Returns the reasons why the SRI cannot reach the normal world. Each completes a sentence that begins with "the SGI".
 pub fn breaches(sri: SgiState) -> impl Iterator<Item = &'static str> {
     [
         (!sri.non_secure, "is not in non-secure Group 1"),
@@ -79,7 +79,7 @@ mod tests {
             forgotten: 1 << 14,
         };
         assert_eq!(division(Some(&sri(8, Some(15)))), doorbell);
-        // One of the normal world's.
+        // A doorbell that is taken from the normal world's SGIs.
         let low = Sgis {
             group0: 1 << 3,
             ..none

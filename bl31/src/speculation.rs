@@ -1,8 +1,9 @@
-//! What EL3 does against speculative execution that a lower EL steers: by CPU model, on each core when it comes on.
+//! EL3's measures against speculative execution that a lower EL controls. They depend on the CPU model, and are set up
+//! on each core when it comes on.
 //!
-//! A core that needs something at each entry of EL3 gets vectors of its own, and the others pay nothing. Which cores
-//! those are is in Arm's bulletins on CVE-2017-5715 (branch targets), CVE-2022-23960 (branch history) and
-//! CVE-2018-3639 (store bypass). Where the CPU has PSTATE.SSBS, an entry clears it: SCTLR_EL3.DSSBS is 0.
+//! A core that needs a measure at each entry to EL3 gets vectors with it; other cores pay nothing. Arm's bulletins on
+//! CVE-2017-5715 (branch targets), CVE-2022-23960 (branch history) and CVE-2018-3639 (store bypass) name the models.
+//! If the CPU has PSTATE.SSBS, an entry to EL3 clears it, because SCTLR_EL3.DSSBS is 0.
 
 use crate::context::sysreg::{
     ID_AA64ISAR2_EL1, ID_AA64MMFR1_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MIDR_EL1, isb, sysregs,
@@ -14,7 +15,7 @@ use crate::hw::vectors;
 sysregs! {
     // CPUACTLR_EL1 of Cortex-A57 and A72.
     CPUACTLR_A57 = "S3_1_C15_C2_0": read unsafe write;
-    // Of Cortex-A73; without a name.
+    // A register of Cortex-A73 that has no name.
     CPUACTLR_A73 = "S3_0_C15_C0_0": read unsafe write;
     // CPUACTLR_EL1 of Cortex-A75.
     CPUACTLR_A75 = "S3_0_C15_C1_0": read unsafe write;
@@ -22,21 +23,21 @@ sysregs! {
     CPUACTLR2_A76 = "S3_0_C15_C1_1": read unsafe write;
 }
 
-/// What an entry of EL3 begins with.
+/// The measure that an entry to EL3 begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// Nothing: the usual vectors.
+    /// None: the usual vectors.
     Plain,
-    /// EL3's MMU goes off and on, which invalidates the branch predictor.
+    /// Turn EL3's MMU off and on, which invalidates the branch predictor.
     Mmu,
-    /// So many taken branches, which are then the whole branch history.
+    /// Take this many branches, which replaces the whole branch history.
     Branches(u8),
 }
 
-/// How many branches a Cortex-A72 with FEAT_CSV2 wants.
+/// The number of branches that a Cortex-A72 with FEAT_CSV2 needs.
 const A72_BRANCHES: u8 = 8;
 
-/// The models that need something, by MIDR_EL1's part number; all are Arm's.
+/// Arm's models that need a measure, by MIDR_EL1.PartNum.
 const MODELS: &[(u16, Entry)] = &[
     (0xd07, Entry::Mmu),           // Cortex-A57
     (0xd08, Entry::Mmu),           // Cortex-A72
@@ -67,7 +68,7 @@ const CORTEX_A73: u16 = 0xd09;
 const CORTEX_A75: u16 = 0xd0a;
 const CORTEX_A76: u16 = 0xd0b;
 
-/// The registers that it depends on.
+/// The ID registers that the measure depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu {
     /// MIDR_EL1.
@@ -82,11 +83,11 @@ pub struct Cpu {
     pub mmfr1: u64,
 }
 
-/// ID_AA64PFR1_EL1.SSBS: there is PSTATE.SSBS, by which software allows store bypass itself.
+/// ID_AA64PFR1_EL1.SSBS: the CPU has PSTATE.SSBS, by which software itself allows or forbids store bypass.
 const SSBS: u64 = 0xf << 4;
 
 impl Cpu {
-    /// Reads them on this core.
+    /// Reads the registers of this core.
     #[inline(never)]
     pub fn read() -> Self {
         Self {
@@ -98,35 +99,37 @@ impl Cpu {
         }
     }
 
-    /// MIDR_EL1.PartNum of an Arm core.
+    /// Returns MIDR_EL1.PartNum if Arm is the implementer.
     pub fn arm_part(&self) -> Option<u16> {
         arm_part(self.midr)
     }
 
-    /// FEAT_CSV2 and later: the branch targets of one context do not steer another one.
+    /// Returns ID_AA64PFR0_EL1.CSV2. From 1 on, branch targets of one context do not affect another one; from 3 on,
+    /// nor does the branch history.
     pub fn csv2(&self) -> u64 {
         self.pfr0 >> 56 & 0xf
     }
 
-    /// PSTATE.SSBS: software allows store bypass itself.
+    /// Returns whether the CPU has PSTATE.SSBS.
     pub fn ssbs(&self) -> bool {
         self.pfr1 & SSBS != 0
     }
 
-    /// FEAT_CSV2_3 or FEAT_ECBHB: nor does its branch history.
+    /// Returns whether the branch history of one context does not affect another one: FEAT_CSV2_3 or FEAT_ECBHB.
     pub fn keeps_history_apart(&self) -> bool {
         self.csv2() >= 3 || self.mmfr1 >> 60 != 0
     }
 
-    /// FEAT_CLRBHB: one instruction clears the branch history. The vectors execute it, too.
+    /// Returns whether one instruction clears the branch history: FEAT_CLRBHB. The vectors with branches execute it,
+    /// too.
     pub fn clears_history(&self) -> bool {
         self.isar2 >> 28 & 0xf != 0
     }
 
-    /// What EL3's entries begin with on this CPU.
+    /// Returns the measure for EL3's entries on this CPU.
     pub fn entry(&self) -> Entry {
         match cpu_model::find(MODELS, self.midr).unwrap_or(Entry::Plain) {
-            // From r1p0 on, a Cortex-A72.
+            // Only a Cortex-A72 from r1p0 on has both.
             Entry::Mmu if self.csv2() != 0 => Entry::Branches(A72_BRANCHES),
             Entry::Branches(_) if self.keeps_history_apart() => Entry::Plain,
             Entry::Branches(_) if self.clears_history() => Entry::Branches(1),
@@ -135,13 +138,13 @@ impl Cpu {
     }
 }
 
-/// Has this core's loads wait for the addresses of earlier stores, for good, where it has no PSTATE.SSBS and is known
-/// to need it. Runs bare: MMU and data cache off, as those registers want it.
+/// Forbids store bypass on this core for good, if it is a model that needs that and has no PSTATE.SSBS: loads then wait
+/// for the addresses of earlier stores. Runs with MMU and data cache off, as these registers require.
 pub fn forbid_store_bypass() {
     let Some(part) = arm_part(MIDR_EL1::read()) else {
         return;
     };
-    // SAFETY: these models have these registers, and the bits only make them slower.
+    // SAFETY: each model has the register that is written, and the bit only makes the core slower.
     unsafe {
         match part {
             CORTEX_A57 | CORTEX_A72 => {
@@ -158,7 +161,7 @@ pub fn forbid_store_bypass() {
     isb();
 }
 
-/// Gives this core the vectors that it needs, which find in its `record` what they have to do.
+/// Gives this core the vectors that it needs, and sets what they read from its `record`.
 pub fn guard_entries(record: &mut CrashRecord) {
     if arm_part(MIDR_EL1::read()).is_none() {
         return;
@@ -232,7 +235,7 @@ mod tests {
         );
     }
 
-    /// A loop of no branches would count down from 0.
+    /// No model has 0 branches: the vectors' loop would count down from 0 and hardly end.
     #[test]
     fn each_model_has_one_line_that_does_something() {
         for (n, (part, entry)) in MODELS.iter().enumerate() {
@@ -247,7 +250,7 @@ mod tests {
         }
     }
 
-    /// What stands behind a return or an indirect branch is not executed, but may be speculatively.
+    /// The instructions behind a return or an indirect branch may be executed speculatively.
     #[test]
     fn a_barrier_stands_behind_each_return_in_assembly() {
         for text in [

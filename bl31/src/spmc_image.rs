@@ -14,11 +14,12 @@ use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{Known, Manifest, ManifestError, Reason};
 use janus_spmd::{SpmcConfig, Spmd};
 
-/// Makes sense of BL32's record and the SPMC manifest, which is in the transfer list or at its arg0.
+/// Reads BL32's record and the SPMC manifest, which is in the transfer list or at the address in BL32's first
+/// argument. Returns the dispatcher and the description of the SPMC.
 ///
 /// # Errors
 ///
-/// What keeps the SPMC from being used, for the console.
+/// The reason why the SPMC cannot be used, for the console.
 pub fn find(
     bl32: Option<LoadedImage>,
     list: Option<&TransferList<'static>>,
@@ -50,7 +51,7 @@ pub fn find(
     }
     let known = Known {
         cpu_has_sel2: Policy::cpu_has_sel2(),
-        // TF-A's BL2 leaves it to EL3: zero.
+        // TF-A's BL2 leaves the SPSR zero: EL3 is to choose the level.
         bl2_level: Some(bl32.entry.spsr)
             .filter(|spsr| *spsr != 0)
             .map(|spsr| spsr::el(spsr.into())),
@@ -59,7 +60,7 @@ pub fn find(
     let mode = match (manifest.switch_all, sel2) {
         (true, true) => SpmcMode::All,
         (false, true) => SpmcMode::SEl2,
-        // An SPMC at S-EL1 shares no more than that.
+        // An SPMC at S-EL1 shares no EL2 registers.
         (_, false) => SpmcMode::SEl1,
     };
     let (id, version) = (manifest.id, manifest.version);
@@ -100,11 +101,11 @@ pub fn find(
 pub enum NoSpmc {
     /// BL2 loaded none.
     NoImage,
-    /// No manifest at this address of BL2's, nor, where there is one, in its transfer list.
+    /// BL2 gives no manifest at this address; nor is there one in the transfer list, if the flag is set.
     NoManifest(u64, bool),
     /// A manifest that cannot be used.
     Manifest(ManifestError),
-    /// An image outside of secure RAM.
+    /// The image is outside of secure RAM, at this range.
     Place(Range<u64>),
 }
 

@@ -1,4 +1,5 @@
-//! An SPMC that takes an exception before it has set its own vectors: it ends, and the console says where.
+//! Vectors for an SPMC that takes an exception before it has set its own. Such an SPMC ends, and the console says
+//! where.
 
 use crate::context::SysRegs;
 use crate::context::sysreg::{ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2};
@@ -7,7 +8,7 @@ use crate::hw::{cpu, no_vectors};
 use crate::messages::error;
 use janus_spmd::World;
 
-/// Has the exceptions of an SPMC that is entered for the first time on a core come to EL3.
+/// Sets the vectors of an SPMC that is entered for the first time on a core, so that its exceptions come to EL3.
 pub fn set(first: &mut SysRegs, sel2: bool) {
     let table = no_vectors::address();
     match sel2 {
@@ -16,7 +17,7 @@ pub fn set(first: &mut SysRegs, sel2: bool) {
     }
 }
 
-/// Says it if that was the end of this core's SPMC.
+/// Reports an exception that this core's SPMC took before it set its vectors, if that is why it ended.
 #[cold]
 #[inline(never)]
 pub fn report(core: &CoreData) {

@@ -1,13 +1,13 @@
-//! SPSR_EL3 by its meaning: the exception level that it names, and what EL3 can return to.
+//! The meaning of SPSR_EL3: the exception level that it names, and whether EL3 can return to it.
 //!
-//! An ERET to a state that the CPU does not have is taken at EL3 itself. So each entry into a world that
-//! comes from outside (BL2's for BL33, the manifest's for the SPMC, PSCI's for a core) is held against
-//! [`check`] before anybody gets near an ERET.
+//! An ERET to a state that the CPU does not have causes an exception at EL3 itself. So each entry point that
+//! comes from outside (BL2's for BL33, the manifest's for the SPMC, PSCI's for a core) is checked by
+//! [`check`] before it is used.
 
 use core::fmt;
 use core::ops::Range;
 
-/// `M[4]`: AArch32; `M[3:0]` is then a mode and not an EL.
+/// `M[4]`: AArch32. `M[3:0]` is then a mode and not an EL.
 pub const AARCH32: u64 = 1 << 4;
 /// `M[3:0]` of EL1 with its own stack pointer.
 pub const EL1H: u64 = 5;
@@ -15,12 +15,12 @@ pub const EL1H: u64 = 5;
 pub const EL2H: u64 = 9;
 /// D, A, I and F: everything masked.
 pub const DAIF: u64 = 0xf << 6;
-/// The next instruction is an illegal state exception.
+/// IL: the next instruction causes an Illegal Execution state exception.
 const IL: u64 = 1 << 20;
-/// `M[1]`, which no AArch64 state has.
+/// `M[1]`, which is clear in every AArch64 state.
 const M1: u64 = 1 << 1;
 
-/// The exception level of a PE with this SPSR, 0 to 3, in AArch64 and in AArch32.
+/// Returns the exception level of a core with this SPSR, 0 to 3, in AArch64 and in AArch32.
 pub const fn el(spsr: u64) -> u8 {
     match (spsr & AARCH32 != 0, spsr & 0xf) {
         (false, mode) => (mode >> 2) as u8,
@@ -32,12 +32,12 @@ pub const fn el(spsr: u64) -> u8 {
     }
 }
 
-/// The SPSR of a first entry at EL2 or else EL1: its own stack pointer, everything masked.
+/// Returns the SPSR of a first entry at EL2, or else at EL1: with its own stack pointer and all interrupts masked.
 pub const fn entry(el2: bool) -> u64 {
     DAIF | if el2 { EL2H } else { EL1H }
 }
 
-/// Why EL3 cannot, or will not, start a world so.
+/// Why EL3 cannot start a world at an entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// AArch32: SCR_EL3.RW says that the level below is AArch64.
@@ -48,7 +48,7 @@ pub enum Unfit {
     NoEl2,
     /// SPSR.IL: the world's first instruction would be an exception.
     Illegal,
-    /// No instruction's address, or not in the world's memory.
+    /// The address is not aligned to 4, or not in the world's memory.
     Address,
 }
 
@@ -64,11 +64,11 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// Whether a world can be started at address `pc` with `spsr`. `el2`: the CPU has EL2 in that world.
-/// `memory`: where that world's code may be.
+/// Checks that a world can be started at address `pc` with `spsr`. `el2` says whether the CPU has EL2 in that world,
+/// and `memory` is where that world's code may be.
 ///
 /// # Errors
-/// Why not.
+/// The reason why it cannot.
 pub fn check(pc: u64, spsr: u64, el2: bool, memory: &[Range<u64>]) -> Result<(), Unfit> {
     match el(spsr) {
         _ if spsr & AARCH32 != 0 => Err(Unfit::AArch32),
@@ -88,8 +88,9 @@ mod tests {
 
     const MEMORY: [Range<u64>; 1] = [0x4000_0000..0x8000_0000];
 
-    /// DDI0487, "Illegal return events from AArch64 state", for an ERET of EL3 with SCR_EL3.RW = 1, the
-    /// state by its bits `M[4:0]` and not by the code under test.
+    /// Returns the exception level to which an ERET of EL3 goes with SCR_EL3.RW = 1, or None if the return is illegal
+    /// (DDI0487, "Illegal return events from AArch64 state"). Written from `M[4:0]`, independently of the code under
+    /// test.
     fn returns_to(spsr: u64, el2: bool) -> Option<u8> {
         match spsr & 0x1f {
             0b00100 | 0b00101 => Some(1),
@@ -98,8 +99,8 @@ mod tests {
         }
     }
 
-    /// Every value that `SPSR_EL3[31:0]` can have, in the bits that name a state, each other bit alone and
-    /// all of them together.
+    /// Tries every value of the bits that name a state, combined with each other bit of `SPSR_EL3[31:0]` alone and with
+    /// all of them.
     #[test]
     fn every_spsr() {
         let others = (5..32).map(|bit| 1 << bit).chain([0, DAIF, 0xffff_ffe0]);
@@ -113,7 +114,7 @@ mod tests {
         }
     }
 
-    /// The SPSRs that have stopped EL3, and why each is refused.
+    /// SPSRs that once stopped EL3, and why each is refused.
     #[test]
     fn each_refusal_has_its_reason() {
         for (spsr, el2, why) in [

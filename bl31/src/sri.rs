@@ -1,15 +1,15 @@
 //! The schedule receiver interrupt (SRI): tells the normal world that a partition has notifications
 //! (DEN0077A, "Notification signals").
 //!
-//! Most SPMCs raise it themselves. For those that ring the doorbell instead, and for EL3's own
-//! logical partitions, EL3 does it here. It is *delayed*: a request is kept until this core enters
-//! the normal world, so that the SPMC is not preempted by it, and any number of requests become one
-//! interrupt.
+//! Most SPMCs raise it themselves. For an SPMC that rings the doorbell instead, and for EL3's own
+//! logical partitions, EL3 raises it here. It is *delayed*: a request is kept until this core enters
+//! the normal world. So the SPMC is not preempted by it, and several requests become one interrupt.
 //!
-//! None is lost. A core that turns off hands its request to one that is on. A doorbell rung at a core
-//! that is off is found by the core that rang it, on its way back to the normal world, which gets the
-//! interrupt instead. Between the two: a core first says that it is away and then looks for a
-//! doorbell; who rings first rings and then looks who is away.
+//! No request is lost. A core that turns off hands its request to a core that is on. If the SPMC rings at a
+//! core that is off, the core on which it runs finds that on its way back to the normal world, and that
+//! normal world gets the interrupt instead. The order of steps closes the race between the two: a core that
+//! turns off first sets its bit in `AWAY` and then looks for a doorbell; the other core first rings and
+//! then looks at `AWAY`. At least one of them sees the other.
 
 use crate::hw::{gic, shared};
 use crate::system::{Spmc, Sri};
@@ -26,7 +26,7 @@ impl Requests {
     pub const NONE: Self = Self(0);
     /// Raise the SRI.
     const RAISE: u8 = 1 << 0;
-    /// Look whether the SPMC rang at a core that is off. Stays set.
+    /// Look whether the SPMC rang at a core that is off. This bit stays set.
     const LOOK: u8 = 1 << 1;
 
     /// Returns whether there is anything to do.
@@ -41,12 +41,12 @@ shared! {
 }
 const _: () = assert!(Plat::MAX_CORES <= u32::BITS as usize);
 
-/// Core `index` is off.
+/// Notes that core `index` is off.
 pub fn away(index: usize) {
     AWAY.leave(index);
 }
 
-/// Core `index` is on; its SPMC rings the doorbell if `doorbell` says so.
+/// Notes that core `index` is on. `doorbell` says whether its SPMC uses a doorbell.
 pub fn start(requests: &mut Requests, index: usize, doorbell: bool) {
     AWAY.arrive(index);
     if doorbell {
@@ -54,18 +54,19 @@ pub fn start(requests: &mut Requests, index: usize, doorbell: bool) {
     }
 }
 
-/// Has the normal world of this core get the SRI when it runs next.
+/// Requests the SRI for the normal world of this core. It is raised when that world runs next.
 pub fn request(requests: &mut Requests) {
     requests.0 |= Requests::RAISE;
 }
 
-/// Does what is to be done for core `index`, whose normal world is about to run.
+/// Raises the SRI on core `index`, whose normal world is about to run, if it was requested there or the SPMC rang at a
+/// core that is off.
 #[cold]
 pub fn deliver(requests: &mut Requests, spmc: &Spmc, index: usize) {
     AWAY.deliver(&Machine(&spmc.sri), requests, index);
 }
 
-/// Core `index` is about to be off: what is wanted there goes to a core that stays on.
+/// Notes that core `index` is about to be off, and hands its request to a core that stays on.
 pub fn hand_over(requests: &mut Requests, spmc: Option<&Spmc>, index: usize) {
     match spmc {
         Some(spmc) => AWAY.hand_over(&Machine(&spmc.sri), requests, index),
@@ -73,18 +74,18 @@ pub fn hand_over(requests: &mut Requests, spmc: Option<&Spmc>, index: usize) {
     }
 }
 
-/// The affinity of a core that is on, and not about to be off.
+/// Returns the affinity of a core that is on and not about to be off.
 pub fn core_that_is_on() -> Option<u64> {
     let away = Word::load(&AWAY.0);
     let on = |&index: &usize| topology::core_exists(index) && away & bit(index) == 0;
     (0..Plat::MAX_CORES).find(on).map(Plat::mpidr)
 }
 
-/// The cores that are off, or about to be: a bit each.
+/// The cores that are off or about to be, one bit per core.
 struct Away<W = AtomicU32>(W);
 
-/// A word that cores share: an atomic one, or that of the model that the tests explore. What one core does
-/// to it and what it then reads elsewhere are in the same order for all.
+/// A word that cores share: an atomic, or in the tests loom's model of one. All accesses are sequentially consistent:
+/// every core sees a change of the word before what the changing core reads or writes next.
 trait Word {
     fn load(&self) -> u32;
     fn set(&self, bits: u32);
@@ -105,9 +106,9 @@ impl Word for AtomicU32 {
     }
 }
 
-/// The interrupts that this is about, and the cores.
+/// The interrupts and cores of the machine. The tests have a model of their own.
 trait Signals {
-    /// Whether the doorbell was rung at one of `cores` (a bit each). It counts as taken.
+    /// Takes the doorbell of each of `cores` (one bit per core). Returns whether it was rung at one of them.
     fn take_doorbells(&self, cores: u32) -> bool;
     /// Sends the SRI to the normal world of core `index`.
     fn send(&self, index: usize);
@@ -115,7 +116,7 @@ trait Signals {
     fn exists(&self, index: usize) -> bool;
 }
 
-/// Those of this machine.
+/// The real machine, with the SPMC's interrupts.
 struct Machine<'a>(&'a Sri);
 
 impl Signals for Machine<'_> {
@@ -163,7 +164,7 @@ impl<W: Word> Away<W> {
         }
     }
 
-    /// Takes over a ring of the SPMC at a core that is away. Returns whether there was one.
+    /// Takes the doorbells of the cores that are away. Returns whether one was rung.
     fn take_missed_ring(&self, signals: &impl Signals) -> bool {
         let away = self.0.load();
         away != 0 && signals.take_doorbells(away)
@@ -176,12 +177,13 @@ impl<W: Word> Away<W> {
         if requests.0 & Requests::RAISE == 0 && !rung {
             return;
         }
-        // With nobody else on it stays here, for the next start of this core.
+        // If no other core is on, the request stays here for the next start of this core.
         requests.0 |= Requests::RAISE;
         for index in 0..Plat::MAX_CORES {
             if signals.exists(index) && self.0.load() & bit(index) == 0 {
                 signals.send(index);
-                // Not if that core said meanwhile that it is away: what it had it has handed over already.
+                // If that core went away meanwhile, it may have handed over its interrupts before this one came: try
+                // the next core.
                 if self.0.load() & bit(index) == 0 {
                     requests.0 &= !Requests::RAISE;
                     return;
@@ -193,8 +195,8 @@ impl<W: Word> Away<W> {
 
 #[cfg(test)]
 mod tests {
-    //! Every interleaving of the cores' accesses to what they share. loom takes a sequentially consistent load or
-    //! store for less than it is, so that all accesses here read and write in one.
+    //! Every interleaving of the cores' accesses to what they share. loom models a sequentially consistent load or
+    //! store as weaker than it is. All accesses here are therefore read-modify-writes.
 
     use super::{Away, Requests, Signals, Word};
     use loom::sync::Arc;
@@ -219,12 +221,12 @@ mod tests {
         flag.fetch_or(false, SeqCst)
     }
 
-    /// Cores, the doorbells that wait at each, and the SRIs that each was sent.
+    /// The cores, which of them have a doorbell pending, and which were sent the SRI.
     struct Cores<const N: usize> {
         away: Away<AtomicU32>,
         doorbells: [AtomicBool; N],
         sent: [AtomicBool; N],
-        /// The SRI that a core had got when it had said that it is away, and looked for doorbells.
+        /// The cores that had the SRI already when they had noted that they are away and looked for doorbells.
         had: [AtomicBool; N],
     }
 
@@ -239,7 +241,7 @@ mod tests {
             }
             let mut any = false;
             for (index, doorbell) in machine.doorbells.iter().enumerate() {
-                // As the GIC has it: read, and written where it was set.
+                // As with the GIC: read, then written if it was set.
                 if cores & super::bit(index) != 0 && get(doorbell) {
                     doorbell.swap(false, SeqCst);
                     any = true;
@@ -267,21 +269,21 @@ mod tests {
             })
         }
 
-        /// The SPMC of core `me`, which runs, rings at `there`; then the normal world of `me` goes on.
+        /// The SPMC, which runs on core `me`, rings at core `there`. Then the normal world of `me` goes on.
         fn rings(&self, me: usize, there: usize) {
             self.doorbells[there].swap(true, SeqCst);
             let mut requests = Requests(Requests::LOOK);
             self.away.deliver(&Seen(self, me), &mut requests, me);
         }
 
-        /// Core `me` turns off with a request, or without; whether it keeps it.
+        /// Turns core `me` off, with or without a request. Returns whether it keeps a request.
         fn turns_off(&self, me: usize, request: bool) -> bool {
             let mut requests = Requests(if request { Requests::RAISE } else { 0 });
             self.away.hand_over(&Seen(self, me), &mut requests, me);
             requests.0 & Requests::RAISE != 0
         }
 
-        /// Whether an SRI went to a core that is on, or that had it before it went.
+        /// Returns whether an SRI was sent to a core that is on, or to one that had it before it went away.
         fn arrived(&self) -> bool {
             let away = Word::load(&self.away.0);
             (0..N).any(|index| {
@@ -303,7 +305,7 @@ mod tests {
         });
     }
 
-    /// One that comes on takes the doorbell's interrupt itself, if nobody has done so for it.
+    /// A core that comes on takes its doorbell itself, unless another core has taken it.
     #[test]
     fn a_doorbell_rung_at_a_core_that_comes_on_is_heard() {
         loom::model(|| {

@@ -1,4 +1,4 @@
-//! What all cores share and nobody changes after the boot.
+//! The data that all cores share and that do not change after the boot.
 //!
 //! [`System`] is written once, by the boot core, before any other core runs EL3 code. Each core
 //! keeps a reference in its [`crate::core_data::CoreData`]; reading it writes no cache line.
@@ -10,7 +10,7 @@ use spin::Once;
 
 /// The SPMC as the boot found it.
 pub struct Spmc {
-    /// x0 to x7 at its entry on each core, as BL2 gives them; x4 becomes the core's number.
+    /// x0 to x7 at its entry on each core, as BL2 gives them. EL3 replaces x4 by the core's number.
     pub args: [u64; 8],
     /// Whether it runs at S-EL2, not S-EL1.
     pub sel2: bool,
@@ -20,20 +20,20 @@ pub struct Spmc {
     pub sri: Sri,
 }
 
-/// See the module's documentation.
+/// What the boot core has decided for all cores.
 pub struct System {
     /// The dispatcher; without an SPMC it refuses every call.
     pub spmd: Spmd,
-    /// The SPMC; None where there is none that can be used.
+    /// The SPMC; None if there is none that can be used.
     pub spmc: Option<Spmc>,
     /// What a world switch exchanges on this machine.
     pub policy: Policy,
-    /// Whether BL33 was entered at EL2, not EL1: there every core enters the normal world.
+    /// Whether BL33 is entered at EL2 and not at EL1. Every core enters the normal world at that level.
     pub normal_el2: bool,
 }
 
 impl System {
-    /// The schedule receiver interrupt, if there is an SPMC to raise it.
+    /// Returns the schedule receiver interrupt, if there is an SPMC.
     pub fn sri(&self) -> Option<&Sri> {
         self.spmc.as_ref().map(|spmc| &spmc.sri)
     }
@@ -44,12 +44,12 @@ shared! {
     static BOOT_CORE: Once<BootCore> = Once::new();
 }
 
-/// Keeps what the boot core decided. Only the first call counts.
+/// Keeps what the boot core decided. Only the first call has an effect.
 pub fn set(system: System) {
     SYSTEM.call_once(|| system);
 }
 
-/// What the boot core decided; not before it has.
+/// Returns what the boot core decided. Panics before [`set`].
 pub fn get() -> &'static System {
     let Some(system) = SYSTEM.get() else {
         panic!("system: not booted yet");
@@ -57,14 +57,14 @@ pub fn get() -> &'static System {
     system
 }
 
-/// Keeps what the boot core, which calls this, is like. After [`set`]. A call, so that it takes no room on the
-/// stack of the boot.
+/// Keeps the properties of the boot core, which calls this after [`set`]. It is not inlined, so that its frame takes no
+/// room on the stack of the boot.
 #[inline(never)]
 pub fn set_boot_core() {
     BOOT_CORE.call_once(|| get().policy.boot_core());
 }
 
-/// What the boot core is like, once that is known.
+/// Returns the properties of the boot core, if [`set_boot_core`] has run.
 pub fn boot_core() -> Option<&'static BootCore> {
     BOOT_CORE.get()
 }
@@ -73,6 +73,6 @@ pub fn boot_core() -> Option<&'static BootCore> {
 pub struct Sri {
     /// The SGI that the normal world gets.
     pub id: u32,
-    /// The Group 0 SGI by which the SPMC asks EL3 to raise it, where it does not do so itself.
+    /// The Group 0 SGI by which the SPMC asks EL3 to raise the SRI; None if the SPMC raises it itself.
     pub doorbell: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! The cores of this machine: their numbers, their affinities, and which of them exist.
 //!
-//! The platform says which cores there can be; which ones there are, the boot finds out once
-//! ([`find_cores`]) and entry.S and PSCI look it up.
+//! The platform says which cores there can be. The boot finds out once which exist ([`find_cores`]); entry.S and PSCI
+//! look that up.
 
 use crate::hw::{cache, shared};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +11,17 @@ use janus_plat::{Plat, Platform};
 /// The most cores that this image has room for.
 pub const MAX_CORES: usize = Plat::MAX_CORES;
 
-/// Bit 31 of MPIDR_EL1, which is RES1: an MPIDR is never zero.
+/// Bit 31 of MPIDR_EL1, which is RES1. With it, no entry of an existing core is zero.
 const MPIDR_RES1: u64 = 1 << 31;
 
 shared! {
-    /// Each core's affinity and [`MPIDR_RES1`] by its number, zero where there is no core; entry.S looks a
-    /// starting core up here.
+    /// The affinity of each core, with [`MPIDR_RES1`]; zero if the core does not exist. entry.S finds the number of a
+    /// starting core here.
     #[unsafe(no_mangle)]
     static CORE_AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 }
 
-/// The number of the boot core. Called by entry.S with its MPIDR_EL1 as second argument.
+/// Returns the number of the boot core. Called by entry.S with its MPIDR_EL1 as second argument.
 #[unsafe(no_mangle)]
 extern "C" fn cold_core_index(_: u64, mpidr: u64) -> usize {
     let Some(index) = Plat::core_index(mpidr & AFFINITY_MASK) else {
@@ -30,7 +30,7 @@ extern "C" fn cold_core_index(_: u64, mpidr: u64) -> usize {
     index
 }
 
-/// Whether this machine has the core with this number.
+/// Returns whether this machine has the core with this number.
 #[inline(always)]
 pub fn core_exists(index: usize) -> bool {
     CORE_AFFINITIES
@@ -38,8 +38,8 @@ pub fn core_exists(index: usize) -> bool {
         .is_some_and(|affinity| affinity.load(Ordering::Relaxed) != 0)
 }
 
-/// Finds out which cores exist: those for which `exists`, which gets the affinity, says so. Calls
-/// `found` with the number of each. Once, on the boot core, before any other core comes in.
+/// Finds out which cores exist: those for whose affinity `exists` returns true. Calls `found` with the number of each.
+/// Runs once, on the boot core, before any other core enters EL3.
 pub fn find_cores(exists: impl Fn(u64) -> bool, found: impl Fn(usize)) {
     for (index, affinity) in CORE_AFFINITIES.iter().enumerate() {
         let mpidr = Plat::mpidr(index);
@@ -48,6 +48,6 @@ pub fn find_cores(exists: impl Fn(u64) -> bool, found: impl Fn(usize)) {
             found(index);
         }
     }
-    // Cores that start look themselves up with their caches off.
+    // Cores that start read this table with their caches off.
     cache::clean(&CORE_AFFINITIES[..]);
 }

@@ -1,31 +1,31 @@
-//! Arm's Firmware Handoff (DEN0135): transfer lists, read with suspicion and written for the next stage.
+//! Transfer lists of Arm's Firmware Handoff (DEN0135). Those of boot firmware are read without trusting them; one is
+//! written for the normal world.
 //!
-//! A transfer list is a header and entries, each with a tag. Boot firmware says by a value in x1 that
-//! x3 is the address of one. Everything in it is checked when it is read ([`TransferList::read`]):
-//! signature, version, sizes, checksum, alignment, and that each entry lies in the list; what is
-//! wrong is a [`ListFault`] that the boot reports.
+//! A transfer list is a header and entries, each with a tag. A value in x1 says that x3 is the address of a list.
+//! [`TransferList::read`] checks everything before it is used: signature, version, sizes, checksum, alignment, and
+//! that each entry lies in the list. A fault is a [`ListFault`] that the boot reports.
 //!
-//! Pure: a list is a slice of bytes and the address that they are at.
+//! This module touches no hardware: a list is a slice of bytes and their address.
 
 use core::fmt;
 
 /// The header's first word.
 pub const SIGNATURE: u32 = 0x4a0f_b10b;
-/// x1 of a hand-over in AArch64: version 1 of the registers' convention, and the signature.
+/// The value of x1 in a hand-over in AArch64: version 1 of the register convention, and the signature.
 pub const X1: u64 = 1 << 32 | SIGNATURE as u64;
-/// Bytes of the header, as version 1 has it. Later versions may have a longer one.
+/// The size of the header in version 1, in bytes. Later versions may have a longer one.
 pub const HEADER: usize = 24;
-/// Bytes of an entry's header. It may be longer.
+/// The least size of an entry's header, in bytes.
 const ENTRY_HEADER: usize = 8;
-/// What entries' addresses, and the list's own, are multiples of.
+/// The alignment of the list and of its entries, in bytes.
 const GRANULE: usize = 8;
-/// The version that is written, and the oldest that is read.
+/// The version that is written, and the oldest version that is read.
 const VERSION: u8 = 1;
 /// Bit 0 of the flags: the checksum is in use.
 const HAS_CHECKSUM: u32 = 1;
-/// The largest list that is believed: more is a mistake of whoever made it.
+/// The size of the largest list that is accepted, in bytes. A larger size is taken for a fault.
 pub const MAX_SIZE: usize = 1 << 20;
-/// The largest alignment that is believed, as a power of two.
+/// The largest alignment that is accepted, as a power of two.
 const MAX_ALIGNMENT: u8 = 16;
 
 /// An entry's tag.
@@ -33,7 +33,7 @@ const MAX_ALIGNMENT: u8 = 16;
 pub struct Tag(pub u32);
 
 impl Tag {
-    /// Nothing: a gap.
+    /// An empty entry, which fills a gap.
     pub const EMPTY: Tag = Tag(0);
     /// The device tree of the hardware.
     pub const DEVICE_TREE: Tag = Tag(1);
@@ -42,8 +42,8 @@ impl Tag {
     /// Where an image is entered (AArch64).
     pub const ENTRY_POINT: Tag = Tag(0x102);
 
-    /// Whether the normal world may have it: the tags of the standard are for everybody, from 0x100 on
-    /// they are firmware's own business.
+    /// Returns whether the normal world may have an entry with this tag. Tags below 0x100 are for every stage; the
+    /// others are for firmware alone.
     const fn is_for_normal_world(self) -> bool {
         self.0 != Self::EMPTY.0 && self.0 < 0x100
     }
@@ -52,15 +52,15 @@ impl Tag {
 /// Why a list cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListFault {
-    /// It does not begin with the signature but with this word.
+    /// The list begins with this word and not with the signature.
     Signature(u32),
-    /// It has this version.
+    /// The list has this version, which is too old.
     Version(u8),
-    /// Its address is no multiple of 8, or its alignment is beyond belief.
+    /// The list's address is no multiple of 8, or its alignment is larger than 2^`MAX_ALIGNMENT`.
     Alignment,
-    /// A size in its header contradicts another one, or the memory that it lies in.
+    /// A size in the header (this one) contradicts another size, or the memory that the list lies in.
     Size(u32),
-    /// Its bytes sum up to this, not to zero.
+    /// The sum of the list's bytes is this and not zero.
     Checksum(u8),
     /// The entry at this offset does not fit into the list.
     Entry(usize),
@@ -93,11 +93,11 @@ pub struct TransferList<'a> {
 /// An entry of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// What it is.
+    /// The kind of the data.
     pub tag: Tag,
-    /// Its data,
+    /// The data.
     pub data: &'a [u8],
-    /// and their address.
+    /// The address of the data.
     pub at: u64,
 }
 
@@ -111,7 +111,8 @@ fn sum(bytes: &[u8]) -> u8 {
 }
 
 impl<'a> TransferList<'a> {
-    /// Reads the list that begins with these bytes, which are at the address `at` and may go on after it.
+    /// Reads and checks the list at the start of `bytes`, which are at address `at`. `bytes` may be longer than the
+    /// list.
     ///
     /// # Errors
     ///
@@ -150,18 +151,18 @@ impl<'a> TransferList<'a> {
         Ok(list)
     }
 
-    /// Its address.
+    /// Returns the address of the list.
     pub fn address(&self) -> u64 {
         self.at
     }
 
-    /// The offset of the first entry.
+    /// Returns the offset of the first entry.
     fn first(&self) -> usize {
         let header_size = self.bytes.get(6).copied().unwrap_or_default();
         usize::from(header_size).next_multiple_of(GRANULE)
     }
 
-    /// The entry at an offset, and the offset of the next one.
+    /// Returns the entry at an offset, and the offset of the next one.
     fn entry(&self, offset: usize) -> Option<(Entry<'a>, usize)> {
         let first = word(self.bytes, offset)?;
         let size = word(self.bytes, offset.checked_add(4)?)? as usize;
@@ -179,7 +180,7 @@ impl<'a> TransferList<'a> {
         Some((entry, end.checked_next_multiple_of(GRANULE)?))
     }
 
-    /// Its entries, in their order.
+    /// Returns the entries, in the order of the list.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
         let list = *self;
         let mut offset = list.first();
@@ -190,23 +191,23 @@ impl<'a> TransferList<'a> {
         })
     }
 
-    /// Its first entry with this tag.
+    /// Returns the first entry with this tag.
     pub fn find(&self, tag: Tag) -> Option<Entry<'a>> {
         self.entries().find(|entry| entry.tag == tag)
     }
 
-    /// The largest alignment of its entries' data.
+    /// Returns the largest alignment of the entries' data, in bytes.
     fn alignment(&self) -> usize {
         let alignment = self.bytes.get(7).copied().unwrap_or_default();
         (1 << alignment.min(MAX_ALIGNMENT)).max(GRANULE)
     }
 
-    /// Writes a list of what the normal world may have of this one to `to`, which is memory at the address
-    /// `at`. Returns the address of its device tree, 0 if it has none.
+    /// Writes a list with the entries that the normal world may have to `to`, which is memory at address `at`.
+    /// Returns the address of the device tree in it, or 0 if there is none.
     ///
     /// # Errors
     ///
-    /// [`ListFault::Full`]: it does not fit. [`ListFault::Alignment`]: `at` is no multiple of 8.
+    /// [`ListFault::Full`]: the list does not fit. [`ListFault::Alignment`]: `at` is no multiple of 8.
     pub fn write_for_normal_world(&self, to: &mut [u8], at: u64) -> Result<u64, ListFault> {
         let mut list = Writer::new(to, at)?;
         let mut device_tree = 0;
@@ -214,7 +215,7 @@ impl<'a> TransferList<'a> {
             if !entry.tag.is_for_normal_world() {
                 continue;
             }
-            // As aligned as it is now, as far as the list says that it matters.
+            // Keep the alignment that the data have now, up to the alignment that the list asks for.
             let aligned = 1 << entry.at.trailing_zeros().min(u32::from(MAX_ALIGNMENT));
             let address = list.add(entry.tag, entry.data, self.alignment().min(aligned))?;
             if entry.tag == Tag::DEVICE_TREE && device_tree == 0 {
@@ -251,13 +252,13 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Adds an entry whose data are aligned to `alignment`, a power of two from 8 on; returns their
-    /// address.
+    /// Adds an entry whose data are aligned to `alignment` bytes, a power of two that is at least 8. Returns the
+    /// address of the data.
     fn add(&mut self, tag: Tag, data: &[u8], alignment: usize) -> Result<u64, ListFault> {
         let here = self.at.wrapping_add((self.used + ENTRY_HEADER) as u64);
         let gap = (here.next_multiple_of(alignment as u64) - here) as usize;
         if gap > 0 {
-            // Multiples of 8 both: an empty entry fits. It takes its own header, too.
+            // The gap is a multiple of 8, the size of an entry's header: an empty entry fits into it.
             self.put(Tag::EMPTY, gap - ENTRY_HEADER, None)?;
         }
         let start = self.put(tag, data.len(), Some(data))?;
@@ -299,7 +300,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A list at `at` with these entries (tag, data, alignment), as boot firmware would write it.
+/// Makes a list at address `at` with these entries (tag, data, alignment), as boot firmware would.
 #[cfg(test)]
 pub(crate) fn list_at(at: u64, entries: &[(Tag, &[u8], usize)]) -> std::vec::Vec<u8> {
     let mut bytes = std::vec![0xa5; 0x1000];
@@ -355,7 +356,7 @@ mod tests {
         assert!(list.find(Tag(0x103)).is_none());
     }
 
-    /// The bytes of a list as the specification has it, written by hand.
+    /// Reads a list that is written by hand from the specification.
     #[test]
     fn the_layout_is_the_specifications() {
         let mut bytes = std::vec![
@@ -391,11 +392,11 @@ mod tests {
         assert_eq!(read(5, 2), Ok(()));
         assert!(matches!(read(6, 23), Err(ListFault::Size(_))));
         assert_eq!(read(7, 17), Err(ListFault::Alignment));
-        // Used: less than the header, more than there is, more than the most.
+        // The used size: less than the header, more than the memory, more than the list's maximum.
         assert!(matches!(read(9, 0x20), Err(ListFault::Size(_))));
         assert!(matches!(read(11, 0x80), Err(ListFault::Size(_))));
         assert!(matches!(read(13, 0), Err(ListFault::Size(_))));
-        // The first entry's header is too short, its data too long.
+        // The header of the first entry is too short, or its data are too long.
         assert_eq!(read(27, 7), Err(ListFault::Entry(24)));
         assert_eq!(read(29, 0x20), Err(ListFault::Entry(24)));
         assert_eq!(read(31, 0xff), Err(ListFault::Entry(24)));
@@ -425,7 +426,7 @@ mod tests {
     fn the_normal_world_gets_what_is_for_it() {
         let bytes = usual();
         let list = TransferList::read(&bytes, AT).unwrap();
-        // At another alignment, so that the gaps are others.
+        // Another alignment, so that the gaps differ.
         let at = 0x87ff_b008;
         let mut to = std::vec![0xa5; 0x1000];
         let device_tree = list.write_for_normal_world(&mut to, at).unwrap();
@@ -438,7 +439,7 @@ mod tests {
         }
         assert_eq!(entries[0].at, device_tree);
         assert_eq!(entries[1].at % 256, 0);
-        // Nothing of the secure world's is behind it either.
+        // Nothing is written behind the list: no data of the secure world are left there.
         let used = copy.bytes.len();
         assert!(to[used..].iter().all(|byte| *byte == 0xa5));
         let mut small = [0; 64];
@@ -448,7 +449,7 @@ mod tests {
         );
     }
 
-    /// Goes through all that a list has.
+    /// Reads everything in a list, if the list is good. Returns the total size of its entries.
     fn walk(bytes: &[u8], at: u64) -> Option<usize> {
         let list = TransferList::read(bytes, at).ok()?;
         let mut total = 0;
@@ -474,7 +475,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// Any bytes behind a header that makes one look: an answer, and no byte outside of the list.
+        /// Reading ends without a panic and stays within the list, for any bytes behind a header that looks good.
         #[test]
         fn any_bytes(mut bytes in proptest::collection::vec(any::<u8>(), 0..512), at: u64) {
             walk(&bytes, at & !7 & (u64::MAX >> 1));
@@ -490,7 +491,7 @@ mod tests {
             }
         }
 
-        /// A good list with a few bytes changed, the checksum put right.
+        /// Reading ends likewise for a good list with a few bytes changed and the checksum corrected.
         #[test]
         fn any_change(changes in proptest::collection::vec((0..512usize, any::<u8>()), 1..6)) {
             let mut bytes = usual();
@@ -500,7 +501,7 @@ mod tests {
             walk(&bytes, AT);
         }
 
-        /// Whatever is written is read again, wherever it lies.
+        /// Entries that are written are read again, at any address.
         #[test]
         fn what_is_written_is_read(
             entries in proptest::collection::vec(

@@ -1,9 +1,9 @@
-//! A world's saved state, and the call that runs it.
+//! The saved state of a world.
 //!
-//! [`WorldContext`] holds what a world owns by itself. The general-purpose registers are in it whenever
-//! EL3 runs, because the vectors store them there; ELR_EL3 and SPSR_EL3 stay in the CPU until
+//! [`WorldContext`] holds what a world does not share with the other. The general-purpose registers are in it
+//! whenever EL3 runs, because the vectors store them there. ELR_EL3 and SPSR_EL3 stay in the CPU until
 //! [`crate::core_data::CoreData::switch_to`] saves them. The system registers that the worlds share are
-//! not here: there is one set of them a core, [`crate::core_data::CoreData::parked`].
+//! elsewhere: there is one set of them per core, [`crate::core_data::CoreData::parked`].
 
 use crate::black_box::BlackBox;
 use crate::context::El3Regs;
@@ -16,27 +16,27 @@ pub const GPR_COUNT: usize = 31;
 /// One world's state on one core.
 #[repr(C, align(64))]
 pub struct WorldContext {
-    /// Where the world goes on. Valid while the other world is the current one.
+    /// The address at which the world goes on. Valid while the other world is current.
     pub elr_el3: u64,
-    /// The processor state the world goes on with. Valid while the other world is the current one.
+    /// The processor state with which the world goes on. Valid while the other world is current.
     pub spsr_el3: u64,
-    /// How EL3's registers are set while this world runs.
+    /// The values of EL3's registers while this world runs.
     pub el3: El3Regs,
-    /// x0 to x30, valid whenever EL3 runs.
+    /// x0 to x30. Valid whenever EL3 runs.
     pub gpr: [u64; GPR_COUNT],
     /// EL3's own x19 and stack pointer while this world runs. Only vectors.S touches them.
     el3_frame: [u64; 2],
-    /// Where the normal world's calls are kept. The secure world has none.
+    /// The black box of the normal world; [`BlackBox::NONE`] in the secure world's context.
     pub black_box: BlackBox,
 }
 
 impl WorldContext {
-    /// Where vectors.S keeps EL3's own registers.
+    /// The offset at which vectors.S keeps EL3's own registers.
     pub const EL3_FRAME: usize = offset_of!(Self, el3_frame);
-    /// Where vectors.S finds the record that is open.
+    /// The offset at which vectors.S finds the open record of the black box.
     pub const RECORD: usize = offset_of!(Self, black_box);
 
-    /// All zero: a world that was never started.
+    /// The context of a world that was never started: all zero.
     pub const EMPTY: Self = Self {
         gpr: [0; GPR_COUNT],
         el3_frame: [0; 2],
@@ -46,7 +46,7 @@ impl WorldContext {
         el3: El3Regs::EMPTY,
     };
 
-    /// Keeps where the world, which is current, goes on.
+    /// Saves ELR_EL3 and SPSR_EL3 of this world, which is current.
     #[inline(always)]
     pub fn save_return(&mut self) {
         // Both are read first: the compiler then stores them as a pair.
@@ -54,15 +54,15 @@ impl WorldContext {
         (self.elr_el3, self.spsr_el3) = (elr, spsr);
     }
 
-    /// Sets where the world, which becomes current, goes on.
+    /// Loads ELR_EL3 and SPSR_EL3 of this world, which becomes current.
     #[inline(always)]
     pub fn load_return(&self) {
-        // SAFETY: what the world's last exception left there (`save_return`), or an entry point: that of the SPMC by
-        // `spsr::entry`, of the normal world by it or after `spsr::check`.
+        // SAFETY: the values are those of the world's last exception (`save_return`), or those of an entry point. The
+        // SPMC's comes from `spsr::entry`, the normal world's from `spsr::entry` or has passed `spsr::check`.
         unsafe { cpu::set_return_state(self.elr_el3, self.spsr_el3) };
     }
 
-    /// x0 to x17: all that a call can carry (SMCCC 1.2).
+    /// Returns x0 to x17, the registers of a call (SMCCC 1.2).
     pub fn args(&mut self) -> &mut [u64; 18] {
         let (args, _) = self
             .gpr

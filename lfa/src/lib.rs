@@ -59,7 +59,7 @@ pub enum Status {
 pub enum Progress {
     /// It is done.
     Done,
-    /// The same call has to be made again.
+    /// The caller has to repeat the call.
     Again,
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! The dispatcher's entry points as a library of their own, for what can only be seen in linked code:
-//! that nothing in them can panic (tests/never_panics.rs), and what a forwarded call costs.
+//! The dispatcher's entry points as a library of their own. Its linked code shows that nothing in them can panic
+//! (tests/never_panics.rs), and what a forwarded call costs.
 //!
-//! A panic calls a function that does not exist, so that one reference to it tells.
+//! A panic calls a function that does not exist. A reference to it in the linked code means that a panic is possible.
 #![no_std]
 #![no_main]
-#![allow(missing_docs, clippy::missing_safety_doc)]
 
 use core::hint::black_box;
 use janus_spmd::{Action, ConsoleLog, Core, NotAvailable, Regs, Request, SpmcConfig, Spmd, World};
@@ -17,10 +16,11 @@ unsafe extern "C" {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: never linked; see above.
+    // SAFETY: the function does not exist, and code that calls it is never linked into a program.
     unsafe { janus_spmd_can_panic() }
 }
 
+/// Calls [`Spmd::forwards`] for the normal world.
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_normal(
     spmd: &Spmd,
@@ -31,6 +31,7 @@ pub extern "Rust" fn probe_normal(
     spmd.forwards(core, World::Normal, normal, secure)
 }
 
+/// Calls [`Spmd::forwards`] for the secure world.
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_secure(
     spmd: &Spmd,
@@ -41,6 +42,7 @@ pub extern "Rust" fn probe_secure(
     spmd.forwards(core, World::Secure, secure, normal)
 }
 
+/// Calls [`Spmd::call`].
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_call(
     spmd: &Spmd,
@@ -52,6 +54,7 @@ pub extern "Rust" fn probe_call(
     spmd.call(core, from, caller, other)
 }
 
+/// Calls [`ConsoleLog::lines`].
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_console(log: ConsoleLog, core: &mut Core, secure: &mut Regs) {
     log.lines(core, secure, |line| {
@@ -59,6 +62,7 @@ pub extern "Rust" fn probe_console(log: ConsoleLog, core: &mut Core, secure: &mu
     });
 }
 
+/// Calls the other functions of the dispatcher that a call or an interrupt can reach.
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_rest(
     spmd: &Spmd,
@@ -77,6 +81,7 @@ pub extern "Rust" fn probe_rest(
     spmd.request(core, request, registers)
 }
 
+/// Calls [`Spmd::with_spmc`].
 #[unsafe(no_mangle)]
 pub extern "Rust" fn probe_new(config: SpmcConfig) -> Spmd {
     Spmd::with_spmc(config)

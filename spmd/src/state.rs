@@ -37,18 +37,27 @@ pub(crate) enum State {
 
 /// The names of the states, for reports and for the drawing in docs/spmd.md.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[allow(missing_docs)]
 #[non_exhaustive]
 pub enum StateName {
+    /// There is no SPMC, or it has not been entered on this core.
     Off,
+    /// The SPMC initialises itself.
     Booting,
+    /// The SPMC takes calls.
     Running,
+    /// The SPMC has to answer the normal world's FFA_FEATURES about the schedule receiver interrupt.
     AskedSri,
+    /// The SPMC handles a secure interrupt.
     Interrupted,
+    /// The SPMC has to answer a version message.
     RequestedVersion,
+    /// The SPMC has to answer a power management message.
     RequestedPower,
+    /// The SPMC has to answer a message of an EL3 logical partition.
     RequestedMessage,
+    /// The SPMC failed to initialise.
     Failed,
+    /// The SPMC died.
     Dead,
 }
 

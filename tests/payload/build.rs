@@ -3,7 +3,7 @@
 fn main() {
     let script = format!("{}/payload.ld", env!("CARGO_MANIFEST_DIR"));
     println!("cargo:rerun-if-changed={script}");
-    // The feature says which machine.
+    // The feature selects the machine.
     let fvp = std::env::var_os("CARGO_FEATURE_FVP").is_some();
     let (spmc, hypervisor) = if fvp {
         (0x0600_0000u64, 0x8800_0000u64)

@@ -1,23 +1,23 @@
-//! As much of the A64 instruction encoding as the checks of the linked image need (Arm ARM, C4.1): whether
-//! an instruction touches FP, SIMD, SVE or SME registers, and to which address one refers.
+//! The part of the A64 instruction encoding that the checks of the linked image need (Arm ARM, C4.1): whether an
+//! instruction touches FP, SIMD, SVE or SME registers, and which address it refers to.
 
 /// Whether the instruction reads or writes FP, SIMD, SVE or SME registers.
 pub fn touches_simd(word: u32) -> bool {
     let group = word >> 25 & 0xf;
     match group {
-        // SME; with bit 31 clear it is UDF and its like.
+        // SME if bit 31 is set, else reserved (UDF).
         0b0000 => word >> 31 == 1,
         // SVE.
         0b0010 => true,
         // Data processing, scalar floating point and Advanced SIMD.
         0b0111 | 0b1111 => true,
-        // Loads and stores: bit 26 says that the register file is the SIMD and FP one.
+        // Loads and stores: bit 26 selects the SIMD and FP register file.
         0b0100 | 0b0110 | 0b1100 | 0b1110 => word >> 26 & 1 == 1,
         _ => false,
     }
 }
 
-/// Where the instruction `word` at `pc` goes or points: of BL, B, ADR.
+/// The address that the instruction `word` at `pc` branches to or computes, for BL, B and ADR.
 pub fn target(word: u32, pc: u64) -> Option<u64> {
     let signed = |value: u32, bits: u32| i64::from((value << (32 - bits)) as i32 >> (32 - bits));
     let offset = if word & 0x7c00_0000 == 0x1400_0000 {

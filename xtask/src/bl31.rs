@@ -1,7 +1,7 @@
 //! The BL31 under test: Janus, or TF-A's C one as the reference.
 //!
-//! Janus' linked image is held against what BL2 and the lower exception levels rely on: where it
-//! is entered, where its bytes may end, and that it leaves the FP and SIMD registers alone.
+//! Janus' linked image is checked for what BL2 and the lower exception levels rely on: its entry point, the highest
+//! address of its bytes, and that it leaves the FP and SIMD registers alone.
 
 use crate::call_graph::Graph;
 use crate::cli::{BuildArgs, Plat, Runtime};
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// The only code that may touch FP and SIMD registers: the switch of the worlds' SIMD context.
 const SIMD_SECTION: &str = ".text.simd";
 
-/// As bl31/src/hw/layout.rs has them. What is built along with landing pads has the larger frames.
+/// The stack sizes of bl31/src/hw/layout.rs. An image with landing pads has larger frames.
 const fn stacks(hardened: bool) -> Stacks {
     Stacks {
         core: 0x1000,
@@ -27,24 +27,23 @@ const fn stacks(hardened: bool) -> Stacks {
     }
 }
 
-/// The symbols by which the linker script passes on where the platform's memory map lets the image be:
-/// its load address and entry point; where boot firmware still runs while it loads it; where EL3's
-/// memory ends.
+/// The symbols with which the linker script passes on the platform's memory map: the image's load address, which is its
+/// entry point; the address from which on boot firmware still runs while it loads the image; the end of EL3's memory.
 const PLACE: [&str; 3] = ["platform_image", "platform_loaded_end", "platform_end"];
 
 /// Features that select a platform.
 const PLATFORMS: [&str; 3] = ["qemu", "fvp", "example-board"];
 
-/// The addresses at which code of any BL31 can be: where BL2 leaves memory for it.
+/// The addresses at which code of any BL31 can lie: the memory that BL2 leaves for it.
 pub fn code(plat: Plat) -> Range<u64> {
     match plat {
         Plat::Qemu => 0x0e09_0000..0x0e10_0000,
-        // From TF-A 2.14 on it may end later.
+        // From TF-A 2.14 on the end may be higher.
         Plat::Fvp => 0x0400_3000..0x0406_0000,
     }
 }
 
-/// Builds or finds the BL31 that was asked for, as a flat image.
+/// Returns the flat image of the BL31 that was asked for; builds it if it has to be built.
 ///
 /// `tfa` builds TF-A, whose BL31 is the C one.
 ///
@@ -63,10 +62,10 @@ pub fn image(args: &BuildArgs, tfa: impl FnOnce() -> Result<Built>) -> Result<Pa
     }
 }
 
-/// Whether bl31's `cargo` manifest has these features.
+/// Checks that bl31's `cargo` manifest has these features.
 ///
 /// # Errors
-/// It has not: the message says which there are.
+/// One is missing: the message lists those that exist.
 fn known(features: &[String], cargo: &str) -> Result<()> {
     let table = cargo
         .lines()
@@ -87,12 +86,12 @@ fn known(features: &[String], cargo: &str) -> Result<()> {
     Ok(())
 }
 
-/// What cargo is told of the platform and of `more` features.
+/// The value of cargo's `--features`: the platform's, and `more`.
 fn features(args: &BuildArgs, more: &str) -> String {
     format!("{},{more}", args.plat.feature())
 }
 
-/// Builds Janus' BL31 with a cargo feature of tests beside its platform's, as a flat image.
+/// Builds Janus' BL31 with a cargo feature for tests in addition to its platform's, as a flat image.
 ///
 /// # Errors
 /// It does not build, or its image breaks a rule.
@@ -140,7 +139,7 @@ pub fn elf(args: &BuildArgs) -> Result<PathBuf> {
     build(args, args.plat.feature())
 }
 
-/// Checks the linked image, built as `args` say. One with assertions may panic.
+/// Checks the linked image that was built with `args`. An image with debug assertions may panic.
 fn check(elf: &[u8], args: &BuildArgs) -> Result<()> {
     let file = object::File::parse(elf)?;
     let [entry, loaded_limit, limit] = PLACE.map(|name| address_of(&file, name));
@@ -172,8 +171,8 @@ fn check(elf: &[u8], args: &BuildArgs) -> Result<()> {
     }
     let graph = Graph::read(&file)?;
     stack_depth::check(&graph, stacks(args.hardened))?;
-    // A `core` that is built along checks its own arithmetic, which the compiler does not always see through. What is
-    // ours is the same as in the usual image.
+    // A `core` that is built from source checks its own arithmetic, and the compiler cannot always prove these checks
+    // away. Our own code is that of the usual image.
     if !args.debug && !args.hardened {
         no_panic::check(&graph)?;
     }

@@ -1,15 +1,15 @@
-//! The linked image as a graph: its functions, and which of them each can call.
+//! The linked image as a graph of its functions and the calls between them.
 //!
-//! Each function's frame is read from its instructions, and so is whom it calls. A call through a
-//! pointer can reach every function whose address the image holds somewhere; in `core::fmt` only those
-//! that display something or write text, in EL3's messages only the logger.
+//! A function's frame and its calls are read from its instructions. A call through a pointer may reach every function
+//! whose address the image holds; in `core::fmt` only functions that display something or write text, in EL3's messages
+//! only the logger.
 
 use crate::a64;
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The functions that run on the stack for crash reports: nobody's callees on another stack.
+/// The functions that run on the stack for crash reports, and so take nothing of their caller's stack.
 pub const REPORTS: [&str; 2] = [
     "janus_bl31::hw::crash::report_panic",
     "report_el3_exception",
@@ -21,7 +21,7 @@ pub struct Function {
     pub name: String,
     /// Bytes that it takes off the stack pointer.
     pub frame: u64,
-    /// Addresses of the functions that it calls, or jumps to at its end.
+    /// Addresses of the functions that it calls or ends with a jump to.
     pub calls: BTreeSet<u64>,
     /// Whether it calls through a pointer.
     pub indirect: bool,
@@ -31,7 +31,7 @@ pub struct Function {
 pub struct Graph {
     /// By address.
     pub functions: BTreeMap<u64, Function>,
-    /// Functions whose address the image holds.
+    /// Functions whose address the image holds: a pointer may lead to them.
     pub taken: BTreeSet<u64>,
 }
 
@@ -90,7 +90,7 @@ impl Graph {
         })
     }
 
-    /// Whom a function can call.
+    /// The functions that a function can call.
     pub fn callees<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = u64> + 'a {
         let through = Pointers::of(&function.name);
         let pointed = self
@@ -121,10 +121,10 @@ pub fn symbols(file: &object::File) -> Vec<(String, u64, u64)> {
         .collect()
 }
 
-/// What the pointers can be through which a function calls.
+/// The functions that a caller's pointers can lead to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pointers {
-    /// Anything: the image's own.
+    /// Every function whose address the image holds.
     Any,
     /// `Display::fmt` and its like of an argument, or a `fmt::Write`.
     Arguments,
@@ -199,7 +199,7 @@ pub fn function(
                 taken.insert(target);
             }
         }
-        // BLR, and BR, by which a function ends that calls through a pointer.
+        // BLR, or BR, with which a function ends that calls through a pointer.
         function.indirect |= matches!(word & 0xffff_fc1f, 0xd63f_0000 | 0xd61f_0000);
     }
     function

@@ -1,6 +1,7 @@
 //! Functions of the firmware's crates that nobody calls: neither the image, nor a tool, nor an example.
 //!
-//! It goes by names, so that a function with a common name may pass; what it finds is true.
+//! Functions are told apart by their names alone. One with a common name may be missed; each one that is reported has
+//! no caller.
 
 use crate::paths;
 use regex::Regex;
@@ -8,10 +9,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// The crates whose functions are looked at.
+/// The crates whose functions are checked.
 const OF: [&str; 6] = ["arm", "bl31", "drivers", "plat", "psci", "spmd"];
 
-/// Where callers may be besides.
+/// Other places that may have callers.
 const CALLERS: [&str; 5] = [
     "xtask/src",
     "spmd/examples",
@@ -20,7 +21,7 @@ const CALLERS: [&str; 5] = [
     "tests",
 ];
 
-/// What has no caller yet and stays, with the reason.
+/// The functions without a caller that stay, with the reason.
 const KEPT: [(&str, &str); 1] = [(
     "bind_spmc",
     "PSCI's contract with a monitor whose Trusted OS runs on one core; Janus's SPMCs run on all",
@@ -42,7 +43,7 @@ fn add(folder: &Path, found: &mut Vec<(String, String)>) {
             continue;
         }
         if path.is_dir() {
-            // The tests of a crate; not the folder of the payloads.
+            // A folder of this name holds a crate's tests.
             if stem != "tests" {
                 add(&path, found);
             }
@@ -60,7 +61,7 @@ fn add(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The public functions in `definers` whose name occurs nowhere in `users` but where it is defined.
+/// The public functions in `definers` whose names occur in `users` only where they are defined.
 fn without_callers(definers: &[(String, String)], users: &[(String, String)]) -> Vec<String> {
     let word = Regex::new(r"\w+").expect("a pattern");
     let mut uses: HashMap<&str, usize> = HashMap::new();

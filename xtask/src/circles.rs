@@ -1,7 +1,7 @@
-//! Which files of bl31 import each other in circles. The nested run loop is one, and must stay the only one.
+//! Finds files of bl31 that import each other in circles. The nested run loop is the only circle allowed.
 //!
-//! An import is a `use`, or a path to another file, outside of tests. A name that a `mod.rs` only passes
-//! on comes from the file that has it. What macros write is not seen.
+//! An import is a `use` or a path to another file, outside of tests. A name that a `mod.rs` re-exports counts as
+//! imported from the file that defines it. Code that macros produce is not seen.
 
 use crate::paths;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +10,13 @@ use std::path::Path;
 use syn::visit::Visit;
 use syn::{ItemUse, UseTree, Visibility};
 
-/// The most files in a circle: those of the nested run loop.
+/// The most files that a circle may have: those of the nested run loop.
 const MOST: usize = 5;
 
 /// A module's path below the crate's root.
 type Module = Vec<String>;
 
-/// What a file says: the paths that it imports, and the names that it passes on, with theirs.
+/// What a file imports, and the names that it re-exports with their paths.
 #[derive(Default)]
 struct File {
     imports: Vec<Vec<String>>,
@@ -56,7 +56,7 @@ impl<'ast> Visit<'ast> for File {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names: Vec<_> = path.segments.iter().map(|s| s.ident.to_string()).collect();
-        // One name is a neighbour in the file, or what a `use` brought.
+        // A path of one name is defined in the file, or a `use` brought it.
         if names.len() > 1 {
             self.imports.push(names);
         }
@@ -64,7 +64,7 @@ impl<'ast> Visit<'ast> for File {
     }
 }
 
-/// The paths that a `use` names, and the names that it gives them.
+/// Collects the paths that a `use` imports, and the names that they get.
 fn leaves(tree: &UseTree, before: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
     match tree {
         UseTree::Path(path) => {
@@ -96,7 +96,7 @@ fn leaves(tree: &UseTree, before: &mut Vec<String>, found: &mut Vec<(Vec<String>
     }
 }
 
-/// A crate's files.
+/// The files of a crate.
 struct House(BTreeMap<Module, File>);
 
 impl House {
@@ -109,13 +109,13 @@ impl House {
         House(files.collect())
     }
 
-    /// The file that a path in `from` leads to.
+    /// The file that a path in the module `from` leads to.
     fn file(&self, from: &Module, path: &[String]) -> Option<Module> {
         let (mut at, rest) = match path.first()?.as_str() {
             "crate" => (Module::new(), &path[1..]),
             "self" => (from.clone(), &path[1..]),
             "super" => (from[..from.len().checked_sub(1)?].to_vec(), &path[1..]),
-            // A child of the module's own, or another crate.
+            // A child module, or another crate.
             child => {
                 let mut at = from.clone();
                 at.push(child.to_owned());
@@ -137,7 +137,7 @@ impl House {
         Some(at)
     }
 
-    /// Which files of `circle` import which.
+    /// The imports between the files of `circle`.
     fn ties(&self, circle: &BTreeSet<String>) -> BTreeSet<String> {
         let mut ties = BTreeSet::new();
         for (module, file) in &self.0 {
@@ -153,7 +153,7 @@ impl House {
         ties
     }
 
-    /// The circles, each a set of files that can all be reached from each other.
+    /// The circles: sets of files in which each file can be reached from every other.
     fn circles(&self) -> Vec<BTreeSet<String>> {
         let mut reach: BTreeMap<&Module, BTreeSet<Module>> = BTreeMap::new();
         for (module, file) in &self.0 {
@@ -198,7 +198,7 @@ impl House {
     }
 }
 
-/// Adds the Rust files below `folder`, but for tests and the machine that they run on.
+/// Adds the Rust files below `folder`, without tests and the fake machine.
 fn add(folder: &Path, module: &Module, found: &mut Vec<(Module, String)>) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let path = entry.expect("a directory can be read").path();

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Builds, packages, runs and tests Janus.
 ///
-/// What is missing (a rustup target, Debian packages) is installed when that is allowed without
-/// asking; otherwise the one command line that would do it is printed. Downloads and builds of other
-/// projects are kept under target/cache, or $JANUS_CACHE.
+/// Missing parts (a rustup target, Debian packages) are installed where no password is needed; otherwise the command
+/// line that installs them is printed. Downloads and builds of other projects are kept under target/cache, or
+/// $JANUS_CACHE.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub struct Cli {
@@ -31,11 +31,11 @@ pub enum Sub {
     /// Boot a system on QEMU; on a terminal, its console is yours (Ctrl-A X ends it).
     #[command(after_help = crate::verdict::HELP)]
     Run(Box<RunArgs>),
-    /// Show what Janus makes of a manifest, or what is wrong with it.
+    /// Show how Janus reads a manifest, or what is wrong with it.
     Manifest(manifest::ManifestArgs),
     /// Run the tests.
     Test(testing::TestArgs),
-    /// Call EL3 at random from both worlds, on all cores at once, and look what became of it.
+    /// Call EL3 at random from both worlds, on all cores at once, and check the machine afterwards.
     Fuzz(fuzz::FuzzArgs),
     /// Show a trace of EL3: who called what, and what came back.
     Trace(trace::TraceArgs),
@@ -43,11 +43,11 @@ pub enum Sub {
     Bench(bench::BenchArgs),
     /// Run public software on Janus and on the C BL31, and write the table in docs/interop.md.
     Interop(interop::InteropArgs),
-    /// Say what of all that Janus' tools use is installed, cached and to be had, with versions.
+    /// Show which tools and downloads are installed, cached or available, with versions.
     Doctor(doctor::DoctorArgs),
     /// Show the image's size by section and crate, against the C BL31's.
     Size(size::SizeArgs),
-    /// Make a picture of a console session, which comes on standard input.
+    /// Turn a console session (standard input) into a picture.
     Picture(picture::PictureArgs),
     /// Remove what was built.
     Clean(CleanArgs),
@@ -59,7 +59,7 @@ pub enum Plat {
     /// QEMU's `virt` machine.
     #[default]
     Qemu,
-    /// Arm's Base FVP, RevC and older, and the Foundation FVP; here on a QEMU with a board of ours.
+    /// Arm's Base FVP (RevC and older) and Foundation FVP; run here on a QEMU with a board model of ours.
     Fvp,
 }
 
@@ -77,8 +77,7 @@ impl Plat {
         self.feature()
     }
 
-    /// Memory of a machine in MiB, where nobody asks for another size. The FVP's is more than fits below
-    /// 4 GiB.
+    /// The default size of a machine's memory in MiB. On the FVP it does not fit below 4 GiB.
     pub fn memory(self) -> u32 {
         match self {
             Plat::Qemu => 1024,
@@ -86,7 +85,7 @@ impl Plat {
         }
     }
 
-    /// Where BL2 puts BL31, without a transfer list.
+    /// The address to which BL2 loads BL31 in a boot without a transfer list.
     pub fn bl31(self) -> u64 {
         match self {
             Plat::Qemu => 0x0e09_0000,
@@ -94,7 +93,7 @@ impl Plat {
         }
     }
 
-    /// Where BL2 puts BL33.
+    /// The address to which BL2 loads BL33.
     pub fn bl33(self) -> u64 {
         match self {
             Plat::Qemu => 0x6000_0000,
@@ -102,7 +101,7 @@ impl Plat {
         }
     }
 
-    /// The secure memory that is left to the SPMC and its partitions.
+    /// The secure memory that is left for the SPMC and its partitions.
     pub fn secure_dram(self) -> Range<u64> {
         match self {
             Plat::Qemu => 0x0e10_0000..0x0f00_0000,
@@ -110,7 +109,7 @@ impl Plat {
         }
     }
 
-    /// Where BL2 puts the SPMC of the tests.
+    /// The address to which BL2 loads the SPMC of the tests.
     pub fn spmc(self) -> u64 {
         match self {
             Plat::Qemu => 0x0e10_0000,
@@ -127,7 +126,7 @@ pub enum Runtime {
     Janus,
     /// TF-A's, as the reference.
     C,
-    /// A ready image of the user's. (A command line lives as long as the program.)
+    /// A ready image of the user's. (The values of a command line live as long as the program.)
     File(&'static Path),
 }
 
@@ -141,7 +140,7 @@ impl Runtime {
         }
     }
 
-    /// One of the two by name, or a file.
+    /// Reads `janus`, `c`, or the name of a file.
     fn parse(text: &str) -> Result<Runtime, String> {
         if let Ok(known) = <Runtime as ValueEnum>::from_str(text, false) {
             return Ok(known);
@@ -174,7 +173,7 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// An address as a person writes it: hexadecimal with `0x`, `_` anywhere.
+/// Reads an address: hexadecimal with `0x`, `_` anywhere.
 fn address(text: &str) -> Result<u64, String> {
     let plain = text.replace('_', "");
     match plain.strip_prefix("0x") {
@@ -184,7 +183,7 @@ fn address(text: &str) -> Result<u64, String> {
     .map_err(|_| format!("`{text}` is no address, such as 0x60000000"))
 }
 
-/// `FILE@ADDRESS`.
+/// Reads `FILE@ADDRESS`.
 fn load(text: &str) -> Result<(PathBuf, u64), String> {
     let (file, at) = text
         .rsplit_once('@')
@@ -196,7 +195,7 @@ fn load(text: &str) -> Result<(PathBuf, u64), String> {
     Ok((file, address(at)?))
 }
 
-/// `NAME=VALUE`.
+/// Checks that a text is `NAME=VALUE`.
 fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
@@ -204,7 +203,7 @@ fn assignment(text: &str) -> Result<String, String> {
     }
 }
 
-/// What is built.
+/// What to build.
 #[derive(Args, Clone, Default)]
 pub struct BuildArgs {
     /// The platform.
@@ -219,14 +218,14 @@ pub struct BuildArgs {
     /// Whose BL31: `janus`, `c` (TF-A's, with the features that Janus has), or a ready image.
     #[arg(long, default_value_t, value_name = "janus|c|FILE", value_parser = Runtime::parse)]
     pub bl31: Runtime,
-    /// Janus' image with landing pads: on a CPU with FEAT_BTI an indirect branch in EL3 ends at one, or in a crash
-    /// report. Builds Rust's `core` too.
+    /// Build Janus' image with landing pads: on a CPU with FEAT_BTI, an indirect branch in EL3 to any other place ends
+    /// in a crash report. Builds Rust's `core` too.
     #[arg(long)]
     pub hardened: bool,
-    /// A feature of Janus' image beside the platform, such as `greeter`; more after a comma, or again.
+    /// A feature of Janus' image in addition to the platform, such as `greeter`; separate several by commas, or repeat.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub features: Vec<String>,
-    /// A setting for TF-A's make, such as LOG_LEVEL=40, for its own tree and for --tfa; may be repeated.
+    /// A setting for TF-A's make, such as LOG_LEVEL=40, also with --tfa; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     pub tfa_arg: Vec<String>,
     /// A TF-A source tree of your own for BL1, BL2 and fiptool, instead of Debian's.
@@ -237,16 +236,16 @@ pub struct BuildArgs {
 /// What `build` builds.
 #[derive(Args, Clone, Default)]
 pub struct BuildOnlyArgs {
-    /// How.
+    /// How it is built.
     #[command(flatten)]
     pub build: BuildArgs,
-    /// For a platform that no other command knows, by its cargo feature: one that is being written
+    /// Build for a platform that no other command knows, named by its cargo feature: one that is being written
     /// (docs/porting.md).
     #[arg(long, value_name = "FEATURE", conflicts_with_all = ["plat", "bl31", "features"])]
     pub board: Option<String>,
 }
 
-/// What is packaged.
+/// What to package.
 #[derive(Args, Clone, Default)]
 pub struct FipArgs {
     #[command(flatten)]
@@ -260,35 +259,33 @@ pub struct FipArgs {
     /// An SPMC manifest of your own (.dts or .dtb).
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// A secure partition for the SPMC, more than one of them one after another: a package made by
-    /// TF-A's tools, an image and its manifest (.dts or .dtb) that are packaged here, or the layout
-    /// file (.json) that TF-A's SP_LAYOUT_FILE is.
+    /// A secure partition for the SPMC; repeat for several. A package made by TF-A's tools; or an image and its
+    /// manifest (.dts or .dtb), which are packaged here; or a layout file (.json) as for TF-A's SP_LAYOUT_FILE.
     #[arg(long, value_name = "PACKAGE|IMAGE:MANIFEST|LAYOUT", requires = "bl32")]
     pub sp: Vec<String>,
     /// An image of your own for the normal world, linked at 0x60000000 or at --bl33-at.
     #[arg(long, value_name = "FILE")]
     pub bl33: Option<PathBuf>,
-    /// Where the image of --bl33 is linked; it finds the device tree's address in x0.
+    /// The address at which the image of --bl33 is linked; it gets the device tree's address in x0.
     #[arg(long, value_name = "ADDRESS", requires = "bl33", value_parser = address)]
     pub bl33_at: Option<u64>,
-    /// A Linux kernel (its flat `Image`) in the place of the normal world or of the stack's own;
-    /// x0 is the device tree.
+    /// A Linux kernel (its flat `Image`) instead of the test image or the stack's own kernel; it gets the device tree's
+    /// address in x0.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bl33", "bl33_at"])]
     pub kernel: Option<PathBuf>,
-    /// The exception level of the SPMC; without it, what the stack has by default. With a manifest of
-    /// your own it overrules what that says.
+    /// The SPMC's exception level; by default, the stack's. It overrides what a manifest of your own says.
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub spmc_el: Option<u8>,
 }
 
 impl FipArgs {
-    /// Whether the normal world is the user's: what it says, and whether it ends, is not known.
+    /// Whether the normal world is the user's: what it prints, and whether it ends, is not known then.
     pub fn own_software(&self) -> bool {
         self.bl33.is_some() || self.kernel.is_some()
     }
 }
 
-/// What is run.
+/// What to run.
 #[derive(Args, Clone, Default)]
 pub struct RunArgs {
     #[command(flatten)]
@@ -296,12 +293,11 @@ pub struct RunArgs {
     /// The qemu-system-aarch64 to use.
     #[arg(long, value_name = "PATH")]
     pub qemu: Option<PathBuf>,
-    /// With --plat fvp: Arm's model (its program) instead of a QEMU with our board; without a path,
-    /// $FVP_MODEL or FVP_Base_RevC-2xAEMvA on the PATH. $FVP_MODEL alone does the same.
+    /// With --plat fvp: run Arm's model (its program) instead of a QEMU with our board; without a path, $FVP_MODEL or
+    /// FVP_Base_RevC-2xAEMvA on the PATH. Setting $FVP_MODEL alone does this too.
     #[arg(long, value_name = "PATH", conflicts_with = "qemu")]
     pub model: Option<Option<PathBuf>>,
-    /// Further arguments of the model, words parted by spaces: `--model-arg '-C cache_state_modelled=1'`;
-    /// may be repeated.
+    /// Further arguments of the model, separated by spaces: `--model-arg '-C cache_state_modelled=1'`; may be repeated.
     #[arg(long, value_name = "ARG…", allow_hyphen_values = true)]
     pub model_arg: Vec<String>,
     /// Number of cores.
@@ -313,58 +309,58 @@ pub struct RunArgs {
     /// Further properties of QEMU's virt machine, such as mte=on.
     #[arg(long, value_name = "PROPERTIES")]
     pub machine: Option<String>,
-    /// Memory of the machine in MiB; without it, what the stack needs.
+    /// Memory of the machine in MiB; by default, what the stack needs.
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
-    /// Further arguments of QEMU, words parted by spaces: `--qemu-arg '-icount shift=3'`; may be repeated.
+    /// Further arguments of QEMU, separated by spaces: `--qemu-arg '-icount shift=3'`; may be repeated.
     #[arg(long, value_name = "ARG…", allow_hyphen_values = true)]
     pub qemu_arg: Vec<String>,
-    /// A file that is put into memory before the start; may be repeated.
+    /// A file to put into memory before the start; may be repeated.
     #[arg(long, value_name = "FILE@ADDRESS", value_parser = load)]
     pub load: Vec<(PathBuf, u64)>,
-    /// The device tree (.dts or .dtb) in the place of QEMU's own, at 0x40000000.
+    /// A device tree (.dts or .dtb) instead of QEMU's own, at 0x40000000.
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
     /// The kernel's initramfs, put at 0x68000000.
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
-    /// More for the kernel's command line.
+    /// Words to add to the kernel's command line.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub append: Option<String>,
-    /// The run succeeds when a console has said this (a regular expression, matched line by line); if
-    /// repeated, when each was said, in any order. It ends then.
+    /// Succeed, and end, when a console has printed a line that matches this regular expression; if repeated, when each
+    /// was matched, in any order.
     #[arg(long, value_name = "REGEX")]
     pub until: Vec<Regex>,
-    /// The run fails, and ends, when a console says this (a regular expression); may be repeated.
+    /// Fail, and end, when a console prints a line that matches this regular expression; may be repeated.
     #[arg(long, value_name = "REGEX")]
     pub fail: Vec<Regex>,
-    /// End the run after so many seconds; without it 900, or what the stack needs.
+    /// End the run after this many seconds; by default 900, or what the stack needs.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
-    /// End the run when nothing was said for so many seconds; without it 180, or what the stack needs.
+    /// End the run after this many seconds without output; by default 180, or what the stack needs.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub idle: Option<u64>,
-    /// Wait for a debugger before the first instruction: on TCP port 1234; a model, for an Iris client.
+    /// Wait for a debugger before the first instruction: GDB on TCP port 1234; on a model, an Iris client.
     #[arg(long)]
     pub gdb: bool,
-    /// Record every entry to EL3 and every exit from it, for `cargo xtask trace`; without a file name, in
+    /// Record every entry to EL3 and every exit from it in this file, for `cargo xtask trace`; without a file name, in
     /// one below target/.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<Option<PathBuf>>,
 }
 
-/// What is removed.
+/// What to remove.
 #[derive(Args)]
 pub struct CleanArgs {
-    /// The cache of downloads and other projects' builds too.
+    /// Remove the cache of downloads and of other projects' builds too.
     #[arg(long)]
     pub all: bool,
 }
 
-/// Does what was asked for; `false`: it ran, and failed.
+/// Does what was asked for; returns `false` if it ran and failed.
 ///
 /// # Errors
-/// It could not be done: the message says why and what to do.
+/// It could not run: the message says why and what to do.
 pub fn dispatch(cli: Cli) -> Result<bool> {
     match cli.command {
         Sub::Build(args) => run::build(&args),

@@ -1,9 +1,8 @@
 //! A running machine and its consoles.
 //!
-//! On QEMU the first UART (the normal world's, on QEMU virt EL3's too) is QEMU's standard input and output, each
-//! other one (the SPMC's, on the FVP EL3's before it) a socket that QEMU connects to. All are written to a
-//! log and can be echoed; what waits for text gives up when the machine says nothing for a while or takes
-//! too long as a whole.
+//! On QEMU the first UART (the normal world's; on QEMU virt also EL3's) is QEMU's standard input and output. Each other
+//! UART (the SPMC's; on the FVP also EL3's, before it) is a socket that QEMU connects to. All are written to a log and
+//! can be echoed. Waiting for text fails when the machine is silent for too long or runs for too long.
 
 use crate::cli::Plat;
 use crate::model::{self, Model};
@@ -20,7 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Which console.
+/// A console of the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Uart {
     /// The normal world, and EL3 where it has none of its own.
@@ -32,7 +31,7 @@ pub enum Uart {
 }
 
 impl Uart {
-    /// What its lines begin with in a log.
+    /// The mark at the beginning of its lines in a log.
     fn mark(self) -> &'static str {
         match self {
             Uart::Normal => "",
@@ -50,7 +49,7 @@ impl Uart {
     }
 }
 
-/// Gives QEMU a socket for each UART after the first one; the listeners are ours.
+/// Gives QEMU a socket for each UART after the first one, and keeps the listeners.
 fn sockets(command: &mut Command, plat: Plat, dir: &Path) -> Result<Vec<(Uart, UnixListener)>> {
     let mut listeners = Vec::new();
     for (index, uart) in Uart::others(plat).iter().enumerate() {
@@ -69,22 +68,22 @@ fn sockets(command: &mut Command, plat: Plat, dir: &Path) -> Result<Vec<(Uart, U
     Ok(listeners)
 }
 
-/// What comes from a machine.
+/// What a machine sends.
 enum Event {
     Bytes(Uart, Vec<u8>),
-    /// QEMU's own output ended: it is gone.
+    /// QEMU's own output ended: QEMU is gone.
     End,
 }
 
-/// Says of a line whether it is one of a kind.
+/// Says whether a line is of one kind.
 pub type Matcher = Box<dyn FnMut(&str) -> bool>;
 
 /// How long a machine may be silent, and how long it may run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Without any character on any console.
+    /// The longest time without any character on any console.
     pub idle: Duration,
-    /// From the start.
+    /// The longest time from the start.
     pub total: Duration,
 }
 
@@ -98,10 +97,10 @@ impl Limits {
     }
 }
 
-/// Where what is typed goes: the first UART's other end, once there is one.
+/// Where typed text goes: to the first UART, once it is connected.
 type Keyboard = Arc<Mutex<Option<Box<dyn Write + Send>>>>;
 
-/// A machine that was started; it is stopped when this is dropped.
+/// A started machine; it is stopped when this is dropped.
 pub struct Running {
     child: Child,
     keyboard: Keyboard,
@@ -120,10 +119,10 @@ pub struct Running {
     el3: String,
     lines: VecDeque<(Uart, String)>,
     partial: [String; 3],
-    /// Whether a line means that waiting for anything else is in vain.
+    /// Says whether waiting is useless after a line.
     pub fatal: Option<Matcher>,
     fatal_line: Option<String>,
-    /// How long the machine may take to its first word.
+    /// The longest time to the machine's first output.
     pub first_word: Option<Duration>,
     /// How far [`Running::expect`] has read in `normal`, `secure` and `el3`.
     seen: [usize; 3],
@@ -131,7 +130,7 @@ pub struct Running {
     _socket: Option<tempfile::TempDir>,
 }
 
-/// Starts a machine with its consoles in our hands.
+/// Starts a machine and takes over its consoles.
 ///
 /// # Errors
 /// QEMU does not start.
@@ -142,7 +141,7 @@ pub fn start(
     echo: bool,
     limits: Limits,
 ) -> Result<Running> {
-    // A socket's path is limited to 108 bytes, so it is not put below target/.
+    // A socket's path may have 108 bytes at most, so it is not put below target/.
     let socket = tempfile::Builder::new().prefix("janus-").tempdir()?;
     let mut command = qemu.command(machine);
     command.args(["-monitor", "none", "-serial", "stdio"]);
@@ -181,7 +180,7 @@ pub fn start(
     Ok(running)
 }
 
-/// As [`start`], on a model. Lines of its own are marked `M| `.
+/// Starts a model, as [`start`] starts QEMU. The model's own lines are marked `M| `.
 ///
 /// # Errors
 /// The model does not start.
@@ -286,7 +285,7 @@ impl Running {
         }
     }
 
-    /// Passes on what a person types, until the machine ends.
+    /// Passes on what a person types until the machine ends.
     pub fn attach_keyboard(&self) {
         let keyboard = self.keyboard.clone();
         std::thread::spawn(move || {
@@ -302,12 +301,12 @@ impl Running {
         });
     }
 
-    /// Whether nothing at all was said so far.
+    /// Whether nothing was printed so far.
     pub fn silent(&self) -> bool {
         self.normal.is_empty() && self.secure.is_empty() && self.el3.is_empty()
     }
 
-    /// Takes in what still comes in the same burst: it says why.
+    /// Reads what still comes in the same burst, which often tells the reason.
     pub fn burst(&mut self) {
         let until = Instant::now() + Duration::from_secs(3);
         while Instant::now() < until {
@@ -318,7 +317,7 @@ impl Running {
         }
     }
 
-    /// Takes in what the machine said. `false`: it has ended.
+    /// Reads what the machine printed; returns `false` if it has ended.
     ///
     /// # Errors
     /// It hangs: silent for too long, or running for too long.
@@ -335,7 +334,7 @@ impl Running {
         match self.events.recv_timeout(idle.min(total).min(first)) {
             Ok(Event::Bytes(uart, bytes)) => self.add(uart, &bytes),
             Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => {
-                // The other consoles may still have something on their way.
+                // The other consoles may still have output under way.
                 while let Ok(event) = self.events.recv_timeout(Duration::from_millis(200)) {
                     if let Event::Bytes(uart, bytes) = event {
                         self.add(uart, &bytes);
@@ -396,7 +395,7 @@ impl Running {
         self.lines.push_back((uart, line));
     }
 
-    /// The next whole line of either console; `None` when the machine has ended.
+    /// Returns the next whole line of any console; `None` when the machine has ended.
     ///
     /// # Errors
     /// The machine hangs.
@@ -411,8 +410,8 @@ impl Running {
         }
     }
 
-    /// Waits until a console, or EL3's own, says `text`, whole line or not, after what was expected of it
-    /// before.
+    /// Waits until a console, or EL3's own, prints `text`, whole line or not. The search begins behind the text that
+    /// was last expected.
     ///
     /// # Errors
     /// The machine hangs or ends without it.
@@ -447,7 +446,7 @@ impl Running {
         }
     }
 
-    /// Types text into UART0.
+    /// Types text into the first UART.
     ///
     /// # Errors
     /// QEMU is gone.
@@ -460,7 +459,7 @@ impl Running {
             .context("the machine takes no more input")
     }
 
-    /// Waits for the end; `true` if QEMU's exit status says that nothing went wrong.
+    /// Waits for the end; returns whether QEMU's exit status is that of a success.
     ///
     /// # Errors
     /// The machine hangs.
@@ -469,7 +468,7 @@ impl Running {
         Ok(self.child.wait()?.success())
     }
 
-    /// What the machine's program itself said, which has failed.
+    /// What the machine's program, which has failed, itself printed.
     pub fn why_not(&self) -> String {
         let log = std::fs::read(&self.log_path).unwrap_or_default();
         own_words(&String::from_utf8_lossy(&log))
@@ -481,7 +480,7 @@ impl Running {
     }
 }
 
-/// QEMU's own lines in a log, as an error.
+/// QEMU's own lines in a log, as the text of an error.
 fn own_words(log: &str) -> String {
     let own: Vec<&str> = log
         .lines()
@@ -500,7 +499,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs a machine with its first UART on this terminal. `true` if QEMU's exit status is 0.
+/// Runs a machine with its first UART on this terminal; returns whether QEMU's exit status is 0.
 ///
 /// # Errors
 /// QEMU does not start.
@@ -527,7 +526,7 @@ pub fn interactive(qemu: &Qemu, machine: &Machine, log: &Path) -> Result<bool> {
         .success())
 }
 
-/// Puts what a UART says on the terminal and into the log, whole lines with a mark.
+/// Copies what a UART prints to the terminal and into the log, in whole lines with a mark.
 fn show_lines(uart: Uart, mut from: impl Read, mut log: File) {
     let (mut line, mut bytes) = (Vec::new(), [0; 256]);
     while let Ok(n @ 1..) = from.read(&mut bytes) {
@@ -537,7 +536,7 @@ fn show_lines(uart: Uart, mut from: impl Read, mut log: File) {
                     line.push(b'\n');
                     let marked = [uart.mark().as_bytes(), &line].concat();
                     let _ = log.write_all(&marked);
-                    // QEMU has the terminal in raw mode: a line begins where we say so.
+                    // QEMU has the terminal in raw mode, in which a line begins only where it is told to.
                     let out = [b"\r", &marked[..], b"\r"].concat();
                     let _ = std::io::stdout().lock().write_all(&out);
                     let _ = std::io::stdout().flush();

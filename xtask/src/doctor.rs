@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what of all that Janus' tools use is installed, cached and to be had.
+//! `cargo xtask doctor`: which of the tools and downloads that Janus uses are installed, cached or available.
 
 use crate::apt::{self, Archive};
 use crate::cli::Plat;
@@ -9,10 +9,10 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// What is looked at.
+/// What to check.
 #[derive(Args, Clone, Default)]
 pub struct DoctorArgs {
-    /// Only what is here: no archive is asked.
+    /// Check only what is on this machine; ask no archive.
     #[arg(long)]
     offline: bool,
 }
@@ -33,7 +33,7 @@ const TOOLS: &[&str] = &[
     "xz-utils",
 ];
 
-/// What is taken from Debian: the package, its versions, where it is looked for, and who needs it.
+/// Something that is taken from Debian: the package, its versions, where it is looked for, and who needs it.
 type Wanted = (
     &'static str,
     &'static [&'static str],
@@ -87,10 +87,10 @@ const WANTED: &[Wanted] = &[
     ),
 ];
 
-/// Prints one screen.
+/// Prints the report, one screen.
 ///
 /// # Errors
-/// None that a machine can cause; what is missing is what this is for.
+/// None that a machine can cause: what is missing is part of the report.
 pub fn run(args: &DoctorArgs) -> Result<bool> {
     println!("cache      {}", paths::cache().display());
     println!("disk       {}", room::state());

@@ -1,4 +1,4 @@
-//! The figures in the documents are those of docs/bench.json.
+//! Checks that the figures in the documents are those of docs/bench.json.
 
 use crate::paths;
 use serde_json::Value;
@@ -7,7 +7,7 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(paths::root().join(name)).expect("a document")
 }
 
-/// Instructions of a call: `column` is "janus" or "c". `None`: not measured.
+/// The instructions of a call in `column` ("janus" or "c"); `None` if it was not measured.
 fn instructions(table: &Value, name: &str, spmc: &str, column: &str) -> Option<u64> {
     let calls = table["calls"].as_array().expect("a list of calls");
     let call = calls

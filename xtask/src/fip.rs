@@ -1,5 +1,5 @@
-//! Packs the images of a system into what the machine's flash holds: BL1, and the FIP behind it (QEMU
-//! virt) or in a second flash (FVP).
+//! Packs the images of a system into the machine's flash: BL1, and the FIP behind it (QEMU virt) or in a second flash
+//! (FVP).
 
 use crate::cli::Plat;
 use crate::{paths, proc, tfa};
@@ -12,10 +12,10 @@ use std::process::Command;
 const FIP_OFFSET: usize = 0x4_0000;
 /// The size of a flash, on both machines.
 const FLASH_SIZE: usize = 64 << 20;
-/// The file of the FVP's first flash, beside that of the FIP's.
+/// The file with the contents of the FVP's first flash. The second flash, with the FIP, is beside it.
 pub const BL1: &str = "bl1-flash.bin";
 
-/// What goes into a FIP beside BL2. What is missing is left out.
+/// The images of a FIP besides BL2. Those that are missing are left out.
 #[derive(Default, Clone)]
 pub struct Images {
     /// The EL3 runtime.
@@ -26,7 +26,7 @@ pub struct Images {
     pub bl32_extra: Vec<PathBuf>,
     /// The SPMC manifest: source (`.dts`) or compiled.
     pub manifest: Option<PathBuf>,
-    /// BL2's list of secure partition packages (`.dts` or compiled); BL2 demands one for an SPMC at S-EL2.
+    /// BL2's list of secure partition packages (`.dts` or compiled). BL2 requires it for an SPMC at S-EL2.
     pub tb_fw_config: Option<PathBuf>,
     /// Secure partition packages: UUID and file.
     pub partitions: Vec<(String, PathBuf)>,
@@ -37,7 +37,7 @@ pub struct Images {
 /// Writes `fip.bin` and `flash.bin` to `dir`; returns the latter.
 ///
 /// # Errors
-/// An image is missing or is no device tree, or the whole does not fit the flash.
+/// An image is missing, a file is no device tree, or the flash is too small for the whole.
 pub fn pack(built: &tfa::Built, images: &Images, dir: &Path) -> Result<PathBuf> {
     fs::create_dir_all(dir)?;
     let fip = dir.join("fip.bin");
@@ -88,8 +88,8 @@ pub fn pack(built: &tfa::Built, images: &Images, dir: &Path) -> Result<PathBuf> 
     flash(built, &fip, dir)
 }
 
-/// Writes what the flash holds to `flash.bin` in `dir` and returns its path; on the FVP, BL1's flash is
-/// beside it, as [`BL1`].
+/// Writes the flash contents to `flash.bin` in `dir` and returns its path. On the FVP, BL1's flash is beside it, as
+/// [`BL1`].
 ///
 /// # Errors
 /// They do not fit: the message has the sizes.
@@ -121,7 +121,7 @@ pub fn flash(built: &tfa::Built, fip: &Path, dir: &Path) -> Result<PathBuf> {
     Ok(flash)
 }
 
-/// Writes `from` to the beginning of a flash of its own.
+/// Writes a flash that begins with the contents of `from`.
 fn fill(from: &Path, to: &Path) -> Result<()> {
     let size = fs::copy(from, to)
         .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
@@ -132,7 +132,7 @@ fn fill(from: &Path, to: &Path) -> Result<()> {
             size - FLASH_SIZE as u64
         );
     }
-    // QEMU wants the whole flash; the file has a hole for what is not used.
+    // QEMU wants the whole flash; the unused part is a hole in the file.
     fs::OpenOptions::new()
         .write(true)
         .open(to)?
@@ -140,8 +140,7 @@ fn fill(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Compiles a `.dts`, through the C preprocessor where it has directives; any other file is taken as it
-/// is.
+/// Compiles a `.dts`, after the C preprocessor if it has directives; returns any other file as it is.
 ///
 /// # Errors
 /// The preprocessor or the compiler rejects the source.
@@ -194,7 +193,7 @@ fn has_directives(text: &str) -> bool {
     })
 }
 
-/// Where the images of a system called `name` are put.
+/// The directory for the images of the system `name`.
 pub fn out_dir(name: &str) -> PathBuf {
     paths::out().join(name)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: random calls of both worlds on all cores at once, and what must hold after them
+//! `cargo xtask fuzz`: random calls from both worlds on all cores at once, and checks of the machine afterwards
 //! (tests/payload/src/cases/fuzz).
 
 use crate::cli::{BuildArgs, Plat};
@@ -11,25 +11,26 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What is fuzzed, and for how long.
+/// What to fuzz, and for how long.
 #[derive(Args, Clone)]
 pub struct FuzzArgs {
     #[command(flatten)]
     build: BuildArgs,
-    /// Instead of a machine, a coverage-guided target on the host: manifest, parameters, transfer-list, dispatcher, or
-    /// `all`.
+    /// Run a coverage-guided target on the host instead of a machine: manifest, parameters, transfer-list, dispatcher,
+    /// or `all`.
     #[arg(long, value_name = "NAME", value_parser = target)]
     pub target: Option<String>,
-    /// Stop after so many seconds of the machine's time.
+    /// Stop after this many seconds of the machine's time.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
-    /// The seed that a failed run printed: the same calls again, in an order that only depends on it (-icount).
+    /// The seed that a failed run printed. The calls are then those of that run, in an order that depends on the seed
+    /// alone (-icount).
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// Begin with this round, as a failed run printed it. What a core left behind in earlier ones is missing then.
+    /// Begin with this round, as a failed run printed it. What earlier rounds left behind on a core is missing then.
     #[arg(long, value_name = "R", default_value_t = 1)]
     pub first: u64,
-    /// Stop after so many rounds.
+    /// Stop after this many rounds.
     #[arg(long, value_name = "N")]
     pub rounds: Option<u64>,
     /// The exception level of the test SPMC; without it, 2, or 1 on a CPU model without S-EL2.
@@ -43,7 +44,7 @@ pub struct FuzzArgs {
     pub smp: u32,
 }
 
-/// The name of a target, or all.
+/// Checks the name of a target; `all` is one.
 fn target(text: &str) -> Result<String, String> {
     if text == "all" || fuzz_host::TARGETS.contains(&text) {
         Ok(text.to_owned())
@@ -67,7 +68,7 @@ const NO_SEL2: [&str; 8] = [
     "a64fx",
 ];
 
-/// Fuzzes as the command line says; `false`: something was found.
+/// Fuzzes as the command line says; returns `false` if something was found.
 ///
 /// # Errors
 /// The machine cannot be made.
@@ -90,7 +91,7 @@ pub fn run(args: &FuzzArgs) -> Result<bool> {
 /// The runs of `cargo xtask test fuzz`.
 ///
 /// # Errors
-/// As [`run`].
+/// See [`run`].
 pub fn test(context: &Context) -> Result<Tally> {
     let mut tally = Tally::default();
     for spmc_el in [2, 1] {
@@ -140,7 +141,7 @@ fn once(context: &Context, args: &FuzzArgs) -> Result<Tally> {
     ];
     config.extend(args.rounds.map(|rounds| format!("fuzz-rounds={rounds}")));
     let config: Vec<&str> = config.iter().map(String::as_str).collect();
-    // Fixed, unlike what the tests' machines have: the same run on every host, however busy.
+    // Fixed, unlike the arguments of the tests' machines: the run is the same on every host, however busy.
     let fixed = format!("-icount shift=4,sleep=off -seed {}", seed & 0xffff_ffff);
     let extra = match args.seed {
         Some(_) => fixed.split(' ').map(str::to_owned).collect(),

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz --target`: the coverage-guided targets of tests/fuzz, on the host.
 //!
-//! libFuzzer comes with the crate `libfuzzer-sys`. What `cargo fuzz` adds beside it are the compiler's flags, which a
-//! stable compiler takes, too, as long as no sanitizer is wanted; so they are here.
+//! libFuzzer comes with the crate `libfuzzer-sys`. All that `cargo fuzz` adds is the compiler's flags, and without a
+//! sanitizer a stable compiler takes them too; so they are here.
 
 use crate::testing::Tally;
 use crate::{packages, paths, proc, ui};
@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The targets: a program in tests/fuzz/src/bin and a directory in tests/fuzz/corpus each.
+/// The targets. Each has a program in tests/fuzz/src/bin and a directory in tests/fuzz/corpus.
 pub const TARGETS: [&str; 4] = ["manifest", "parameters", "transfer-list", "dispatcher"];
 
-/// What instruments the code for libFuzzer.
+/// The flags that instrument the code for libFuzzer.
 const FLAGS: [&str; 5] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -21,7 +21,7 @@ const FLAGS: [&str; 5] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// The longest input: a page, as a manifest is.
+/// The longest input in bytes: a page, the size of a manifest.
 const LONGEST: u32 = 4096;
 
 /// Runs the targets whose name contains `filter`, each for `seconds`, beginning with the inputs of tests/fuzz/corpus
@@ -60,7 +60,7 @@ fn build() -> Result<PathBuf> {
     cargo
         .current_dir(paths::root())
         .args(["build", "--package", "janus-fuzz", "--profile", "fuzz"])
-        // With a target of their own the flags are not for build scripts.
+        // With an explicit target the flags do not apply to build scripts.
         .args(["--target", host, "--config"])
         .arg(format!("target.{host}.rustflags=[{flags}]"))
         .arg("--target-dir")

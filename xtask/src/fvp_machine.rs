@@ -1,7 +1,7 @@
 //! The QEMU with our board `fvp-base` (tests/fvp-machine), built from Debian's source package.
 //!
-//! The first build takes about ten minutes of processor time; its objects stay in the cache, so that a
-//! change of the board costs seconds. The program itself is kept by the content of what made it.
+//! The first build takes about ten minutes of processor time. Its objects stay in the cache, so that a change of the
+//! board is built in seconds. The finished program is kept under a digest of its sources.
 
 use crate::{apt, packages, paths, proc, store, ui};
 use anyhow::{Context, Result, bail};
@@ -12,12 +12,12 @@ use std::process::Command;
 /// Versions of Debian's `qemu` that the board is known to build in, the preferred one first.
 const VERSIONS: &[&str] = &["1:10.0.13+ds-0+deb13u1", "1:10.0.11+ds-0+deb13u1"];
 
-/// Our files, and where they go in QEMU's source tree.
+/// Our file, and its place in QEMU's source tree.
 const BOARD: (&str, &str) = ("fvp.c", "hw/arm/fvp.c");
 const KCONFIG: (&str, &str) = ("Kconfig", "hw/arm/Kconfig");
 const MESON: &str = "hw/arm/meson.build";
 
-/// The line of QEMU's build that names the board's file, and the one that it follows.
+/// The line of QEMU's build that names the board's file, and the line before it.
 const MESON_LINE: &str = "arm_ss.add(when: 'CONFIG_FVP_BASE', if_true: files('fvp.c'))";
 const MESON_AFTER: &str = "arm_ss = ss.source_set()";
 /// Where our part of QEMU's Kconfig begins.
@@ -28,7 +28,7 @@ const DEVICES: (&str, &str) = (
     "CONFIG_FVP_BASE=y\n",
 );
 
-/// As little of QEMU as boots firmware and an operating system on an emulated core.
+/// The smallest QEMU that boots firmware and an operating system on an emulated core.
 const CONFIGURE: &[&str] = &[
     "--target-list=aarch64-softmmu",
     "--without-default-features",
@@ -45,7 +45,7 @@ const CONFIGURE: &[&str] = &[
     "--disable-install-blobs",
 ];
 
-/// What pip installs into an environment of its own: QEMU wants a later meson than Debian 12 has.
+/// The packages of the Python environment: QEMU wants a later meson than Debian 12 has.
 const PYTHON: &[&str] = &[
     "meson>=1.5,<1.10",
     "pycotap",
@@ -54,10 +54,10 @@ const PYTHON: &[&str] = &[
 
 const PROGRAM: &str = "qemu-system-aarch64";
 
-/// The program, built now if it is not in the cache.
+/// Returns the program; builds it if it is not in the cache.
 ///
 /// # Errors
-/// The source, a Debian package or a Python package cannot be had, or QEMU does not build.
+/// The source, a Debian package or a Python package is not available, or QEMU does not build.
 pub fn program() -> Result<PathBuf> {
     let read = |name: &str| {
         let file = paths::root().join("tests/fvp-machine").join(name);
@@ -106,8 +106,8 @@ pub fn program() -> Result<PathBuf> {
     Ok(dir.join(PROGRAM))
 }
 
-/// Puts the board into QEMU's source tree. What is there already is not touched: the time stamps
-/// decide what is built again.
+/// Adds the board to QEMU's source tree. Files that are unchanged are not written: the time stamps decide what is built
+/// again.
 fn add_board(source: &Path, board: &str, kconfig: &str) -> Result<()> {
     put(&source.join(BOARD.1), board)?;
     put(&source.join(DEVICES.0), DEVICES.1)?;
@@ -140,7 +140,7 @@ fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// Writes a file unless it has that text.
+/// Writes a file unless it has that text already.
 fn put(file: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(());
@@ -148,7 +148,7 @@ fn put(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Makes the Python environment and runs QEMU's configure, unless this was done.
+/// Makes the Python environment and runs QEMU's configure, unless this was done before.
 fn configure(source: &Path, version: &str, objects: &Path) -> Result<()> {
     let build = objects.join("build");
     if build.join("build.ninja").is_file() {
@@ -157,7 +157,7 @@ fn configure(source: &Path, version: &str, objects: &Path) -> Result<()> {
     let step = ui::step(format!("QEMU {version} with the FVP's board: configure"));
     let venv = objects.join("venv");
     fs::create_dir_all(&build)?;
-    // Debian's Python: it is the one that python3-venv completes.
+    // Debian's Python is the one that python3-venv completes.
     let debian = Path::new("/usr/bin/python3");
     let python = if debian.is_file() {
         debian
@@ -203,7 +203,7 @@ fn build(version: &str, objects: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The settings of other builds are not meant for this one.
+/// Takes out settings that are meant for other builds.
 fn environment(command: &mut Command) {
     for name in [
         "MAKEFLAGS",

@@ -1,8 +1,8 @@
-//! Which functions of the image have grown, and what pulled formatting code in.
+//! Reports which functions of the image have grown, and what pulled formatting code in.
 //!
-//! One format string too many costs kilobytes without a word: `{:>5}` brings padding, `{:?}` of a number
-//! two bases. So of each function of `core::fmt` that is new or larger the report says who calls it, up
-//! to the first function that is ours.
+//! One more format string can silently cost kilobytes: `{:>5}` brings padding, `{:?}` of a number two more bases. So
+//! the report names the callers of each function of `core::fmt` that is new or larger, up to the first function of
+//! ours.
 
 use crate::a64::target;
 use crate::call_graph::symbols;
@@ -24,8 +24,8 @@ pub fn functions(file: &object::File) -> BTreeMap<String, u64> {
     functions
 }
 
-/// A line for each function that is larger than `before`, the largest growth first, with what pulled in
-/// those of formatting; no line if there is none.
+/// Returns a line for each function that is larger than `before`, the largest growth first; for a formatting function,
+/// with what pulled it in. No line if nothing has grown.
 ///
 /// # Errors
 /// `elf` cannot be read.
@@ -92,7 +92,7 @@ fn is_ours(name: &str) -> bool {
     !std.iter().any(|start| path.starts_with(start))
 }
 
-/// Who calls a function, or takes its address.
+/// The functions that call each function or take its address.
 struct Callers(HashMap<String, HashSet<String>>);
 
 impl Callers {

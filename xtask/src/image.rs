@@ -1,4 +1,4 @@
-//! ELF files to the flat images that a FIP holds.
+//! Turns ELF files into the flat images that a FIP holds.
 
 use anyhow::{Context, Result, anyhow, bail};
 use object::elf::PT_LOAD;
@@ -6,11 +6,11 @@ use object::read::elf::ProgramHeader;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The largest image we believe in: a segment far away from the others is a mistake in linking.
+/// The largest plausible image. A segment far away from the others is a mistake in linking.
 const LIMIT: u64 = 64 << 20;
 
-/// Writes the loaded bytes of an ELF file, from its lowest load address on; zero-initialised data that
-/// ends the image is left out, as the loader leaves it.
+/// Writes the loaded bytes of an ELF file, from its lowest load address on. Zero-initialised data at the end of the
+/// image is left out, as a loader would not load it.
 ///
 /// # Errors
 /// No ELF file, nothing to load, or segments too far apart.
@@ -36,7 +36,7 @@ pub fn loaded(file: &object::File) -> Result<(u64, Vec<u8>)> {
         let data = header.data(elf.endian(), elf.data());
         let data = data.map_err(|()| anyhow!("a program header leads out of the file"))?;
         if header.p_type(elf.endian()) == PT_LOAD && !data.is_empty() {
-            // Where it is loaded, which need not be where it is used.
+            // The load address, which may differ from the address of use.
             segments.push((header.p_paddr(elf.endian()), data));
         }
     }

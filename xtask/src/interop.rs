@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Which rows.
+/// Which rows to run.
 #[derive(Args, Clone, Default)]
 pub struct InteropArgs {
     /// Only the stacks whose name contains this; the other rows stay as they are.
@@ -22,7 +22,7 @@ pub struct InteropArgs {
     print: bool,
 }
 
-/// A row: what is run, on how many cores.
+/// A row of the table: what is run, on how many cores.
 struct Row {
     stack: Stack,
     /// What the table calls it.
@@ -75,10 +75,10 @@ const BEGIN: &str = "<!-- made by `cargo xtask interop`: do not edit -->";
 const END: &str = "<!-- end -->";
 const HEAD: &str = "| suite | versions | machine | Janus | C BL31 | run on | again by |\n|---|---|---|---|---|---|---|\n";
 
-/// Runs the rows and writes them down.
+/// Runs the rows and writes the results into the document.
 ///
 /// # Errors
-/// Something cannot be built, or the document has no table. What a suite makes of a BL31 stands in the table.
+/// Something cannot be built, or the document has no table. The failure of a suite is a result: it stands in the table.
 pub fn run(args: &InteropArgs) -> Result<bool> {
     let document = paths::root().join(DOCUMENT);
     let mut good = true;
@@ -123,7 +123,7 @@ pub fn run(args: &InteropArgs) -> Result<bool> {
     Ok(good)
 }
 
-/// Runs a row on one BL31: what it counts.
+/// Runs a row on one BL31 and returns what it counted.
 fn cell(row: &Row, bl31: Runtime) -> Result<String> {
     let args = RunArgs {
         fip: FipArgs {
@@ -148,7 +148,7 @@ fn counted(log: &Path) -> Result<String> {
     counts(&String::from_utf8_lossy(&bytes))
 }
 
-/// What a suite's console says that it counted.
+/// What a suite counted, as its console says.
 fn counts(console: &str) -> Result<String> {
     let xtest = Regex::new(r"(\d+) test cases? of which (\d+) failed")?;
     let passed = console.lines().filter(|l| l.contains("@ok ")).count();
@@ -163,7 +163,7 @@ fn counts(console: &str) -> Result<String> {
     Ok(text)
 }
 
-/// A cell: the count, or why there is none.
+/// The text of a cell: the count, or why there is none.
 fn shown(result: &Result<String>) -> String {
     match result {
         Ok(text) => text.clone(),
@@ -175,7 +175,7 @@ fn shown(result: &Result<String>) -> String {
     }
 }
 
-/// Of `name version, …`, what a reader asks for: not the libraries that come with it.
+/// What a reader asks for in `name version, …`, without the libraries that come with it.
 fn main_parts(versions: &str) -> String {
     let small = ["lib", "zlib", "busybox", "linux-modules"];
     let parts = versions
@@ -192,8 +192,8 @@ fn today() -> Result<String> {
     )
 }
 
-/// The document with this row, in the place of the one of the same suite if there is one; in the order of
-/// [`ROWS`]. `None`: it has no place for a table.
+/// The document with this row, in the order of [`ROWS`]; it replaces the row of the suite if there is one. `None` if
+/// the document has no place for a table.
 fn with_row(text: &str, line: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (table, after) = rest.split_once(END)?;

@@ -1,11 +1,11 @@
-//! The documents' links: each relative one leads to a file, and each anchor to a heading.
+//! Checks the documents' links: a relative one leads to a file, an anchor to a heading.
 
 use crate::paths;
 use regex::Regex;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The text without code, in which brackets are no links.
+/// The text without code, where brackets are no links.
 fn prose(text: &str) -> String {
     let fences = Regex::new(r"(?ms)^```.*?^```").expect("a pattern");
     let spans = Regex::new(r"`[^`\n]*`").expect("a pattern");
@@ -33,7 +33,7 @@ fn anchors(text: &str) -> HashSet<String> {
         .collect()
 }
 
-/// What is wrong with the links of `text`, which is the document at `place` below `root`.
+/// The broken links of `text`, which is the document at `place` below `root`.
 fn broken(root: &Path, place: &Path, text: &str) -> Vec<String> {
     let link = Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
     let folder = place.parent().unwrap_or(Path::new(""));

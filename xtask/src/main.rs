@@ -1,8 +1,7 @@
 //! `cargo xtask`: builds, packages, runs and tests Janus.
 //!
-//! One module per topic. [`cli`] says what can be asked for; everything below it takes plain
-//! structs, so that the tests in [`testing`] drive the same code as a person at the prompt does.
-//! Whatever has to be fetched or built once lives in the [`store`].
+//! One module per topic. [`cli`] defines the commands. All modules below it take plain structs, so that the tests in
+//! [`testing`] use the code that a person at the prompt uses. Downloads and what is built once live in the [`store`].
 
 mod a64;
 mod apt;

@@ -1,4 +1,4 @@
-//! Arm's models of the FVP, which nobody may pass on: where one is, and with which arguments it runs.
+//! Arm's models of the FVP, which nobody may pass on: finds one on this machine, and makes its command line.
 //!
 //! A model's UARTs are TCP ports, which it names on its standard output.
 
@@ -11,19 +11,19 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The environment variable that names one.
+/// The environment variable that names a model.
 pub const VARIABLE: &str = "FVP_MODEL";
-/// The model that most people have.
+/// The most common model.
 const USUAL: &str = "FVP_Base_RevC-2xAEMvA";
 /// Cores in a cluster.
 const CLUSTER: u32 = 4;
 
-/// A model's kind: what its parameters are called.
+/// The kinds of models: they differ in the names of their parameters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     /// FVP_Base_*.
     Base {
-        /// An AEM, whose number of cores and version of the architecture can be chosen.
+        /// It has AEM cores, whose number and version of the architecture can be chosen.
         aem: bool,
     },
     /// Foundation_Platform.
@@ -31,12 +31,12 @@ enum Kind {
 }
 
 impl Kind {
-    /// The kind of the model with this file name.
+    /// The kind of the model whose program has this name.
     fn of(name: &str) -> Kind {
         if name.contains("Foundation") {
             return Kind::Foundation;
         }
-        // A stand-in or a link of another name is taken for the usual one.
+        // A stand-in, or a link of another name, is taken for the usual model.
         let core = name.strip_prefix("FVP_Base_").unwrap_or("AEM");
         Kind::Base {
             aem: core.contains("AEM"),
@@ -44,18 +44,17 @@ impl Kind {
     }
 }
 
-/// A model that is there.
+/// A model on this machine.
 #[derive(Clone, Debug)]
 pub struct Model {
     program: PathBuf,
     kind: Kind,
 }
 
-/// The model to run instead of QEMU, if one is asked for: by `--model`, with its path or without, or by
-/// [`VARIABLE`].
+/// The model to run instead of QEMU, if one is asked for: by `--model`, with or without its path, or by [`VARIABLE`].
 ///
 /// # Errors
-/// There is none at that place; or it is asked for on another platform.
+/// There is no model at that place, or the platform is another one.
 pub fn wanted(plat: Plat, option: Option<&Option<PathBuf>>) -> Result<Option<Model>> {
     let variable = env::var_os(VARIABLE)
         .filter(|v| !v.is_empty())
@@ -78,7 +77,7 @@ pub fn wanted(plat: Plat, option: Option<&Option<PathBuf>>) -> Result<Option<Mod
     Model::at(&path).map(Some)
 }
 
-/// What is wrong, and how to get a model.
+/// The error for a missing model: what is wrong, and how to get one.
 fn missing(what: &str) -> String {
     format!(
         "{what}\n  Arm gives the model away for nothing: developer.arm.com, \"Fixed Virtual Platforms\", \
@@ -89,7 +88,7 @@ fn missing(what: &str) -> String {
 }
 
 impl Model {
-    /// The model that this program is.
+    /// The model whose program is at `path`.
     ///
     /// # Errors
     /// It is not there.
@@ -105,7 +104,7 @@ impl Model {
         })
     }
 
-    /// For people: which program it is.
+    /// The program's name, for messages.
     pub fn name(&self) -> String {
         self.program.display().to_string()
     }
@@ -113,7 +112,7 @@ impl Model {
     /// The command line for a machine.
     ///
     /// # Errors
-    /// The machine is one that the model cannot be.
+    /// The model cannot be this machine.
     pub fn command(&self, machine: &Machine) -> Result<Command> {
         let bl1 = machine.flash.with_file_name(fip::BL1);
         let mut model = Command::new(&self.program);
@@ -164,7 +163,7 @@ fn base(machine: &Machine, bl1: &Path, aem: bool) -> Vec<String> {
         "bp.secure_memory=1".to_owned(),
         format!("bp.secureflashloader.fname={}", bl1.display()),
         format!("bp.flashloader0.fname={}", machine.flash.display()),
-        // Functional only, and so a good deal faster. `--model-arg '-C cache_state_modelled=1'` undoes it.
+        // Caches without state make the model much faster. `--model-arg '-C cache_state_modelled=1'` undoes it.
         "cache_state_modelled=0".to_owned(),
         "bp.vis_hdlcd.disable_visualisation=1".to_owned(),
     ];
@@ -173,7 +172,7 @@ fn base(machine: &Machine, bl1: &Path, aem: bool) -> Vec<String> {
         all.push(format!("bp.terminal_{terminal}.mode=raw"));
     }
     if aem {
-        // The second cluster has one core at least.
+        // The second cluster has at least one core.
         let cores = [
             machine.smp.clamp(1, CLUSTER),
             machine.smp.saturating_sub(CLUSTER).clamp(1, CLUSTER),
@@ -187,7 +186,7 @@ fn base(machine: &Machine, bl1: &Path, aem: bool) -> Vec<String> {
     all
 }
 
-/// The UART and the TCP port that a line of a model's standard output names.
+/// The UART and its TCP port, if a line of a model's standard output names them.
 pub fn terminal(line: &str) -> Option<(usize, u16)> {
     let rest = &line[line.find("terminal_")? + "terminal_".len()..];
     let uart = rest.get(..1)?.parse().ok()?;

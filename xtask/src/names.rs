@@ -1,5 +1,5 @@
-//! What documents name is there: files, folders, functions, options of `cargo xtask`; and lists that the code has
-//! too are the same.
+//! Checks that what documents name exists (files, folders, functions, options of `cargo xtask`), and that lists in
+//! documents are those of the code.
 
 use crate::cli::Cli;
 use crate::paths;
@@ -11,7 +11,7 @@ use syn::TraitItem;
 /// Documents about other projects' trees, and about the past.
 const NOT_OURS: [&str; 3] = ["docs/comparison.md", "docs/decisions", "CHANGELOG.md"];
 
-/// Names that documents give as examples, or that are others': of Rust's library, of another project.
+/// Names that documents give as examples, or that belong to others: Rust's library, another project.
 const OTHERS: [&str; 2] = ["NonZero", "qemu_virt"];
 
 fn read(path: &str) -> String {
@@ -32,7 +32,7 @@ fn documents(files: &[String]) -> Vec<(&String, String)> {
     found
 }
 
-/// What in backticks of `text` names a file, a folder or an item of the code that is not there.
+/// The names in backticks of `text` that look like a file, a folder or an item of the code, and are none.
 fn unknown(text: &str, files: &[String], words: &HashSet<String>) -> Vec<String> {
     let fence = Regex::new(r"(?ms)^```.*?^```").expect("a pattern");
     let span = Regex::new(r"`([^`\n]+)`").expect("a pattern");
@@ -139,7 +139,7 @@ fn a_name_that_is_nowhere_is_found() {
     );
 }
 
-/// `--option`s behind `cargo xtask COMMAND` in the documents are that command's.
+/// Each `--option` behind `cargo xtask COMMAND` in a document is an option of that command.
 #[test]
 fn the_options_of_xtask_are_there() {
     let mut command = Cli::command();

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Where a world's exit is handled, and all that follows.
 const RUN_LOOP: &str = "janus_bl31::run::run_worlds";
 
-/// What is not looked into: the GIC's driver crate, and where it is saved and restored over a loss of power. It
-/// checks interrupt numbers and numbers of registers, and those come from the GIC and the platform's tables; it gets
-/// none from a register of a world.
+/// What is not searched: the GIC's driver crate, and the code that saves and restores the GIC over a loss of power.
+/// They check numbers of interrupts and registers, which come from the GIC and the platform's tables and never from a
+/// register of a world.
 const DRIVER: [&str; 5] = [
     "arm_gic::",
     "janus_drivers::gic::Gic::save",
@@ -27,10 +27,10 @@ fn panics(name: &str) -> bool {
     name.starts_with("core::panicking::") || name.contains("rust_begin_unwind")
 }
 
-/// Fails if a panic can be reached from the run loop.
+/// Checks that no panic can be reached from the run loop.
 ///
 /// # Errors
-/// The image has no run loop; or the path to a panic.
+/// The image has no run loop, or a panic can be reached: the message has the path.
 pub fn check(graph: &Graph) -> Result<()> {
     if let Some(path) = path_to_panic(graph, RUN_LOOP)? {
         bail!(

@@ -1,4 +1,5 @@
-//! An image is built for one platform: with none, or with two, it does not compile, and the compiler says why.
+//! Checks that an image is built for one platform: with none, or with two, it does not compile, and the compiler says
+//! why.
 
 use crate::paths;
 use std::process::Command;

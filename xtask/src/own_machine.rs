@@ -1,4 +1,4 @@
-//! The machine of a run: what the stack needs, with what the user's options add and replace.
+//! The machine of a run: what the stack needs, with the user's additions and replacements.
 
 use crate::cli::{Plat, RunArgs};
 use crate::fip;
@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The machine for a stack; `flash` is what [`fip::pack`] made, `extra` the user's arguments of the
-/// machine's program, several to a string. The device tree is still to come.
+/// Describes the machine for a stack. `flash` is what [`fip::pack`] made; `extra` are the user's arguments of the
+/// machine's program, several to a string. The device tree is added later.
 ///
 /// # Errors
-/// Options that do not go together, or a file that is not there.
+/// The options contradict each other, or a file does not exist.
 pub fn assemble(
     args: &RunArgs,
     prepared: &mut Prepared,
@@ -38,8 +38,8 @@ pub fn assemble(
     Ok(machine)
 }
 
-/// Gives the machine the user's device tree, and what a kernel is told in it; written to `dir`.
-/// `dump` writes the machine's own to a file.
+/// Gives the machine the user's device tree, with the kernel's settings in it; writes it to `dir`. `dump` writes the
+/// machine's own tree to a file.
 ///
 /// # Errors
 /// The tree does not compile, or lacks a node.
@@ -111,7 +111,7 @@ mod tests {
 
     const TREE: &str = "/dts-v1/; / { compatible = \"mine\"; chosen { }; };";
 
-    /// A directory with files to bring.
+    /// A directory with files that options can name.
     fn files() -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a directory");
         for (name, content) in [
@@ -126,7 +126,7 @@ mod tests {
         dir
     }
 
-    /// QEMU's command line for the words of a `run` (`@` is the directory), and what make is told.
+    /// QEMU's command line for the words of a `run` (`@` stands for the directory), and make's arguments.
     fn commands(dir: &tempfile::TempDir, words: &str) -> Result<(String, String)> {
         let own = dir.path().display().to_string();
         let words: Vec<String> = words

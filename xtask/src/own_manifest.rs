@@ -1,4 +1,4 @@
-//! What an SPMC manifest of the user's own says of level and version, before anything is booted.
+//! Reads, before the boot, what a user's SPMC manifest says of level and version.
 
 use crate::{fip, proc};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -8,20 +8,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// TF-A's BL2 on QEMU has room for this much, compiled.
+/// The room for a compiled manifest in TF-A's BL2 on QEMU, in bytes.
 const MAX_SIZE: usize = 4096;
 
 /// What a manifest says.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The exception level of the SPMC, where the manifest decides it.
+    /// The exception level of the SPMC, if the manifest decides it.
     pub spmc_el: Option<u8>,
     /// The FF-A version of the SPMC.
     pub version: Option<(u32, u32)>,
 }
 
-/// Compiles a manifest to `dir` if it is a source, with the level changed to `spmc_el` if that is given.
-/// Returns the compiled file and what it says.
+/// Compiles a manifest to `dir` if it is a source; sets its level to `spmc_el` if that is given. Returns the compiled
+/// file and what it says.
 ///
 /// # Errors
 /// It is no manifest, or too large.

@@ -1,16 +1,16 @@
 //! Debian packages that have to be installed: compilers and the like.
 //!
-//! Installed when this is allowed without asking (root, or sudo without a password), showing what
-//! is done; otherwise the error is the one command line that installs them.
+//! They are installed where no password is needed (root, or sudo without a password), and the user sees it. Otherwise
+//! the error is the command line that installs them.
 
 use crate::{paths, proc, ui};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-/// Makes sure that the packages are installed. `why` completes "needed ...".
+/// Makes sure that the packages are installed. `why` completes the sentence "needed ...".
 ///
 /// # Errors
-/// Something is missing and may not or cannot be installed: the message has the command line.
+/// A package is missing and cannot be installed: the message has the command line.
 pub fn ensure(wanted: &[&str], why: &str) -> Result<()> {
     if proc::find("dpkg-query").is_none() {
         // Not Debian: nothing to look up. A tool that is really missing is reported when it is started.
@@ -65,7 +65,8 @@ pub fn installed(package: &str) -> bool {
     proc::output(&mut query).is_ok_and(|text| text.lines().any(|l| l == "installed"))
 }
 
-/// What to put before a command that needs root: nothing, or sudo if it asks for no password.
+/// The words to put before a command that needs root: none, or sudo if it asks for no password. `None`: neither will
+/// do.
 fn privilege() -> Option<Vec<&'static str>> {
     let root = proc::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if root {

@@ -1,8 +1,8 @@
 //! Secure partition packages, as an SPMC at S-EL2 such as Hafnium wants them.
 //!
-//! BL2 copies each package from the FIP to the partition's own memory, where the SPMC finds the
-//! partition manifest and the image. Which packages there are, and where each goes, BL2 reads from
-//! TB_FW_CONFIG: that list is written here, from what the partitions' manifests say of themselves.
+//! BL2 copies each package from the FIP to the partition's own memory, where the SPMC finds the partition manifest and
+//! the image. BL2 reads the list of the packages and their addresses from TB_FW_CONFIG. This module writes that list,
+//! from the partitions' manifests.
 //!
 //! A package has one of two forms: TF-A's (`SPKG`, one page of header, then manifest and image), or a
 //! transfer list of the Firmware Handoff specification, which can hold a HOB list too. An image and a
@@ -22,7 +22,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What BL2 has places for.
+/// The most packages that BL2 has places for.
 const MAX_PACKAGES: usize = 8;
 /// The largest package that BL2 loads, in bytes.
 const MAX_SIZE: usize = 4 << 20;
@@ -35,15 +35,15 @@ const SPKG_VERSION: u32 = 2;
 const TRANSFER_LIST: u32 = 0x4a0f_b10b;
 /// The transfer list entry that holds a partition manifest.
 const TAG_FFA_MANIFEST: u32 = 0x106;
-/// That of a partition's image; an SPMC wants it to be the last.
+/// The transfer list entry that holds a partition's image. An SPMC wants it to be the last one.
 const TAG_SP_BINARY: u32 = 0x103;
-/// That of a HOB list.
+/// The transfer list entry that holds a HOB list.
 const TAG_HOB_LIST: u32 = 3;
 /// Where sptool puts manifest and image when nothing says otherwise.
 const PM_OFFSET: usize = 0x1000;
 const IMAGE_OFFSET: usize = 0x4000;
 
-/// A package, and what BL2 has to know of it.
+/// A package, with what BL2 has to know of it.
 pub struct Package {
     /// The file in the FIP.
     pub file: PathBuf,
@@ -55,7 +55,7 @@ pub struct Package {
     size: usize,
 }
 
-/// A partition that is to be packaged.
+/// A partition that has to be packaged.
 #[derive(Default, Debug, PartialEq, Eq)]
 struct Wanted {
     image: PathBuf,
@@ -64,9 +64,9 @@ struct Wanted {
     pm_offset: Option<usize>,
     /// A HOB list, ready made.
     hob: Option<PathBuf>,
-    /// A transfer list is asked for.
+    /// Whether a transfer list is asked for.
     transfer_list: bool,
-    /// In the place of the manifest's.
+    /// The UUID that replaces the manifest's.
     uuid: Option<String>,
     load_address: Option<u64>,
 }
@@ -108,7 +108,7 @@ impl Part {
     }
 }
 
-/// A number in a file or on a command line: hexadecimal with `0x`.
+/// Reads a number in a file or on a command line: hexadecimal with `0x`.
 fn number(text: &str) -> Result<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
@@ -117,7 +117,7 @@ fn number(text: &str) -> Result<u64> {
     .with_context(|| format!("`{text}` is no number"))
 }
 
-/// `IMAGE:MANIFEST`, and after another colon `KEY=VALUE` with commas between them.
+/// Reads `IMAGE:MANIFEST`, which another colon and `KEY=VALUE,KEY=VALUE` may follow.
 fn from_words(asked: &str) -> Result<Option<Wanted>> {
     let mut words = asked.split(':');
     let (Some(image), Some(manifest)) = (words.next(), words.next()) else {
@@ -163,7 +163,7 @@ fn from_layout(file: &Path) -> Result<Vec<(String, Wanted)>> {
     for (name, layout) in all {
         for key in layout.more.keys() {
             match key.as_str() {
-                // For signatures, which QEMU's boot has not; for tlc, which pads to it.
+                // `owner` is for signatures, which QEMU's boot does not check; `size` is for tlc, which pads to it.
                 "owner" | "size" => {}
                 _ => ui::say(format!("{name}: `{key}` of the layout is not carried over")),
             }
@@ -221,7 +221,7 @@ pub fn packages(asked: &[String], plat: Plat, dir: &Path) -> Result<Vec<Package>
 /// each package.
 ///
 /// # Errors
-/// The frame has lost its place for them, or a file cannot be read or written.
+/// The frame lacks the place for the nodes, or a file cannot be read or written.
 pub fn tb_fw_config(packages: &[Package], dir: &Path) -> Result<PathBuf> {
     const PLACE: &str = "/* one node for each package */";
     let frame = paths::fiptool_cfg("secure-partitions.dts");
@@ -248,7 +248,7 @@ pub fn tb_fw_config(packages: &[Package], dir: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// A package that is one already.
+/// Reads a ready package.
 fn read(file: &Path) -> Result<Package> {
     let file = std::path::absolute(file)?;
     let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -262,7 +262,7 @@ fn read(file: &Path) -> Result<Package> {
     })
 }
 
-/// Makes a package.
+/// Makes a package of an image and a manifest.
 fn assemble(wanted: &Wanted, name: &str, dir: &Path) -> Result<Package> {
     let read =
         |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
@@ -353,7 +353,7 @@ fn transfer_list(dtb: &[u8], hob: Option<&[u8]>, code: &[u8]) -> Vec<u8> {
     ];
     for (tag, data) in entries {
         let Some(data) = data else { continue };
-        // An empty entry fills up to where this one's header has its data begin on a page.
+        // An empty entry fills the space up to the place at which this entry's data begins on a page.
         let at = bytes.len();
         let header = (at + 8).next_multiple_of(PAGE) - 8;
         if header > at {
@@ -376,7 +376,7 @@ fn transfer_list(dtb: &[u8], hob: Option<&[u8]>, code: &[u8]) -> Vec<u8> {
     bytes[5..8].copy_from_slice(&[1, 24, PAGE_SHIFT]);
     bytes[8..12].copy_from_slice(&size);
     bytes[12..16].copy_from_slice(&size);
-    // A checksum is there, and the bytes of all add up to 0.
+    // The list has a checksum: all its bytes add up to 0.
     bytes[16] = 1;
     let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     bytes[4] = sum.wrapping_neg();
@@ -428,7 +428,7 @@ struct Facts {
     load_address: Option<u64>,
     /// Where it is entered, from the start of the package.
     entry_offset: Option<u64>,
-    /// It asks for a HOB list.
+    /// Whether it asks for a HOB list.
     wants_hob: bool,
 }
 
@@ -469,7 +469,7 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
             (text.len() == 36 && text.chars().all(hex)).then_some(text)
         });
     let load_address = number("load-address");
-    // Older manifests have the entry point's address.
+    // Older manifests give the entry point as an address.
     let by_address = number("entrypoint")
         .zip(load_address)
         .and_then(|(entry, base)| entry.checked_sub(base));
@@ -482,14 +482,14 @@ fn facts(manifest: &[u8]) -> Result<Facts> {
     })
 }
 
-/// What BL2 does with a partition that has this manifest.
+/// Describes what BL2 does with a partition that has this manifest.
 ///
 /// # Errors
 /// It lacks what BL2 needs, or would be loaded where it cannot.
 pub fn describe(manifest: &[u8]) -> Result<String> {
     let facts = facts(manifest)?;
     let load = facts.load_address.context(NO_LOAD_ADDRESS)?;
-    // Which platform it is for, the manifest does not say.
+    // The manifest does not say which platform it is for.
     let plats = Plat::value_variants();
     if !plats.iter().any(|plat| plat.secure_dram().contains(&load)) {
         let memory = |plat: &Plat| {
@@ -527,7 +527,7 @@ fn uuid_text(cells: &[u32]) -> String {
     text
 }
 
-/// BL2 takes the list as it is: what it would overwrite is found here.
+/// BL2 does not check the list. What it would overwrite is found here.
 fn check(packages: &[Package], memory: &Range<u64>) -> Result<()> {
     ensure!(
         packages.len() <= MAX_PACKAGES,

@@ -30,17 +30,17 @@ pub fn cache() -> PathBuf {
     }
 }
 
-/// What a command of ours makes from this checkout: images, flash contents, logs.
+/// The directory for what our commands make from this checkout: images, flash contents, logs.
 pub fn out() -> PathBuf {
     target().join("janus")
 }
 
-/// Files for fiptool: manifests, layouts.
+/// The path of a file for fiptool: a manifest, or a layout.
 pub fn fiptool_cfg(name: &str) -> PathBuf {
     root().join("fiptool-cfg").join(name)
 }
 
-/// A setting of the environment.
+/// Reads a setting of the environment.
 pub fn setting(name: &str) -> Option<std::ffi::OsString> {
     #[cfg(test)]
     if let Some(value) = SETTINGS.with_borrow(|s| s.get(name).cloned()) {
@@ -51,12 +51,12 @@ pub fn setting(name: &str) -> Option<std::ffi::OsString> {
 
 #[cfg(test)]
 thread_local! {
-    /// What a test has in the place of the environment, which all tests share.
+    /// The settings of a test, instead of the environment, which all tests share.
     pub static SETTINGS: std::cell::RefCell<std::collections::BTreeMap<&'static str, String>> =
         const { std::cell::RefCell::new(std::collections::BTreeMap::new()) };
 }
 
-/// The files that git knows and `patterns` match, all of them without any; relative to [`root`].
+/// The files that git knows and `patterns` match (all files, without patterns), relative to [`root`].
 #[cfg(test)]
 pub fn tracked(patterns: &[&str]) -> Vec<String> {
     let list = std::process::Command::new("git")

@@ -1,7 +1,7 @@
 //! `cargo xtask picture`: a console session as an SVG picture, for the README.
 //!
-//! `cargo xtask run | cargo xtask picture docs/console.svg` makes the one that is there. The colours follow the
-//! reader's light or dark scheme.
+//! `cargo xtask run | cargo xtask picture docs/console.svg` makes the README's picture. The colours follow the reader's
+//! light or dark scheme.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::PathBuf;
 
-/// Where the picture goes.
+/// What to write.
 #[derive(Args)]
 pub struct PictureArgs {
     /// The picture to write.
@@ -24,7 +24,7 @@ const CHARACTER: usize = 79;
 /// Room around the text.
 const MARGIN: usize = 14;
 
-/// The part of the machine that a line is from, by the mark at its beginning: it has a colour of its own.
+/// The style of a line, by the mark at its beginning: each part of the machine has its own colour.
 fn class(line: &str) -> &'static str {
     match line {
         _ if line.starts_with("[janus]") => "janus",
@@ -34,7 +34,7 @@ fn class(line: &str) -> &'static str {
     }
 }
 
-/// `text` as a picture.
+/// Draws `text` as a picture.
 fn svg(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let columns = lines.iter().map(|line| line.chars().count()).max();

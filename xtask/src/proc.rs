@@ -38,7 +38,7 @@ pub fn logged(command: &mut Command, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// As [`logged`], and shows each line of its standard output to `seen`.
+/// Runs a command as [`logged`] does, and passes each line of its standard output to `seen`.
 ///
 /// # Errors
 /// As [`logged`].
@@ -71,7 +71,7 @@ pub fn logged_with(command: &mut Command, log: &Path, seen: impl Fn(&str)) -> Re
     Ok(())
 }
 
-/// Runs a command and gives back its standard output as text.
+/// Runs a command and returns its standard output as text.
 ///
 /// # Errors
 /// The program is missing or fails: the message has the command and what it wrote to standard error.

@@ -1,4 +1,4 @@
-//! The machine under test: which QEMU, and with which arguments.
+//! The emulated machine: which QEMU, and with which arguments.
 
 use crate::cli::Plat;
 use crate::{apt, fip, fvp_machine, proc, ui};
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Older ones lack the S-EL2 timers.
+/// The oldest QEMU that will do: earlier ones lack the S-EL2 timers.
 const WANTED: (u32, u32) = (10, 0);
 
 /// QEMU's own machine: both worlds, EL2 in both, and a GICv3.
@@ -18,7 +18,7 @@ const FVP: &str = "fvp-base";
 #[derive(Clone, Debug)]
 pub struct Qemu {
     program: PathBuf,
-    /// Top of a private unpacking, if it is one.
+    /// The directory of a private QEMU, which was only unpacked.
     root: Option<PathBuf>,
     /// Major and minor version.
     pub version: (u32, u32),
@@ -27,7 +27,7 @@ pub struct Qemu {
 /// The machine to start.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// The platform that it is a machine of.
+    /// The platform that the machine belongs to.
     pub plat: Plat,
     /// What [`crate::fip::pack`] made of BL1 and the FIP.
     pub flash: PathBuf,
@@ -39,17 +39,17 @@ pub struct Machine {
     pub smp: u32,
     /// Memory in MiB.
     pub memory: u32,
-    /// The device tree in the place of QEMU's own.
+    /// A device tree instead of QEMU's own.
     pub dtb: Option<PathBuf>,
-    /// Files that are put into memory before the start.
+    /// Files to put into memory before the start.
     pub loaded: Vec<(PathBuf, u64)>,
-    /// One instruction counts as a fixed time: guests' time-outs do not depend on the host's load.
+    /// Whether each instruction counts as a fixed time, so that guests' time-outs do not depend on the host's load.
     pub icount: bool,
-    /// A reset starts the machine anew; else it ends QEMU.
+    /// Whether a reset starts the machine anew; otherwise it ends QEMU.
     pub reboots: bool,
-    /// Waits for a debugger on TCP port 1234.
+    /// Whether the machine waits for a debugger on TCP port 1234.
     pub gdb: bool,
-    /// Arguments of the user's own, passed on as they are.
+    /// The user's own arguments, passed on as they are.
     pub extra: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ impl Machine {
 }
 
 impl Qemu {
-    /// One of which only the command line is looked at.
+    /// A QEMU of which only the command line is looked at.
     #[cfg(test)]
     pub fn named(program: &str) -> Qemu {
         Qemu {
@@ -84,11 +84,11 @@ impl Qemu {
         }
     }
 
-    /// The QEMU to use for a platform: the user's; for QEMU virt the system's if it is recent enough,
-    /// else a private one; for the FVP the one with our board.
+    /// Finds the QEMU for a platform: the user's; for QEMU virt the system's if it is recent enough, else a private
+    /// one; for the FVP the one with our board.
     ///
     /// # Errors
-    /// None can be had: the message says what to do.
+    /// None is available: the message says what to do.
     pub fn find(plat: Plat, user: Option<&Path>) -> Result<Qemu> {
         if let Some(program) = user {
             let version = version(program, None).with_context(|| {
@@ -134,15 +134,15 @@ impl Qemu {
         Ok(qemu)
     }
 
-    /// Whether what `--version` prints is of a QEMU that will do.
+    /// Whether the output of `--version` is that of a QEMU that is recent enough.
     pub fn is_recent(text: &str) -> bool {
         number(text).is_ok_and(|version| version >= WANTED)
     }
 
-    /// The QEMU of the machine's own release, whatever its version.
+    /// Finds the QEMU of this machine's Debian release, whatever its version.
     ///
     /// # Errors
-    /// It cannot be had.
+    /// It is not available.
     pub fn own_release() -> Result<Qemu> {
         Qemu::private(apt::OWN)
     }
@@ -230,7 +230,7 @@ impl Qemu {
     }
 }
 
-/// The machine, with what was asked for beyond the usual.
+/// The properties of the machine, with those that were asked for.
 fn properties(machine: &Machine) -> String {
     let usual = match machine.plat {
         Plat::Qemu => VIRT,
@@ -242,7 +242,7 @@ fn properties(machine: &Machine) -> String {
     }
 }
 
-/// Libraries and modules of a private unpacking.
+/// Sets the paths to the libraries and modules of a private QEMU.
 pub fn environment(qemu: &mut Command, root: &Path) {
     let triplets = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
     let libraries = triplets.iter().flat_map(|t| {

@@ -1,4 +1,4 @@
-//! Room on the disk: a full test run needs several gigabytes, and what fails without says so in many ways.
+//! Room on the disk: a full test run needs several gigabytes. Without them it fails with many different messages.
 
 use crate::paths;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 /// One gibibyte.
 const GIB: u64 = 1 << 30;
 
-/// What a full test run writes when nothing is there yet, the cache included.
+/// The bytes that a full test run writes when nothing is there yet, the cache included.
 const FULL_RUN: u64 = 8 * GIB;
 
-/// What to say where a full test run may not have enough room.
+/// The warning that there may be too little room for a full test run, if that is so.
 pub fn warning() -> Option<String> {
     short(free(&paths::target())?)
 }
 
-/// The free room, for a person.
+/// The free room, as a text for a person.
 pub fn state() -> String {
     let room = |dir: &Path| free(dir).map_or("unknown".to_owned(), gib);
     format!(
@@ -36,7 +36,7 @@ fn short(free: u64) -> Option<String> {
     })
 }
 
-/// The free bytes on the disk of `dir`, or of its nearest parent that is there.
+/// The free bytes on the disk of `dir`, or of its nearest parent that exists.
 fn free(dir: &Path) -> Option<u64> {
     let there = dir.ancestors().find(|dir| dir.exists())?;
     fs4::available_space(there).ok()

@@ -1,4 +1,4 @@
-//! `build`, `fip`, `run`, `clean`.
+//! The commands `build`, `fip`, `run` and `clean`.
 
 use crate::cli::{BuildOnlyArgs, FipArgs, RunArgs, Runtime};
 use crate::console::{self, Limits};
@@ -63,7 +63,7 @@ pub fn package(args: &FipArgs, mode: Mode) -> Result<(PathBuf, Prepared)> {
     }
     prepared.tfa.more.clone_from(&args.build.tfa_arg);
     if args.build.bl31 == Runtime::C {
-        // What an SPMC such as Hafnium expects to be there, and the fair comparison.
+        // An SPMC such as Hafnium expects these features, and with them the comparison is fair.
         prepared.tfa.like_janus = true;
         tfa::takes_manifest(args.build.tfa.as_deref(), prepared.version)?;
     }
@@ -122,13 +122,13 @@ pub fn run(args: &RunArgs) -> Result<bool> {
     console::interactive(&qemu, &machine, &paths::out().join("log/run-secure.log"))
 }
 
-/// What the machine runs on.
+/// The program that is the machine.
 enum Host {
     Qemu(Qemu),
     Model(Model),
 }
 
-/// Runs a model with a person at its console, line by line.
+/// Runs a model with a person at its console, who types whole lines.
 fn interactive_model(model: &Model, machine: &Machine) -> Result<bool> {
     ui::say(
         "the console is yours, whole lines of it: Ctrl-C ends the model; lines of the secure world begin with \
@@ -143,7 +143,7 @@ fn interactive_model(model: &Model, machine: &Machine) -> Result<bool> {
 
 /// Packages a system and describes the machine that it runs on.
 fn set_up(args: &RunArgs, mode: Mode) -> Result<(Host, Machine, Prepared)> {
-    // First: what is missing is to be said before anything is built.
+    // First of all, so that an error comes before anything is built.
     let model = model::wanted(args.fip.build.plat, args.model.as_ref())?;
     ensure!(
         model.is_some() || args.model_arg.is_empty(),
@@ -183,10 +183,10 @@ fn set_up(args: &RunArgs, mode: Mode) -> Result<(Host, Machine, Prepared)> {
     Ok((host, machine, prepared))
 }
 
-/// Runs a system to its end, with nobody at the console, and judges what it said.
+/// Runs a system to its end without a person at the console, and judges what it printed.
 ///
 /// # Errors
-/// Something cannot be built, or what must be seen was not: the message has the log's last lines.
+/// Something cannot be built, or an expected text was not seen: the message has the log's last lines.
 pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
     let (host, machine, prepared) = set_up(args, mode)?;
     let name = format!("{}-{}", args.fip.stack.name(), args.fip.build.bl31.name());

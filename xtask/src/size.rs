@@ -2,12 +2,12 @@
 //!
 //! *Image* is what lies in the FIP, *RAM* what BL31 occupies at run time, from its base to the end
 //! of its zero-initialised data: stacks, translation tables and the contexts of all cores. Both
-//! BL31s are the ones that the tests run, release builds, the C one with an SPMC at S-EL2. They have
-//! room for different numbers of cores, so the table also says what each core takes of it, and what
-//! would be left with room for eight.
+//! BL31s are the ones that the tests run, release builds, the C one with an SPMC at S-EL2. They have room for different
+//! numbers of cores. So the table also says how much RAM each core takes, and how much RAM there would be with room for
+//! eight.
 //!
-//! Vector registers are not in it. Janus keeps them in a region that the platform gives, as long as
-//! the CPU's vectors are; the C BL31 does not keep them.
+//! The table leaves out the vector registers. Janus keeps them in a region that the platform gives, whose size depends
+//! on the CPU's vector length; the C BL31 does not keep them.
 
 use crate::bench;
 use crate::bl31;
@@ -25,15 +25,15 @@ use std::path::{Path, PathBuf};
 /// The number of cores to compare for.
 const CORES: u64 = 8;
 
-/// A core's stack, of either BL31.
+/// The size of each core's stack in either BL31, in bytes.
 const STACK_SIZE: u64 = 0x1000;
-/// In the C BL31 for the FVP.
+/// The size of each core's stack in the C BL31 for the FVP, in bytes.
 const C_FVP_STACK_SIZE: u64 = 0x800;
-/// What lies farther than this above an image's base is not in one piece with it: the C BL31 for the FVP has
-/// a section in DRAM.
+/// A section that lies farther than this above an image's base is memory of its own: the C BL31 for the FVP has one in
+/// DRAM.
 const FAR: u64 = 16 << 20;
 
-/// The variables with an element for each core: Janus', then the C BL31's.
+/// The variables with an element per core: Janus', then the C BL31's.
 const PER_CORE: [&str; 11] = [
     "CORES",
     "CORE_AFFINITIES",
@@ -48,7 +48,7 @@ const PER_CORE: [&str; 11] = [
     "spm_core_context",
 ];
 
-/// What is shown.
+/// What to show.
 #[derive(Args)]
 pub struct SizeArgs {
     /// Print JSON, for scripts.
@@ -81,11 +81,11 @@ pub struct Image {
     zero: u64,
     /// From the image's base to the end of its data.
     ram: u64,
-    /// How many cores there is room for in it.
+    /// The number of cores that there is room for.
     cores: u64,
-    /// What each of them takes of it.
+    /// The RAM that each core takes.
     ram_per_core: u64,
-    /// What it would be with room for [`CORES`].
+    /// The RAM with room for [`CORES`] cores.
     pub ram_of_8_cores: u64,
     sections: Vec<Section>,
     /// Code and constants of each crate, as far as symbols tell: what is inlined counts where it
@@ -224,7 +224,7 @@ fn image(elf: &Path, flat: &Path, stack: u64) -> Result<Image> {
     Ok(image)
 }
 
-/// What sections occupy: from the first to the end of the last that is not far, and those that are.
+/// The RAM that sections occupy: from the first one to the end of the last one that is not far, and the far ones.
 fn ram(sections: &[Section]) -> u64 {
     let low = sections.iter().map(|section| section.address).min();
     let (near, far): (Vec<_>, Vec<_>) = sections

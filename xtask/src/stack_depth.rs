@@ -1,8 +1,8 @@
 //! How deep the stack of a core can get: the longest path through the linked image.
 //!
-//! Two circles are inherent, and each has a bound that is said
-//! here: the run loop, which EL3 enters again while it waits for the SPMC, and displaying something that
-//! displays something else. Any other circle is refused: nobody could say how deep it gets.
+//! Two circles are inherent, and each has a bound here: the run loop, which EL3 enters again while it waits for the
+//! SPMC, and a value whose display displays another value. Any other circle is refused, because nobody can say how deep
+//! it gets.
 
 use crate::call_graph::{Function, Graph, REPORTS};
 use anyhow::{Context, Result, bail};
@@ -17,12 +17,13 @@ struct Circle {
     most: u8,
 }
 
-/// The run loop: the normal world's call, or a handler's interrupt, and in it a request of EL3's to the SPMC. While
-/// EL3 waits for that the normal world does not run, and nobody gets to ask anything more: `Spmd::request` says
-/// `Busy` in every state but the one in which the SPMC serves the normal world (spmd/src/requests.rs), so a platform's
-/// code that runs for the SPMC meanwhile is refused. There is one PSCI call at a time too, because the secure world's are
-/// refused before anything else (bl31/src/services/psci.rs), and so one way back from a power-down state: by the warm
-/// entry, above no run loop at all, or where a suspend kept the power, in its call. And messages: a line, in it an error,
+/// The run loop is entered for the normal world's call or a handler's interrupt, and once more for a request of EL3's
+/// to the SPMC. The normal world does not run during the request. No second request can begin: `Spmd::request` says
+/// `Busy` in every state but the one in which the SPMC serves the normal world (spmd/src/requests.rs), so the
+/// platform's code that runs for the SPMC meanwhile is refused. There is one PSCI call at a time too, because the
+/// secure world's are refused before anything else (bl31/src/services/psci.rs). So there is one way back from a
+/// power-down state: by the warm entry, without a run loop on the stack; or, where a suspend kept the power, in its
+/// call. The other circle is messages: a line, in it an error, in it the error's reason, in it a number.
 /// in it the error's reason, in it a number.
 const CIRCLES: [Circle; 4] = [
     Circle {
@@ -43,8 +44,8 @@ const CIRCLES: [Circle; 4] = [
     },
 ];
 
-/// Inside of the first, the second is not called any more: on the way back from a power-down state the SPMC runs, and
-/// the normal world, whose calls are PSCI's, does not.
+/// Inside the first function the second one is not called again: on the way back from a power-down state the SPMC runs.
+/// The normal world, whose calls are PSCI's, does not.
 const NOT_INSIDE: (&str, &str) = (CIRCLES[1].name, CIRCLES[2].name);
 
 /// Where a core enters Rust, with its stack empty.
@@ -64,11 +65,11 @@ struct Deepest {
 pub struct Stacks {
     /// The stack that each core has for itself, in bytes.
     pub core: u64,
-    /// The one for crash reports.
+    /// The stack for crash reports, in bytes.
     pub crash: u64,
 }
 
-/// Fails if the stacks do not hold the deepest paths with their margin.
+/// Checks that the stacks hold the deepest paths with their margin.
 ///
 /// # Errors
 /// The image lacks an entry, has a circle without a bound, or a stack is too small: the message has the path.
@@ -127,17 +128,17 @@ impl Graph {
     }
 }
 
-/// How often each of [`CIRCLES`] is on the stack.
+/// How often the function of each circle in [`CIRCLES`] is on the stack.
 type Counts = [u8; CIRCLES.len()];
 
-/// A function and the counts when it is called.
+/// A function, and the counts when it is called.
 type Call = (u64, Counts);
 
 struct Search<'a> {
     graph: &'a Graph,
-    /// By function and the counts with it: its depth, and the next call on the deepest path.
+    /// The depth of each function with its counts, and the next call on the deepest path.
     known: HashMap<Call, (u64, Option<Call>)>,
-    /// What is being computed, to find circles.
+    /// The calls under way, to find circles.
     open: Vec<Call>,
 }
 
@@ -239,7 +240,7 @@ mod tests {
         ];
         let bytes = |functions: &[_]| graph(functions, &[]).deepest_from(1).unwrap().bytes;
         assert_eq!(bytes(&functions), 16 + 100 + 10);
-        // The other way round there is one of each.
+        // The other way round, each is on the stack once.
         functions[0].3 = &[4];
         functions[2].3 = &[2];
         assert_eq!(bytes(&functions), 16 + 1000 + 10 + 100 + 10);

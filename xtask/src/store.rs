@@ -1,8 +1,8 @@
 //! The cache: one directory per thing, complete when its stamp file exists.
 //!
-//! An entry's name says everything that decides its content (versions, options), so that a complete
-//! entry never has to be looked at again. Several runs may share the cache: whoever fills an entry
-//! holds its lock, an entry that was left incomplete is begun anew.
+//! An entry's name says everything that decides its content (versions, options), so a complete entry never has to be
+//! checked again. Several runs may share the cache: whoever fills an entry holds its lock, and an entry that was left
+//! incomplete is begun anew.
 
 use crate::paths;
 use anyhow::{Context, Result};
@@ -86,7 +86,7 @@ pub fn entry(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathB
     Ok(dir)
 }
 
-/// A short name for these texts: equal texts, equal names.
+/// A short name for texts: equal texts have equal names.
 pub fn digest(texts: &[&str]) -> String {
     // FNV-1a, each text with its length before it.
     let mut hash = 0xcbf2_9ce4_8422_2325u64;

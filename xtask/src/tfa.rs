@@ -14,7 +14,7 @@ use std::process::Command;
 /// Versions of Debian's `arm-trusted-firmware` that are known to work, the preferred one first.
 pub const VERSIONS: &[&str] = &["2.12.1+dfsg-1", "2.12.1+dfsg-1+deb13u1"];
 
-/// The secure payload dispatcher that TF-A is configured for. BL2 hands over accordingly.
+/// The secure payload dispatcher that TF-A is built for. It decides what BL2 hands over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Dispatcher {
     /// FF-A's SPMD with the SPMC at S-EL1.
@@ -22,27 +22,27 @@ pub enum Dispatcher {
     SpmdEl1,
     /// FF-A's SPMD with the SPMC at S-EL2; BL2 then wants a TB_FW_CONFIG too.
     SpmdEl2,
-    /// Another dispatcher's: a BL32 without an SPMC manifest.
+    /// Another dispatcher: BL32 has no SPMC manifest.
     NoManifest,
     /// None: BL2 loads no BL32.
     None,
 }
 
-/// What decides TF-A's images.
+/// The options that decide TF-A's images.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// The platform.
     pub plat: Plat,
     /// Which dispatcher, and the level of its SPMC.
     pub dispatcher: Dispatcher,
-    /// BL32 has OP-TEE's header and arguments.
+    /// Whether BL32 has OP-TEE's header and arguments.
     pub optee: bool,
-    /// BL33 is a kernel (or Xen) that QEMU has put at this address already; x0 is the device tree.
+    /// The address of a kernel (or Xen) that QEMU puts into memory as BL33; x0 is the device tree.
     pub preloaded_bl33: Option<u64>,
-    /// TF-A's own debug build: messages, assertions.
+    /// Whether it is TF-A's debug build: messages, assertions.
     pub debug: bool,
-    /// The C BL31 has the optional features that Janus has: what an SPMC at S-EL2 such as Hafnium expects
-    /// of EL3, and the fair comparison.
+    /// Whether the C BL31 has the optional features that Janus has. An SPMC at S-EL2 such as Hafnium expects them of
+    /// EL3, and with them the comparison is fair.
     pub like_janus: bool,
     /// Further settings for make, `NAME=VALUE`.
     pub more: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Built {
     pub bl31_elf: PathBuf,
     /// Packs FIPs.
     pub fiptool: PathBuf,
-    /// The device trees of the firmware's own that BL2 wants beside it, each with fiptool's option.
+    /// The firmware's own device trees that BL2 wants beside it, each with fiptool's option.
     pub configs: Vec<(&'static str, PathBuf)>,
 }
 
@@ -87,7 +87,7 @@ const FVP_CONFIGS: &[(&str, &str)] = &[
     ("--nt-fw-config", "fvp_nt_fw_config.dtb"),
     ("--hw-config", "fvp-base-gicv3-psci-1t.dtb"),
 ];
-/// The last of them by its name in TF-A's make.
+/// The setting of TF-A's make that chooses the last one.
 const FVP_HW_CONFIG: &str = "FVP_DT_PREFIX=fvp-base-gicv3-psci-1t";
 
 impl Options {
@@ -164,10 +164,10 @@ impl Options {
     }
 }
 
-/// Says that the C BL31 will not take an SPMC of FF-A version `version`, if that is so.
+/// Checks that the C BL31 takes an SPMC of FF-A version `version`.
 ///
 /// # Errors
-/// It will not: it would leave the SPMC out, and go on without FF-A.
+/// It does not: it would leave the SPMC out, and go on without FF-A.
 pub fn takes_manifest(tree: Option<&Path>, version: Option<(u32, u32)>) -> Result<()> {
     let Some((major, minor)) = version else {
         return Ok(());
@@ -213,10 +213,10 @@ fn ffa_version(header: &str) -> Option<(u32, u32)> {
     Some((number("FFA_VERSION_MAJOR")?, number("FFA_VERSION_MINOR")?))
 }
 
-/// Builds, or finds built, TF-A for an option set; in `tree` if the user gave one.
+/// Builds TF-A for an option set, or finds it built; in `tree` if the user gave one.
 ///
 /// # Errors
-/// The source cannot be had, a tool is missing, or TF-A does not build.
+/// The source is not available, a tool is missing, or TF-A does not build.
 pub fn build(options: &Options, tree: Option<&Path>) -> Result<Built> {
     match tree {
         Some(tree) => {
@@ -231,7 +231,7 @@ pub fn build(options: &Options, tree: Option<&Path>) -> Result<Built> {
                     tree.display()
                 );
             }
-            // The user's tree changes: always ask make, in a directory that belongs to this tree.
+            // The user's tree may have changed: make is always asked, in a directory that belongs to this tree.
             let id = tree.to_string_lossy().replace(['/', ' '], "_");
             let base = paths::out().join("tfa").join(id).join(options.name());
             let _lock = store::lock("tfa-user-tree")?;
@@ -340,7 +340,7 @@ fn built(source: &Path, base: &Path, options: &Options) -> Result<Built> {
         Plat::Fvp => FVP_CONFIGS
             .iter()
             .map(|(option, file)| (*option, dir.join("fdts").join(file)))
-            // With a transfer list there is no FW_CONFIG and what it leads to.
+            // With a transfer list there is no FW_CONFIG, nor the files that it leads to.
             .filter(|(_, file)| file.is_file())
             .collect(),
     };
@@ -411,7 +411,7 @@ mod tests {
                 "{error}"
             );
         }
-        // A tree that does not say it: a warning, and on.
+        // A tree that does not say its version: only a warning.
         std::fs::write(&header, "").expect("written");
         assert_eq!(takes(Some((1, 3))), Ok(()));
     }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// No FP or SIMD register may be touched by EL3 behind the lower levels' backs: hence softfloat.
+/// EL3 must leave the FP and SIMD registers to the lower levels: hence softfloat.
 pub const TARGET: &str = "aarch64-unknown-none-softfloat";
 
 /// How to build for [`TARGET`] on this machine.
@@ -20,16 +20,15 @@ enum Toolchain {
 /// fit into the memory that BL2 leaves for it.
 const DEBUG_PROFILE: &str = "debug-image";
 
-/// What a bare-metal binary is built as. Each kind has compiler flags of its own, and so a directory
-/// of its own below cargo's target directory: in a shared one the two would throw away what the other
-/// has built.
+/// What a bare-metal binary is. Each kind has its own compiler flags, and so its own directory below cargo's target
+/// directory: in a shared one, a build would throw away what the build of another kind made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// EL3's image. With its RAM it takes less than 1 MiB, so that one instruction reaches every
-    /// address of it. (The linker says so if ever it does not.)
+    /// EL3's image. With its RAM it takes less than 1 MiB, so that one instruction reaches each of its addresses. (The
+    /// linker reports an error if it ever gets larger.)
     Image,
-    /// EL3's image with a landing pad wherever an indirect branch may go. The compiler makes them on request by an unstable
-    /// option only, and `core` comes without: it is built along.
+    /// EL3's image with a landing pad wherever an indirect branch may go. The compiler makes them by an unstable option
+    /// only, and the ready-made `core` has none; so `core` is built too.
     Hardened,
     /// A program of the tests that runs above EL3.
     Payload,
@@ -40,7 +39,7 @@ impl Kind {
     fn flags(self) -> &'static [&'static str] {
         match self {
             Kind::Image => &["-Ccode-model=tiny"],
-            // The name is for bl31's page tables.
+            // bl31 maps its code with the guard bit under this cfg.
             Kind::Hardened => &[
                 "-Ccode-model=tiny",
                 "-Zbranch-protection=bti",
@@ -60,7 +59,7 @@ impl Kind {
     }
 }
 
-/// Where cargo's own output of a build of `package` and `bin` is kept.
+/// The log of cargo's output for a build of `package` and `bin`.
 pub fn log(package: &str, bin: &str) -> PathBuf {
     paths::out().join(format!("log/cargo-{package}-{bin}.log"))
 }
@@ -106,7 +105,7 @@ pub fn build(kind: Kind, package: &str, bin: &str, features: &str, debug: bool) 
     Ok(target_dir.join(TARGET).join(profile).join(bin))
 }
 
-/// Where cargo's own output of a plugin's build is kept.
+/// The log of cargo's output for a plugin's build.
 pub fn plugin_log(package: &str) -> PathBuf {
     paths::out().join(format!("log/cargo-{package}.log"))
 }
@@ -134,13 +133,13 @@ fn rustflags(flags: &[String]) -> String {
     format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
 }
 
-/// The flags that take this machine's directories out of the paths that panics name: the image is
-/// then the same wherever it is built, and smaller.
+/// The flags that take this machine's directories out of the paths in panics. The image is smaller then, and the same
+/// wherever it is built.
 fn remapped_paths() -> Vec<String> {
     let mut roots = Vec::new();
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    // One directory a registry; those of its packages are below.
+    // There is one directory per registry, with its packages below.
     let registries = home.and_then(|home| std::fs::read_dir(home.join("registry/src")).ok());
     roots.extend(registries.into_iter().flatten().flatten().map(|r| r.path()));
     let mut sysroot = Command::new(rustc());
@@ -158,7 +157,7 @@ fn remapped_paths() -> Vec<String> {
         .collect()
 }
 
-/// Makes sure that something can build for [`TARGET`].
+/// Makes sure that a toolchain can build for [`TARGET`].
 fn ensure() -> Result<Toolchain> {
     if have_target() {
         return Ok(Toolchain::Installed);
@@ -224,7 +223,7 @@ fn ensure_sources() -> Result<()> {
     Ok(())
 }
 
-/// What there is to build Rust with, for a person.
+/// The Rust toolchain that is used, as a text for a person.
 pub fn state() -> String {
     let mut version = Command::new(rustc());
     version.current_dir(paths::root()).arg("--version");

@@ -1,4 +1,4 @@
-//! What the person sees: one line for what went well, a moving line while it is under way.
+//! What the person sees: one line for each finished piece of work, a moving line while it is under way.
 //!
 //! Everything goes to standard error; standard output belongs to the consoles of the machine under
 //! test and to results that scripts read.
@@ -66,7 +66,7 @@ pub fn step(what: impl Into<String>) -> Step {
 }
 
 impl Step {
-    /// Says how far it is.
+    /// Shows how far the work is.
     pub fn note(&self, how_far: &str) {
         match &self.spinner {
             Some(bar) => bar.set_message(format!("{}: {how_far}", self.what)),
@@ -84,7 +84,7 @@ impl Step {
         result
     }
 
-    /// The work is done: one line.
+    /// Ends the work: one line.
     pub fn done(self) {
         self.clear();
         if WITHIN.load(Ordering::Relaxed) {
@@ -97,7 +97,7 @@ impl Step {
         );
     }
 
-    /// The work is done and says more than its name.
+    /// Ends the work with a line that has more than its name.
     pub fn done_with(self, result: &str) {
         self.clear();
         if WITHIN.load(Ordering::Relaxed) {
@@ -124,7 +124,7 @@ impl Drop for Step {
     }
 }
 
-/// A remark on a line of its own.
+/// Prints a remark on a line of its own.
 pub fn say(text: impl AsRef<str>) {
     if WITHIN.load(Ordering::Relaxed) {
         return;

@@ -1,5 +1,5 @@
-//! The inventory of `unsafe` in docs/threat-model.md: each use of the word in what becomes the image belongs to one row,
-//! and the row says how many there are. A new one changes the document, where its review is asked for.
+//! Checks the inventory of `unsafe` in docs/threat-model.md: each use of the word in the image's code belongs to one
+//! row, which says how many there are. A new one changes the document, and so asks for a review.
 
 use crate::paths;
 use regex::Regex;

@@ -1,7 +1,7 @@
-//! What ends a run that nobody sits at, and what it is then called.
+//! Decides when a run without a person ends, and with which verdict.
 //!
-//! Lines of both consoles are held against three lists: what the firmware says when it stops for good,
-//! what the person called a failure, and what the person waits for.
+//! The lines of the consoles are compared with three lists: what firmware prints when it stops for good, what the user
+//! called a failure, and what the user waits for.
 
 use crate::console::{Matcher, Running, Uart};
 use anyhow::{Result, bail};
@@ -36,30 +36,30 @@ const STOPS: &[&str] = &[
     r"\b(Kernel panic|kernel BUG at|Internal error: |detected stalls on CPUs)",
 ];
 
-/// With these the C BL31 turns the machine off or resets it; when that takes effect a moment later, it has
-/// printed a PANIC of its own.
+/// After these lines the C BL31 turns the machine off or resets it. Where that takes a moment, it prints a PANIC of its
+/// own.
 const GOES_OFF: &str = r"^ERROR: +QEMU System (Power off|Reset): with GPIO";
 
-/// BL1 has said something by then, also on a busy machine.
+/// BL1 prints something within this time, even on a busy machine.
 pub const FIRST_WORD: Duration = Duration::from_secs(30);
 
 /// What to look for.
 #[derive(Default)]
 pub struct Rules {
-    /// Each of these has to be said.
+    /// What has to be printed, each of them.
     pub until: Vec<Regex>,
-    /// Texts that end the run as a failure.
+    /// What ends the run as a failure.
     pub fail: Vec<Regex>,
 }
 
-/// How a run ended that was not a failure.
+/// How a run ended that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// Everything that was waited for was said; the last line of it.
+    /// All expected texts were printed; this is the last such line.
     Said(String),
-    /// The machine went off by itself.
+    /// The machine switched itself off.
     Off,
-    /// Nothing was waited for, and a limit was reached: which.
+    /// A limit was reached in a run that expected no text: which limit.
     Limit(String),
 }
 
@@ -67,9 +67,9 @@ pub enum End {
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Nothing,
-    /// The last thing that was waited for.
+    /// The last expected text.
     Last,
-    /// A --fail.
+    /// A text of --fail.
     Fails,
     /// The firmware goes no further.
     Stops,
@@ -81,12 +81,12 @@ pub struct Watch<'a> {
     open: Vec<bool>,
     stops: RegexSet,
     goes_off: Regex,
-    /// The machine is on its way off.
+    /// Whether the machine is being switched off.
     off: bool,
 }
 
 impl<'a> Watch<'a> {
-    /// Nothing was said yet.
+    /// Starts before the first line.
     ///
     /// # Errors
     /// None: the built-in expressions are tested.
@@ -121,7 +121,7 @@ impl<'a> Watch<'a> {
         Line::Nothing
     }
 
-    /// Whether firmware says by a line that it goes no further.
+    /// Says of a line whether firmware goes no further after it.
     pub fn stopper(&self) -> Matcher {
         let (stops, goes_off) = (self.stops.clone(), self.goes_off.clone());
         let mut off = self.off;
@@ -131,7 +131,7 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// The expressions that were not seen.
+    /// The expressions that were not matched.
     fn missing(&self) -> String {
         let open = self.rules.until.iter().zip(&self.open);
         let names: Vec<String> = open
@@ -142,7 +142,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Follows a machine to the end of its run.
+/// Follows a machine to the end of its run; returns how it ended.
 ///
 /// # Errors
 /// The run failed: the reason, which is a line of the console where there is one.
@@ -176,7 +176,7 @@ pub fn judge(running: &mut Running, rules: &Rules) -> Result<End> {
             }
             Line::Stops => {
                 running.burst();
-                // What two consoles say may come in the other order.
+                // Lines of two consoles may arrive in another order than they were printed.
                 if running.normal.lines().any(|l| watch.goes_off.is_match(l)) {
                     continue;
                 }

@@ -1,11 +1,11 @@
-//! The registers that are switched, or kept for the normal world, whatever the SPMC is.
+//! The registers that are switched, or kept for the normal world, with every SPMC.
 
 use super::registers::{bank, registers};
 use crate::cpu_ext::list::every_extension;
 
 registers! {
-    /// The hypervisor's timer. The compare values come first: a control register never meets the
-    /// other world's.
+    /// The hypervisor's timer. The compare value is first: a control register must not come into effect with the
+    /// other world's compare value.
     pub kept struct HypTimer in CommonBank.hyp_timer {
         cnthp_cval_el2 = "CNTHP_CVAL_EL2",
         cnthp_ctl_el2 = "CNTHP_CTL_EL2",
@@ -13,7 +13,7 @@ registers! {
 }
 
 registers! {
-    /// With FEAT_VHE, its virtual timer.
+    /// The hypervisor's virtual timer (FEAT_VHE).
     pub kept struct HypVirtualTimer in CommonBank.hyp_virtual_timer {
         cnthv_cval_el2 = "S3_4_C14_C3_2",
         cnthv_ctl_el2 = "S3_4_C14_C3_1",
@@ -32,9 +32,8 @@ registers! {
 
 every_extension! {
     bank! (
-        /// What is switched for every SPMC: no SPMC can save these for itself, because the hardware or
-        /// the firmware around it uses them before it has run an instruction, or because those that
-        /// exist rely on EL3 for them.
+        /// The registers that are switched for every SPMC. An SPMC cannot save them itself, because the hardware or
+        /// the firmware uses them before its first instruction; or existing SPMCs rely on EL3 for them.
         pub struct CommonBank: Common, asks UsualCommon LateCommon RareCommon {
             base { }
             kept {

@@ -1,5 +1,5 @@
-//! What this CPU has: the ID registers, read once, the features that the extensions find in them, and what
-//! of them a switch exchanges.
+//! Detection of what this CPU has: reads the ID registers, finds the features in them, and decides which of them a
+//! switch exchanges.
 
 use super::features::SWITCHED;
 use super::sysreg::{
@@ -12,15 +12,15 @@ use super::{CommonBank, El1Bank, El2Bank, Features, IdRegs, SpmcMode, Switch, Sw
 use crate::cpu_ext::{self, Extension, gic, impdef, ras};
 
 impl IdRegs {
-    /// Reads this core's ID registers, and tries which implementation defined bits there are.
+    /// Reads this core's ID registers, and tries out which implementation defined bits exist.
     pub fn read() -> Self {
         let mut id = Self::told();
         id.try_out();
         id
     }
 
-    /// Reads this core's ID registers; None if they are those of the core that has shown `other`. Then no
-    /// implementation defined bit is tried.
+    /// Reads this core's ID registers. Returns None if they equal `other`, those of another core. Then no
+    /// implementation defined bit is tried out.
     pub fn read_unlike(other: &Self) -> Option<Self> {
         let mut id = Self::told();
         (id.impdef_el1, id.impdef_el2) = (other.impdef_el1, other.impdef_el2);
@@ -31,13 +31,13 @@ impl IdRegs {
         Some(id)
     }
 
-    /// All of them in a row: comparing them is a loop then.
+    /// Returns all fields as one array, so that a loop can compare them.
     fn words(&self) -> &[u64; size_of::<Self>() / size_of::<u64>()] {
         // SAFETY: the fields are u64s, side by side.
         unsafe { &*core::ptr::from_ref(self).cast() }
     }
 
-    /// What registers tell.
+    /// Reads the ID registers. The implementation defined bits are zero.
     #[inline(never)]
     fn told() -> Self {
         let mut id = Self {
@@ -73,8 +73,8 @@ impl IdRegs {
         id
     }
 
-    /// Takes out extensions that are EL2's alone, where there is no EL2: a CPU model whose EL2 was switched off
-    /// may still tell of them (QEMU's do), and their registers are UNDEFINED.
+    /// Clears the fields of extensions that only EL2 has, if the CPU has no EL2. A CPU model without EL2 may still
+    /// report them (QEMU's do), but their registers are UNDEFINED.
     pub(super) fn forget_missing_el2(&mut self) {
         if self.el2() {
             return;
@@ -86,7 +86,7 @@ impl IdRegs {
         self.mmfr3 &= !(FIELD << 12); // S2PIE
     }
 
-    /// What has to be tried.
+    /// Finds the implementation defined bits, by trying them out.
     #[inline(never)]
     fn try_out(&mut self) {
         self.impdef_el1 = impdef::bits_el1();
@@ -95,20 +95,20 @@ impl IdRegs {
 }
 
 impl Features {
-    /// What the ID registers say.
+    /// Returns the features that the ID registers report.
     #[inline(never)]
     pub fn from_id(id: &IdRegs) -> Self {
         cpu_ext::present(id)
     }
 }
 
-/// What says that all of some groups are switched.
+/// For each fact that says that all of some groups are switched: these groups.
 const ALL_OF: &[(Switch, u64)] = &[
     (Switch::UsualEl2, El2Bank::GROUPS.usual.low()),
     (Switch::UsualEl1, El1Bank::GROUPS.usual.low()),
     (Switch::UsualCommon, CommonBank::GROUPS.usual.low()),
 ];
-/// What says that any of some groups is switched.
+/// For each fact that says that any of some groups is switched: these groups.
 const ANY_OF: &[(Switch, u64)] = &[
     (Switch::LateEl2, El2Bank::GROUPS.late.low()),
     (Switch::LateEl1, El1Bank::GROUPS.late.low()),
@@ -119,7 +119,7 @@ const ANY_OF: &[(Switch, u64)] = &[
 ];
 
 impl Switched {
-    /// The banks of `mode`, as far as `features` have them.
+    /// Returns what a switch exchanges: the banks of `mode`, with the groups of `features`.
     pub fn of(features: Features, mode: SpmcMode) -> Self {
         let features = features.low() & ((1 << SWITCHED) - 1);
         let mut switched = features

@@ -1,34 +1,34 @@
-//! What is done at the door of the secure world on CPUs where something that observes would follow into
-//! it: activity monitors and, on older CPUs, the cycle counter are held, and what profiling and trace have
-//! in flight is drained while the translation that it needs is still there.
+//! The door of the secure world: stops counters and trace of the normal world that would otherwise observe the secure
+//! world. Activity monitors and, on older CPUs, the cycle counter are held. Data of profiling and trace that are still
+//! in flight are written to memory, while the translation that they need is still in place.
 //!
-//! Most of what observes stops by itself, by EL3's own controls ([`crate::cpu_ext`]). What is here, the
-//! CPU leaves to software, or to a control that the normal world can undo.
+//! EL3's own controls ([`crate::cpu_ext`]) stop most observers without this. This module is for those that the CPU
+//! leaves to software, or whose control the normal world can undo.
 
 use super::{Feature, Features};
 use crate::cpu_ext::{amu, pmu};
 
-/// One core's state of what is held while its secure world runs.
+/// The state of one core's door.
 #[derive(Clone, Copy, Debug)]
 pub struct Door {
-    /// What of it the core has.
+    /// The observers that the core has, out of [`Door::ALL`].
     features: Features,
-    /// The normal world's PMCR_EL0.
+    /// The normal world's PMCR_EL0, while the secure world runs.
     pmcr: u64,
 }
 
 impl Door {
-    /// What has to be done something about.
+    /// The features that have to be stopped here.
     const ALL: Features =
         Features::of(&[Feature::PMU_DP, Feature::AMU, Feature::SPE, Feature::TRBE]);
 
-    /// Nothing to do.
+    /// The door of a core with nothing to stop.
     pub const NONE: Self = Self {
         features: Features::NONE,
         pmcr: 0,
     };
 
-    /// For a core with `features` that comes on.
+    /// Makes the door of a core with `features` that comes on.
     pub fn new(features: Features) -> Self {
         Self {
             features: features.and(Self::ALL),
@@ -36,12 +36,12 @@ impl Door {
         }
     }
 
-    /// Whether there is anything to do.
+    /// Returns whether there is anything to stop.
     pub fn is_used(&self) -> bool {
         self.features != Features::NONE
     }
 
-    /// The normal world leaves; its registers are still in the CPU.
+    /// Stops the observers when the normal world leaves. Its registers are still in the CPU.
     pub fn shut(&mut self) {
         if self.features.has(Feature::SPE) {
             drain_profiling();
@@ -57,7 +57,7 @@ impl Door {
         }
     }
 
-    /// The normal world comes back.
+    /// Lets the observers go on when the normal world comes back.
     pub fn open(&self) {
         if self.features.has(Feature::PMU_DP) {
             pmu::PMCR_EL0::write(self.pmcr);
@@ -68,7 +68,7 @@ impl Door {
     }
 }
 
-/// PSB CSYNC: what was profiled is on its way to the buffer, by its translation, before that changes.
+/// Waits with PSB CSYNC until profiling data are written to their buffer, before the translation changes.
 fn drain_profiling() {
     #[cfg(target_os = "none")]
     // SAFETY: barriers.
@@ -77,7 +77,7 @@ fn drain_profiling() {
     }
 }
 
-/// TSB CSYNC, the same for trace.
+/// Waits with TSB CSYNC until trace data are written to their buffer, before the translation changes.
 fn drain_trace() {
     #[cfg(target_os = "none")]
     // SAFETY: barriers.

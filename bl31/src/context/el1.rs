@@ -1,13 +1,13 @@
 //! The EL1 and EL0 registers of every CPU, and the bank that an SPMC at S-EL1 shares with the kernel.
 //!
-//! Not here, and why (docs/context.md has the whole table): CNTPS_* is secure, LOR* non-secure only.
-//! CNTP_* and CNTV_* keep running for the normal world: [`super::timers`].
+//! Some registers are left out (docs/context.md has the whole table). Only the secure world has CNTPS_*, only the
+//! normal world LOR*. CNTP_* and CNTV_* keep running for the normal world: [`super::timers`].
 
 use super::registers::{bank, registers};
 use crate::cpu_ext::list::every_extension;
 
 registers! {
-    /// What every CPU has.
+    /// The registers that every CPU has.
     pub struct El1 in El1Bank.el1 {
         sctlr_el1 = "SCTLR_EL1",
         cpacr_el1 = "CPACR_EL1",
@@ -36,7 +36,7 @@ registers! {
 
 every_extension! {
     bank! (
-        /// What is switched where the SPMC runs at S-EL1.
+        /// The registers that are switched if the SPMC runs at S-EL1.
         pub struct El1Bank: El1, asks UsualEl1 LateEl1 RareEl1 {
             base { el1: El1 }
             kept { }

@@ -1,15 +1,15 @@
 //! The EL2 registers of every CPU with EL2, and the bank that an SPMC at S-EL2 shares with the
 //! hypervisor.
 //!
-//! Not here, and why (docs/context.md has the whole table): VSTTBR_EL2, VSTCR_EL2, SDER32_EL2,
-//! CNTHPS_* and CNTHVS_* exist in the secure state only. CNTHP_* and CNTHV_* are the hypervisor's
+//! Some registers are left out (docs/context.md has the whole table). VSTTBR_EL2, VSTCR_EL2, SDER32_EL2,
+//! CNTHPS_* and CNTHVS_* exist in the Secure state only. CNTHP_* and CNTHV_* belong to the hypervisor
 //! alone and keep running: [`super::timers`].
 
 use super::registers::{bank, registers};
 use crate::cpu_ext::list::every_extension;
 
 registers! {
-    /// What every CPU with EL2 has.
+    /// The registers that every CPU with EL2 has.
     pub struct El2 in El2Bank.el2 {
         hcr_el2 = "HCR_EL2",
         sctlr_el2 = "SCTLR_EL2",
@@ -38,7 +38,7 @@ registers! {
 
 every_extension! {
     bank! (
-        /// What is switched where the SPMC runs at S-EL2.
+        /// The registers that are switched if the SPMC runs at S-EL2.
         pub struct El2Bank: El2, asks UsualEl2 LateEl2 RareEl2 {
             base { el2: El2 }
             kept { }

@@ -1,22 +1,23 @@
-//! EL3's own registers: what a world gets (SCR_EL3, CPTR_EL3, MPAM3_EL3) and what holds for the core
-//! (MDCR_EL3).
+//! EL3's own registers that control the worlds: SCR_EL3, CPTR_EL3 and MPAM3_EL3 have one value per world, MDCR_EL3
+//! has one value per core.
 //!
-//! Everything starts trapped. A [`Control`] says what can be opened, to whom and when; [`super::opening`]
+//! Everything starts trapped. A [`Control`] says what can be opened, to which world and when; [`super::opening`]
 //! collects them.
 
 use super::sysreg::{CPTR_EL3, MPAM3_EL3, SCR_EL3};
 use super::{Feature, IdRegs, Switched, World};
 
-/// Bits of SCR_EL3 that are no extension's.
-#[allow(missing_docs)]
+/// Bits of SCR_EL3 that belong to no extension.
 pub mod scr {
+    /// The levels below are in the Non-secure state.
     pub const NS: u64 = 1 << 0;
     /// FIQs are taken to EL3.
     pub const FIQ: u64 = 1 << 2;
+    /// The bits that are always set.
     pub const RES1: u64 = 3 << 4;
     /// HVC is enabled.
     pub const HCE: u64 = 1 << 8;
-    /// The secure world does not fetch instructions from non-secure memory.
+    /// The secure world cannot fetch instructions from Non-secure memory.
     pub const SIF: u64 = 1 << 9;
     /// The next lower EL is AArch64.
     pub const RW: u64 = 1 << 10;
@@ -27,7 +28,6 @@ pub mod scr {
 }
 
 /// Bits of CPTR_EL3 that [`super::Simd`] changes.
-#[allow(missing_docs)]
 pub mod cptr {
     /// SVE is not trapped.
     pub const EZ: u64 = 1 << 8;
@@ -37,8 +37,7 @@ pub mod cptr {
     pub const ESM: u64 = 1 << 12;
 }
 
-/// Bits of MDCR_EL3 that are no extension's.
-#[allow(missing_docs)]
+/// Bits of MDCR_EL3 that belong to no extension.
 pub mod mdcr {
     /// Secure self-hosted debug of AArch32 is disabled.
     pub const SPD32_DISABLED: u64 = 2 << 14;
@@ -46,17 +45,20 @@ pub mod mdcr {
     pub const SDD: u64 = 1 << 16;
 }
 
-/// A register of EL3's that has controls.
+/// A register of EL3 that has controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Register {
+    /// SCR_EL3.
     Scr,
+    /// CPTR_EL3.
     Cptr,
+    /// MDCR_EL3.
     Mdcr,
+    /// MPAM3_EL3.
     Mpam3,
 }
 
-/// Who may use what a control controls.
+/// Who may use what a control opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum For {
     Both,
@@ -65,7 +67,7 @@ enum For {
     NormalAndSEl2,
 }
 
-/// When it opens.
+/// When a control opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
@@ -75,18 +77,18 @@ enum When {
     FirstUse,
 }
 
-/// Bits of one of EL3's registers, by which it lets the worlds use something.
+/// Bits of one of EL3's registers that let the worlds use something.
 ///
-/// Without further words, both worlds may use it, and it is told as it is.
+/// By default both worlds may use it from the start, and SMCCC_ARCH_FEATURE_AVAILABILITY reports these bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control {
     register: Register,
     bits: u64,
-    /// Set bits trap; else they enable.
+    /// Whether the bits trap when they are set. Else they enable when they are set.
     traps: bool,
     who: For,
     when: When,
-    /// The bits that SMCCC_ARCH_FEATURE_AVAILABILITY sets where it may be used.
+    /// The bits that SMCCC_ARCH_FEATURE_AVAILABILITY reports to a world that may use it.
     told: u64,
 }
 
@@ -102,21 +104,21 @@ impl Control {
         }
     }
 
-    /// No bits of any.
+    /// A control without bits.
     pub const NONE: Self = Self::new(Register::Scr, 0, false);
 
-    /// Bits that enable.
+    /// Makes a control of bits that enable when they are set.
     pub const fn enable(register: Register, bits: u64) -> Self {
         Self::new(register, bits, false)
     }
 
-    /// Bits that trap.
+    /// Makes a control of bits that trap when they are set.
     pub const fn trap(register: Register, bits: u64) -> Self {
         Self::new(register, bits, true)
     }
 
-    /// Only the normal world gets it. (MDCR_EL3 has one value for both worlds; there the bits themselves
-    /// are such that the secure world does not.)
+    /// Opens it to the normal world alone. (MDCR_EL3 has one value for both worlds. Its bits apply to the
+    /// Non-secure state alone.)
     pub const fn normal_only(self) -> Self {
         Self {
             who: For::Normal,
@@ -124,7 +126,7 @@ impl Control {
         }
     }
 
-    /// An SPMC at S-EL1 does not get it; whoever opens it on the first use sees to that.
+    /// Leaves it closed to an SPMC at S-EL1. The code that opens it on first use makes that sure.
     pub const fn not_at_sel1(self) -> Self {
         assert!(matches!(self.when, When::FirstUse));
         Self {
@@ -133,7 +135,7 @@ impl Control {
         }
     }
 
-    /// The secure world gets it on its first use.
+    /// Opens it to the secure world on its first use.
     pub const fn secure_on_first_use(self) -> Self {
         assert!(matches!(self.register, Register::Scr) && !self.traps);
         Self {
@@ -142,7 +144,7 @@ impl Control {
         }
     }
 
-    /// Each world gets it on its first use.
+    /// Opens it to each world on its first use.
     pub const fn on_first_use(self) -> Self {
         Self {
             when: When::FirstUse,
@@ -150,13 +152,13 @@ impl Control {
         }
     }
 
-    /// SMCCC_ARCH_FEATURE_AVAILABILITY tells these bits: of a field of several that which enables,
-    /// none of what only adds to another control.
+    /// Has SMCCC_ARCH_FEATURE_AVAILABILITY report these bits instead: of a field of several bits the one that enables;
+    /// none if the control only adds to another control.
     pub const fn told_as(self, told: u64) -> Self {
         Self { told, ..self }
     }
 
-    /// Whether `world` may use it. `sel2`: the SPMC runs at S-EL2.
+    /// Returns whether `world` may use it. `sel2` says whether the SPMC runs at S-EL2.
     const fn is_for(&self, world: World, sel2: bool) -> bool {
         match self.who {
             For::Both => true,
@@ -165,7 +167,7 @@ impl Control {
         }
     }
 
-    /// The bits of `register` by which SMCCC_ARCH_FEATURE_AVAILABILITY tells `world` that it may use it.
+    /// Returns the bits of `register` by which SMCCC_ARCH_FEATURE_AVAILABILITY reports to `world` that it may use it.
     pub fn told(&self, register: Register, sel2: bool, world: World) -> u64 {
         if self.register == register && self.is_for(world, sel2) {
             self.told
@@ -174,7 +176,7 @@ impl Control {
         }
     }
 
-    /// Whether `world` starts with it open, where the CPU has what it controls.
+    /// Returns whether `world` starts with it open, on a CPU that has the extension.
     const fn starts_open(&self, world: World) -> bool {
         // MDCR_EL3 has one value for both.
         let mine = matches!(self.register, Register::Mdcr) || self.is_for(world, false);
@@ -185,7 +187,7 @@ impl Control {
         }
     }
 
-    /// Opens it in `el3`, if `world` starts with it open.
+    /// Opens it in `el3` if `world` starts with it open.
     pub fn open(&self, world: World, el3: &mut El3Regs) {
         if self.starts_open(world) {
             let register = el3.get(self.register);
@@ -197,7 +199,7 @@ impl Control {
         }
     }
 
-    /// The traps of `controls` that do not open to both worlds, all set.
+    /// Returns registers with the traps set of those `controls` that do not open to both worlds.
     pub const fn traps(controls: &[Control]) -> El3Regs {
         let (mut traps, mut i) = (El3Regs::EMPTY, 0);
         while i < controls.len() {
@@ -209,13 +211,13 @@ impl Control {
         traps
     }
 
-    /// Whether two controls are in the same bits.
+    /// Returns whether two controls share a bit.
     #[cfg(test)]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.register == other.register && self.bits & other.bits != 0
     }
 
-    /// The bits of SCR_EL3 in `controls` that open to the secure world on its first use.
+    /// Returns the bits of SCR_EL3 in `controls` that open to the secure world on its first use.
     pub const fn first_use(controls: &[Control]) -> u64 {
         let (mut bits, mut i) = (0, 0);
         while i < controls.len() {
@@ -228,7 +230,7 @@ impl Control {
     }
 }
 
-/// EL3's registers as one world needs them.
+/// The values of EL3's registers for one world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct El3Regs {
@@ -236,15 +238,14 @@ pub struct El3Regs {
     pub scr_el3: u64,
     /// Written on each switch to the world. [`super::Simd`] changes EZ, ESM and TFP.
     pub cptr_el3: u64,
-    /// Written on each switch to the world, where the CPU has FEAT_MPAM.
+    /// Written on each switch to the world, if the CPU has FEAT_MPAM.
     pub mpam3_el3: u64,
-    /// Written once a core: it says for each security state what applies there, so that one value
-    /// serves both worlds.
+    /// Written once per core. It has bits for each security state, so that one value serves both worlds.
     pub mdcr_el3: u64,
 }
 
 impl El3Regs {
-    /// Nothing allowed: a world that was never set up.
+    /// The registers of a world that was never set up: nothing is allowed.
     pub const EMPTY: Self = Self {
         scr_el3: 0,
         cptr_el3: 0,
@@ -252,7 +253,7 @@ impl El3Regs {
         mdcr_el3: 0,
     };
 
-    /// One of them.
+    /// Returns one of the registers.
     const fn get(&mut self, register: Register) -> &mut u64 {
         match register {
             Register::Scr => &mut self.scr_el3,
@@ -262,7 +263,7 @@ impl El3Regs {
         }
     }
 
-    /// The bits of both.
+    /// Returns the bits of both, joined.
     pub const fn or(self, other: Self) -> Self {
         Self {
             scr_el3: self.scr_el3 | other.scr_el3,
@@ -272,10 +273,10 @@ impl El3Regs {
         }
     }
 
-    /// Writes what a switch to the world writes.
+    /// Writes the registers that a switch to the world changes.
     ///
-    /// No `isb`: nothing at EL3 depends on the new values before the ERET, which synchronises.
-    /// [`super::Simd`] has the one exception.
+    /// There is no `isb`: nothing at EL3 depends on the new values before the ERET, which synchronises.
+    /// The one exception is in [`super::Simd`].
     ///
     /// # Safety
     ///
@@ -284,8 +285,8 @@ impl El3Regs {
     pub unsafe fn write(&self, switched: Switched) {
         // Both are read first: the compiler then loads them as a pair.
         let (scr_el3, cptr_el3) = (self.scr_el3, self.cptr_el3);
-        // SAFETY: until the ERET, EL3 uses only what these do not trap from it; the ERET goes where the
-        // caller promises.
+        // SAFETY: until the ERET, EL3 uses nothing that these values trap; the ERET goes to the world for which
+        // they are meant, as the caller promises.
         unsafe {
             SCR_EL3::write(scr_el3);
             CPTR_EL3::write(cptr_el3);
@@ -296,7 +297,7 @@ impl El3Regs {
     }
 }
 
-/// Whether an SPMC at S-EL2 is possible.
+/// Returns whether the CPU can run an SPMC at S-EL2.
 pub fn has_sel2(id: &IdRegs) -> bool {
     id.el2() && super::field(id.pfr0, 36) != 0
 }

@@ -1,33 +1,33 @@
-//! What is live on one core: which of the optional registers both worlds use, and so a switch has to
-//! exchange.
+//! What is live on one core: the optional registers that both worlds use, so that a switch has to exchange
+//! them.
 //!
-//! Most SPMCs use few of the extensions that a hypervisor uses. For some of them SCR_EL3 not only
-//! traps a world's accesses but also makes the extension behave, for that world, as if its registers
-//! were zero. Those the secure world gets on its first use: until then the access traps to EL3, the
-//! normal world's values stay in the CPU, unseen and without effect, and nothing is switched. The
-//! first access opens the group on that core for good, and the instruction is executed again.
+//! Most SPMCs use few of the extensions that a hypervisor uses. For some extensions, SCR_EL3 not only
+//! traps a world's accesses, but also makes the extension behave for that world as if its registers
+//! were zero. These extensions open to the secure world on its first use. Until then accesses trap to EL3, the
+//! normal world's values stay in the CPU, where they have no effect, and nothing is switched. The first
+//! access opens the group on that core for good, and the instruction is executed again.
 //!
-//! The normal world has everything open from the start, but for vector state, which [`Simd`] looks
-//! after.
+//! To the normal world everything is open from the start, except vector state, which is the subject of
+//! [`Simd`].
 
 use super::door::Door;
 use super::sysreg::SCR_EL3;
 use super::{El3Regs, Features, Policy, Simd, SpmcMode, Switched, SysRegs, World};
 use crate::cpu_ext;
 
-/// Which groups of registers are open to both worlds on one core, and the vector state.
+/// The groups of registers that are open to both worlds on one core, and the vector state.
 #[derive(Debug)]
 pub struct OpenGroups {
     pub(super) simd: Simd,
     door: Door,
     /// The features whose registers a switch exchanges.
     features: Features,
-    /// What a switch exchanges, made from them.
+    /// What a switch exchanges, derived from `features`.
     switched: Switched,
 }
 
 impl OpenGroups {
-    /// A core that never was on, with memory for its vector registers ([`Simd::new`]).
+    /// Makes the state of a core that was never on. `vectors` is memory for its vector registers ([`Simd::new`]).
     pub const fn new(vectors: &'static mut [u8]) -> Self {
         Self {
             simd: Simd::new(vectors),
@@ -37,21 +37,21 @@ impl OpenGroups {
         }
     }
 
-    /// To be told w0 of each call of the normal world that may go to the secure world, and zero for
-    /// an interrupt: bit 16 says that no SVE state is live (SMCCC 1.3).
+    /// Notes `function` (w0) of a call of the normal world that may go to the secure world, for its SVE hint (SMCCC
+    /// 1.3). Call it with zero for an interrupt.
     #[inline(always)]
     pub fn call(&mut self, function: u32) {
         self.simd.call(function);
     }
 
-    /// What a switch exchanges.
+    /// Returns what a switch exchanges.
     #[inline(always)]
     pub(super) fn switched(&self) -> Switched {
         self.switched
     }
 
-    /// For a core that comes on: what the secure world opened when the core was on before stays
-    /// open, because the SPMC may go on with registers that have an effect without an access.
+    /// Sets up a core that comes on. Extensions that the secure world opened when the core was on before stay
+    /// open: their registers may have an effect for the SPMC without another access.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode, secure: &mut El3Regs) {
         let mut live = features;
         for (feature, scr) in cpu_ext::ON_FIRST_USE {
@@ -67,8 +67,7 @@ impl OpenGroups {
         self.switched = Switched::of(live, mode);
     }
 
-    /// Sets up what else a switch does, for a core with `features` that comes on. CPTR_EL3 must trap
-    /// nothing.
+    /// Sets up vector state and door of a core with `features` that comes on. CPTR_EL3 must trap nothing.
     pub(super) fn start(&mut self, features: Features, mode: SpmcMode) {
         self.simd.init(features, mode);
         self.door = Door::NONE;
@@ -80,7 +79,7 @@ impl OpenGroups {
         }
     }
 
-    /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
+    /// Does what comes before the normal world's registers are saved. CPTR_EL3 still has the normal world's value.
     #[inline(always)]
     pub(super) fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.simd.is_live() {
@@ -96,7 +95,7 @@ impl OpenGroups {
         self.simd.save_normal(policy, parked);
     }
 
-    /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
+    /// Does what comes before the secure world's registers are saved. CPTR_EL3 still has the secure world's value.
     #[inline(always)]
     pub(super) fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.simd.is_live() {
@@ -109,7 +108,7 @@ impl OpenGroups {
         self.simd.save_secure(policy, parked);
     }
 
-    /// After CPTR_EL3 was written for the normal world.
+    /// Does what comes after CPTR_EL3 was written for the normal world.
     #[inline(always)]
     pub(super) fn enter_normal(&mut self) {
         if self.simd.is_live() {
@@ -125,8 +124,8 @@ impl OpenGroups {
         }
     }
 
-    /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
-    /// and the instruction can now be executed. `parked` are the other world's registers.
+    /// Handles a trap of `world` with this ESR_EL3, if it is the first use of an extension that the world may use.
+    /// Returns whether it was, and the instruction can now be executed. `parked` are the other world's registers.
     #[cold]
     pub(super) fn first_use(
         &mut self,
@@ -155,7 +154,8 @@ impl OpenGroups {
             return false;
         }
         el3.scr_el3 |= scr;
-        // SAFETY: the secure world's value, with the extension open too. No `isb`: the ERET comes first.
+        // SAFETY: this is the secure world's value, with one more extension open. No `isb` is needed: the ERET
+        // synchronises before the world uses it.
         unsafe { SCR_EL3::write(el3.scr_el3) };
         self.features.insert(feature);
         self.switched = Switched::of(self.features, policy.mode());
@@ -168,7 +168,7 @@ impl OpenGroups {
 /// ESR_EL3.EC of a trapped MSR or MRS.
 const EC_MSR_MRS: u64 = 0x18;
 
-/// The register of a trapped MSR or MRS, as [`super::registers::number`] numbers it.
+/// Returns the register of a trapped MSR or MRS, numbered as by [`super::registers::number`].
 fn trapped_register(esr: u64) -> u16 {
     let field = |shift: u32, bits: u32| (esr >> shift & ((1 << bits) - 1)) as u16;
     let (op0, op2, op1, crn, crm) = (

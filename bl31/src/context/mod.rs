@@ -1,16 +1,15 @@
-//! What the two worlds share of a core, and how it changes hands.
+//! The registers of a core that both worlds use, and how they are exchanged.
 //!
-//! A *bank* is a set of system registers that one world's software and the other's both use:
-//! [`El2Bank`] where the SPMC runs at S-EL2, [`El1Bank`] where it runs at S-EL1, [`CommonBank`]
-//! always. One [`SysRegs`] a core keeps the values of the world that is not in the CPU: a switch is an
-//! exchange. [`Policy`], decided once at boot, says which banks and which registers of them apply, and
-//! [`Switched`] is what of them is exchanged on a core; a switch then is straight-line code with a few tests
-//! of its bits, and reads no ID register.
+//! A *bank* is a set of system registers that the software of both worlds uses: [`El2Bank`] if the SPMC
+//! runs at S-EL2, [`El1Bank`] if it runs at S-EL1, [`CommonBank`] always. One [`SysRegs`] per core keeps the
+//! values of the world that is not in the CPU: a switch is an exchange. [`Policy`] is decided once at boot: the banks
+//! and registers that apply on this machine. [`Switched`] has those that are exchanged on one core. A switch is
+//! straight-line code with a few tests of its bits, and reads no ID register.
 //!
-//! Which registers belong to an extension, and which world may use it, is said in its file in
-//! [`crate::cpu_ext`]; the lists' machinery is in [`registers`], the architecture's base lists in
-//! [`el1`], [`el2`] and [`common`]. [`live`] knows what both worlds use on a core. Vector and matrix registers are
-//! [`simd`]'s, and what a trap becomes is [`undefined`]'s. docs/context.md argues it all.
+//! The file of an extension in [`crate::cpu_ext`] says which registers belong to it and which world may use it. The
+//! macros for the lists are in [`registers`], the architecture's base lists in [`el1`], [`el2`] and [`common`].
+//! [`live`] knows which extensions both worlds use on a core. [`simd`] has the vector and matrix registers,
+//! [`undefined`] turns other traps into UNDEFINED exceptions. docs/context.md gives the reasons.
 
 pub mod common;
 mod detect;
@@ -45,10 +44,10 @@ pub use policy::{BootCore, Policy, SpmcMode};
 pub use simd::Simd;
 
 /// The system registers that the worlds share on one core, with the values of the world that is not
-/// in the CPU. Of a group that is not exchanged, because the secure world has not used it yet, these
-/// are the secure world's first values, whichever world is in the CPU.
+/// in the CPU. A group that the secure world has not used yet is not exchanged. Its values here are the secure
+/// world's first values, whichever world is in the CPU.
 ///
-/// What the mode does not switch stays unused here.
+/// Banks that the SPMC's mode does not switch are unused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct SysRegs {

@@ -1,14 +1,15 @@
-//! What EL3 opens for whom: the architecture's base, and what each extension's file in [`crate::cpu_ext`] says.
+//! What EL3 opens to which world: the architecture's base, and the controls in each extension's file in
+//! [`crate::cpu_ext`].
 //!
-//! SMCCC_ARCH_FEATURE_AVAILABILITY tells the same controls ([`available`]), so that it cannot tell of what is
-//! closed, nor forget what is open.
+//! SMCCC_ARCH_FEATURE_AVAILABILITY is answered from these controls ([`available`]). So it reports what is open, and
+//! nothing else.
 
 use super::el3::{Control, El3Regs, Register, cptr, mdcr, scr};
 use super::{Feature, Features, World};
 use crate::cpu_ext;
 
-/// What every CPU has and EL3 traps from nobody: FP (CPTR_EL3.TFP, but for first uses), CPACR_EL1 and
-/// CPTR_EL2 (TCPAC), the debug registers (MDCR_EL3.TDA) and those of the OS lock (TDOSA).
+/// Controls of what every CPU has and EL3 traps from no world: FP (CPTR_EL3.TFP, except before the first use),
+/// CPACR_EL1 and CPTR_EL2 (TCPAC), the debug registers (MDCR_EL3.TDA) and those of the OS lock (TDOSA).
 const BASE: &[Control] = &[
     Control::trap(Register::Cptr, cptr::TFP),
     Control::trap(Register::Cptr, 1 << 31),
@@ -16,7 +17,8 @@ const BASE: &[Control] = &[
     Control::trap(Register::Mdcr, 1 << 10),
 ];
 
-/// The bits that tell what `world` may use of what `register` controls. `sel2`: the SPMC runs at S-EL2.
+/// Returns the bits of `register` by which SMCCC_ARCH_FEATURE_AVAILABILITY reports what `world` may use. `sel2` says
+/// whether the SPMC runs at S-EL2.
 pub fn available(register: Register, features: Features, sel2: bool, world: World) -> u64 {
     let present = cpu_ext::CONTROLS
         .iter()
@@ -28,7 +30,8 @@ pub fn available(register: Register, features: Features, sel2: bool, world: Worl
         })
 }
 
-/// What `world` starts with on a CPU with these features. `sel2`: the SPMC runs at S-EL2.
+/// Returns the registers with which `world` starts on a CPU with these features. `sel2` says whether the SPMC runs at
+/// S-EL2.
 pub fn start(features: Features, sel2: bool, world: World) -> El3Regs {
     let mut el3 = cpu_ext::TRAPS;
     el3.scr_el3 |= scr::RES1 | scr::SIF | scr::RW;
@@ -37,10 +40,10 @@ pub fn start(features: Features, sel2: bool, world: World) -> El3Regs {
         el3.scr_el3 |= scr::EEL2;
     }
     match world {
-        // Group 0 and secure Group 1 interrupts are FIQs while the normal world runs: EL3's to
-        // take. Non-secure Group 1 are IRQs and stay in the normal world.
+        // While the normal world runs, Group 0 and Secure Group 1 interrupts are FIQs and come to EL3.
+        // Those of Non-secure Group 1 are IRQs and stay in the normal world.
         World::Normal => el3.scr_el3 |= scr::NS | scr::FIQ,
-        // Both stay in the secure world: secure Group 1 as IRQ, everything else as FIQ.
+        // While the secure world runs, all interrupts stay there: Secure Group 1 as IRQ, the others as FIQ.
         World::Secure => el3.scr_el3 |= scr::ST,
     }
     if features.has(Feature::EL2) && (sel2 || world == World::Normal) {

@@ -1,10 +1,10 @@
-//! What a world switch does on this machine: decided once, on the boot core, from the CPU's features
-//! and the SPMC's exception level, and then only read. `switch` does it.
+//! What a world switch does on this machine. It is decided once, on the boot core, from the CPU's features
+//! and the SPMC's exception level, and does not change afterwards. `switch` has the code that does it.
 
 use super::{El3Regs, Feature, Features, IdRegs};
 use core::fmt;
 
-/// Where the SPMC runs and so what both worlds share. From its manifest.
+/// The level at which the SPMC runs, and the state that both worlds share because of that. From its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpmcMode {
     /// No SPMC: nothing is ever switched.
@@ -19,26 +19,26 @@ pub enum SpmcMode {
 }
 
 impl SpmcMode {
-    /// Whether the EL2 bank is switched.
+    /// Returns whether the EL2 bank is switched.
     pub const fn el2(self) -> bool {
         matches!(self, SpmcMode::SEl2 | SpmcMode::All)
     }
 
-    /// Whether the EL1 bank is switched.
+    /// Returns whether the EL1 bank is switched.
     pub const fn el1(self) -> bool {
         matches!(self, SpmcMode::SEl1 | SpmcMode::All)
     }
 }
 
-/// See the module's documentation.
+/// The features of the CPU and the mode of the SPMC, which decide what a switch does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What the CPU has.
+    /// The features of the CPU.
     features: Features,
     mode: SpmcMode,
 }
 
-/// The boot core, and what was decided for it: cores that are like it need not decide again.
+/// The boot core's ID registers, and what was decided for it. Cores with equal ID registers need not decide again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BootCore {
     pub(super) id: IdRegs,
@@ -47,13 +47,13 @@ pub struct BootCore {
 }
 
 impl Policy {
-    /// Before anything is known: nothing is switched.
+    /// The policy before anything is known: nothing is switched.
     pub const NONE: Self = Self {
         features: Features::NONE,
         mode: SpmcMode::None,
     };
 
-    /// The policy for a CPU with these features.
+    /// Makes the policy for a CPU with these features.
     pub const fn new(mut features: Features, mode: SpmcMode) -> Self {
         if features.has(Feature::EL2) && matches!(mode, SpmcMode::All) {
             features.insert(Feature::SPSR_AA32);
@@ -61,13 +61,13 @@ impl Policy {
         Self { features, mode }
     }
 
-    /// What the CPU has.
+    /// Returns the features of the CPU.
     #[inline(always)]
     pub const fn features(&self) -> Features {
         self.features
     }
 
-    /// Where the SPMC runs.
+    /// Returns the mode of the SPMC.
     #[inline(always)]
     pub const fn mode(&self) -> SpmcMode {
         self.mode
@@ -75,7 +75,7 @@ impl Policy {
 }
 
 impl fmt::Display for Policy {
-    /// The one line about the CPU that the boot prints.
+    /// Writes the line about the CPU that the boot prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let switched = match self.mode {
             SpmcMode::None => "nothing",

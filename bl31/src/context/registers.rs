@@ -1,13 +1,13 @@
 //! One declaration for each list of registers: `registers!` and `bank!`.
 //!
-//! A list is written once, as `field = "REGISTER"`. From it come the fields that keep the values,
-//! the code that saves and restores them, and the table that tests and the poison payload read, so
-//! that what is saved and what is restored cannot differ.
+//! A list is written once, as `field = "REGISTER"`. The macro makes three things from it: the fields that keep the
+//! values, the code that exchanges them, and the table for the tests. So the registers that are saved and those that
+//! are restored cannot differ.
 //!
-//! `bank!` takes the groups of the architecture's base, and those of each extension from the list of
-//! them ([`crate::cpu_ext`]).
+//! `bank!` makes a bank from groups of the architecture's base, and from the groups of all extensions
+//! ([`crate::cpu_ext`]).
 //!
-//! The code is straight-line. Registers go in pairs and change places with the bank, which keeps
+//! The code is straight-line. It exchanges two registers at a time with the bank, which keeps
 //! the values of the world that is not in the CPU:
 //!
 //! ```text
@@ -15,22 +15,21 @@
 //! mrs  t1, B          stp  t0, t1, [bank]         msr  B, t3
 //! ```
 //!
-//! which is three instructions a register, the least that the architecture allows with pairs, and
-//! touches each line of memory once. `bank` points [`BIAS`] bytes into a bank, so that the signed offset
-//! of `ldp` reaches all of it.
+//! That is three instructions per register, which is the least that the architecture allows, and each cache line is
+//! touched once. `bank` points [`BIAS`] bytes into a bank, so that the signed offset of `ldp` reaches all of it.
 //!
 //! A register that the assembler may not know, because the target lacks the extension, is written in
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
 
-/// How far into a bank its base pointers point: what `ldr` reaches downwards. (`ldp` reaches twice as
-/// far, but an odd register goes alone.)
+/// The offset of the base pointer into a bank, in bytes: `ldr` reaches that far downwards. (`ldp` reaches twice as
+/// far, but the last register of an odd number goes alone.)
 pub const BIAS: usize = 256;
 
-/// The most bytes that a bank can have: `ldp` reaches upwards to 504 and takes 16 bytes.
+/// The largest size of a bank in bytes: `ldp` reaches offset 504 upwards, and loads 16 bytes.
 pub const BANK_MAX: usize = BIAS + 504 + 8;
 
-/// The number of a register in the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`:
-/// `op0:op1:CRn:CRm:op2`. Zero for any other name.
+/// Returns the number `op0:op1:CRn:CRm:op2` of a register in the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`. Returns
+/// zero for any other name.
 pub const fn number(encoding: &str) -> u16 {
     let bytes = encoding.as_bytes();
     let (mut fields, mut field, mut i) = ([0_u16; 5], 0, 1);
@@ -51,39 +50,39 @@ pub const fn number(encoding: &str) -> u16 {
     fields[0] << 14 | fields[1] << 11 | fields[2] << 7 | fields[3] << 3 | fields[4]
 }
 
-/// One register of a list, for those who read the lists.
+/// One register of a list, for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Register {
-    /// The field's name, the architecture's name in lower case.
+    /// The name of the field: the architecture's name in lower case.
     pub name: &'static str,
-    /// What the assembler is given.
+    /// The name that the assembler is given.
     pub encoding: &'static str,
-    /// Bytes from the start of its bank.
+    /// The offset from the start of its bank, in bytes.
     pub offset: usize,
 }
 
-/// One list of registers and the code made from it, for those who read the lists.
+/// One list of registers and the code made from it, for tests.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
     /// The group's name.
     pub name: &'static str,
     /// The registers, in the order in which they are switched.
     pub registers: &'static [Register],
-    /// The code, as the assembler gets it, offsets by their fields' names. Of registers that are
-    /// kept for one world, the code that saves them.
+    /// The code that exchanges the registers, as text for the assembler, with fields' names for offsets. For registers
+    /// that are kept for one world, the code that saves them.
     pub code: &'static str,
-    /// Of registers that are kept for one world, the code that loads them; else empty.
+    /// For registers that are kept for one world, the code that loads them; else empty.
     pub load_code: &'static str,
 }
 
-/// A group of registers that are switched together: what `registers!` declares, or `()` for none.
+/// A group of registers that are switched together. `registers!` declares one; `()` is a group without registers.
 pub trait Group {
-    /// All zero.
+    /// The group with all registers zero.
     const EMPTY: Self;
-    /// The list; none for `()`.
+    /// The list of the registers; None for `()`.
     const LIST: Option<List>;
 
-    /// Whether the group has the register with this [`number`].
+    /// Returns whether the group has the register with this [`number`].
     fn has(number: u16) -> bool;
 
     /// Exchanges the registers with those of the bank around `bank`.
@@ -108,7 +107,7 @@ impl Group for () {
     unsafe fn swap(_: *mut u8) {}
 }
 
-/// Makes the text of the pair code from a list; see the module's documentation.
+/// Makes the code that exchanges the registers of a list in pairs; see the module's documentation.
 macro_rules! pair_code {
     ([$($text:expr),*]) => { concat!($($text),*) };
     ([$($text:expr),*] $a:ident $reg_a:literal) => {
@@ -175,8 +174,8 @@ pub(crate) use load_code;
 /// }
 /// ```
 ///
-/// The group gets one `u64` field a register and `swap(bank)`; as `kept struct`, `save` and `load`
-/// instead, for registers that one world owns and the other may only borrow.
+/// The group gets one `u64` field per register and `swap(bank)`. A `kept struct` gets `save` and `load` instead. It is
+/// for registers that belong to one world and are restored after the other world ran.
 macro_rules! registers {
     ($(#[$doc:meta])* pub kept struct $Group:ident in $Bank:ident.$field:ident {
         $($reg:ident = $encoding:literal),+ $(,)?
@@ -307,12 +306,12 @@ macro_rules! registers {
 }
 pub(crate) use registers;
 
-/// Declares a bank: the registers that are switched together in one mode, and how.
+/// Declares a bank: the registers that are switched together in one mode of the SPMC.
 ///
 /// ```text
 /// bank! {
 ///     (
-///         /// What is switched where the SPMC runs at S-EL1.
+///         /// The registers that are switched if the SPMC runs at S-EL1.
 ///         pub struct El1Bank: El1, asks UsualEl1 LateEl1 RareEl1 {
 ///             base { el1: El1 }
 ///             kept { }
@@ -322,13 +321,13 @@ pub(crate) use registers;
 /// }
 /// ```
 ///
-/// `base` is always switched; `kept` is in the bank but switched by somebody else. Each extension of the
+/// `base` is always switched. `kept` is in the bank, but other code saves and loads it. Each extension of the
 /// list adds the group that it names as its `El1`, in a field of the extension's name.
 ///
-/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). Those that most CPUs have are
-/// straight-line code behind one test, the first [`Switch`](crate::context::Switch) behind `asks`; only
-/// where one of them is missing each is asked for. Those that open to the secure world on its first use,
-/// and those that few CPUs have, are asked for behind one test for all, the second and the third.
+/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). One test asks whether all groups are
+/// there that most CPUs have: the first [`Switch`](crate::context::Switch) behind `asks`. If so, they are exchanged
+/// without further tests, else each is tested. Groups that open to the secure world on its first use, and groups that
+/// few CPUs have, are each tested only if any of them is there: the second and the third `Switch`.
 macro_rules! bank {
     (
         (
@@ -353,7 +352,7 @@ macro_rules! bank {
             )+)*
         }
 
-        // What `ldp` cannot reach must not be declared.
+        // `ldp` must reach all of it.
         const _: () = assert!(size_of::<$Bank>() <= $crate::context::registers::BANK_MAX);
 
         impl $Bank {
@@ -406,7 +405,7 @@ macro_rules! bank {
                 unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
-            /// Exchanges what the CPU holds with `self`, as far as `switched` has it.
+            /// Exchanges the CPU's registers with those in `self`, as far as they are in `switched`.
             ///
             /// # Safety
             ///
@@ -417,11 +416,11 @@ macro_rules! bank {
                 use $crate::context::{Feature, Switch, registers::Group};
                 use $crate::cpu_ext::{Asked, Extension, asked};
                 let bank = core::ptr::from_mut(self).cast::<u8>();
-                // SAFETY: the sum of what the callee and the caller promise: the pointer is BIAS
-                // bytes into a bank (or past its end by an offset that no group of it uses).
+                // SAFETY: the pointer is BIAS bytes into this bank (or past its end, at an offset that none of its
+                // groups uses). The caller promises the rest.
                 unsafe {
                     let bank = bank.wrapping_add($crate::context::registers::BIAS);
-                    // The groups that are asked for in one way, each by itself or all at once.
+                    // Exchanges the groups that are tested in one way: each after its own test, or all without.
                     macro_rules! groups {
                         ($of:ident, each) => { groups!($of, |feature| switched.has(feature)) };
                         ($of:ident, $is:expr) => {$($(

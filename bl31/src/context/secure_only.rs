@@ -1,8 +1,8 @@
-//! What only the secure world has on a core: registers that no switch exchanges, because the normal world has
-//! none or others of that name. They leave the CPU only when the core loses its power.
+//! The registers of a core that only the secure world has. No switch exchanges them: the normal world has no such
+//! register, or its own under that name. They are saved only when the core loses its power.
 //!
-//! EL3 reaches them as the secure world's SCR_EL3 lets it: the banked ones of the GIC by SCR_EL3.NS, those of
-//! S-EL2 by SCR_EL3.EEL2.
+//! EL3 accesses them with the secure world's SCR_EL3: NS selects the GIC's banked registers, EEL2 gives access to those
+//! of S-EL2.
 
 use super::el3::scr;
 use super::sysreg::{SCR_EL3, isb, sysregs};
@@ -11,18 +11,17 @@ use super::{Feature, Features};
 use crate::cpu_ext::gic::{ICC_AP0R0_EL1, ICC_AP1R0_EL1, ICC_BPR1_EL1, ICC_CTLR_EL1};
 
 sysregs! {
-    /// The secure translation table of the partitions.
+    /// The base of the partitions' secure translation table.
     VSTTBR_EL2 = "S3_4_C2_C6_0": read write;
-    /// Its control.
+    /// The control of that table.
     VSTCR_EL2 = "S3_4_C2_C6_2": read write;
     /// The timer of S-EL2.
     CNTHPS_CVAL_EL2 = "S3_4_C14_C5_2": read write;
     /// The virtual timer of S-EL2.
     CNTHVS_CVAL_EL2 = "S3_4_C14_C4_2": read write;
-    /// The timer of S-EL1.
     /// Debug of AArch32 at secure EL0.
     SDER32_EL3 = "S3_6_C1_C1_1": read unsafe write;
-    /// Whether it is enabled.
+    /// The enable bit of Group 1 interrupts, banked per world.
     ICC_IGRPEN1_EL1 = "S3_0_C12_C12_7": read write;
 }
 
@@ -37,7 +36,7 @@ pub struct SecureOnly {
 }
 
 impl SecureOnly {
-    /// None kept.
+    /// Nothing is saved.
     pub const EMPTY: Self = Self {
         s_el2: [0; 4],
         s_el2_virtual_timer: [0; 2],
@@ -46,7 +45,7 @@ impl SecureOnly {
         gic: [0; 5],
     };
 
-    /// Keeps them. `scr_el3` is the secure world's.
+    /// Saves the registers. `scr_el3` is the secure world's.
     pub fn save(&mut self, features: Features, scr_el3: u64) {
         with_scr(scr_el3, || {
             if scr_el3 & scr::EEL2 != 0 {
@@ -74,7 +73,7 @@ impl SecureOnly {
         });
     }
 
-    /// Puts them back, on a core that is set up anew. `scr_el3` is the secure world's.
+    /// Restores the registers on a core that is set up anew. `scr_el3` is the secure world's.
     pub fn load(&self, features: Features, scr_el3: u64) {
         with_scr(scr_el3, || {
             if scr_el3 & scr::EEL2 != 0 {
@@ -91,7 +90,7 @@ impl SecureOnly {
             CNTPS_CVAL_EL1::write(self.timer[0]);
             CNTPS_CTL_EL1::write(self.timer[1]);
             if features.has(Feature::AA32_EL1) {
-                // SAFETY: it lets secure EL0 of AArch32 be debugged, as the secure world had it.
+                // SAFETY: this restores the secure world's setting of debug at secure EL0 in AArch32.
                 unsafe { SDER32_EL3::write(self.sder32) };
             }
             let [ctlr, bpr1, igrpen1, ap1r0, ap0r0] = self.gic;
@@ -107,11 +106,11 @@ impl SecureOnly {
 /// Runs `f` with this SCR_EL3.
 fn with_scr(scr_el3: u64, f: impl FnOnce()) {
     let before = SCR_EL3::read();
-    // SAFETY: a world's value, which traps and routes nothing of EL3's own, and then what was there.
+    // SAFETY: this is a world's value, which neither traps nor routes anything of EL3's own.
     unsafe { SCR_EL3::write(scr_el3) };
     isb();
     f();
-    // SAFETY: as above.
+    // SAFETY: this is the value that was there before.
     unsafe { SCR_EL3::write(before) };
     isb();
 }

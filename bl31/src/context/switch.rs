@@ -1,4 +1,4 @@
-//! What a [`Policy`] does: sets a core up for its worlds, and switches it from one to the other.
+//! The code behind a [`Policy`]: sets a core up for its worlds, and switches it from one to the other.
 
 use super::sysreg::{CPTR_EL3, MDCR_EL3, MIDR_EL1, MPIDR_EL1, SCR_EL3, isb};
 use super::{
@@ -9,34 +9,34 @@ use crate::cpu_ext::{self, gic};
 
 /// SCTLR_EL1 at reset: its RES1 bits. MMU and caches off.
 const SCTLR_EL1_RESET: u64 = 0x30d0_0980;
-/// SCTLR_EL2 at reset: the same, for EL2.
+/// SCTLR_EL2 at reset: its RES1 bits. MMU and caches off.
 const SCTLR_EL2_RESET: u64 = 0x30c5_0830;
-/// HCR_EL2.RW: EL1 is AArch64. All else as if EL2 were not there.
+/// HCR_EL2 at the start: RW, EL1 is AArch64. All else is as if EL2 did not exist.
 const HCR_EL2_RESET: u64 = 1 << 31;
-/// CPTR_EL2 (HCR_EL2.E2H = 0): its RES1 bits, with SVE's and SME's trap clear.
+/// CPTR_EL2 at the start (HCR_EL2.E2H = 0): its RES1 bits, with the traps of SVE and SME clear.
 const CPTR_EL2_RESET: u64 = 0x22ff;
-/// CNTHCTL_EL2.{EL1PCTEN, EL1PCEN}: EL1 may use the physical counter and timer.
+/// CNTHCTL_EL2 at the start: EL1PCTEN and EL1PCEN, EL1 may use the physical counter and timer.
 const CNTHCTL_EL2_RESET: u64 = 3;
 
 impl Policy {
-    /// How EL3's registers are set while `world` runs.
+    /// Returns the values with which EL3's registers start for `world`.
     pub fn el3_regs(&self, world: World) -> El3Regs {
         let mut el3 = opening::start(self.features(), self.mode().el2(), world);
         Simd::start(self.features(), self.mode(), world, &mut el3);
         el3
     }
 
-    /// Whether this CPU can run an SPMC at S-EL2.
+    /// Returns whether this CPU can run an SPMC at S-EL2.
     pub fn cpu_has_sel2() -> bool {
         el3::has_sel2(&IdRegs::read())
     }
 
-    /// Decides what applies to this CPU. For the boot core.
+    /// Makes the policy for this CPU. Called on the boot core.
     pub fn detect(mode: SpmcMode) -> Self {
         Self::new(Features::from_id(&IdRegs::read()), mode)
     }
 
-    /// What cores that are like this one, the boot core, need not decide again.
+    /// Returns the decisions for this core, the boot core. Cores that are like it take them over.
     pub fn boot_core(&self) -> BootCore {
         BootCore {
             id: IdRegs::read(),
@@ -45,7 +45,7 @@ impl Policy {
         }
     }
 
-    /// What this core has of what is switched. CPTR_EL3 must trap nothing.
+    /// Returns the policy for this core, without the features that it lacks. CPTR_EL3 must trap nothing.
     fn here(&self, boot_core: Option<&BootCore>, live: &mut OpenGroups) -> Self {
         let unlike = match boot_core {
             None => Some(IdRegs::read()),
@@ -56,9 +56,8 @@ impl Policy {
         Self::new(self.features().and(mine), self.mode())
     }
 
-    /// Sets in `sys`, which is all zero, what the architecture and custom let software expect at its
-    /// first instruction: reset values, with EL2's controls such that EL1 works as if EL2 were not
-    /// there.
+    /// Sets in `sys`, which is all zero, the values that software may expect at its first instruction, by the
+    /// architecture or by custom: reset values, with EL2's controls such that EL1 works as if EL2 did not exist.
     pub fn reset(&self, sys: &mut SysRegs) {
         sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
         if self.features().has(Feature::EL2) {
@@ -73,7 +72,8 @@ impl Policy {
         cpu_ext::first(self.features(), sys);
     }
 
-    /// Gives the normal world's registers their first values. `el1`: it starts at EL1, and nothing sets EL2 up.
+    /// Sets the normal world's first values in `sys`. `el1` says that it starts at EL1, so that no software sets EL2
+    /// up.
     pub(super) fn reset_normal(&self, sys: &mut SysRegs, el1: bool) {
         self.reset(sys);
         if el1 && self.features().has(Feature::EL2) {
@@ -81,17 +81,16 @@ impl Policy {
         }
     }
 
-    /// Sets up this core for the first instruction of the normal world: EL3's registers, and in the CPU
-    /// what [`Policy::reset`] says. On every core when it comes on.
+    /// Sets up this core for the first instruction of the normal world: EL3's registers, and the CPU's registers with
+    /// the values of [`Policy::reset`]. Called on each core when it comes on.
     ///
-    /// `normal` and `secure` become [`Policy::el3_regs`], also where a world goes on as it was: only
-    /// traps are open that `live` knows of. The secure world has no registers yet: what `parked` holds
-    /// is of no use, before and after.
+    /// `normal` and `secure` become [`Policy::el3_regs`], with the extensions open that `live` has as open. The secure
+    /// world has no registers yet: the values in `parked` have no meaning, before and after.
     ///
-    /// `el1`: the normal world starts at EL1, and nobody sets EL2 up.
+    /// `el1` says that the normal world starts at EL1, so that no software sets EL2 up.
     ///
-    /// Returns what the boot core has and this core lacks: here the worlds have to do without, and it
-    /// is not switched. What only this core has stays trapped.
+    /// Returns the features that the boot core has and this core lacks. The worlds have to do without them here, and
+    /// they are not switched. Features that only this core has stay trapped.
     #[inline(never)]
     pub fn init_el3(
         &self,
@@ -111,7 +110,7 @@ impl Policy {
         live.init(here.features(), self.mode(), secure);
         Self::write_el3(secure);
         if here.features().has(Feature::GIC) {
-            // In this order: the architecture wants it so.
+            // The architecture requires this order.
             gic::reset_group0();
             gic::reset_group1();
         }
@@ -127,11 +126,11 @@ impl Policy {
         self.features().minus(here.features())
     }
 
-    /// Sets up this core for the normal world's first instruction after a power-down state: its registers,
-    /// which are in the CPU, become what [`Policy::reset`] says, and what EL3 owns of the extensions is
-    /// set up anew. What is the secure world's is left alone: its registers in `live` and in memory, what
-    /// it has opened, its EL3 registers. `normal` are the normal world's EL3 registers; they stay, and so
-    /// what it has opened stays open. `el1` as in [`Policy::init_el3`].
+    /// Sets up this core for the normal world's first instruction after a power-down state. The normal world's
+    /// registers, which are in the CPU, get the values of [`Policy::reset`]. EL3's own registers of the extensions are
+    /// set up anew. The secure world's state is left alone: its registers, the extensions that it has opened, and its
+    /// EL3 registers. `normal` are the normal world's EL3 registers; they stay, so that what it has opened stays open.
+    /// `el1` is as in [`Policy::init_el3`].
     pub fn come_back(
         &self,
         boot_core: Option<&BootCore>,
@@ -140,7 +139,8 @@ impl Policy {
         el1: bool,
     ) {
         Self::open_all();
-        // The same core, the same lengths: only what EL3 has to set for them counts.
+        // This measures the vector lengths again. They are as before; what counts is that EL3's registers for them
+        // are set.
         let here = self.here(boot_core, live);
         Self::write_el3(normal);
         cpu_ext::init(here.features());
@@ -149,26 +149,25 @@ impl Policy {
 
     /// Gives the normal world's registers, which are in the CPU, their first values.
     ///
-    /// Not inlined: its stack frame has room for all of them.
+    /// It is not inlined, because its stack frame is large: it holds all of them.
     #[inline(never)]
     fn renew_normal(&self, here: &Self, live: &mut OpenGroups, el1: bool) {
         let mut first = SysRegs::EMPTY;
         here.reset_normal(&mut first, el1);
-        // Vector lengths are not among what is replaced: `first` still has them.
+        // `replace_all` leaves the vector lengths out: `first` still has their first values.
         here.replace_all(&mut first);
         live.simd.come_back(self.mode(), &mut first);
     }
 
-    /// Moves what of the secure world's is still in the CPU to memory: its vector state. For a core that is
-    /// about to lose its power. The normal world is current, and what it has in the CPU is of no use any
-    /// more.
+    /// Moves the secure world's vector state to memory, as far as it is still in the CPU. For a core that is about to
+    /// lose its power. The normal world is current, and does not need its registers any more.
     #[inline(never)]
     pub fn park_secure(&self, live: &mut OpenGroups, parked: &mut SysRegs) {
         Self::open_all();
         live.simd.park_secure(self, parked);
     }
 
-    /// Puts back what [`Policy::park_secure`] moved, on a core that has lost everything. Before
+    /// Restores what [`Policy::park_secure`] moved, on a core that has lost everything. Call it before
     /// [`Policy::come_back`].
     #[inline(never)]
     pub fn unpark_secure(&self, live: &mut OpenGroups, normal: &El3Regs, parked: &mut SysRegs) {
@@ -179,41 +178,41 @@ impl Policy {
         live.simd.unpark_secure(self, &mut first, parked);
     }
 
-    /// Has nothing trapped from EL3 itself.
+    /// Lets EL3 itself use everything: CPTR_EL3 traps nothing.
     fn open_all() {
-        // SAFETY: for the set-up, EL3 itself must not be trapped; nothing is.
+        // SAFETY: this value traps nothing.
         unsafe { CPTR_EL3::write(el3::cptr::EZ | el3::cptr::ESM) };
         isb();
     }
 
-    /// Writes what of EL3's registers the set-up of a world's registers depends on: EL2's are the normal
-    /// world's, some exist once for each world.
+    /// Writes SCR_EL3 and MDCR_EL3 of a world. Its registers are set up after that: some are banked per world, and
+    /// those of EL2 depend on SCR_EL3.
     fn write_el3(world: &El3Regs) {
-        // SAFETY: values that lower ELs run with; they trap and route nothing of EL3's own.
+        // SAFETY: lower ELs run with these values. They neither trap nor route anything of EL3's own.
         unsafe {
             SCR_EL3::write(world.scr_el3);
             MDCR_EL3::write(world.mdcr_el3);
         }
-        // What follows is trapped or defined by these values.
+        // The accesses that follow depend on these values.
         isb();
     }
 
-    /// Replaces what the CPU holds, of whatever it has, with `first`.
+    /// Replaces the values of all registers that the CPU has with those in `first`.
     fn replace_all(&self, first: &mut SysRegs) {
         let all = match self.features().has(Feature::EL2) {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
         };
         let switched = Switched::of(Self::new(self.features(), all).features(), all);
-        // SAFETY: the features are this CPU's, and what it held is of no use any more.
+        // SAFETY: the features are this CPU's, and the former values are not needed any more.
         unsafe { Self::swap(switched, first) };
     }
 
-    /// Exchanges what the CPU holds with `parked`.
+    /// Exchanges the CPU's registers with `parked`.
     ///
     /// # Safety
     ///
-    /// The CPU has what is `switched`.
+    /// The CPU has the features in `switched`.
     #[inline(never)]
     unsafe fn swap(switched: Switched, parked: &mut SysRegs) {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
@@ -228,8 +227,8 @@ impl Policy {
         }
     }
 
-    /// Exchanges the registers of one extension alone with `parked`. Seldom, so it takes no code of its
-    /// own: what is always switched is exchanged twice, which leaves it as it was.
+    /// Exchanges the registers of one extension alone with `parked`. This is rare, so it has no code of its own: all
+    /// registers that are always switched are exchanged twice, which leaves them as they were.
     ///
     /// # Safety
     ///
@@ -243,8 +242,8 @@ impl Policy {
         }
     }
 
-    /// Switches the core from the normal world to the secure world: the latter's registers are in
-    /// `parked`, the former's will be. `el3` are the secure world's.
+    /// Switches the core from the normal world to the secure world. `parked` has the secure world's registers before,
+    /// and the normal world's after. `el3` are the secure world's EL3 registers.
     #[inline(always)]
     pub fn to_secure(&self, live: &mut OpenGroups, parked: &mut SysRegs, el3: &El3Regs) {
         live.leave_normal(self, parked);
@@ -257,8 +256,8 @@ impl Policy {
         }
     }
 
-    /// Switches the core from the secure world to the normal world, whose registers are in `parked`.
-    /// `el3` are the normal world's.
+    /// Switches the core from the secure world to the normal world. `parked` has the normal world's registers before,
+    /// and the secure world's after. `el3` are the normal world's EL3 registers.
     #[inline(always)]
     pub fn to_normal(&self, live: &mut OpenGroups, parked: &mut SysRegs, el3: &El3Regs) {
         live.leave_secure(self, parked);
@@ -274,13 +273,13 @@ impl Policy {
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
     pub fn enter_normal(&self, live: &OpenGroups, el3: &El3Regs) {
-        // SAFETY: the other half of the switch, the world's registers, is in the CPU.
+        // SAFETY: the world's registers, the other half of the switch, are in the CPU.
         unsafe { el3.write(live.switched()) };
     }
 
-    /// Resolves a trap of `world`, whose registers are in the CPU: a synchronous exception with this
-    /// ESR_EL3 that is no SMC. When the world goes on, either the instruction can be executed, or
-    /// it takes an UNDEFINED exception there.
+    /// Handles a trap of `world`, whose registers are in the CPU: a synchronous exception with this
+    /// ESR_EL3 that is no SMC. After it, the world either executes the instruction again, or takes an UNDEFINED
+    /// exception there.
     ///
     /// `el3` and `gpr` (x0 to x30) are the world's, `parked` the other world's system registers.
     #[cold]

@@ -1,21 +1,21 @@
-//! System registers by name: `sysregs!`, the tables made with it, and the table of what EL3 uses of the
-//! architecture's base.
+//! System registers by name: the macro `sysregs!`, and the table of the registers of the architecture's base that EL3
+//! uses.
 //!
-//! A register that EL3 reads or writes by itself stands in one such table: here, or in the file of the
-//! extension that brings it. (Registers that are only ever switched stand in the lists of
-//! [`super::registers`].) The table says how it may be written:
+//! Each register that EL3 reads or writes by itself is in one such table: here, or in the file of its extension.
+//! (Registers that are only switched are in the lists of [`super::registers`].) The table says how a register may be
+//! accessed:
 //!
-//! * `read`: it cannot be.
+//! * `read`: it cannot be written.
 //! * `read write`: any value may be written at any time. It is a register of lower ELs, or of something
 //!   that EL3 does not use.
-//! * `read unsafe write`: it can change what EL3 itself does: where it goes on, what it traps on, how
-//!   long its vectors are. All registers of EL3's are of this kind.
+//! * `read unsafe write`: it can change what EL3 itself does: where it goes on, what traps, how
+//!   long its vectors are. All of EL3's own registers are of this kind.
 //!
-//! On the host, where the tests run, there are none: they read as zero and writes are lost. So the
-//! code around them compiles and its decisions can be tested there.
+//! On the host, where the tests run, there are no such registers: they read as zero and writes have no effect. So the
+//! code around them compiles there, and its decisions can be tested.
 
-/// Declares a table of system registers: for each a type of its name with `read()` and, as far as it is
-/// allowed, `write(value)`.
+/// Declares a table of system registers. Each register becomes a type of its name, with the functions `read()` and
+/// `write(value)` that its line allows.
 macro_rules! sysregs {
     ($($(#[$doc:meta])* $NAME:ident = $encoding:literal: $($access:ident)+;)+) => {
         $(
@@ -29,14 +29,14 @@ macro_rules! sysregs {
             }
         )+
 
-        /// The table, for those who check it: name, what the assembler is given, how it may be accessed.
+        /// The table, for tests: the register's name, its name for the assembler, and how it may be accessed.
         #[cfg(test)]
         pub const SYSREGS: &[(&str, &str, &str)] = &[
             $((stringify!($NAME), $encoding, stringify!($($access)+))),+
         ];
     };
     (@access $NAME:ident $encoding:literal; read $($rest:ident)*) => {
-        /// Reads it.
+        /// Reads the register.
         #[inline(always)]
         #[allow(dead_code)]
         pub fn read() -> u64 {
@@ -57,7 +57,7 @@ macro_rules! sysregs {
         $crate::context::sysreg::sysregs! { @access $NAME $encoding; $($rest)* }
     };
     (@access $NAME:ident $encoding:literal; write) => {
-        /// Writes it.
+        /// Writes the register.
         #[inline(always)]
         pub fn write(value: u64) {
             #[cfg(target_os = "none")]
@@ -71,12 +71,12 @@ macro_rules! sysregs {
         }
     };
     (@access $NAME:ident $encoding:literal; unsafe write) => {
-        /// Writes it.
+        /// Writes the register.
         ///
         /// # Safety
         ///
-        /// It can change what EL3 itself does: the caller says why what EL3 executes until the next
-        /// write, ERET included, is right with this value.
+        /// The register can change what EL3 itself does. The caller makes sure that everything that EL3 executes until
+        /// the next write, ERET included, is right with this value.
         #[inline(always)]
         pub unsafe fn write(value: u64) {
             #[cfg(target_os = "none")]
@@ -94,7 +94,7 @@ macro_rules! sysregs {
 pub(crate) use sysregs;
 
 sysregs! {
-    // What the CPU is and has.
+    // The CPU's identification.
     MIDR_EL1 = "MIDR_EL1": read;
     MPIDR_EL1 = "MPIDR_EL1": read;
     ID_AA64PFR0_EL1 = "ID_AA64PFR0_EL1": read;
@@ -114,7 +114,7 @@ sysregs! {
     ID_AA64MMFR3_EL1 = "S3_0_C0_C7_3": read;
     ID_AA64MMFR4_EL1 = "S3_0_C0_C7_4": read;
 
-    // EL3's own.
+    // EL3's own registers.
     SCR_EL3 = "SCR_EL3": read unsafe write;
     CPTR_EL3 = "CPTR_EL3": read unsafe write;
     MDCR_EL3 = "MDCR_EL3": read unsafe write;
@@ -122,7 +122,7 @@ sysregs! {
     ELR_EL3 = "ELR_EL3": read unsafe write;
     SPSR_EL3 = "SPSR_EL3": read unsafe write;
 
-    // Where an exception takes a lower EL, and what it finds there.
+    // Where a lower EL takes an exception, and what it finds there.
     HCR_EL2 = "HCR_EL2": read;
     SCTLR_EL1 = "SCTLR_EL1": read;
     SCTLR_EL2 = "SCTLR_EL2": read;
@@ -138,7 +138,7 @@ sysregs! {
     FAR_EL1 = "FAR_EL1": read;
     FAR_EL2 = "FAR_EL2": read;
 
-    // Floating point: EL3 has none of its own.
+    // Floating point, which EL3 does not use.
     FPCR = "S3_3_C4_C4_0": read write;
     FPSR = "S3_3_C4_C4_1": read write;
 }
@@ -153,7 +153,7 @@ pub fn isb() {
     }
 }
 
-/// Waits until everything before it, maintenance of caches and TLBs included, is done.
+/// Waits until all memory accesses and maintenance of caches and TLBs before it are done.
 #[inline(always)]
 pub fn dsb() {
     #[cfg(target_os = "none")]

@@ -1,4 +1,4 @@
-//! The lists of registers: what is saved is what is restored, where it belongs, in the same order.
+//! Tests of the lists of registers, of the code made from them, and of the controls of EL3's registers.
 
 use super::features::SWITCHED;
 use super::registers::{BANK_MAX, List};
@@ -9,14 +9,14 @@ use super::{
 use crate::cpu_ext::{self, Described, EXTENSIONS};
 use std::collections::HashSet;
 
-/// A bank's lists, each with the extension that it depends on, and its size.
+/// A bank: its lists, each with the extension that it depends on, and its size in bytes.
 struct Bank {
     name: &'static str,
     lists: Vec<(Option<Feature>, List)>,
     size: usize,
 }
 
-/// All banks, without the made-up extension's lists where `made_up` is false.
+/// Returns all banks, with the lists of the made-up extension if `made_up` is set.
 fn banks(made_up: bool) -> [Bank; 3] {
     let bank = |name, base: &[List], size| {
         let extensions = EXTENSIONS
@@ -40,7 +40,7 @@ fn banks(made_up: bool) -> [Bank; 3] {
     ]
 }
 
-/// One access of the generated code: the register, or the field's name with the pair's second one.
+/// One instruction of the generated code: the system register or the field, and the registers that hold the values.
 #[derive(Debug, PartialEq)]
 enum Step {
     Read(String, String),
@@ -87,7 +87,7 @@ fn saved_and_restored_are_the_same() {
             let mut steps = parse(list.code).into_iter();
             for pair in list.registers.chunks(2) {
                 let mut next = || steps.next().expect("code for each register");
-                // What each temporary holds on its way out of and into the CPU.
+                // The temporaries that hold the values that were read from the CPU.
                 let mut out = Vec::new();
                 for register in pair {
                     let Step::Read(name, temporary) = next() else {
@@ -165,7 +165,7 @@ fn offsets_follow_the_lists() {
         let mut taken = HashSet::new();
         for (_, list) in &lists {
             for (i, register) in list.registers.iter().enumerate() {
-                // A pair is stored by one instruction, so its second register comes right after.
+                // One instruction stores a pair, so the second register must follow the first.
                 assert_eq!(
                     register.offset,
                     list.registers[0].offset + 8 * i,
@@ -224,7 +224,7 @@ fn generic_encodings_are_system_registers() {
                     panic!("{}", register.name)
                 };
                 assert!((2..4).contains(&op0) && op1 < 8 && crn < 16 && crm < 16 && op2 < 8);
-                // Op1 says at which EL a register is accessible, and so does its name.
+                // Op1 says from which EL on a register is accessible. Its name says so, too.
                 let suffix = register.name.rsplit("_el").next().unwrap_or_default();
                 let expected: &[u32] = match suffix {
                     "0" => &[3],
@@ -243,7 +243,7 @@ fn generic_encodings_are_system_registers() {
     }
 }
 
-/// ID registers of a CPU with everything: each 4-bit field at its highest known value.
+/// Returns the ID registers of a CPU with everything: each 4-bit field has a high value.
 fn everything() -> IdRegs {
     const MAX: u64 = 0x4444_4444_4444_4444;
     IdRegs {
@@ -274,7 +274,7 @@ fn everything() -> IdRegs {
 #[test]
 fn every_extension_is_found_by_its_own_field() {
     let all = Features::from_id(&everything());
-    // The mode decides the one; the other is the opposite of one.
+    // The mode decides about SPSR_AA32; RAS_NO_RECORDS is the absence of error records.
     for extension in EXTENSIONS
         .iter()
         .filter(|e| ![Feature::SPSR_AA32, Feature::RAS_NO_RECORDS].contains(&e.feature))
@@ -303,7 +303,7 @@ fn every_extension_is_found_by_its_own_field() {
     assert_eq!(none, Features::NONE);
 }
 
-/// A switch knows of so many features only.
+/// A switch has bits for the first [`SWITCHED`] features alone.
 #[test]
 fn what_is_switched_comes_first_in_the_list() {
     for extension in EXTENSIONS.iter().filter(|e| e.feature != Feature::MADE_UP) {
@@ -327,7 +327,7 @@ fn without_el2_there_is_nothing_that_is_el2s_alone() {
     id.impdef_el2 = 0;
     id.forget_missing_el2();
     let features = Features::from_id(&id);
-    // What extensions have registers of EL2, and none of EL1.
+    // The extensions that have registers of EL2 and none of EL1.
     for feature in [
         Feature::VHE,
         Feature::FGT,
@@ -425,7 +425,7 @@ fn a_cpu_with_nothing_gets_nothing_enabled() {
     assert_eq!(secure.mdcr_el3, mdcr::SDD | mdcr::SPD32_DISABLED);
 }
 
-/// The registers of [`El3Regs`] that real software was seen to work with: the C BL31's on QEMU
+/// SCR_EL3 has the value with which real software was seen to work: that of the C BL31 on QEMU
 /// with `-cpu max` and an SPMC at S-EL2.
 #[test]
 fn compatible_with_what_works_today() {
@@ -443,13 +443,13 @@ fn compatible_with_what_works_today() {
     let policy = Policy::new(features, SpmcMode::SEl2);
     let normal = policy.el3_regs(World::Normal).scr_el3;
     assert_eq!(normal, 0x240_1e07_0735);
-    // What the secure world gets on its first use is closed yet.
+    // Extensions that open to the secure world on its first use are still closed.
     let secure = policy.el3_regs(World::Secure).scr_el3;
     assert_eq!(secure, 0x0400_0f30 | el3::scr::EEL2);
 }
 
-/// SMCCC_ARCH_FEATURE_AVAILABILITY against what EL3's registers do: a bit that it sets is one that is set
-/// where the bit enables, and clear where it traps, once what opens on first use has been used.
+/// SMCCC_ARCH_FEATURE_AVAILABILITY agrees with EL3's registers: each bit that it reports is set in the register if the
+/// bit enables, and clear if the bit traps, once all extensions have had their first use.
 #[test]
 fn what_is_told_as_available_works() {
     use el3::Register;
@@ -503,7 +503,7 @@ fn what_is_told_as_available_works() {
     assert!(told_bits > 200);
 }
 
-/// Under an EL2 that nobody set up, EL1 is not trapped. The bits that trap when they are clear, from the
+/// An EL2 that no software has set up traps nothing of EL1. The bits that trap when they are clear are listed by the
 /// architecture.
 #[test]
 fn an_unused_el2_traps_nothing() {
@@ -545,7 +545,7 @@ fn an_unused_el2_traps_nothing() {
     assert_eq!(first.el2.HCX.hcrx_el2, 0);
 }
 
-/// The made-up extension of the tests: one file and one line are enough to have it everywhere.
+/// One file and one line are enough to add an extension everywhere: the tests have a made-up one.
 #[test]
 fn one_file_and_one_line_make_an_extension() {
     use cpu_ext::made_up::MUEN;
@@ -556,7 +556,7 @@ fn one_file_and_one_line_make_an_extension() {
     });
     assert_eq!(features, Features::of(&[Feature::MADE_UP]));
     assert_eq!(features.to_string(), "MADEUP");
-    // EL3's register: open for the normal world, on its first use for the secure world; and told.
+    // EL3's register opens it to the normal world at once and to the secure world on first use, and is reported.
     let policy = Policy::new(features, SpmcMode::All);
     assert_eq!(policy.el3_regs(World::Normal).scr_el3 & BIT, BIT);
     let secure = policy.el3_regs(World::Secure);
@@ -566,7 +566,7 @@ fn one_file_and_one_line_make_an_extension() {
         assert_eq!(told, BIT);
     }
     assert_eq!(el3::Control::first_use(&[MUEN]), BIT);
-    // Its registers are in their banks, and first values in them.
+    // Its registers are in their banks, and have first values.
     let [common, el2, el1] = banks(true);
     for (bank, group, register) in [
         (common, "MadeUp", "mu_el0"),
@@ -598,7 +598,7 @@ fn one_file_and_one_line_make_an_extension() {
     }
 }
 
-/// Names what is wrong with the files of extensions (name and text) beside the list of them.
+/// Returns what is wrong with the extensions' files (name and text), compared with the list of extensions.
 fn left_out(files: &[(String, String)], list: &[(&str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (file, text) in files {
@@ -638,7 +638,7 @@ fn an_extension_that_is_not_in_the_list_is_found() {
         .map(|e| (e.module, e.declaration))
         .collect();
     assert_eq!(left_out(&files, &list), [""; 0]);
-    // The made-up one with its line left out, and with its name left out of the line.
+    // Leave out the line of the made-up extension, then its name in the line.
     let without: Vec<_> = list
         .iter()
         .copied()
@@ -655,7 +655,7 @@ fn an_extension_that_is_not_in_the_list_is_found() {
     );
 }
 
-/// Two extensions that are not parts of one share no bit of EL3's registers.
+/// Extensions of different files share no bit of EL3's registers.
 #[test]
 fn no_bit_belongs_to_two_extensions() {
     let mut owners: Vec<(el3::Control, &str)> = Vec::new();
@@ -673,8 +673,8 @@ fn no_bit_belongs_to_two_extensions() {
     }
 }
 
-/// The names of system registers are in tables: nobody else writes an encoding, no register is in two
-/// tables, and EL3's own are unsafe to write.
+/// System registers are named in tables: no other code has an encoding, no register is in two tables, and EL3's own
+/// are unsafe to write.
 #[test]
 fn system_registers_have_names() {
     use super::sysreg::SYSREGS;
@@ -705,12 +705,12 @@ fn system_registers_have_names() {
     for (name, encoding, access) in tables.into_iter().flatten() {
         assert!(names.insert(name), "{name} is in two tables");
         assert!(encodings.insert(encoding), "{encoding} is in two tables");
-        // EL3's own, and what changes the whole core.
+        // EL3's own registers, and those that change the whole core.
         let own = name.ends_with("_EL3") || name.starts_with("CPU");
         let own = own && access.contains("write");
         assert_eq!(own, access.contains("unsafe"), "{name}");
     }
-    // Encodings in the sources: in a table, or in a list.
+    // Each encoding in the sources is in a table or in a list.
     let lists: HashSet<_> = banks(true)
         .into_iter()
         .flat_map(|bank| bank.lists)
@@ -723,7 +723,7 @@ fn system_registers_have_names() {
             .filter(|line| !line.trim_start().starts_with("//"))
         {
             for word in line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-                // RNDRRS tells by the flags, so its instruction is more than a read.
+                // RNDRRS reports its success in the flags, so it needs more than a plain read.
                 if super::registers::number(word) == 0 || word == "S3_3_C2_C4_1" {
                     continue;
                 }
@@ -738,7 +738,7 @@ fn system_registers_have_names() {
     assert!(seen > 100, "the sources were not found");
 }
 
-/// The text of all source files below `folder` but tests.
+/// Returns the text of all source files below `folder`, without tests.
 fn sources(folder: &str) -> Vec<String> {
     let mut texts = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -770,7 +770,7 @@ fn the_document_tells_the_truth() {
             }
         }
     }
-    // Without the made-up extension's, which may have filled a gap.
+    // Sizes without the made-up extension, whose registers may fill a gap of the real bank.
     let sizes = banks(false).map(|bank| {
         let registers: usize = bank
             .lists

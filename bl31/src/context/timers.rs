@@ -1,13 +1,12 @@
 //! Timers that belong to the normal world alone, and keep running while the secure world does.
 //!
 //! The architecture gives the secure world timers of its own: CNTPS at EL1, CNTHPS and CNTHVS at EL2.
-//! CNTP, CNTV, CNTHP and CNTHV are the normal world's, and their interrupts are how it gets a core
-//! back from a secure world that works for long. Exchanging them would take that away from it. The
-//! secure world can reach the registers all the same. So what they hold is saved when the normal
-//! world leaves and put back when it returns: it loses nothing, whatever the secure world does to
-//! them meanwhile, and a timer that expired in between is pending as it should be.
+//! CNTP, CNTV, CNTHP and CNTHV belong to the normal world. Their interrupts give it the core back from a secure
+//! world that works for long, so they must not be exchanged. But the secure world can write the registers. So
+//! their values are saved when the normal world leaves and restored when it returns. It loses nothing, whatever
+//! the secure world does to them, and a timer that has expired in between is then pending.
 //!
-//! Where the SPMC runs at S-EL2, the timers of EL1 are among the state that it keeps apart itself.
+//! An SPMC at S-EL2 saves and restores the timers of EL1 itself.
 
 use super::common::{CommonBank, HypTimer, HypVirtualTimer, KernelTimers};
 use super::registers::BIAS;
@@ -32,11 +31,11 @@ pub(super) fn save(switched: Switched, bank: &mut CommonBank) {
     }
 }
 
-/// Puts the normal world's timers back.
+/// Restores the normal world's timers.
 #[inline(always)]
 pub(super) fn load(switched: Switched, bank: &CommonBank) {
     let bank = core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS);
-    // SAFETY: as above.
+    // SAFETY: the CPU has the registers, and EL3 uses none of these timers.
     unsafe {
         if switched.is(Switch::El2) {
             HypTimer::load(bank);
@@ -65,8 +64,8 @@ sysregs! {
     CNTHVS_CTL_EL2 = "S3_4_C14_C4_1": read write;
 }
 
-/// Stops the normal world's timers. The secure world may have written them last, before the core was off:
-/// the normal world does not find what it left.
+/// Stops the normal world's timers and clears their compare values, which the secure world may have written before the
+/// core was off.
 pub(super) fn reset_normal(features: Features) {
     CNTP_CTL_EL0::write(0);
     CNTP_CVAL_EL0::write(0);
@@ -82,8 +81,8 @@ pub(super) fn reset_normal(features: Features) {
     }
 }
 
-/// Has the secure physical timer fire when the system counter is at `when`. EL3 can always use it. The
-/// SPMC's at S-EL1 it is no more; the one at S-EL2 has others.
+/// Has the secure physical timer fire when the system counter is at `when`. EL3 takes it over for good: an SPMC at
+/// S-EL1 loses its timer; an SPMC at S-EL2 has others.
 pub fn fire_secure_at(when: u64) {
     CNTPS_CVAL_EL1::write(when);
     CNTPS_CTL_EL1::write(1);

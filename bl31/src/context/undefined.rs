@@ -1,8 +1,7 @@
-//! Traps of lower ELs: which one opens something, and how any other becomes an UNDEFINED exception
-//! where it came from, as if the CPU had no such instruction.
+//! Turns a trap of a lower EL into an UNDEFINED exception there, as if the CPU did not have the instruction.
 //!
 //! The exception is entered as the architecture does it (DDI0487, AArch64.TakeException): from EL2
-//! to EL2, from EL1 and EL0 to EL1, from EL0 to EL2 where HCR_EL2.TGE is set. An AArch32 EL1 gets its
+//! to EL2, from EL1 and EL0 to EL1, from EL0 to EL2 if HCR_EL2.TGE is set. An AArch32 EL1 enters its
 //! Undefined mode.
 
 use super::sysreg::{
@@ -49,13 +48,13 @@ mod spsr {
 pub struct Controls {
     /// SCTLR_EL1 or SCTLR_EL2.
     pub sctlr: u64,
-    /// HCR_EL2, zero where EL2 is not enabled in the world's security state.
+    /// HCR_EL2; zero if EL2 is not enabled in the world's Security state.
     pub hcr: u64,
-    /// GCSCR_EL1 or GCSCR_EL2, zero without FEAT_GCS.
+    /// GCSCR_EL1 or GCSCR_EL2; zero without FEAT_GCS.
     pub gcscr: u64,
 }
 
-/// The EL to which an UNDEFINED exception from a PE with this SPSR goes: 1 or 2.
+/// Returns the EL, 1 or 2, that takes an UNDEFINED exception of a core with this SPSR.
 pub fn target_el(spsr: u64, hcr: u64) -> u8 {
     const TGE: u64 = 1 << 27;
     let from = crate::spsr::el(spsr);
@@ -66,7 +65,7 @@ pub fn target_el(spsr: u64, hcr: u64) -> u8 {
     }
 }
 
-/// The offset of the synchronous vector for an exception from `spsr` to AArch64 `target`.
+/// Returns the offset of the synchronous vector for an exception from `spsr` to the AArch64 EL `target`.
 pub fn vector_offset(spsr: u64, target: u8) -> u64 {
     let same = match target {
         2 => spsr & 0x1c == 8,
@@ -80,7 +79,7 @@ pub fn vector_offset(spsr: u64, target: u8) -> u64 {
     }
 }
 
-/// PSTATE after the exception is taken to AArch64 `target`, as an SPSR value.
+/// Returns PSTATE after the exception is taken to the AArch64 EL `target`, as an SPSR value.
 pub fn new_pstate(features: Features, old: u64, target: u8, controls: Controls) -> u64 {
     /// HCR_EL2.{E2H, TGE}.
     const HOST: u64 = 1 << 34 | 1 << 27;
@@ -90,7 +89,7 @@ pub fn new_pstate(features: Features, old: u64, target: u8, controls: Controls) 
     const EXLOCKEN: u64 = 1 << 6;
     let sctlr = controls.sctlr;
 
-    // NZCV, DIT and what is not known here stay. An AArch32 PSTATE has only those and PAN in common.
+    // NZCV, DIT and unknown bits stay. An AArch32 PSTATE shares only NZCV, DIT and PAN with this one.
     let mut new = match old & spsr::AARCH32 {
         0 => old,
         _ => old & (0xf << 28 | spsr::DIT | spsr::PAN),
@@ -129,7 +128,7 @@ pub fn new_pstate(features: Features, old: u64, target: u8, controls: Controls) 
     new
 }
 
-/// PSTATE after the exception is taken to an AArch32 EL1's Undefined mode.
+/// Returns PSTATE after the exception is taken to the Undefined mode of an AArch32 EL1, as an SPSR value.
 pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
     const EE: u64 = 1 << 25;
     const TE: u64 = 1 << 30;
@@ -154,8 +153,8 @@ pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
     new
 }
 
-/// SPSR_EL1 of an exception from a PE with this SPSR to AArch64 EL1: a nested hypervisor, which runs at EL1
-/// and believes itself at EL2, is told so (FEAT_NV, FEAT_NV2).
+/// Returns SPSR_EL1 for an exception of a core with this SPSR to AArch64 EL1. A nested hypervisor runs at EL1 but is to
+/// see EL2: SPSR_EL1 then says that the exception came from EL2 (FEAT_NV, FEAT_NV2).
 pub fn spsr_at_el1(old: u64, hcr: u64) -> u64 {
     const NV: u64 = 1 << 42;
     const NV1: u64 = 1 << 43;
@@ -195,7 +194,7 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
         let pc = VBAR_EL2::read().wrapping_add(vector_offset(old, 2));
         (pc, new_pstate(features, old, 2, controls))
     } else if old & spsr::AARCH32 != 0 && el2 && hcr & RW == 0 {
-        // LR_und is x22 as AArch64 sees it.
+        // x22 holds LR_und.
         let (base, sctlr) = (VBAR_EL1::read(), SCTLR_EL1::read());
         const HIGH_VECTORS: u64 = 1 << 13;
         let base = if sctlr & HIGH_VECTORS != 0 {
@@ -204,7 +203,7 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
             base & 0xffff_ffff
         };
         gpr[22] = elr.wrapping_add(if old & spsr::T != 0 { 2 } else { 4 }) & 0xffff_ffff;
-        // DIT is bit 21 there, where SPSR_EL3 has SS.
+        // In SPSR_und, DIT is bit 21, which is SS in SPSR_EL3.
         SPSR_UND::write(old & !(spsr::SS | spsr::DIT) | (old & spsr::DIT) >> 3);
         (base + 4, new_pstate32(old, sctlr))
     } else {
@@ -219,7 +218,7 @@ pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
         let pc = VBAR_EL1::read().wrapping_add(vector_offset(old, 1));
         (pc, new_pstate(features, old, 1, controls))
     };
-    // SAFETY: the mode is one of EL1's or EL2's, at which the world can be: that is where the ERET goes.
+    // SAFETY: the ERET goes to a mode of EL1 or EL2 that this world has.
     unsafe {
         ELR_EL3::write(pc);
         SPSR_EL3::write(pstate);
@@ -339,7 +338,7 @@ mod tests {
             set,
             spsr::SSBS | spsr::TCO | spsr::PM | spsr::EXLOCK | 0x3c5
         );
-        // PAN is set at EL2 only where it hosts EL0.
+        // PAN is set at EL2 only if EL2 hosts EL0.
         assert_eq!(with(2, Controls::default()) & spsr::PAN, 0);
         let host = Controls {
             hcr: 1 << 34 | TGE,

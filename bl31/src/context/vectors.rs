@@ -1,10 +1,10 @@
-//! The instructions that move vector registers, in the section `.text.simd`: the only ones in the
-//! image that touch them.
+//! The functions that move vector registers, in the section `.text.simd`. No other code of the image uses these
+//! registers.
 //!
-//! All are functions of the C calling convention that change nothing but the registers named. On the
-//! host they do nothing.
+//! All have the C calling convention and change nothing but the registers that they name. On the host they do
+//! nothing.
 
-/// Declares such a function.
+/// Declares functions that move vector registers.
 macro_rules! vectors {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $Arg:ty),*) $(-> $Ret:ty)? {
         $($line:expr),+ $(,)?
@@ -26,7 +26,7 @@ macro_rules! vectors {
                     ".arch_extension sve",
                     $($line,)+
                     "ret",
-                    // Nothing behind it may be executed speculatively.
+                    // Instructions behind the return must not be executed speculatively.
                     "dsb nsh",
                     "isb",
                     ".arch_extension nosve",
@@ -36,11 +36,11 @@ macro_rules! vectors {
             }
 
             #[cfg(not(target_os = "none"))]
-            #[doc = "Nothing, on the host."]
+            #[doc = "Does nothing on the host."]
             ///
             /// # Safety
             ///
-            /// None needed.
+            /// There is no condition.
             pub unsafe extern "C" fn $name($(_: $Arg),*) $(-> $Ret)? {
                 const _: &[&str] = &[$($line),+];
                 $(<$Ret>::default())?
@@ -49,7 +49,7 @@ macro_rules! vectors {
     };
 }
 
-/// `op qA, qB, [x0, #16 * A]` for all pairs.
+/// Makes `op qA, qB, [x0, #16 * A]` for all pairs of Q registers.
 macro_rules! q_pairs {
     ($op:literal) => {
         q_pairs!($op; 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17, 18 19, 20 21, 22 23,
@@ -60,14 +60,14 @@ macro_rules! q_pairs {
     };
 }
 
-/// `.irp` over the numbers of the Z registers, up to `.endr`.
+/// Begins a loop over the numbers of the Z registers (`.irp`), which `.endr` ends.
 macro_rules! for_z {
     () => {
         ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31"
     };
 }
 
-/// `.irp` over the numbers of the P registers, up to `.endr`.
+/// Begins a loop over the numbers of the P registers (`.irp`), which `.endr` ends.
 macro_rules! for_p {
     () => {
         ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"
@@ -78,25 +78,25 @@ vectors! {
     /// Stores Q0-Q31, 512 bytes.
     fn save_q(to: *mut u8) { q_pairs!("stp") }
 
-    /// Loads Q0-Q31 from 512 bytes, and zero above them in Z.
+    /// Loads Q0-Q31 from 512 bytes, and clears the rest of the Z registers.
     fn load_q(from: *const u8) { q_pairs!("ldp") }
 
-    /// Clears Q0-Q31, and in Z all above them.
+    /// Clears Q0-Q31, and the rest of the Z registers.
     fn clear_q() { for_z!(), "movi v\\n\\().2d, #0", ".endr" }
 
-    /// The length of SVE's vectors at EL3, in bytes.
+    /// Returns the length of SVE's vectors at EL3, in bytes.
     fn vector_length() -> u16 { "rdvl x0, #1" }
 
-    /// The length of vectors in streaming mode at EL3, in bytes.
+    /// Returns the length of vectors in streaming mode at EL3, in bytes.
     fn streaming_length() -> u16 { ".inst 0x04bf5820 // rdsvl x0, #1" }
 
-    /// Stores Z0-Z31 and P0-P15 at EL3's vector length, the longest that any EL can have.
+    /// Stores Z0-Z31 and P0-P15 at EL3's vector length, which is the longest of all ELs.
     fn save_z(z: *mut u8, p: *mut u8) {
         for_z!(), "str z\\n, [x0, #\\n, mul vl]", ".endr",
         for_p!(), "str p\\n, [x1, #\\n, mul vl]", ".endr",
     }
 
-    /// Loads what [`save_z`] stored.
+    /// Loads Z0-Z31 and P0-P15 as [`save_z`] stored them.
     fn load_z(z: *const u8, p: *const u8) {
         for_z!(), "ldr z\\n, [x0, #\\n, mul vl]", ".endr",
         for_p!(), "ldr p\\n, [x1, #\\n, mul vl]", ".endr",
@@ -108,7 +108,7 @@ vectors! {
     /// Loads FFR; changes P0.
     fn load_ffr(from: *const u8) { "ldr p0, [x0]", "wrffr p0.b" }
 
-    /// Clears P0-P15, FFR, and in Z0-Z31 all above 128 bits.
+    /// Clears P0-P15, FFR, and the bits of Z0-Z31 above 128.
     fn clear_sve() {
         for_z!(), "mov v\\n\\().16b, v\\n\\().16b", ".endr",
         for_p!(), "pfalse p\\n\\().b", ".endr",

@@ -1,13 +1,13 @@
-//! AArch32 at EL1: registers through which an AArch64 EL2 sees an AArch32 kernel's state.
+//! AArch32 at EL1: the registers by which an AArch64 EL2 accesses the state of an AArch32 kernel.
 //!
-//! An SPMC at S-EL1 cannot touch any of them, so only one at S-EL2 shares them. The saved program
-//! status registers are EL1's like SPSR_EL1, and go with that bank.
+//! An SPMC at S-EL1 cannot access any of them, so they are shared only with an SPMC at S-EL2. The saved program
+//! status registers belong to EL1, like SPSR_EL1, and are in that bank.
 
 use crate::context::field;
 
 extension! {
-    /// ID_AA64PFR0_EL1.EL1 = 2: both Execution states. FPEXC32_EL2 is trapped where FP is, for EL3
-    /// too: where this bank is switched, FP is never trapped.
+    /// ID_AA64PFR0_EL1.EL1 = 2: both Execution states. If FP is trapped, so is FPEXC32_EL2, for EL3 too. So FP is
+    /// never trapped if this bank is switched.
     pub AA32_EL1 = "AA32EL1";
     present: |id| id.el2() && field(id.pfr0, 4) == 2;
     opens: [];
@@ -20,10 +20,10 @@ extension! {
 }
 
 extension! {
-    /// An AArch32 kernel's saved program status registers. EL2 can reach them on a CPU without AArch32
-    /// too, where they are RES0 by the architecture, but not on all models of CPUs. Not the CPU decides
-    /// it but the mode ([`crate::context::Policy::new`]): they are switched for an SPMC at S-EL2 that
-    /// relies on EL3 for EL1's state.
+    /// An AArch32 kernel's saved program status registers. EL2 can access them even on a CPU without AArch32. The
+    /// architecture has them RES0 there, but some models of CPUs do not. So the SPMC's mode decides
+    /// ([`crate::context::Policy::new`]) and not the CPU: they are switched for an SPMC at S-EL2 that relies on EL3
+    /// for EL1's state.
     pub SPSR_AA32 = "";
     present: |_| false;
     opens: [];

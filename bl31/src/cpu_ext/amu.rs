@@ -1,9 +1,9 @@
-//! FEAT_AMUv1: activity monitors. They observe, so the secure world has no access (CPTR_EL3.TAM),
-//! and nothing is switched but HAFGRTR_EL2.
+//! FEAT_AMUv1: activity monitors. They observe programs, so the secure world has no access (CPTR_EL3.TAM),
+//! and only HAFGRTR_EL2 is switched.
 //!
-//! Instructions and memory stalls are not counted in the secure world nor, but for a few, at EL3: the
-//! counters of both are held at its door. Those of cycles (0 and 1) run on; what a hypervisor can learn
-//! from them is how long its own call took. Auxiliary counters are never enabled.
+//! The counters of instructions and memory stalls are stopped while the secure world runs, so that they count neither
+//! there nor, except for a few events, at EL3. The counters of cycles (0 and 1) run on: they tell a hypervisor only how
+//! long its own call took. Auxiliary counters are never enabled.
 
 use crate::context::{
     el3::{
@@ -34,7 +34,7 @@ pub fn hold() {
     AMCNTENCLR0_EL0::write(OBSERVERS);
 }
 
-/// Lets them go on.
+/// Lets these counters go on.
 pub fn release() {
     AMCNTENSET0_EL0::write(OBSERVERS);
 }

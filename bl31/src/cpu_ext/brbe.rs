@@ -1,5 +1,5 @@
-//! FEAT_BRBE: branch records. Only branches of the non-secure state are recorded, and only it may
-//! read them (MDCR_EL3.SBRBE = 1), so nothing is switched.
+//! FEAT_BRBE: branch records. Only the normal world's branches are recorded, and only the normal world can
+//! read the records (MDCR_EL3.SBRBE = 1), so nothing is switched.
 
 use crate::context::{
     el3::{Control, Register::Mdcr},

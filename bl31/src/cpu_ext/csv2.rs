@@ -1,5 +1,5 @@
 //! FEAT_CSV2_2: SCXTNUM_ELx, the software context number that keeps branch predictions apart.
-//! Both worlds have their own, or one could choose the other's predictions.
+//! Each world has its own: with a shared number, one world could choose the other's predictions.
 
 use crate::context::{
     el3::{Control, Register::Scr},

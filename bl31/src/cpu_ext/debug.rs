@@ -1,7 +1,8 @@
-//! Self-hosted debug. In the secure state it is disabled (MDCR_EL3.SDD, SPD32), so breakpoints and
-//! watchpoints are the normal world's and are not switched; MDSCR_EL1 and MDCCINT_EL1 are, with EL1.
+//! Self-hosted debug. It is disabled in the Secure state (MDCR_EL3.SDD, SPD32). So breakpoints and
+//! watchpoints belong to the normal world and are not switched. MDSCR_EL1 and MDCCINT_EL1 are switched, in EL1's base
+//! list.
 //!
-//! FEAT_Debugv8p9 adds MDSELR_EL1, which selects banks of them.
+//! FEAT_Debugv8p9 adds MDSELR_EL1, which selects banks of breakpoints and watchpoints.
 
 use crate::context::{
     el3::{Control, Register::Mdcr},
@@ -63,8 +64,8 @@ macro_rules! clear {
     }};
 }
 
-/// A reset leaves debug exceptions off, by the OS lock; breakpoints and watchpoints are off besides, for
-/// software that only opens the lock.
+/// Sets the OS lock, which turns debug exceptions off as a reset does, and clears all breakpoints and watchpoints, for
+/// software that opens the lock without setting them up.
 fn reset() {
     let dfr0 = ID_AA64DFR0_EL1::read();
     OSLAR_EL1::write(1);

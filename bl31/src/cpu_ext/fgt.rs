@@ -12,13 +12,13 @@ use crate::context::{
 const FGTEN: Control = Control::enable(Scr, 1 << 27).secure_on_first_use();
 /// SCR_EL3.FGTEn2.
 const FGTEN2: Control = Control::enable(Scr, 1 << 59);
-/// MDCR_EL3.TDCC: the debug communication channel. It comes with this extension.
+/// MDCR_EL3.TDCC: traps of the debug communication channel, which come with this extension.
 const TDCC: Control = Control::trap(Mdcr, 1 << 27);
 
 /// In HFGRTR_EL2 and HFGWTR_EL2, the bits that trap when clear: nTPIDR2_EL0, nSMPRI_EL1 and
 /// nACCDATA_EL1.
 const HFGXTR_N: u64 = 3 << 54 | 1 << 50;
-/// All of them: nGCS_EL0 to nAMAIR2_EL1 besides.
+/// All bits of these registers that trap when clear: nGCS_EL0 to nAMAIR2_EL1, too.
 const HFGXTR_N_ALL: u64 = 0xfff << 52 | 1 << 50;
 /// In HFGITR_EL2: nGCSPUSHM_EL1, nGCSSTR_EL1 and nGCSEPP.
 const HFGITR_N_GCS: u64 = 7 << 57;
@@ -33,9 +33,9 @@ extension! {
     /// ID_AA64MMFR0_EL1.FGT. Both worlds get it. (HAFGRTR_EL2 needs FEAT_AMUv1 too: see
     /// [`super::amu`].)
     ///
-    /// A hypervisor older than the extension never writes these registers; its guests must not be
-    /// trapped for what they could use before. For later extensions, an EL2 that allows its guests to
-    /// use them knows these registers.
+    /// A hypervisor that is older than the extension never writes these registers. Its guests must still be able to
+    /// use what they could use before, so that these bits start set. For later extensions that is not needed: a
+    /// hypervisor that lets its guests use them knows these registers.
     pub FGT = "FGT";
     present: |id| field(id.mmfr0, 56) != 0;
     opens: [FGTEN, TDCC];

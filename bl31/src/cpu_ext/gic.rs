@@ -1,10 +1,10 @@
-//! The GICv3 CPU interface as far as both worlds share it: the hypervisor's control of it (ICH_*,
-//! ICC_SRE_EL2) and the priority mask. What the GIC banks by security state (ICC_IGRPEN1_EL1,
-//! ICC_CTLR_EL1, ICC_BPR1_EL1, ICC_SRE_EL1, ICC_AP1Rn_EL1) needs no help; ICC_*0 are Group 0's, EL3's
-//! own.
+//! The registers of the GICv3 CPU interface that both worlds share: the hypervisor's control (ICH_*,
+//! ICC_SRE_EL2) and the priority mask. Registers that the GIC banks by Security state (ICC_IGRPEN1_EL1,
+//! ICC_CTLR_EL1, ICC_BPR1_EL1, ICC_SRE_EL1, ICC_AP1Rn_EL1) are not switched. ICC_*0 are for Group 0, which belongs to
+//! EL3.
 //!
-//! The number of list registers and of active priorities registers is the implementation's: one
-//! feature bit for each group of them, from ICH_VTR_EL2.
+//! The numbers of list registers and of active priorities registers depend on the implementation. Each group of them
+//! has a feature bit, found from ICH_VTR_EL2.
 
 use crate::context::{
     IdRegs, field,
@@ -13,13 +13,13 @@ use crate::context::{
 
 /// ICC_SRE_ELx: system registers on, no bypass of IRQ and FIQ, lower ELs may set their own.
 const ICC_SRE: u64 = 0xf;
-/// No priority is masked. A mask in the secure half would keep the normal world from changing it.
+/// ICC_PMR_EL1: no priority is masked. The normal world could not change a mask in the secure half of the priorities.
 const PMR_OPEN: u64 = 0xff;
 
 sysregs! {
     ICC_SRE_EL3 = "S3_6_C12_C12_5": read unsafe write;
     ICH_VTR_EL2 = "S3_4_C12_C11_1": read;
-    // Group 1's exist twice, for the world of SCR_EL3.NS. EL3 takes interrupts by no group's priorities.
+    // Registers of Group 1 are banked: SCR_EL3.NS selects the world. EL3 does not depend on active priorities.
     ICC_CTLR_EL1 = "S3_0_C12_C12_4": read write;
     ICC_RPR_EL1 = "S3_0_C12_C11_3": read;
     ICC_EOIR1_EL1 = "S3_0_C12_C12_1": write;
@@ -35,8 +35,8 @@ sysregs! {
 }
 
 extension! {
-    /// ID_AA64PFR0_EL1.GIC. The priority mask is not banked: a mask that one world sets would hold in
-    /// the other.
+    /// ID_AA64PFR0_EL1.GIC. The priority mask is switched because it is not banked: a mask that one world sets would
+    /// apply to the other.
     pub GIC = "";
     present: |id| field(id.pfr0, 24) != 0;
     opens: [];
@@ -54,12 +54,12 @@ extension! {
     init: { reset_group1() }
 }
 
-/// Has the CPU interface forget what interrupts of Group 1 of SCR_EL3.NS's world it is in, and how they
-/// are ended: as after a reset.
+/// Resets the CPU interface's registers of Group 1, of the world that SCR_EL3.NS selects: no interrupt is active any
+/// more.
 pub fn reset_group1() {
     ICC_AP1R0_EL1::write(0);
-    // QEMU ignores that for the normal world, and has other ways to forget: priorities are dropped one by
-    // one. Only the normal world's, which are all in the upper half.
+    // QEMU ignores this write for the normal world. There, drop the priorities one by one; those of the normal world
+    // are all in the upper half.
     for _ in 0..32 {
         if ICC_AP1R0_EL1::read() == 0 || ICC_RPR_EL1::read() < 0x80 {
             break;
@@ -93,7 +93,7 @@ pub fn reset_group0() {
     }
 }
 
-/// How many list registers there are: ICH_VTR_EL2.ListRegs plus one.
+/// Returns the number of list registers: ICH_VTR_EL2.ListRegs plus one.
 pub const fn list_registers(id: &IdRegs) -> u64 {
     if id.ich_vtr == 0 {
         0
@@ -102,7 +102,7 @@ pub const fn list_registers(id: &IdRegs) -> u64 {
     }
 }
 
-/// How many bits of preemption there are: ICH_VTR_EL2.PREbits plus one.
+/// Returns the number of bits of preemption: ICH_VTR_EL2.PREbits plus one.
 const fn preemption_bits(id: &IdRegs) -> u64 {
     if id.ich_vtr == 0 {
         0
@@ -195,9 +195,9 @@ extension! {
     }
 }
 
-/// ICH_VTR_EL2. Makes sure first that EL3 has the system registers.
+/// Reads ICH_VTR_EL2, after enabling the GIC's system registers for EL3.
 pub fn read_ich_vtr() -> u64 {
-    // SAFETY: the value that EL3 has from then on anyway: it uses the system registers.
+    // SAFETY: EL3 uses the GIC's system registers, and keeps this value from now on.
     unsafe { ICC_SRE_EL3::write(ICC_SRE) };
     // ICC_SRE_EL3.SRE decides whether the next instruction is defined.
     isb();

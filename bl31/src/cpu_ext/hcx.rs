@@ -9,7 +9,7 @@ use crate::context::{
 const HXEN: Control = Control::enable(Scr, 1 << 38).secure_on_first_use();
 
 extension! {
-    /// ID_AA64MMFR1_EL1.HCX. Both worlds get it; zero, as without the extension, is where they start.
+    /// ID_AA64MMFR1_EL1.HCX. Both worlds get it. It starts as zero, as if the CPU did not have the extension.
     pub HCX = "HCX";
     present: |id| field(id.mmfr1, 40) != 0;
     opens: [HXEN];

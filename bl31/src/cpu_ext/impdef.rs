@@ -1,7 +1,7 @@
-//! Registers whose bits are implementation defined: most CPUs have none in most of them.
+//! Registers whose bits are implementation defined. Most CPUs have no bits in most of them.
 //!
-//! Which bits a CPU has is found by writing: a group without a single bit that keeps what is written
-//! has no state, and is not switched. No lower EL runs yet when that is tried.
+//! The bits that a CPU has are found by writing. A group in which no bit keeps what is written has no state, and is
+//! not switched. No lower EL runs yet when that is tried.
 
 use crate::context::sysreg::sysregs;
 
@@ -17,7 +17,7 @@ sysregs! {
     AMAIR_EL2 = "AMAIR_EL2": read write;
 }
 
-/// Bits that can be changed in any of these registers. The registers are as before afterwards.
+/// Finds the bits that can be changed in any of these registers. Their values are restored afterwards.
 macro_rules! writable {
     ($($REGISTER:ident)+) => {
         0 $(| {
@@ -32,18 +32,18 @@ macro_rules! writable {
     };
 }
 
-/// Bits that can be changed in any of [`ImpDefEl1`].
+/// Returns the bits that can be changed in any of [`ImpDefEl1`].
 pub fn bits_el1() -> u64 {
     writable!(ACTLR_EL1 AFSR0_EL1 AFSR1_EL1 AMAIR_EL1)
 }
 
-/// Bits that can be changed in any of [`ImpDefEl2`], on a CPU with EL2.
+/// Returns the bits that can be changed in any of [`ImpDefEl2`]. The CPU must have EL2.
 pub fn bits_el2() -> u64 {
     writable!(ACTLR_EL2 HACR_EL2 AFSR0_EL2 AFSR1_EL2 AMAIR_EL2)
 }
 
 extension! {
-    /// See [`bits_el1`].
+    /// Present if [`bits_el1`] found a bit.
     pub IMPDEF_EL1 = "";
     present: |id| id.impdef_el1 != 0;
     opens: [];
@@ -58,7 +58,7 @@ extension! {
 }
 
 extension! {
-    /// See [`bits_el2`].
+    /// Present if [`bits_el2`] found a bit.
     pub IMPDEF_EL2 = "";
     present: |id| id.impdef_el2 != 0;
     opens: [];

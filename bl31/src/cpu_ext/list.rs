@@ -1,11 +1,11 @@
-//! The list of all extensions: a line for each file in this folder.
+//! The list of all extensions: one line for each file in this folder.
 //!
-//! Names alone. What is made of them is in [`super`] and wherever [`every_extension!`] is used.
+//! The list has names alone. [`super`] and other uses of [`every_extension!`] make code from them.
 
-/// All extensions: `file: DECLARATION, …;`, handed to a macro behind its own arguments.
+/// Passes all extensions, as `file: DECLARATION, …;`, to a macro after its own arguments.
 ///
-/// First those with registers to switch, the frequent ones before the rare: a bank keeps its registers
-/// in this order, and a switch knows no more than `SWITCHED` of them (a test says where a line is too far
+/// Extensions with registers to switch come first, frequent ones before rare ones. A bank keeps its registers
+/// in this order, and a switch has bits for the first `SWITCHED` extensions only (a test fails if a line is too far
 /// down).
 macro_rules! every_extension {
     ($with:ident! $arguments:tt) => {
@@ -53,13 +53,13 @@ macro_rules! every_extension {
 }
 pub(crate) use every_extension;
 
-/// In the image, the list is the list.
+/// Passes the list on as it is, in the image.
 #[cfg(not(test))]
 macro_rules! and_made_up {
     ($with:ident $arguments:tt $($list:tt)+) => { $with! { $arguments $($list)+ } };
 }
 
-/// In tests one more is in it, which no CPU has: what one file and one line do must be enough.
+/// Adds an extension to the list that no CPU has, in tests: they show that one file and one line are enough.
 #[cfg(test)]
 macro_rules! and_made_up {
     ($with:ident $arguments:tt $($list:tt)+) => {

@@ -1,4 +1,4 @@
-//! FEAT_LS64 and FEAT_LS64_ACCDATA: accelerator loads and stores; ST64BV0, whose lowest word is ACCDATA_EL1.
+//! FEAT_LS64 and FEAT_LS64_ACCDATA: accelerator loads and stores. ST64BV0 stores ACCDATA_EL1 as its lowest word.
 
 use crate::context::{
     el3::{Control, Register::Scr},

@@ -1,5 +1,5 @@
-//! An extension that no CPU has, in the tests' list of extensions only. It uses all that an extension
-//! can have; the tests of [`crate::context`] look for it in everything that is made from the list.
+//! An extension that no CPU has, only in the tests' list of extensions. It uses everything that an extension
+//! can have. The tests of [`crate::context`] look for it in everything that is made from the list.
 
 use crate::context::{
     el3::{Control, Register::Scr},

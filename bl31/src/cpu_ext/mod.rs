@@ -1,17 +1,17 @@
-//! The architectural extensions: the list of them, and what is made from it. Each has a file (a few that
-//! belong together share one): how it is found, what EL3 enables for whom, which registers are
-//! switched, and why so.
+//! The architectural extensions. Each has a file (a few that belong together share one), which says how it is found,
+//! what EL3 enables for which world, which registers are switched, and why.
 //!
-//! The rule: everything starts trapped, and what is not listed here stays so; an access from a lower
-//! EL then becomes an UNDEFINED exception there ([`crate::context::undefined`]). What a world can
-//! use of the *system* (translation, traps, virtualisation, authentication) both worlds get, and it
-//! is switched; some of it the secure world gets on its first use ([`crate::context::live`]). What
-//! *observes* a running program (trace, profiling, branch records, activity monitors) only the normal
-//! world gets, and it stops at the door of the secure world; nothing of it has to be switched then.
+//! Everything starts trapped. An extension that is not listed here stays trapped: an access from a lower
+//! EL becomes an UNDEFINED exception there ([`crate::context::undefined`]). Two rules decide about the others:
 //!
-//! To add one: a file in this folder with an `extension!`, and a line in `list.rs`. All else
+//! * Extensions of the *system* (translation, traps, virtualisation, authentication) are for both worlds and are
+//!   switched. Some open to the secure world on its first use ([`crate::context::live`]).
+//! * Extensions that *observe* a running program (trace, profiling, branch records, activity monitors) are for the
+//!   normal world alone. They stop while the secure world runs, so that nothing has to be switched.
+//!
+//! To add an extension, add a file with an `extension!` to this folder and a line to `list.rs`. Everything else
 //! follows from these two: the bit in [`Features`], the fields of the banks and their switch, EL3's
-//! registers, what SMCCC_ARCH_FEATURE_AVAILABILITY tells, the name in the boot message.
+//! registers, the answer of SMCCC_ARCH_FEATURE_AVAILABILITY, the name in the boot message.
 
 use crate::context::el3::Control;
 use crate::context::registers::Group;
@@ -21,33 +21,33 @@ use list::every_extension;
 
 pub(crate) mod list;
 
-/// How many CPUs have an extension. Of no effect but on how fast a switch is: see [`Asked`].
+/// How many CPUs have an extension. It affects only the speed of a switch: see [`Asked`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// All that this image is likely to run on.
+    /// All CPUs on which this image is likely to run.
     Usually,
-    /// Some.
+    /// Some CPUs.
     Sometimes,
-    /// Few.
+    /// Few CPUs.
     Rarely,
 }
 
-/// How a switch asks for the groups of an extension: [`crate::context::Groups`].
+/// How a switch tests for the groups of an extension: [`crate::context::Groups`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// Together with the others that are usual.
+    /// By one test for all usual extensions.
     WithUsual,
     /// By a test of its own.
     Alone,
-    /// Behind one test for those that open on first use.
+    /// By a test of its own, after one test for all extensions that open on first use.
     WithLate,
-    /// Behind one test for those that are rare.
+    /// By a test of its own, after one test for all rare extensions.
     WithRare,
-    /// Not with its bank.
+    /// Not together with its bank.
     Elsewhere,
 }
 
-/// How a switch asks for the groups of `E`.
+/// Returns how a switch tests for the groups of `E`.
 pub const fn asked<E: Extension>() -> Asked {
     match E::FOUND {
         _ if E::APART => Asked::Elsewhere,
@@ -60,54 +60,54 @@ pub const fn asked<E: Extension>() -> Asked {
 
 /// One extension, as `extension!` declares it.
 pub trait Extension {
-    /// Its name for the boot message, without `FEAT_`; empty for what is no extension of its own.
+    /// Its name for the boot message, without `FEAT_`. Empty if it is only a part of another extension.
     const NAME: &str;
-    /// EL3's controls of it. Where a bit of SCR_EL3 opens it to the secure world on its first use, all
-    /// its groups are switched from then on only.
+    /// EL3's controls of it. If a bit of SCR_EL3 opens it to the secure world on first use, its groups are switched
+    /// only from then on.
     const OPENS: &[Control];
     /// The exception class (ESR_EL3.EC) of its trapped instructions, besides that of MSR and MRS.
     const TRAP_CLASS: Option<u64>;
     /// How many CPUs have it.
     const FOUND: Found;
-    /// Its groups are not switched with their banks, but by [`crate::context::simd`].
+    /// Whether its groups are switched by [`crate::context::simd`] and not with their banks.
     const APART: bool;
     /// Registers that are switched for every SPMC.
     type Common: Group;
-    /// Registers that are switched where the SPMC runs at S-EL1.
+    /// Registers that are switched if the SPMC runs at S-EL1.
     type El1: Group;
-    /// Registers that are switched where it runs at S-EL2.
+    /// Registers that are switched if the SPMC runs at S-EL2.
     type El2: Group;
 
-    /// Whether these ID registers announce it.
+    /// Returns whether these ID registers report it.
     fn present(id: &IdRegs) -> bool;
 
-    /// Sets the values that a world first starts with, where zero would not do.
+    /// Sets the values with which a world starts, if they are not zero.
     fn first(_: &mut SysRegs) {}
 
-    /// Adds what EL2's registers need where nobody runs at EL2: EL1 may use what it could use on a CPU
+    /// Sets EL2's registers if no software runs at EL2: EL1 may then use everything that it could use on a CPU
     /// without EL2.
     fn unused_el2(_: &mut SysRegs) {}
 
-    /// Sets up what EL3 owns of it, on each core when it comes on. CPTR_EL3 traps nothing then.
+    /// Sets up EL3's own registers of it, on each core when it comes on. CPTR_EL3 traps nothing then.
     fn init() {}
 }
 
-/// Declares an extension, in this order; what stands in brackets may be missing:
+/// Declares an extension. The parts are in this order; those in brackets are optional:
 ///
 /// ```text
 /// extension! {
-///     /// Which field of an ID register, who gets it.
+///     /// The field of the ID register; the worlds that get it.
 ///     pub NAME = "name for the boot message";
-///     present: |id| …;              whether the ID registers announce it
+///     present: |id| …;              whether the ID registers report it
 ///     opens: […];                   EL3's controls of it, `Control`s
 ///     [trapped_as: 0x09;]           `Extension::TRAP_CLASS`
-///     [found: usually;]             `Extension::FOUND`: most CPUs have it, or `rarely`: few have
+///     [found: usually;]             `Extension::FOUND`: most CPUs have it; or `rarely`: few have it
 ///     [switched_by: simd;]          `Extension::APART`: not with its bank
-///     [common: Group { … }]         registers switched for every SPMC, as in `registers!`
-///     [el1: Group { … }]            where the SPMC runs at S-EL1
-///     [el2: Group { … }]            where it runs at S-EL2
-///     [first: |sys| …;]             first values other than zero
-///     [unused_el2: |sys| …;]        first values besides, where nobody runs at EL2
+///     [common: Group { … }]         registers that are switched for every SPMC, as in `registers!`
+///     [el1: Group { … }]            registers that are switched for an SPMC at S-EL1
+///     [el2: Group { … }]            registers that are switched for an SPMC at S-EL2
+///     [first: |sys| …;]             first values that are not zero
+///     [unused_el2: |sys| …;]        additional first values if no software runs at EL2
 ///     [init: { … }]                 what EL3 sets up on each core
 /// }
 /// ```
@@ -185,8 +185,8 @@ macro_rules! extension {
 }
 pub(crate) use extension;
 
-/// Writes, for the list of all extensions, the loops over it as straight-line code, in which what an
-/// extension does not have costs nothing.
+/// Makes the loops over the list of all extensions, as straight-line code. Parts that an extension does not have cost
+/// nothing.
 macro_rules! make {
     (() $($module:ident: $($EXTENSION:ident),+;)*) => {
         $(pub mod $module;)*
@@ -199,11 +199,11 @@ macro_rules! make {
         const OPENS: &[(Feature, &[Control])] =
             &[$($((Feature::$EXTENSION, $module::$EXTENSION::OPENS)),+),*];
 
-        /// EL3's registers with all traps set that are not open to both worlds on every CPU.
+        /// EL3's registers with the traps of all controls set that are not always open to both worlds.
         pub const TRAPS: El3Regs = El3Regs::EMPTY
             $($(.or(Control::traps(<$module::$EXTENSION as Extension>::OPENS)))+)*;
 
-        /// What these ID registers announce.
+        /// Returns the features that these ID registers report.
         pub fn present(id: &IdRegs) -> Features {
             let mut features = Features::NONE;
             $($(if $module::$EXTENSION::present(id) {
@@ -212,29 +212,30 @@ macro_rules! make {
             features
         }
 
-        /// Sets the values that a world first starts with, where `features` want others than zero.
+        /// Sets the values of `features` with which a world starts, if they are not zero.
         pub fn first(features: Features, sys: &mut SysRegs) {
             $($(if features.has(Feature::$EXTENSION) {
                 $module::$EXTENSION::first(sys);
             })+)*
         }
 
-        /// Adds what EL2's registers need where nobody runs at EL2.
+        /// Sets EL2's registers of `features` if no software runs at EL2.
         pub fn unused_el2(features: Features, sys: &mut SysRegs) {
             $($(if features.has(Feature::$EXTENSION) {
                 $module::$EXTENSION::unused_el2(sys);
             })+)*
         }
 
-        /// Sets up what EL3 owns of `features` on this core. CPTR_EL3 traps nothing then.
+        /// Sets up EL3's own registers of `features` on this core. CPTR_EL3 traps nothing then.
         pub fn init(features: Features) {
             $($(if features.has(Feature::$EXTENSION) {
                 $module::$EXTENSION::init();
             })+)*
         }
 
-        /// The extension that the secure world gets on its first use and that a trap with this exception
-        /// class and, of MSR and MRS, this [`register`](crate::context::registers::number) belongs to.
+        /// Returns the extension to which a trap belongs, out of those that open to the secure world on first use. The
+        /// trap has this exception class and, if it is an MSR or MRS, this
+        /// [`register`](crate::context::registers::number).
         pub fn on_first_use(class: u64, register: Option<u16>) -> Option<Feature> {
             $($(if const { Control::first_use(<$module::$EXTENSION as Extension>::OPENS) != 0 } {
                 type Of = $module::$EXTENSION;
@@ -251,7 +252,7 @@ macro_rules! make {
             None
         }
 
-        /// Everything, for tests.
+        /// All extensions, for tests.
         #[cfg(test)]
         pub const EXTENSIONS: &[Described] = &[$($(Described {
             module: stringify!($module),
@@ -270,7 +271,7 @@ macro_rules! make {
 
 every_extension! { make! () }
 
-/// How many controls there are.
+/// The number of controls.
 const CONTROL_COUNT: usize = {
     let (mut count, mut i) = (0, 0);
     while i < OPENS.len() {
@@ -297,7 +298,7 @@ pub const CONTROLS: &[(Feature, Control)] = &{
     all
 };
 
-/// How many extensions have a name.
+/// The number of extensions that have a name.
 const NAME_COUNT: usize = {
     let (mut count, mut i) = (0, 0);
     while i < ALL_NAMES.len() {
@@ -321,7 +322,7 @@ const NAMES: &[(Feature, &str)] = &{
     named
 };
 
-/// How many extensions the secure world gets on its first use.
+/// The number of extensions that open to the secure world on first use.
 const FIRST_USES: usize = {
     let (mut count, mut i) = (0, 0);
     while i < OPENS.len() {
@@ -331,7 +332,7 @@ const FIRST_USES: usize = {
     count
 };
 
-/// The extensions that the secure world gets on its first use, with the bits of SCR_EL3 that open them.
+/// The extensions that open to the secure world on first use, with the bits of SCR_EL3 that open them.
 pub const ON_FIRST_USE: [(Feature, u64); FIRST_USES] = {
     let mut found = [(Feature::COUNT, 0); FIRST_USES];
     let (mut count, mut i) = (0, 0);
@@ -348,19 +349,23 @@ pub const ON_FIRST_USE: [(Feature, u64); FIRST_USES] = {
 
 /// An extension as tests see it.
 #[cfg(test)]
-#[allow(missing_docs)]
 pub struct Described {
+    /// The name of its file.
     pub module: &'static str,
+    /// The name under which it is declared.
     pub declaration: &'static str,
+    /// Its feature.
     pub feature: Feature,
+    /// [`Extension::NAME`].
     pub name: &'static str,
+    /// [`Extension::OPENS`].
     pub opens: &'static [Control],
-    /// Its groups by the name of their bank.
+    /// Its groups, by the name of their bank.
     pub groups: [(&'static str, Option<crate::context::registers::List>); 3],
 }
 
 impl fmt::Display for Features {
-    /// The extensions' names, separated by spaces.
+    /// Writes the extensions' names, separated by spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for (feature, name) in NAMES {

@@ -1,7 +1,6 @@
-//! FEAT_MPAM: memory partitioning. The normal world labels its accesses; the secure world's carry
-//! the default label (MPAM3_EL3.MPAMEN clear while it runs) and its accesses to the registers are
-//! trapped. So the labels that a hypervisor chose do not steer the secure world, and nothing but
-//! MPAM3_EL3 is switched.
+//! FEAT_MPAM: memory partitioning. The normal world labels its memory accesses. The secure world's accesses have
+//! the default label (MPAM3_EL3.MPAMEN is clear while it runs), and its accesses to the registers are
+//! trapped. So the labels that a hypervisor chose do not affect the secure world, and only MPAM3_EL3 is switched.
 
 use crate::context::{
     el3::{Control, Register::Mpam3},
@@ -21,7 +20,7 @@ sysregs! {
 }
 
 extension! {
-    /// ID_AA64PFR0_EL1.MPAM and ID_AA64PFR1_EL1.MPAM_frac: either announces a version.
+    /// ID_AA64PFR0_EL1.MPAM or ID_AA64PFR1_EL1.MPAM_frac: each reports a version.
     pub MPAM = "MPAM";
     present: |id| field(id.pfr0, 40) != 0 || field(id.pfr1, 16) != 0;
     opens: [MPAMEN, TRAPLOWER];

@@ -1,5 +1,4 @@
-//! FEAT_MTE2: memory tagging. Without FEAT_MTE2 (FEAT_MTE alone: tags cannot be stored) the
-//! registers do not exist.
+//! FEAT_MTE2: memory tagging. With FEAT_MTE alone, tags cannot be stored and the registers do not exist.
 
 use crate::context::{
     el3::{Control, Register::Scr},

@@ -1,4 +1,4 @@
-//! FEAT_NV2: nested virtualisation, VNCR_EL2: where a nested hypervisor's registers are in memory.
+//! FEAT_NV2: nested virtualisation. VNCR_EL2 says where in memory a nested hypervisor's registers are.
 
 use crate::context::field;
 

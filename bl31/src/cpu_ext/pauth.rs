@@ -1,14 +1,14 @@
 //! FEAT_PAuth: pointer authentication.
 //!
-//! The keys belong to EL1, but EL2 uses the same ones, and an SPMC at S-EL2 would have to run code
-//! with the other world's keys to save them: Hafnium relies on EL3 for it. So they are switched for
-//! every SPMC. EL3 itself does not authenticate pointers; no key of its own is ever loaded.
+//! EL1 and EL2 use the same keys. To save them itself, an SPMC at S-EL2 would have to run code with the normal world's
+//! keys; Hafnium relies on EL3 for this. So the keys are switched for every SPMC. EL3 itself does not authenticate
+//! pointers and has no keys of its own.
 
 use crate::context::el3::{Control, Register::Scr};
 
 /// SCR_EL3.APK: the keys.
 const APK: Control = Control::enable(Scr, 1 << 16).secure_on_first_use();
-/// SCR_EL3.API: the instructions. What is told of it is told by the keys' bit.
+/// SCR_EL3.API: the instructions. The bit of the keys reports both.
 const API: Control = Control::enable(Scr, 1 << 17)
     .secure_on_first_use()
     .told_as(0);
@@ -31,6 +31,6 @@ extension! {
         apgakeylo_el1 = "S3_0_C2_C3_0",
         apgakeyhi_el1 = "S3_0_C2_C3_1",
     }
-    // HCR_EL2.APK and API: EL1 may use them under an EL2 that nobody set up.
+    // HCR_EL2.APK and API: EL1 may use them under an EL2 that no software has set up.
     first: |sys| sys.el2.el2.hcr_el2 |= 1 << 40 | 1 << 41;
 }

@@ -1,12 +1,12 @@
-//! FEAT_PMUv3: the performance monitors are the normal world's. Counting stops in the secure state
-//! and at EL3, as TF-A documents it for secure debug, so they tell nothing about it:
+//! FEAT_PMUv3: the performance monitors belong to the normal world. They do not count in the Secure state
+//! and at EL3, so that they tell nothing about either:
 //!
-//! * events: MDCR_EL3.SPME and MPMX clear;
-//! * cycles: MDCR_EL3.SCCD and MCCD set. Before FEAT_PMUv3p5 there is only PMCR_EL0.DP, which the normal
-//!   world can clear: EL3 sets it on the way into the secure world and puts its value back on the way out
-//!   ([`crate::context`]'s door).
+//! * events: MDCR_EL3.SPME and MPMX are clear;
+//! * cycles: MDCR_EL3.SCCD and MCCD are set. Before FEAT_PMUv3p5 there is only PMCR_EL0.DP, which the normal
+//!   world can clear. So EL3 sets it on the way into the secure world, and restores it on the way out (the door in
+//!   [`crate::context`]).
 //!
-//! The secure world can use the registers; it saves what it changes. MDCR_EL2.HPMN starts as "all
+//! The secure world can use the registers, and has to restore what it changes. MDCR_EL2.HPMN starts as "all
 //! counters", the architecture's reset value, for a hypervisor that never writes it.
 
 use crate::context::{
@@ -15,7 +15,7 @@ use crate::context::{
     sysreg::sysregs,
 };
 
-/// MDCR_EL3.SCCD and MCCD: no cycles of the secure state, nor of EL3.
+/// MDCR_EL3.SCCD and MCCD: cycles of the Secure state and of EL3 are not counted.
 const CCD: Control = Control::enable(Mdcr, 1 << 23 | 1 << 34).told_as(0);
 /// MDCR_EL3.EnPM2.
 const ENPM2: Control = Control::enable(Mdcr, 1 << 7);
@@ -24,11 +24,11 @@ const TPM: Control = Control::trap(Mdcr, 1 << 6);
 /// MDCR_EL3.PMEE = 1: EL2 decides about PMU exceptions.
 const PMEE_EL2: Control = Control::enable(Mdcr, 1 << 40);
 
-/// PMCR_EL0.DP: no cycle counting where events may not be counted.
+/// PMCR_EL0.DP: cycles are not counted where events may not be counted.
 const DP: u64 = 1 << 5;
 /// PMCR_EL0.P and C: reset the counters.
 const PMCR_RESET: u64 = 1 << 1 | 1 << 2 | DP;
-/// Every counter, that of cycles with them.
+/// All counters, including that of cycles.
 const ALL: u64 = 0xffff_ffff;
 
 sysregs! {
@@ -40,7 +40,7 @@ sysregs! {
 }
 
 extension! {
-    /// ID_AA64DFR0_EL1.PMUVer, except 15, which is an implementation's own.
+    /// ID_AA64DFR0_EL1.PMUVer, except 15, which is implementation defined.
     pub PMU = "PMUv3";
     present: |id| matches!(field(id.dfr0, 8), 1..=14);
     opens: [CCD, ENPM2, TPM];
@@ -55,13 +55,13 @@ extension! {
 }
 
 extension! {
-    /// Before FEAT_PMUv3p5: MDCR_EL3.SCCD is not there.
+    /// A version before FEAT_PMUv3p5, which has no MDCR_EL3.SCCD.
     pub PMU_DP = "";
     present: |id| matches!(field(id.dfr0, 8), 1..=5);
     opens: [];
 }
 
-/// Stops the cycle counter where events may not be counted, and returns the PMCR_EL0 that was there.
+/// Stops the cycle counter where events may not be counted. Returns the former PMCR_EL0.
 pub fn hold_cycles() -> u64 {
     let pmcr = PMCR_EL0::read();
     PMCR_EL0::write(pmcr | DP);
@@ -69,7 +69,7 @@ pub fn hold_cycles() -> u64 {
 }
 
 extension! {
-    /// FEAT_EBEP: exceptions of the monitors.
+    /// FEAT_EBEP: exceptions raised by the monitors.
     pub EBEP = "EBEP";
     present: |id| field(id.dfr1, 48) != 0;
     opens: [PMEE_EL2];

@@ -1,9 +1,8 @@
-//! Extensions whose state is in PSTATE, or that have none: they need nothing of EL3 but an entry in
-//! the boot message. PSTATE goes with SPSR_EL3. Here are also those that would let EL3 trap what it has
-//! no reason to trap: RNDR goes to the CPU (SCR_EL3.TRNDR clear), WFE is not delayed (TWEDEn clear), ID
-//! registers are read as they are (TID3 and TID5 clear).
+//! Extensions that have no state, or have it in PSTATE, which is switched with SPSR_EL3. EL3 only names them in
+//! the boot message. Here are also those by which EL3 could trap accesses, but does not: RNDR is not trapped
+//! (SCR_EL3.TRNDR clear), WFE is not delayed (TWEDEn clear), ID registers are not trapped (TID3 and TID5 clear).
 //!
-//! [`crate::context::undefined`] knows what an exception does to PSTATE.PAN and PSTATE.ALLINT (FEAT_NMI).
+//! [`crate::context::undefined`] sets PSTATE.PAN and PSTATE.ALLINT (FEAT_NMI) as an exception does.
 
 use crate::context::{
     el3::{Control, Register::Scr},

@@ -1,9 +1,9 @@
-//! FEAT_RAS: error synchronisation. SErrors go to the world that runs (SCR_EL3.EA clear); what an
+//! FEAT_RAS: error synchronisation. SErrors go to the world that runs (SCR_EL3.EA clear). An SError that an
 //! ESB deferred is in DISR_EL1, a virtual SError in VDISR_EL2 and VSESR_EL2.
 //!
-//! Error records are the system's, not a world's; only which one is selected is switched. Fault
-//! injection (SCR_EL3.FIEN) stays trapped wherever there is a record to inject a fault into: one world's
-//! fault would be taken by the other.
+//! Error records belong to the system and not to a world; only the number of the selected record is switched. On a CPU
+//! with error records, fault injection (SCR_EL3.FIEN) stays trapped: the other world could take the fault that one
+//! world injects.
 
 use crate::context::{
     el3::{Control, Register::Scr},
@@ -38,7 +38,7 @@ extension! {
 }
 
 extension! {
-    /// ERRIDR_EL1.NUM: there are records to select.
+    /// ERRIDR_EL1.NUM is not zero: there are error records.
     pub RAS_RECORDS = "";
     present: |id| id.erridr & 0xffff != 0;
     opens: [];
@@ -47,16 +47,16 @@ extension! {
 }
 
 extension! {
-    /// There are none: the registers of fault injection are what the CPU makes of them, and TF-A's tests,
-    /// which want to be told of FIEN wherever there is FEAT_RAS, are told the truth.
+    /// There are no error records. Fault injection is not trapped then: it has no effect, and TF-A's tests expect that
+    /// FIEN is reported on every CPU with FEAT_RAS.
     pub RAS_NO_RECORDS = "";
     present: |id| field(id.pfr0, 28) != 0 && id.erridr & 0xffff == 0;
     opens: [FIEN];
 }
 
 extension! {
-    /// ID_AA64MMFR2_EL1.IESB: errors are synchronised whenever EL3 is entered and left, at no instruction's
-    /// cost, so that an error of one world is not taken by the other.
+    /// ID_AA64MMFR2_EL1.IESB: the CPU synchronises errors at each entry to EL3 and each exit, without an instruction.
+    /// So one world does not take an error of the other.
     pub IESB = "";
     present: |id| field(id.mmfr2, 12) != 0;
     opens: [];

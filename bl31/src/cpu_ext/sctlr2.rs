@@ -23,7 +23,7 @@ extension! {
     el2: Sctlr2El2 { sctlr2_el2 = "S3_4_C1_C0_3" }
     // HCRX_EL2.SCTLR2En.
     unused_el2: |sys| sys.el2.HCX.hcrx_el2 |= 1 << 15;
-    // Not every bit of it has a value after reset.
-    // SAFETY: EL3 uses nothing of what it controls.
+    // Some of its bits are UNKNOWN after reset.
+    // SAFETY: EL3 uses nothing that the register controls.
     init: { unsafe { SCTLR2_EL3::write(0) } }
 }

@@ -10,7 +10,7 @@ extension! {
 }
 
 extension! {
-    /// ID_AA64PFR0_EL1.SEL2: the SPMC can run at S-EL2. SCR_EL3.EEL2 enables it where it does.
+    /// ID_AA64PFR0_EL1.SEL2: the SPMC can run at S-EL2. SCR_EL3.EEL2 enables S-EL2 if it does.
     pub SEL2 = "SEL2";
     present: |id| el3::has_sel2(id);
     opens: [];

@@ -1,5 +1,5 @@
-//! FEAT_SME, FEAT_SME2: the scalable matrix extension. ZA, ZT0 and streaming mode are
-//! [`crate::context::simd`]'s; here are the registers that control it.
+//! FEAT_SME, FEAT_SME2: the scalable matrix extension. This file has the registers that control it. ZA, ZT0 and
+//! streaming mode are handled by [`crate::context::simd`].
 
 use crate::context::{
     el3::{
@@ -19,8 +19,8 @@ const ESM: Control = Control::enable(Cptr, cptr::ESM)
 /// SCR_EL3.EnTP2.
 const ENTP2: Control = Control::enable(Scr, 1 << 41).secure_on_first_use();
 
-/// SMCR_ELx.LEN: no limit; EZT0: ZT0 is not trapped; FA64: all of A64 is legal in streaming mode. The
-/// bits of an extension that is not there are RES0.
+/// SMCR_ELx.LEN: no limit; EZT0: ZT0 is not trapped; FA64: all of A64 is legal in streaming mode. On a CPU without ZT0
+/// or FA64, their bits are RES0.
 const NO_LIMIT: u64 = 1 << 31 | 1 << 30 | 0xf;
 
 sysregs! {
@@ -43,15 +43,15 @@ extension! {
         smcr_el2 = "S3_4_C1_C2_6",
         smprimap_el2 = "S3_4_C1_C2_5",
     }
-    // An EL2 that does not know SME does not limit EL1.
+    // No limit for EL1 under an EL2 that does not know SME.
     first: |sys| sys.el2.SME.smcr_el2 = NO_LIMIT;
 }
 
-/// Takes EL3's limits off streaming mode on this core, and returns the length of its longest vectors,
-/// in bytes. CPTR_EL3 must not trap SME.
+/// Removes EL3's limits on streaming mode on this core. Returns the length of its longest vectors in bytes. CPTR_EL3
+/// must not trap SME.
 pub fn longest() -> u16 {
-    // SAFETY: called before any vector is stored: where they are stored goes by the length that is found
-    // here. The callers have the extension, and it is not trapped.
+    // SAFETY: no vectors are stored yet. Their places in memory are computed from the length that is found here.
+    // The callers have the extension, and it is not trapped.
     unsafe {
         SMCR_EL3::write(NO_LIMIT);
         isb();
@@ -60,8 +60,8 @@ pub fn longest() -> u16 {
 }
 
 extension! {
-    /// TPIDR2_EL0, not trapped with the rest of SME: an SPMC that does not know SME would not save it.
-    /// Both worlds get it, the secure world on its first use.
+    /// TPIDR2_EL0, which is not trapped together with the rest of SME. It is switched, because an SPMC that does not
+    /// know SME would not save it. Both worlds get it, the secure world on its first use.
     pub TPIDR2 = "";
     present: |id| field(id.pfr1, 24) != 0;
     opens: [ENTP2];

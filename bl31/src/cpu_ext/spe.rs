@@ -1,5 +1,5 @@
-//! FEAT_SPE: statistical profiling. The non-secure state owns the buffer (MDCR_EL3.NSPB = 3); an
-//! access from the secure state is trapped, so nothing is switched.
+//! FEAT_SPE: statistical profiling. The normal world owns the buffer (MDCR_EL3.NSPB = 3). Accesses
+//! of the secure world are trapped, so nothing is switched.
 
 use crate::context::{
     el3::{Control, Register::Mdcr},
@@ -7,7 +7,7 @@ use crate::context::{
     sysreg::sysregs,
 };
 
-/// MDCR_EL3.NSPB = 3; the lower bit is the one that enables.
+/// MDCR_EL3.NSPB = 3. The lower bit is the one that enables.
 const NSPB: Control = Control::enable(Mdcr, 3 << 12)
     .normal_only()
     .told_as(1 << 12);

@@ -1,6 +1,6 @@
-//! FEAT_SRMASK: mask and alias registers of EL1's and EL2's control registers. Nothing that runs in
-//! the secure world knows it yet: only the normal world gets it. While the secure world runs,
-//! SCR_EL3.SRMASKEn is clear and the masks have no effect, so nothing is switched.
+//! FEAT_SRMASK: mask and alias registers of EL1's and EL2's control registers. No known SPMC uses it, so only
+//! the normal world gets it. While the secure world runs, SCR_EL3.SRMASKEn is clear and the masks have no effect, so
+//! nothing is switched.
 
 use crate::context::{
     el3::{Control, Register::Scr},

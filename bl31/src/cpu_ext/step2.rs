@@ -1,4 +1,4 @@
-//! FEAT_STEP2: enhanced software step, MDSTEPOP_EL1: the instruction to step.
+//! FEAT_STEP2: enhanced software step. MDSTEPOP_EL1 holds the instruction to step.
 
 use crate::context::{
     el3::{Control, Register::Mdcr},

@@ -1,5 +1,5 @@
-//! FP and SIMD, and FEAT_SVE: the scalable vector extension. Z, P and FFR are
-//! [`crate::context::simd`]'s; here are the registers that control the vector length.
+//! FP and SIMD, and FEAT_SVE: the scalable vector extension. This file has the registers that control the vector
+//! length. Z, P and FFR are handled by [`crate::context::simd`].
 
 use crate::context::{
     el3::{Control, Register::Cptr, cptr},
@@ -27,15 +27,15 @@ extension! {
     switched_by: simd;
     el1: SveEl1 { zcr_el1 = "S3_0_C1_C2_0" }
     el2: SveEl2 { zcr_el2 = "S3_4_C1_C2_0" }
-    // An EL2 that does not know SVE does not limit EL1.
+    // No limit for EL1 under an EL2 that does not know SVE.
     first: |sys| sys.el2.SVE.zcr_el2 = LEN_MAX;
 }
 
-/// Takes EL3's limit off the length of vectors on this core, and returns the longest, in bytes.
-/// CPTR_EL3 must not trap SVE.
+/// Removes EL3's limit on the vector length of this core. Returns the longest length in bytes. CPTR_EL3 must not trap
+/// SVE.
 pub fn longest() -> u16 {
-    // SAFETY: called before any vector is stored: where they are stored goes by the length that is found
-    // here. The callers have the extension, and it is not trapped.
+    // SAFETY: no vectors are stored yet. Their places in memory are computed from the length that is found here.
+    // The callers have the extension, and it is not trapped.
     unsafe {
         ZCR_EL3::write(LEN_MAX);
         isb();
@@ -44,9 +44,9 @@ pub fn longest() -> u16 {
 }
 
 extension! {
-    /// CPUs that may speculate with registers that are trapped ("variant 3a": Cortex-A57 and Cortex-A72,
-    /// MIDR_EL1.PartNum of implementer 0x41). They have no SVE; their FP registers never hold the secure
-    /// world's values while the normal world runs.
+    /// CPUs that may speculate with registers that are trapped ("variant 3a"): Cortex-A57 and Cortex-A72, by
+    /// MIDR_EL1. They have no SVE. Their FP registers are switched eagerly, so that they never hold the secure world's
+    /// values while the normal world runs.
     pub EAGER_FP = "";
     present: |id| matches!(arm_part(id.midr), Some(0xd07 | 0xd08));
     opens: [];

@@ -1,5 +1,5 @@
-//! Trace: the trace unit's system registers and FEAT_TRBE's buffer. They observe: the secure world
-//! has no access (CPTR_EL3.TTA; MDCR_EL3.NSTB = 3, the non-secure state owns the buffer), tracing
+//! Trace: the trace unit's system registers and FEAT_TRBE's buffer. They observe programs. So the secure world
+//! has no access (CPTR_EL3.TTA is set; MDCR_EL3.NSTB = 3, the normal world owns the buffer), tracing
 //! is prohibited in it (MDCR_EL3.STE clear), and nothing is switched.
 
 use crate::context::{
@@ -13,7 +13,7 @@ use crate::context::{
 
 /// CPTR_EL3.TTA.
 const TTA: Control = Control::trap(Cptr, 1 << 20).normal_only();
-/// MDCR_EL3.NSTB = 3; the lower bit is the one that enables.
+/// MDCR_EL3.NSTB = 3. The lower bit is the one that enables.
 const NSTB: Control = Control::enable(Mdcr, 3 << 24)
     .normal_only()
     .told_as(1 << 24);

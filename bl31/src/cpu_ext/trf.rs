@@ -1,5 +1,5 @@
-//! FEAT_TRF: trace filters. Tracing is prohibited in the secure state (MDCR_EL3.STE clear) whatever
-//! they say; but both worlds can write them (MDCR_EL3.TTRF clear), so they are switched.
+//! FEAT_TRF: trace filters. They do not allow tracing in the Secure state, where MDCR_EL3.STE prohibits it. But both
+//! worlds can write them (MDCR_EL3.TTRF clear), so they are switched.
 
 use crate::context::{
     el3::{Control, Register::Mdcr},

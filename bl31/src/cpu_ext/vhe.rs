@@ -1,5 +1,5 @@
-//! FEAT_VHE: EL2 hosts an operating system: a second table and its context number. Its virtual timer is
-//! in [`crate::context::timers`].
+//! FEAT_VHE: EL2 can host an operating system. It has a second translation table and a context number. Its virtual
+//! timer is in [`crate::context::timers`].
 
 use crate::context::field;
 

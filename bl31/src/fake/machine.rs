@@ -1,4 +1,4 @@
-//! What a test says about its machine, and what has happened on it.
+//! The machine of a host test: what the test sets up, and what has happened on it.
 
 use crate::context::World;
 use crate::hw::gic::Pending;
@@ -17,21 +17,21 @@ pub type Step = Box<dyn FnOnce(&mut WorldContext) -> Exit>;
 /// What happened, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// This world was entered with this in x0 to x4.
+    /// This world was entered with these values in x0 to x4.
     Entered(World, [u64; 5]),
-    /// EL3 said this.
+    /// EL3 printed this line.
     Said(String),
-    /// The SPMC said this.
+    /// The SPMC printed this line.
     SpmcSaid(String),
-    /// Boot firmware's held cores were let go.
+    /// The cores that boot firmware held were released.
     HeldCoresReleased,
-    /// A core was let out of the pen.
+    /// This core was released from the pen.
     Released(usize),
-    /// The core hears nothing but its wake-up.
+    /// All interrupts of the core but its wake-up were stopped.
     ListensForWake,
     /// The core slept until an interrupt.
     Slept,
-    /// An SGI went to the normal world of the core with this affinity.
+    /// This SGI was sent to the normal world of the core with this affinity.
     Sent(u32, u64),
     /// The normal world got the schedule receiver interrupt.
     SriGiven,
@@ -39,9 +39,9 @@ pub enum Event {
     Ended(u32),
     /// An interrupt was disabled.
     Disabled(u32),
-    /// Secure interrupts were disabled on this core; SPIs go to the one with this affinity.
+    /// Secure interrupts were disabled on this core. SPIs were routed to the core with this affinity.
     SecureInterruptsTo(Option<u64>),
-    /// The secure timer was set.
+    /// The secure timer was set to this value of the counter.
     InterruptAt(u64),
 }
 
@@ -54,41 +54,41 @@ pub enum End {
     Stopped,
     /// The system stopped.
     SystemStopped(Stop),
-    /// This world was entered and its script is at its end.
+    /// This world was entered after the end of its script.
     OutOfScript(World),
 }
 
-/// See the module's documentation.
+/// The state of a test's machine.
 pub struct Machine {
     /// ESR_EL3.
     pub esr: u64,
     /// ELR_EL3 and SPSR_EL3.
     pub return_state: (u64, u64),
-    /// Whether there is an EL2.
+    /// Whether the machine has EL2.
     pub el2: bool,
     /// The system counter.
     pub counter: u64,
-    /// Whether an interrupt waits for the core.
+    /// Whether an interrupt is pending for the core.
     pub interrupt_pending: bool,
     /// The affinities of the cores that exist.
     pub cores: Vec<u64>,
     /// Why the interrupt controller cannot be used.
     pub gic_fault: Option<&'static str>,
-    /// What waits for this core.
+    /// The interrupt that is pending for this core.
     pub pending: Option<Pending>,
     /// The affinities at which the doorbell was rung.
     pub doorbells: Vec<u64>,
-    /// BL2's parameters: words from [`Machine::PARAMETERS`] on.
+    /// BL2's parameters: the words at [`Machine::PARAMETERS`].
     pub parameters: Vec<u64>,
     /// The SPMC's manifest, at [`Machine::MANIFEST`].
     pub manifest: Option<&'static [u8]>,
     /// The transfer list, at [`Machine::LIST`].
     pub list: Option<&'static [u8]>,
-    /// The normal world's memory for its own, at [`Machine::NORMAL_LIST`].
+    /// The memory for the normal world's transfer list, at [`Machine::NORMAL_LIST`].
     pub normal_list: Vec<u8>,
     /// The scripts of the normal and the secure world.
     scripts: [VecDeque<Step>; 2],
-    /// What happened, in its order.
+    /// What happened, in order.
     pub events: Vec<Event>,
 }
 
@@ -96,24 +96,24 @@ std::thread_local! {
     static MACHINE: RefCell<Machine> = RefCell::new(Machine::new());
 }
 
-/// The machine of this test. To be held for no longer than a statement.
+/// Borrows the machine of this test. Do not hold it for longer than one statement.
 pub fn machine() -> RefMut<'static, Machine> {
-    // SAFETY: a test is one thread, and its machine lives as long as that.
+    // SAFETY: a test is one thread, and its machine lives as long as the thread.
     MACHINE.with(|machine| unsafe { &*std::ptr::from_ref(machine) }.borrow_mut())
 }
 
 impl Machine {
-    /// Where BL2's parameters are.
+    /// The address of BL2's parameters.
     pub const PARAMETERS: u64 = Plat::MEMORY.shared.start as u64 + 0x8000;
-    /// Where the SPMC's manifest is.
+    /// The address of the SPMC's manifest.
     pub const MANIFEST: u64 = Plat::MEMORY.shared.start as u64 + 0x2000;
 
-    /// Where the transfer list is.
+    /// The address of the transfer list.
     pub const LIST: u64 = Plat::MEMORY.lists.start as u64;
-    /// Where the normal world's memory for its own is.
+    /// The address of the memory for the normal world's transfer list.
     pub const NORMAL_LIST: u64 = Plat::MEMORY.normal_list.start;
 
-    /// Four cores that have EL2, on which nothing has happened.
+    /// Makes a machine of four cores with EL2, on which nothing has happened.
     fn new() -> Self {
         Self {
             esr: 0,
@@ -139,22 +139,22 @@ impl Machine {
         self.scripts[world as usize].push_back(Box::new(step));
     }
 
-    /// Keeps that something happened.
+    /// Adds an event to what happened.
     pub fn happens(&mut self, event: Event) {
         self.events.push(event);
     }
 
-    /// What happened since this was asked last.
+    /// Returns what happened since the last call of this.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// The core sleeps, and an interrupt comes.
+    /// Has the core sleep until an interrupt comes, which is at once.
     pub fn sleeps(&mut self) {
         self.happens(Event::Slept);
     }
 
-    /// The word of BL2's parameters, or of the transfer list, at `address`.
+    /// Returns the word of BL2's parameters or of the transfer list at `address`.
     pub fn word(&self, address: u64) -> Option<u64> {
         if let Some(offset) = address.checked_sub(Self::LIST) {
             let bytes = self.list?.get(usize::try_from(offset).ok()?..)?;
@@ -167,7 +167,7 @@ impl Machine {
     }
 }
 
-/// Runs the next step of the world whose context this is: as on the hardware SCR_EL3.NS says which.
+/// Runs the next step of the script of the world that has this context. SCR_EL3.NS says which world, as on hardware.
 pub fn enter(context: &mut WorldContext) -> Exit {
     let world = if context.el3.scr_el3 & 1 != 0 {
         World::Normal
@@ -185,11 +185,11 @@ pub fn enter(context: &mut WorldContext) -> Exit {
 
 /// Leaves Rust for good.
 pub fn end(how: End) -> ! {
-    // Not a panic of the code under test: no message, no back trace.
+    // This is no panic of the code under test: print neither message nor back trace.
     resume_unwind(Box::new(how))
 }
 
-/// Runs what does not return, and tells how it ended.
+/// Runs code that does not return. Returns how it ended.
 pub fn ends<T>(run: impl FnOnce() -> T) -> End {
     let Err(payload) = catch_unwind(AssertUnwindSafe(run)) else {
         panic!("it returned");

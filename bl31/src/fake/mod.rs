@@ -1,10 +1,9 @@
-//! A machine for the tests on the host: the names of `hw/`, with nothing behind them but what a test says
-//! and what it wants to see.
+//! The machine of the tests on the host. It has the functions of `hw/`, but they only return what a test has set up and
+//! record what happens.
 //!
-//! Each test (each thread) has a machine of its own, [`Machine`], statics included ([`shared!`]). Worlds are
-//! played by scripts: entering a world runs the next step of its script on the world's registers. A core that
-//! leaves Rust for good (it parks, stops, or has no script any more) ends the test's call by a panic that
-//! [`ends`] catches.
+//! Each test (each thread) has a [`Machine`] of its own, with its own statics ([`shared!`]). Scripts play the worlds:
+//! entering a world runs the next step of its script on the world's registers. A core that leaves Rust for good
+//! (because it parks, stops, or its script has ended) ends the test's call by a panic that [`ends`] catches.
 
 mod machine;
 mod per_test;
@@ -14,11 +13,11 @@ pub use per_test::PerTest;
 
 use machine::end;
 
-/// Declares what all cores share and change: one for each test.
+/// Declares statics that all cores share and change. Each test has its own.
 macro_rules! shared {
     ($($(#[$meta:meta])* $vis:vis static $NAME:ident: $T:ty = $init:expr;)+) => {
         $(
-            #[doc = "One for each test."]
+            #[doc = "Each test has its own."]
             $vis static $NAME: $crate::hw::PerTest<$T> = $crate::hw::PerTest::new(|| $init);
         )+
     };
@@ -26,26 +25,26 @@ macro_rules! shared {
 pub(crate) use shared;
 
 pub mod cache {
-    //! There is none.
+    //! Cache maintenance, which this machine does not need.
+    /// Does nothing: all memory is coherent.
 
-    /// All is coherent.
     pub fn clean<T: ?Sized>(_: &T) {}
 }
 
 pub mod no_vectors {
-    //! The table is a range of addresses.
+    //! The SPMC's first vectors, as a range of addresses.
+    /// Returns the table's address.
 
-    /// Its address.
     pub fn address() -> u64 {
         0xe0a_0800
     }
 
-    /// Whether an instruction at `pc` is one of the table's.
+    /// Returns whether `pc` is in the table.
     pub fn contains(pc: u64) -> bool {
         (address()..address() + 0x800).contains(&pc)
     }
 
-    /// There is nothing to write.
+    /// Does nothing: the table has no contents.
     pub fn fill() {}
 }
 
@@ -72,35 +71,35 @@ pub mod console {
 
     /// Sends `log`'s records to the machine of the test.
     pub fn init() {
-        // Another test may have done so.
+        // Fails if another test has set it.
         let _ = log::set_logger(&Logger);
         log::set_max_level(LevelFilter::Info);
     }
 
-    /// Prints a line of a report.
+    /// Records a line of a report.
     pub fn line(parts: &[&[u8]], _: bool) {
         let text = std::string::String::from_utf8_lossy(&parts.concat()).into_owned();
         machine().happens(Event::Said(text));
     }
 
-    /// Prints a line of the SPMC's.
+    /// Records a line of the SPMC.
     pub fn spmc_line(line: janus_spmd::Line<'_>) {
         machine().happens(Event::SpmcSaid(line.to_string()));
     }
 }
 
 pub mod cpu {
-    //! The core that runs this.
+    //! The core that runs the test.
 
     use super::{End, end, machine};
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    /// ESR_EL3.
+    /// Returns ESR_EL3.
     pub fn syndrome() -> u64 {
         machine().esr
     }
 
-    /// ELR_EL3 and SPSR_EL3.
+    /// Returns ELR_EL3 and SPSR_EL3.
     pub fn return_state() -> (u64, u64) {
         machine().return_state
     }
@@ -109,42 +108,42 @@ pub mod cpu {
     ///
     /// # Safety
     ///
-    /// None needed here.
+    /// There is no condition here.
     pub unsafe fn set_return_state(elr: u64, spsr: u64) {
         machine().return_state = (elr, spsr);
     }
 
-    /// Whether there is an EL2.
+    /// Returns whether the machine has EL2.
     pub fn has_el2() -> bool {
         machine().el2
     }
 
-    /// The system counter: it counts how often it is asked.
+    /// Returns the system counter, which goes up by one at each call.
     pub fn counter() -> u64 {
         let mut machine = machine();
         machine.counter += 1;
         machine.counter
     }
 
-    /// 62.5 MHz, as QEMU's.
+    /// Returns QEMU's frequency, 62.5 MHz.
     pub fn counter_frequency() -> u64 {
         62_500_000
     }
 
-    /// Nothing to tell.
+    /// Does nothing.
     pub fn set_counter_frequency() {}
 
-    /// Whether an interrupt waits.
+    /// Returns whether an interrupt is pending.
     pub fn interrupt_pending() -> bool {
         machine().interrupt_pending
     }
 
-    /// One comes.
+    /// Sleeps until an interrupt comes, which is at once.
     pub fn wait_for_interrupt() {
         machine().sleeps();
     }
 
-    /// One comes.
+    /// Sleeps until an interrupt comes, which is at once.
     pub fn wait_for_wake_up() {
         machine().sleeps();
     }
@@ -155,12 +154,12 @@ pub mod cpu {
         words[1].store(second as u32, Relaxed);
     }
 
-    /// The core stops.
+    /// Stops the core.
     pub fn stop() -> ! {
         end(End::Stopped)
     }
 
-    /// There is no FEAT_RNG.
+    /// Returns None: the machine has no FEAT_RNG.
     pub fn random() -> Option<u64> {
         None
     }
@@ -173,17 +172,17 @@ pub mod entry {
     use crate::core_data::CoreData;
     use janus_plat::Composite;
 
-    /// All held cores are now ours.
+    /// Records that boot firmware's held cores are released.
     pub fn open() {
         machine().happens(Event::HeldCoresReleased);
     }
 
-    /// The core waits for its next start.
+    /// Parks the core.
     pub fn park(core: &mut CoreData) -> ! {
         end(End::Parked(core.index))
     }
 
-    /// The core loses its power.
+    /// Calls `last` and parks the core, as if it lost its power.
     pub fn power_down_with(core: &mut CoreData, _: &Composite, last: impl FnOnce()) -> ! {
         last();
         end(End::Parked(core.index))
@@ -191,14 +190,14 @@ pub mod entry {
 }
 
 pub mod gic {
-    //! An interrupt controller of which a test says what is pending.
+    //! The interrupt controller. The test sets up what is pending.
 
     use super::{Event, machine};
     use crate::system::{Spmc, Sri};
     use core::fmt;
     pub use janus_drivers::gic::{IntId, Pending};
 
-    /// What a test says is wrong.
+    /// The fault that the test has set up.
     pub struct GicFault(pub &'static str);
 
     impl fmt::Display for GicFault {
@@ -229,10 +228,10 @@ pub mod gic {
         result()
     }
 
-    /// Stops interrupts to this core.
+    /// Does nothing.
     pub fn sleep() {}
 
-    /// Keeps this core's interrupts.
+    /// Does nothing.
     pub fn save_core(_: usize, _: bool) {}
 
     /// Sets this core's interrupts up again.
@@ -244,10 +243,10 @@ pub mod gic {
         result()
     }
 
-    /// Keeps the distributor.
+    /// Does nothing.
     pub fn save_distributor() {}
 
-    /// Puts it back.
+    /// Does nothing.
     pub fn restore_distributor() {}
 
     /// Gives the schedule receiver interrupt to the normal world.
@@ -260,17 +259,17 @@ pub mod gic {
         result()
     }
 
-    /// Whether a core with this affinity exists.
+    /// Returns whether a core with this affinity exists.
     pub fn has_core(affinity: u64) -> bool {
         machine().cores.contains(&affinity)
     }
 
-    /// What waits for this core.
+    /// Returns the interrupt that is pending for this core.
     pub fn pending() -> Pending {
         machine().pending.unwrap_or(Pending::None)
     }
 
-    /// Takes the pending Group 0 interrupt.
+    /// Acknowledges the pending Group 0 interrupt.
     pub fn acknowledge_group0() -> Option<IntId> {
         let mut machine = machine();
         match machine.pending.take() {
@@ -282,17 +281,17 @@ pub mod gic {
         }
     }
 
-    /// Ends it.
+    /// Records that a Group 0 interrupt was ended.
     pub fn end_group0(id: IntId) {
         machine().happens(Event::Ended(id.into()));
     }
 
-    /// Only the wake-up of a parked core is heard from here on.
+    /// Records that only the wake-up of the parked core is not stopped.
     pub fn listen_for_wake(_: Option<&Sri>) {
         machine().happens(Event::ListensForWake);
     }
 
-    /// Whether the doorbell was rung at one of these cores.
+    /// Takes the doorbells of these cores. Returns whether one was rung.
     pub fn take_doorbells(_: u32, at: &dyn Fn(u64) -> bool) -> bool {
         let mut machine = machine();
         let before = machine.doorbells.len();
@@ -300,89 +299,89 @@ pub mod gic {
         machine.doorbells.len() != before
     }
 
-    /// Disables an interrupt.
+    /// Records that an interrupt was disabled.
     pub fn disable(id: IntId) {
         machine().happens(Event::Disabled(id.into()));
     }
 
-    /// Nobody on this core takes secure interrupts any more.
+    /// Records that no SPMC takes secure interrupts on this core any more.
     pub fn end_secure_world(to: Option<u64>) {
         machine().happens(Event::SecureInterruptsTo(to));
     }
 
-    /// No platform of the tests has SPIs of EL3's.
+    /// Does nothing: the tests' platform has no Group 0 SPIs.
     pub fn hand_over_spis(_: fn() -> Option<u64>) {}
 
-    /// Whether it is the secure timer's interrupt.
+    /// Returns whether `id` is the secure timer's interrupt.
     pub fn is_secure_timer(id: IntId) -> bool {
         u32::from(id) == 29
     }
 
-    /// Sends SGI `id` to the normal world of the core with this affinity.
+    /// Records that SGI `id` was sent to the normal world of the core with this affinity.
     pub fn send_to_normal_world(id: u32, affinity: u64) {
         machine().happens(Event::Sent(id, affinity));
     }
 }
 
 pub mod layout {
-    //! Memory that the image lays out.
+    //! The memory of the image.
 
     use core::ops::Range;
 
-    /// A core has no room for vector registers.
+    /// Returns an empty range: a core has no room for vector registers.
     pub fn vectors(_: usize) -> Range<usize> {
         16..16
     }
 }
 
 pub mod pen {
-    //! Where cores wait while they are off.
+    //! The pen of the cores that are off.
 
     use super::{Event, machine};
     use crate::system::System;
 
-    /// Core `index` waits here.
+    /// Does nothing.
     pub fn hold(_: usize) {}
 
-    /// Nobody does by CPU_FREEZE alone.
+    /// Returns false: no core waits here because of CPU_FREEZE.
     pub fn holds(_: usize) -> bool {
         false
     }
 
-    /// Lets core `index` out.
+    /// Records that core `index` was released.
     pub fn release(_: &System, index: usize) {
         machine().happens(Event::Released(index));
     }
 
-    /// Nothing to do.
+    /// Does nothing.
     pub fn init() {}
 }
 
 pub mod power {
-    //! The end of a run.
+    //! The end of the system.
 
     use super::{End, Event, end, machine};
     use janus_plat::Stop;
 
-    /// An interrupt is to come then.
+    /// Records when the secure timer is to fire.
     pub fn interrupt_at(when: u64) {
         machine().happens(Event::InterruptAt(when));
     }
 
-    /// The system stops.
+    /// Stops the system.
     pub fn stop_system(how: Stop) -> ! {
         end(End::SystemStopped(how))
     }
 }
 
 pub mod shared_ram {
-    //! What boot firmware left, as the test has it.
+    //! The memory of boot firmware, as the test has set it up.
 
     use super::machine;
     use crate::boot_params::Memory;
     use crate::transfer_list::ListFault;
 
-    /// The test's words.
+    /// The memory of boot firmware.
     pub struct SharedRam;
 
     impl Memory for SharedRam {
@@ -391,12 +390,12 @@ pub mod shared_ram {
         }
     }
 
-    /// The transfer list that the test has at this address.
+    /// Returns the test's transfer list, if it is at this address.
     pub fn list_from(at: u64) -> Option<&'static [u8]> {
         machine().list.filter(|_| at == super::Machine::LIST)
     }
 
-    /// Has `write` fill the normal world's memory.
+    /// Has `write` fill the memory for the normal world's transfer list.
     pub fn write_normal_list<T>(
         write: impl FnOnce(&mut [u8], u64) -> Result<T, ListFault>,
     ) -> Option<Result<T, ListFault>> {
@@ -406,7 +405,7 @@ pub mod shared_ram {
         Some(written)
     }
 
-    /// The manifest that the test has at this address.
+    /// Returns the test's manifest, if it is at this address.
     pub fn page_from(at: u64) -> Option<&'static [u8]> {
         machine()
             .manifest
@@ -421,14 +420,14 @@ pub mod vectors {
     use crate::world::{Exit, WorldContext};
     use janus_spmd::World;
 
-    /// Nobody speculates here.
+    /// Does nothing: the host needs no measures against speculation.
     pub fn guard() {}
 
     /// Runs the next step of the world's script.
     ///
     /// # Safety
     ///
-    /// None needed here.
+    /// There is no condition here.
     pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
         if world == World::Normal {
             context.black_box.goes_on(&context.gpr);

@@ -1,4 +1,4 @@
-//! Statics of which each test has its own.
+//! Statics that each test has for itself.
 
 use std::boxed::Box;
 use std::cell::RefCell;
@@ -6,19 +6,20 @@ use std::collections::HashMap;
 use std::ops::Deref;
 
 std::thread_local! {
-    /// The values of this thread, by the address of their [`PerTest`]. They are never freed: tests are few.
+    /// The addresses of this thread's values, by the address of their [`PerTest`]. They are never freed, because tests
+    /// are few.
     static VALUES: RefCell<HashMap<usize, usize>> = RefCell::default();
 }
 
-/// A static that each thread makes for itself when it first looks at it.
+/// A static whose value each thread makes for itself on its first access.
 pub struct PerTest<T: 'static> {
     make: fn() -> T,
-    // So that the statics have addresses of their own.
+    // Makes the type's size nonzero, so that each static has an address of its own.
     _place: u8,
 }
 
 impl<T> PerTest<T> {
-    /// A static whose value is what `make` makes.
+    /// Declares a static whose value is made by `make`.
     pub const fn new(make: fn() -> T) -> Self {
         Self { make, _place: 0 }
     }
@@ -36,7 +37,7 @@ impl<T> Deref for PerTest<T> {
             VALUES.with_borrow_mut(|values| values.insert(key, at));
             at
         });
-        // SAFETY: made above for this very static, and never freed.
+        // SAFETY: the value was made above for this static, and is never freed.
         unsafe { &*std::ptr::with_exposed_provenance(at) }
     }
 }

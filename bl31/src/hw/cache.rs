@@ -1,14 +1,15 @@
-//! Cache maintenance, for what is shared with cores whose caches are off.
+//! Cache maintenance, for memory that is shared with cores whose caches are off.
 
 use aarch64_cpu::asm::barrier;
 use core::arch::asm;
 
-/// Writes `what` back to the point of coherency, and waits for it.
+/// Cleans and invalidates the cache lines of `what` to the point of coherency, and waits until that is done.
 pub fn clean<T: ?Sized>(what: &T) {
     clean_range((&raw const *what).addr(), size_of_val(what));
 }
 
-/// Writes `bytes` bytes at `address` back to the point of coherency, and waits for it.
+/// Cleans and invalidates the cache lines of `bytes` bytes at `address` to the point of coherency, and waits until that
+/// is done.
 #[inline(never)]
 pub fn clean_range(address: usize, bytes: usize) {
     let ctr: usize;
@@ -17,9 +18,9 @@ pub fn clean_range(address: usize, bytes: usize) {
     let line = 4 << (ctr >> 16 & 0xf);
     let end = address.wrapping_add(bytes);
     let mut at = address & !(line - 1);
-    // At least one line: the loop needs no test before it.
+    // There is at least one line, so the test is at the end of the loop.
     loop {
-        // SAFETY: cleaning and invalidating a line changes no memory as this core sees it.
+        // SAFETY: cleaning and invalidating a line changes no value that this core reads.
         unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
         at = at.wrapping_add(line);
         if at >= end {

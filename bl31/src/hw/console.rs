@@ -1,8 +1,7 @@
 //! The EL3 console: the platform's device behind `log`.
 //!
-//! Lines of EL3's own start with its name and their level. What an SPMC prints by FFA_CONSOLE_LOG
-//! comes through [`spmc_line`], one line at a time with a mark of its own, so that it can forge
-//! nothing.
+//! Lines of EL3 begin with its name and their level. Lines that an SPMC prints by FFA_CONSOLE_LOG
+//! come through [`spmc_line`], one at a time and with a mark of their own, so that the SPMC cannot forge lines of EL3.
 
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt::{self, Write};
@@ -15,7 +14,7 @@ use spin::mutex::TicketMutex;
 
 type Device = <Plat as Platform>::Console;
 
-/// The console's hardware, and how it has behaved. Writing waits for room, with a bound.
+/// The console's hardware, and what is known about its state. Writing waits for room in it, but not for ever.
 struct Console(Transmitter<Device>);
 
 impl Write for Console {
@@ -24,22 +23,22 @@ impl Write for Console {
         Ok(())
     }
 
-    // EL3 writes ASCII.
+    // EL3 writes ASCII only.
     fn write_char(&mut self, character: char) -> fmt::Result {
         self.0.write(&[u8::try_from(character).unwrap_or(b'?')]);
         Ok(())
     }
 }
 
-/// Fair: a core that says one thing does not wait for those that talk all the time.
+/// The console. The lock is fair: a core that prints one line does not have to wait for cores that print all the time.
 static CONSOLE: TicketMutex<Console> = TicketMutex::new(Console(Transmitter::new()));
 
-/// The core that holds the lock, by its affinity and [`PRESENT`]; zero: nobody.
+/// The core that holds the lock: its affinity with [`PRESENT`]; zero if no core holds it.
 static HOLDER: AtomicU64 = AtomicU64::new(0);
-/// Tells core 0 from nobody.
+/// The bit that tells core 0 from no core.
 const PRESENT: u64 = 1 << 63;
 
-/// This core, as [`HOLDER`] has it.
+/// Returns the value of [`HOLDER`] that stands for this core.
 fn me() -> u64 {
     PRESENT | MPIDR_EL1.get() & AFFINITY_MASK
 }
@@ -63,11 +62,11 @@ fn write(text: fmt::Arguments<'_>) {
     HOLDER.store(0, Ordering::Relaxed);
 }
 
-/// This core has crashed and writes nothing any more: if it was writing, others may now.
+/// Releases the lock for good if this core holds it. The core has crashed and writes nothing any more.
 pub fn give_up() {
     if HOLDER.load(Ordering::Relaxed) == me() {
         HOLDER.store(0, Ordering::Relaxed);
-        // SAFETY: this core holds the lock, and what it did with it will never go on.
+        // SAFETY: this core holds the lock, and the code that took it never goes on.
         unsafe { CONSOLE.force_unlock() };
     }
 }
@@ -103,12 +102,12 @@ pub fn init() {
     }
 }
 
-/// Prints a line of the SPMC's, marked as such.
+/// Prints a line of the SPMC, with its mark.
 pub fn spmc_line(line: janus_spmd::Line<'_>) {
     write(format_args!("[spmc] {line}\n"));
 }
 
-/// Prints a line of a report of EL3's own, in parts. With `wait`, when the console is free.
+/// Prints a line of a report of EL3, given in parts. With `wait` it waits until no other core prints.
 pub fn line(parts: &[&[u8]], wait: bool) {
     let mut held = wait.then(|| CONSOLE.lock());
     let mut own = Console(Transmitter::new());
@@ -120,7 +119,7 @@ pub fn line(parts: &[&[u8]], wait: bool) {
     console.0.write(b"\n");
 }
 
-/// The console for a crash report, which waits for no lock: its holder may be what crashed.
+/// Returns the console for a crash report. It takes no lock, because the core that crashed may hold it.
 pub fn unlocked() -> impl Write {
     Console(Transmitter::new())
 }

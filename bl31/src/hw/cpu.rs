@@ -1,5 +1,5 @@
-//! The core that runs this: what EL3 reads of it and has it do, but for the worlds' registers, which
-//! are [`crate::context`]'s.
+//! The core that runs the code: its registers and instructions that EL3 needs. The worlds' registers are in
+//! [`crate::context`].
 
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ESR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
@@ -11,13 +11,13 @@ use janus_plat::{Plat, Platform};
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
 const PFR0_EL2: u64 = 0xf << 8;
 
-/// ESR_EL3: why the last exception was taken.
+/// Returns ESR_EL3: why the last exception was taken.
 #[inline(always)]
 pub fn syndrome() -> u64 {
     ESR_EL3.get()
 }
 
-/// ELR_EL3 and SPSR_EL3: where the last exception came from.
+/// Returns ELR_EL3 and SPSR_EL3: where the last exception came from.
 #[inline(always)]
 pub fn return_state() -> (u64, u64) {
     (ELR_EL3.get(), SPSR_EL3.get())
@@ -27,32 +27,32 @@ pub fn return_state() -> (u64, u64) {
 ///
 /// # Safety
 ///
-/// They are what an exception from a lower EL left, or [`crate::spsr`] says that they lead to one.
+/// The values were left by an exception from a lower EL, or [`crate::spsr`] has made or checked them.
 #[inline(always)]
 pub unsafe fn set_return_state(elr: u64, spsr: u64) {
     ELR_EL3.set(elr);
     SPSR_EL3.set(spsr);
 }
 
-/// Whether there is an EL2, in either world.
+/// Returns whether the CPU has EL2.
 pub fn has_el2() -> bool {
     ID_AA64PFR0_EL1.get() & PFR0_EL2 != 0
 }
 
-/// The system counter.
+/// Returns the system counter.
 pub fn counter() -> u64 {
     CNTPCT_EL0.get()
 }
 
-/// The system counter's frequency, in Hz.
+/// Returns the system counter's frequency in Hz.
 pub fn counter_frequency() -> u64 {
     CNTFRQ_EL0.get()
 }
 
-/// Tells this core the system counter's frequency, where its reset does not.
+/// Sets CNTFRQ_EL0 on this core, if the platform says that reset does not set it.
 pub fn set_counter_frequency() {
     if let Some(frequency) = Plat::counter_frequency() {
-        // SAFETY: a register that only tells software; no code at EL3 depends on it.
+        // SAFETY: the register only informs software, and no code at EL3 depends on it.
         unsafe {
             core::arch::asm!("msr cntfrq_el0, {}", in(reg) frequency,
                 options(nomem, nostack, preserves_flags));
@@ -60,12 +60,12 @@ pub fn set_counter_frequency() {
     }
 }
 
-/// Whether an interrupt or SError waits for this core, whatever masks it.
+/// Returns whether an interrupt or SError is pending for this core, even if the priority mask or PSTATE masks it.
 pub fn interrupt_pending() -> bool {
     gic_cpu::unmasked(is_signalled)
 }
 
-/// Whether an interrupt or SError is signalled to this core (ISR_EL1), whether masked in PSTATE or not.
+/// Returns whether an interrupt or SError is signalled to this core (ISR_EL1), even if PSTATE masks it.
 fn is_signalled() -> bool {
     let isr: u64;
     // SAFETY: reads a register.
@@ -75,16 +75,16 @@ fn is_signalled() -> bool {
     isr != 0
 }
 
-/// Sleeps until an interrupt waits for this core, as in a WFI of the world whose registers are in the CPU: it is
-/// its timers that wake, and its priority mask that holds. What waits stays pending.
+/// Sleeps until an interrupt is signalled to this core, as in a WFI of the world whose registers are in the CPU: its
+/// timers wake the core, and its priority mask applies. The interrupt stays pending.
 pub fn wait_for_interrupt() {
     while !is_signalled() {
         wait::until_interrupt();
     }
 }
 
-/// Sleeps until an interrupt waits for this core, as in a power-down state: neither a mask nor an interrupt that
-/// the secure world is in keeps the one away that is to wake it.
+/// Sleeps until an interrupt is pending for this core, as in a power-down state: neither the priority mask nor an
+/// active interrupt of the secure world keeps an interrupt from waking it.
 pub fn wait_for_wake_up() {
     gic_cpu::without_secure_priorities(|| gic_cpu::unmasked(wait_for_interrupt));
 }
@@ -94,12 +94,11 @@ pub fn stop() -> ! {
     wait::for_ever()
 }
 
-/// 64 bits of RNDRRS, whose generator is reseeded before; None if it has none just now. Only where the
-/// CPU has FEAT_RNG.
+/// Returns 64 bits of RNDRRS, whose generator is reseeded before; None if it has no entropy at present. The CPU must
+/// have FEAT_RNG.
 pub fn random() -> Option<u64> {
     let (value, valid): (u64, u64);
-    // SAFETY: reads a register that the caller knows to exist, and whether the read worked: Z is set if
-    // not.
+    // SAFETY: reads a register that exists, as the caller knows. Z is set if the read failed.
     unsafe {
         core::arch::asm!(
             "mrs {value}, S3_3_C2_C4_1",
@@ -112,10 +111,10 @@ pub fn random() -> Option<u64> {
     (valid != 0).then_some(value)
 }
 
-/// Writes two words as two relaxed stores would, in one instruction.
+/// Writes two words in one instruction, with the effect of two relaxed stores.
 #[inline(always)]
 pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {
-    // SAFETY: writes what the reference may write; Rust has no name for a pair of atomic stores.
+    // SAFETY: the reference allows writing both words. Rust has no operation for a pair of atomic stores.
     unsafe {
         core::arch::asm!("stp {:w}, {:w}, [{}]", in(reg) first, in(reg) second, in(reg) words,
             options(nostack, preserves_flags));

@@ -1,10 +1,9 @@
-//! The crash report: what a bug in EL3 leaves behind, in debug and in release images alike.
+//! The crash report: what EL3 prints when it fails, in debug and in release images.
 //!
-//! Two ways lead here. An exception that EL3 itself takes saves every register into the core's
-//! [`CrashRecord`] (vectors.S); a Rust panic has a message. Both report on the crash stack: which core,
-//! which world was being served, the registers that matter and a back trace by frame pointers, whose
-//! addresses `llvm-symbolizer --obj=bl31` or addr2line turn into lines. Then the core stops for good;
-//! the other cores go on.
+//! An exception of EL3 itself saves every register in the core's [`CrashRecord`] (vectors.S); a Rust panic has a
+//! message. Both are reported on the crash stack. The report names the core and the world that it served, and has the
+//! registers that matter and a back trace by frame pointers. `llvm-symbolizer --obj=bl31` or addr2line turn the
+//! addresses into lines. Then the core stops for good; the other cores go on.
 
 use crate::black_box;
 use crate::core_data::CoreData;
@@ -21,16 +20,16 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use janus_arm::AFFINITY_MASK;
 use janus_drivers::wait;
 
-/// Nonzero while a core reports; vectors.S takes it, the report gives it back.
+/// Nonzero while a core reports. vectors.S takes the lock, the end of the report releases it.
 #[unsafe(no_mangle)]
 static CRASH_LOCK: AtomicU32 = AtomicU32::new(0);
 
-/// The frames that a back trace follows at most.
+/// The largest number of frames in a back trace.
 const MAX_FRAMES: usize = 24;
 
 /// Reports an exception from EL3. Called by vectors.S on the crash stack, with [`CRASH_LOCK`] held.
 ///
-/// `record` is this core's record; `kind` the vector: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError.
+/// `record` is this core's record. `kind` is the vector: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError.
 #[unsafe(no_mangle)]
 extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
     let mut out = console::unlocked();
@@ -48,20 +47,20 @@ extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
     stop(&mut out)
 }
 
-/// Goes on with [`report_panic`] on the crash stack: a panic can come where a core's own stack is nearly
-/// used up.
+/// Handles a panic: switches to the crash stack, because the core's own stack may be nearly used up, and goes on with
+/// [`report_panic`].
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // With the MMU off the boot core is alone, and its memory may not do atomic accesses.
+    // With the MMU off, only the boot core runs, and memory may not support atomic accesses.
     if SCTLR_EL3.is_set(SCTLR_EL3::M) && CRASH_LOCK.swap(1, Ordering::Acquire) != 0 {
-        // Another core reports, or this one, and the report itself has failed.
+        // Another core reports; or this core does, and its report has failed.
         wait::for_ever();
     }
     let frame: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, x29", out(reg) frame, options(nomem, nostack)) };
-    // SAFETY: the lock makes the crash stack this core's. What `info` points to stays as it is, on the
-    // stack that is left for good.
+    // SAFETY: this core has the lock, so that the crash stack is its own. `info` points into the stack that this core
+    // leaves for good, where nothing changes any more.
     unsafe {
         asm!(
             "adr x2, crash_stack_end",
@@ -75,7 +74,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     }
 }
 
-/// Reports a panic; `frame` is the frame record of whoever panicked.
+/// Reports a panic. `frame` is the frame record of the function that panicked.
 extern "C" fn report_panic(info: &PanicInfo<'_>, frame: u64) -> ! {
     let mut out = console::unlocked();
     let _ = writeln!(out, "\n[janus] CRASH: {}", info.message());
@@ -87,7 +86,7 @@ extern "C" fn report_panic(info: &PanicInfo<'_>, frame: u64) -> ! {
     stop(&mut out)
 }
 
-/// The core, the world it served, the system registers.
+/// Prints the core, the world that it served, and the system registers.
 fn print_state(out: &mut impl Write) {
     let record: u64;
     // SAFETY: reads a register.
@@ -109,7 +108,7 @@ fn print_state(out: &mut impl Write) {
     }
 }
 
-/// Follows frame records while they lie in a stack of EL3 and go upwards.
+/// Prints a back trace: follows frame records as long as they lie in a stack of EL3 and go upwards.
 fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
     let _ = write!(out, "  back trace:");
     if pc != 0 {
@@ -124,7 +123,7 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
         {
             break;
         }
-        // SAFETY: both words lie in a mapped stack, aligned, as just checked.
+        // SAFETY: the check above has shown that both words lie in a mapped stack, and are aligned.
         let [next, return_address] = unsafe { *(frame as *const [u64; 2]) };
         if return_address == 0 {
             break;
@@ -138,7 +137,7 @@ fn back_trace(out: &mut impl Write, pc: u64, mut frame: u64) {
     let _ = writeln!(out);
 }
 
-/// Shows what all cores were asked last, and ends a report.
+/// Prints the last calls of all cores, and ends a report.
 fn stop(out: &mut impl Write) -> ! {
     black_box::report(false);
     let _ = writeln!(out, "[janus] this core stops here");

@@ -1,9 +1,9 @@
-// Entry of the boot core from BL2 (cold_entry) and of every other core, or of any core after it was
-// off, from the platform's hold pen (warm_entry). Both arrive at EL3 with nothing that can be relied
-// on but, at a cold boot, what BL2 has in x0, x1 and x3. What needs no MMU is done here.
+// The entries to EL3: cold_entry of the boot core, from BL2, and warm_entry of other cores and of cores that were off.
+// Both arrive at EL3 in an unknown state; only x0, x1 and x3 of a cold boot have a meaning, from BL2. This file has the
+// code that runs with the MMU off.
 //
-// The image runs where it is loaded. Code finds everything relative to itself; the addresses in constants
-// and in .data are those of the usual place, and are moved here if it is another one.
+// The image runs at the address at which it is loaded. Code is position independent. The addresses in constants
+// and in .data are those of the address for which the image was linked, and are adjusted here if it is another one.
 
     .section .text.cold_entry, "ax"
     .global cold_entry
@@ -14,7 +14,7 @@ cold_entry:
     mov     x23, x3
     bl      el3_prepare
 
-    // Where it was put: whole pages, in the memory that the platform has for it.
+    // The image must be at the start of a page, in the memory that the platform has for it.
     adr     x0, text_start
     adr     x1, data_end
     tst     x0, #0xfff
@@ -26,11 +26,11 @@ cold_entry:
     cmp     x1, x2
     b.hi    misplaced
     ldr     x2, ={usual_start}
-    sub     x24, x0, x2                 // how far it is from its usual place
+    sub     x24, x0, x2                 // distance from the address for which it was linked
 
-    // The caches may hold lines of this memory from before: drop them, or they would hide what is
-    // written below with the caches off. BL2 has cleaned the image that it loaded. Of that the constants
-    // are written, in another place than the usual one. Eight lines a turn, from a multiple of that.
+    // Invalidate the cache lines of the memory that is written below with the caches off: old lines would hide
+    // what is written. BL2 has cleaned the lines of the image that it loaded. The constants are among the memory that
+    // is written if addresses in them are adjusted. The loop does eight lines per turn, from a multiple of eight.
     adr     x0, load_end
     adr     x2, rodata_start
     cmp     x24, #0
@@ -50,7 +50,7 @@ cold_entry:
     b.lo    1b
     dsb     sy
 
-    // The initial values of .data lie behind the constants.
+    // Copy the initial values of .data, which are behind the constants.
     adr     x0, data_load
     adr     x1, data_start
     adr     x2, load_end
@@ -70,7 +70,7 @@ moved:
     cmp     x0, x1
     b.lo    2b
 
-    // The first core's stack, at its physical address, until its mapping stands.
+    // Use the first core's stack at its physical address until set_core.
     adr     x0, boot_stack_end
     mov     sp, x0
     mov     x29, #0
@@ -81,7 +81,7 @@ moved:
     bl      enable_mmu
     mov     x0, x20
     mrs     x1, mpidr_el1
-    bl      cold_core_index             // x0 = index; falls on the boot stack, still mapped
+    bl      cold_core_index             // x0 = index; it still runs on the boot stack
     mov     x21, x0
     bl      set_core
     mov     x0, x20
@@ -90,8 +90,8 @@ moved:
     mov     x3, x21
     b       cold_main
 
-// Adds x24 to each address in constants and .data. They are listed in the format of ELF's SHT_RELR: an even
-// entry is the address of one, an odd one has a bit for each of the 63 words after the last.
+// Adds x24 to each address in constants and .data. ELF's SHT_RELR format lists their places: an even entry is the
+// address of one place; an odd entry has a bit for each of the 63 words that follow.
 move_addresses:
     adr     x0, relr_start
     adr     x1, relr_end
@@ -115,8 +115,8 @@ move_addresses:
 4:  add     x5, x5, #8
     b       3b
 
-// x0, x1 = where the image is: it cannot run here. No memory but its own may be touched: the stack is over
-// the vectors and what lies before them, which nobody needs any more.
+// The image cannot run where it is. x0, x1 = its start and end. It can use no memory but its own, so the stack is put
+// over the vectors and the code before them, which are not needed any more.
 misplaced:
     adr     x2, vectors_end
     and     sp, x2, #~0xf
@@ -125,13 +125,13 @@ misplaced:
     b       say_misplaced
 
     .section .text.warm_entry, "ax"
-// Cores that boot firmware lets out come here. Nobody wants them yet: warm_main sends them to EL3's own
-// pen.
+// Cores that come on or wake up come here, and those that boot firmware held. warm_main sends cores that are not to
+// run yet to EL3's own pen.
     .global warm_entry
 warm_entry:
     msr     daifset, #0xf
     bl      el3_prepare
-    // A core finds its number by its affinity; cores get their numbers at the cold boot.
+    // Find the core's number by its affinity, in the table that the cold boot has filled.
     mrs     x1, mpidr_el1
     ldr     x2, =0xff80ffffff           // the affinity fields and bit 31, RES1
     and     x1, x1, x2
@@ -143,22 +143,21 @@ warm_entry:
     add     x21, x21, #1
     cmp     x21, #{max_cores}
     b.lo    1b
-2:  bl      sleep_until_interrupt       // a core beyond those that the image has room for
+2:  bl      sleep_until_interrupt       // a core without a number: the image has no room for it
     b       2b
 3:
     bl      bare_stack
     bl      reset_core
     b       enter_rust
 
-// x21 = index; MMU and D-cache off. Sleeps until PSCI CPU_ON opens this core's slot; pen.rs says what
-// ends the WFI.
+// Sleeps until PSCI CPU_ON opens this core's slot. x21 = index; MMU and D-cache are off. pen.rs says what ends the WFI.
 wait_in_pen:
     adr     x20, PEN
     add     x20, x20, x21, lsl #{pen_shift}
     b       2f
 1:  bl      sleep_until_interrupt
-    // Whatever Group 0 interrupt ended the WFI, one that nobody meant too, has done what it could. While it
-    // waits or is active, the core would not sleep, or not hear the next one.
+    // Acknowledge and end the Group 0 interrupt that ended the WFI, whichever it is. While it is pending, the core
+    // would not sleep; while it is active, the core would not wake for the next one.
     mrs     x1, icc_iar0_el1
     lsr     x2, x1, #2
     cmp     x2, #(1020 >> 2)            // 1020 to 1023: none
@@ -177,13 +176,13 @@ enter_rust:
     b       warm_main
 
     .text
-// A known EL3: MMU and D-cache off, vectors and a crash record set, nothing trapped into a lower EL's hands.
+// Puts EL3 into a known state: MMU and D-cache off, vectors and a crash record set. Clobbers x0.
 el3_prepare:
     ldr     x0, ={sctlr_off}
     msr     sctlr_el3, x0
     adr     x0, vectors
     msr     vbar_el3, x0
-    // Until the core has a record of its own: what is here is boot firmware's.
+    // This record is used until the core has its own. TPIDR_EL3 still has boot firmware's value.
     adr     x0, {early_record}
     msr     tpidr_el3, x0
     isb
@@ -210,7 +209,7 @@ enable_mmu:
     dsb     nsh
     isb
 
-// x0 = index of this core: sets TPIDR_EL3 to its crash record and SP to its stack. Clobbers x1-x3.
+// Sets TPIDR_EL3 to this core's crash record and SP to its stack. x0 = index. Clobbers x1-x3.
 set_core:
     adr     x1, CORES
     mov     x2, #{core_size}
@@ -235,7 +234,7 @@ park_core:
     dsb     sy
     b       wait_in_pen
 
-// x21 = index of this core: its stack at its physical address, for Rust without MMU. Clobbers x0 and x1.
+// Sets SP to this core's stack at its physical address, for Rust code with the MMU off. x21 = index. Clobbers x0, x1.
 bare_stack:
     adr     x0, {boot_stack}
     mov     x1, #{stack_size}
@@ -249,7 +248,7 @@ bare_stack:
 
     .if {loses_power}
 // Turns this core's MMU and D-cache off, cleans its caches and has the platform take its power. x0 = index,
-// x1 = the states that it goes into, x2 = whether a domain above it goes down too. Never returns.
+// x1 = the power states, x2 = whether a power domain above the core goes down, too. Never returns.
     .global power_down_core
 power_down_core:
     mov     x21, x0
@@ -257,7 +256,7 @@ power_down_core:
     mov     x23, x2
     bl      el3_prepare
     dsb     sy
-    // The stack is used once more, past the caches: no line of it may stay there.
+    // The stack is used once more, with the cache off: clean and invalidate its lines.
     bl      bare_stack
     mrs     x2, ctr_el0
     ubfx    x2, x2, #16, #4
@@ -271,8 +270,8 @@ power_down_core:
     b.lo    1b
     dsb     sy
     bl      before_cleaning
-    // To the point of unification of the inner shareable domain what is the core's own; with its cluster
-    // all up to memory (CLIDR_EL1.LoUIS, LoC).
+    // Clean and invalidate the core's own caches (up to CLIDR_EL1.LoUIS) or, if its cluster goes down, all caches (up
+    // to CLIDR_EL1.LoC).
     mrs     x1, clidr_el1
     ubfx    x3, x1, #21, #3
     ubfx    x4, x1, #24, #3
@@ -281,7 +280,7 @@ power_down_core:
     mov     x10, #0                     // level, from 0
 2:  cmp     x10, x3
     b.hs    5f
-    add     x5, x10, x10, lsl #1        // 3 bits of CLIDR_EL1 a level: 2 and up have data
+    add     x5, x10, x10, lsl #1        // CLIDR_EL1 has 3 bits per level: from 2 on, it holds data
     lsr     x5, x1, x5
     and     x5, x5, #7
     cmp     x5, #2
@@ -300,7 +299,7 @@ power_down_core:
     ubfx    x9, x5, #3, #21
     ubfx    x11, x5, #32, #24
 6:  mov     x13, #1
-    clz     w12, w9                     // where the way stands
+    clz     w12, w9                     // the shift of the way
     cbnz    w9, 7f
     mov     w12, #0
 7:  lsl     x14, x9, x12                // each way

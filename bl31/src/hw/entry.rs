@@ -1,4 +1,5 @@
-//! The way into Rust: see entry.S for the boot core and the others, [`crate::boot`] for what follows.
+//! The entry into Rust and the exit from it. entry.S has the code for the boot core and the others; [`crate::boot`] is
+//! what follows.
 
 use crate::core_data::{CRASH_RECORD, CoreData};
 use crate::cpu_power;
@@ -33,13 +34,13 @@ global_asm!(
     loses_power = const Plat::POWER.ever_lost() as u8,
 );
 
-/// Where a core's registers go that crashes before its own record is known. Written by vectors.S alone.
+/// The crash record for a core that crashes before its own record is known. Only vectors.S writes it.
 static EARLY_RECORD: EarlyRecord = EarlyRecord(UnsafeCell::new(CrashRecord::EMPTY));
 
-/// See [`EARLY_RECORD`].
+/// The type of [`EARLY_RECORD`].
 #[repr(transparent)]
 struct EarlyRecord(UnsafeCell<CrashRecord>);
-// SAFETY: no Rust code borrows it but the report of the core that crashed.
+// SAFETY: the only Rust code that borrows it is the report of the core that crashed.
 unsafe impl Sync for EarlyRecord {}
 
 unsafe extern "C" {
@@ -48,39 +49,38 @@ unsafe extern "C" {
     fn power_down_core(index: usize, levels: u64, domain: bool) -> !;
 }
 
-/// Has cores that come on or back, and those that boot firmware holds, come to the warm entry. Once, on
-/// the boot core.
+/// Makes the warm entry the place where cores come on, wake up, or are released by boot firmware. Call it once, on the
+/// boot core.
 pub fn open() {
     Plat::set_warm_entry(warm_entry as *const () as usize, cache::clean_range);
 }
 
-/// Turns this core's MMU off and lets it wait for its next start. The core's stack and data are
-/// free afterwards.
+/// Turns this core's MMU off and parks it until its next start. The core's stack and data are not used meanwhile.
 pub fn park(core: &mut CoreData) -> ! {
-    // SAFETY: the code of park_core is mapped at its physical address, so that turning the MMU off
-    // changes nothing for it; it uses no memory but the core's slot, and Rust is not returned to.
+    // SAFETY: the code of park_core is mapped at its physical address, so that it runs on when the MMU goes off.
+    // It uses no memory but the core's slot in the pen, and does not return to Rust.
     unsafe { park_core(core.index) }
 }
 
-/// Cleans this core's caches and has the platform take its power. `last` is its last access to memory that
-/// other cores use.
+/// Cleans this core's caches and has the platform take its power. `last` is called before that: it has the core's last
+/// access to memory that other cores use.
 pub fn power_down_with(core: &mut CoreData, target: &Composite, last: impl FnOnce()) -> ! {
     let index = core.index;
     let domain = target.levels[1..].iter().any(|depth| *depth > 0);
     let [core, cluster, system] = target.levels;
     let levels = u64::from_le_bytes([core, cluster, system, 0, 0, 0, 0, 0]);
     last();
-    // SAFETY: as for park_core; it uses the core's own stack.
+    // SAFETY: the code is mapped at its physical address, uses the core's own stack, and does not return to Rust.
     unsafe { power_down_core(index, levels, domain) }
 }
 
-/// What a core without MMU does in Rust before its caches are cleaned. Called by entry.S.
+/// Prepares this core for the cleaning of its caches. Called by entry.S with the MMU off.
 #[unsafe(no_mangle)]
 extern "C" fn before_cleaning() {
     cpu_power::stop_prefetch();
 }
 
-/// The last that a core without MMU does in Rust. Called by entry.S.
+/// Takes this core's power: the last code that it runs in Rust. Called by entry.S with the MMU off.
 #[unsafe(no_mangle)]
 extern "C" fn power_down_now(index: usize, levels: u64) {
     let [core, cluster, system, ..] = levels.to_le_bytes();
@@ -89,7 +89,7 @@ extern "C" fn power_down_now(index: usize, levels: u64) {
     Plat::power_down(index, &Composite { levels });
 }
 
-/// The first that a core without MMU does in Rust. Called by entry.S.
+/// Sets up the CPU after a reset: the first code that a core runs in Rust. Called by entry.S with the MMU off.
 #[unsafe(no_mangle)]
 extern "C" fn reset_core() {
     cpu_power::reset();

@@ -1,4 +1,4 @@
-//! The interrupt controller, as this image uses it: the platform's GIC by `janus-drivers`.
+//! The interrupt controller of this image: the platform's GIC, with the driver of `janus-drivers`.
 
 use crate::messages::warning;
 use crate::sgis;
@@ -15,11 +15,11 @@ pub use janus_drivers::gic_cpu::{acknowledge_group0, end_group0, pending};
 use janus_plat::{Plat, Platform};
 use spin::mutex::SpinMutex;
 
-// SAFETY: the platform's addresses are those of its GIC; mmu.rs maps them as devices. It is the
-// only Gic of the image.
+// SAFETY: the addresses are those of the platform's GIC, and mmu.rs maps them as devices. This is the only `Gic` of the
+// image.
 static GIC: Gic = unsafe { Gic::new(&Plat::GIC) };
 
-/// Why interrupts do not work, for the console.
+/// A fault of the GIC, for the console.
 pub struct GicFault(Error);
 
 impl From<Error> for GicFault {
@@ -60,11 +60,11 @@ impl fmt::Display for GicFault {
     }
 }
 
-/// Sets the distributor up, on the boot core, once.
+/// Sets the distributor up. Call it once, on the boot core. `spmc` says whether there is an SPMC.
 ///
 /// # Errors
 ///
-/// What is wrong with the GIC; interrupts then stay as boot firmware left them.
+/// The fault of the GIC. Interrupts then stay as boot firmware left them.
 pub fn init(spmc: bool) -> Result<(), GicFault> {
     if !gic_cpu::has_system_registers() {
         return Err(GicFault(Error::Version(2)));
@@ -73,7 +73,7 @@ pub fn init(spmc: bool) -> Result<(), GicFault> {
     checked.map_err(GicFault)
 }
 
-/// Sets this core's redistributor and CPU interface up, at boot and after it was off.
+/// Sets this core's redistributor and CPU interface up, when it comes on.
 ///
 /// # Errors
 ///
@@ -87,14 +87,14 @@ pub fn init_core(sri: Option<&Sri>) -> Result<(), GicFault> {
     Ok(())
 }
 
-/// How many redistributors and distributors there is room for while they have no power.
+/// The number of cores whose redistributors can be saved while they have no power.
 const SAVED_CORES: usize = Plat::POWER.room_at(Plat::POWER.gic.redistributor, Plat::MAX_CORES);
 const SAVED_DISTRIBUTORS: usize = Plat::POWER.room_at(Plat::POWER.gic.distributor, 1);
 
-/// The most SPIs, in units of 32.
+/// The largest number of SPIs, in units of 32.
 const SPIS: usize = 31;
 
-/// What the GIC loses. None: nothing was saved.
+/// The state of the GIC while it has no power. None: nothing was saved.
 struct Saved {
     cores: [SpinMutex<Option<RedistributorContext>>; SAVED_CORES],
     distributors: [SpinMutex<Option<DistributorContext<SPIS>>>; SAVED_DISTRIBUTORS],
@@ -105,8 +105,8 @@ static SAVED: Saved = Saved {
     distributors: [const { SpinMutex::new(None) }; SAVED_DISTRIBUTORS],
 };
 
-/// Stops interrupts to this core, which is about to lose its power: from now on they ask the power
-/// controller to wake it.
+/// Stops interrupts to this core, which is about to lose its power. From now on they have the power controller wake the
+/// core.
 pub fn sleep() {
     gic_cpu::disable();
     if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
@@ -114,15 +114,15 @@ pub fn sleep() {
     }
 }
 
-/// As [`sleep`], for a core that wants its interrupts back as they are; `all`: its redistributor loses its
-/// state.
+/// Saves this core's interrupts for [`restore_core`], and stops them as [`sleep`] does. `all` says that its
+/// redistributor loses its state.
 #[inline(never)]
 pub fn save_core(index: usize, all: bool) {
     if let Some(slot) = SAVED.cores.get(index) {
         let mut slot = slot.lock();
         *slot = None;
         if all && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
-            // In place: it is too large for the stack.
+            // Filled in place, because it is too large for the stack.
             let context = slot.insert(RedistributorContext::default());
             if redistributor.save(context).is_err() {
                 *slot = None;
@@ -149,7 +149,7 @@ pub fn restore_core(index: usize) -> Result<(), GicFault> {
     Ok(())
 }
 
-/// Keeps the distributor. On the last core.
+/// Saves the distributor. Called on the last core.
 #[inline(never)]
 pub fn save_distributor() {
     if let Some(slot) = SAVED.distributors.first() {
@@ -161,19 +161,19 @@ pub fn save_distributor() {
     }
 }
 
-/// Puts back what [`save_distributor`] kept. On the first core.
+/// Restores what [`save_distributor`] saved. Called on the first core.
 pub fn restore_distributor() {
     if let Some(slot) = SAVED.distributors.first()
         && let Some(context) = slot.lock().as_ref()
     {
-        // It was saved from the same distributor, so it fits.
+        // The state was saved from this distributor, so it fits.
         let _ = GIC.restore(context);
     }
 }
 
-/// Gives the schedule receiver interrupt to the normal world of this core, once the SPMC has
-/// started here: it may want to find the SGI secure, as after reset. Warns of what is not as it
-/// must be. The secure world is the current one.
+/// Gives the schedule receiver interrupt to the normal world of this core. Called after the SPMC has started here,
+/// because it may expect the SGI to be secure, as after reset. Warns if the normal world would not get the interrupt.
+/// The secure world is current.
 ///
 /// # Errors
 ///
@@ -193,16 +193,16 @@ pub fn give_sri(spmc: &Spmc) -> Result<(), GicFault> {
     Ok(())
 }
 
-/// Whether a core with this affinity exists: the GIC has a redistributor for each.
+/// Returns whether a core with this affinity exists: then the GIC has a redistributor for it.
 pub fn has_core(affinity: u64) -> bool {
     GIC.has_redistributor(affinity)
 }
 
-/// Stops interrupts to this core, which is about to park, but for the one that [`wake`] sends. Others that
-/// are sent to it wait in the redistributor.
+/// Stops all interrupts to this core, which is about to park, except the one that [`wake`] sends. The others stay
+/// pending in the redistributor.
 pub fn listen_for_wake(sri: Option<&Sri>) {
     gic_cpu::disable();
-    // It has a redistributor, or it would not have a number; and the SGI exists.
+    // This cannot fail: each core with a number has a redistributor, and the SGI exists.
     let _ = GIC
         .redistributor(MPIDR_EL1.get())
         .and_then(|mut redistributor| redistributor.listen(sgis::wake(sri)));
@@ -214,15 +214,15 @@ pub fn wake(sri: Option<&Sri>, affinity: u64) {
     gic_cpu::send_group0_sgi(sgis::wake(sri), affinity);
 }
 
-/// Whether the SPMC's doorbell was rung at one of these cores (by affinity) without being taken; it
-/// counts as taken now.
+/// Takes the SPMC's doorbell at all cores for whose affinity `at` returns true. Returns whether it was rung at one of
+/// them.
 pub fn take_doorbells(doorbell: u32, at: &dyn Fn(u64) -> bool) -> bool {
     GIC.take_pending(doorbell, at).unwrap_or(false)
 }
 
-/// Disables an interrupt of this core's, or an SPI.
+/// Disables a private interrupt of this core, or an SPI.
 pub fn disable(id: IntId) {
-    // It was acknowledged, so it exists.
+    // This cannot fail: the interrupt was acknowledged, so it exists.
     let _ = if id.is_private() {
         GIC.redistributor(MPIDR_EL1.get())
             .and_then(|mut redistributor| redistributor.disable(id))
@@ -231,9 +231,9 @@ pub fn disable(id: IntId) {
     };
 }
 
-/// Nobody on this core takes secure interrupts any more: they are no longer signalled, and none that the
-/// secure world had taken is active. SPIs that are routed to this core go to the one with the affinity
-/// `to`; with `None` nobody takes them.
+/// Cleans up after the SPMC of this core: secure interrupts are no longer signalled here, and those that it had taken
+/// are no longer active. Secure SPIs that are routed to this core are routed to the core with the affinity `to`. With
+/// None, no core takes them.
 pub fn end_secure_world(to: Option<u64>) {
     let me = MPIDR_EL1.get();
     gic_cpu::end_secure_group1();
@@ -243,10 +243,10 @@ pub fn end_secure_world(to: Option<u64>) {
     GIC.reroute_spis(SecureGroup::Group1S, me, to);
 }
 
-/// EL3's own SPIs that are routed to this core, which is about to park, go to the one whose affinity `to`
-/// finds, if any: nothing but its wake-up may come to a parked core.
+/// Routes EL3's own SPIs from this core, which is about to park, to the core whose affinity `to` returns, if any: a
+/// parked core takes no interrupt but its wake-up.
 pub fn hand_over_spis(to: fn() -> Option<u64>) {
-    // Most platforms have none, and pay nothing.
+    // Platforms without such SPIs, which are most, pay nothing.
     const ANY: bool = has_group0_spi(Plat::GIC.secure);
     if ANY && let Some(to) = to() {
         GIC.reroute_spis(SecureGroup::Group0, MPIDR_EL1.get(), Some(to));
@@ -256,7 +256,7 @@ pub fn hand_over_spis(to: fn() -> Option<u64>) {
 const fn has_group0_spi(table: &[SecureInterrupt]) -> bool {
     let mut i = 0;
     while i < table.len() {
-        // SPIs and extended SPIs; the extended PPIs lie between.
+        // SPIs and extended SPIs. The numbers between them are extended PPIs, among others.
         let spi = matches!(table[i].intid, 32..=1019 | 4096..);
         if spi && matches!(table[i].group, SecureGroup::Group0) {
             return true;
@@ -266,19 +266,20 @@ const fn has_group0_spi(table: &[SecureInterrupt]) -> bool {
     false
 }
 
-/// The secure physical timer's interrupt, on every platform (BSA).
+/// The interrupt of the secure physical timer, on every platform (BSA).
 const SECURE_TIMER: u32 = 29;
 
-/// Whether `id` is the interrupt of [`take_secure_timer`].
+/// Returns whether `id` is the interrupt of [`take_secure_timer`].
 pub fn is_secure_timer(id: IntId) -> bool {
     u32::from(id) == SECURE_TIMER
 }
 
-/// Makes the secure physical timer's interrupt EL3's on this core, before all others. The normal world's come no
-/// more: with FIQs routed to EL3 they would, and keep the secure world from running. For the end of a run.
+/// Gives the secure physical timer's interrupt to EL3 on this core, with the highest priority. It is for the time
+/// before the system stops, while the secure world runs with FIQs routed to EL3. Interrupts of the normal world are
+/// disabled: they would come to EL3, too, and keep the secure world from running.
 pub fn take_secure_timer() {
     gic_cpu::disable_normal_group1();
-    // It has a redistributor, and that the interrupt.
+    // This cannot fail: this core has a redistributor, which has the interrupt.
     let _ = IntId::try_from(SECURE_TIMER).map(|id| {
         GIC.redistributor(MPIDR_EL1.get())
             .and_then(|mut redistributor| redistributor.take(id))

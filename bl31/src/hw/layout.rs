@@ -1,36 +1,37 @@
-//! Where the parts of the image are: the linker script's symbols, and the stacks. Addresses are those that the
-//! image runs at, which need not be its usual ones.
+//! The addresses of the image's parts: the linker script's symbols, and the stacks. All are addresses at which the
+//! image runs, which can differ from those at which it was linked.
 
 use crate::context::Simd;
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use janus_plat::{MemoryMap, Plat, Platform};
 
-/// The size of each core's stack, in bytes. A whole number of pages.
+/// The size of each core's stack in bytes. It is a multiple of the page size.
 pub const STACK_SIZE: usize = 0x1000;
-/// From one mapped stack to the next: a stack and its guard page.
+/// The distance from one mapped stack to the next in bytes: a stack and its guard page.
 pub const STACK_STRIDE: usize = STACK_SIZE + 0x1000;
-/// The stack for crash reports, shared: one core reports at a time.
+/// The size in bytes of the stack for crash reports. All cores share it: one core reports at a time.
 #[allow(unexpected_cfgs, reason = "as in mmu.rs")]
 const CRASH_STACK_SIZE: usize = if cfg!(landing_pads) { 0xc00 } else { 0x800 };
 
-/// Where EL3 sees the normal world's memory for its transfer list: below the stacks. Empty without any.
+/// The addresses at which EL3 maps the memory for the normal world's transfer list: below the stacks. Empty if the
+/// platform has no such memory.
 pub const LIST_WINDOW: Range<usize> = {
     let list = Plat::MEMORY.normal_list;
     Plat::MEMORY.stacks - (list.end - list.start) as usize..Plat::MEMORY.stacks
 };
 
-/// Memory for a stack, reached only by address.
+/// Memory for a stack. It is used only by its address.
 #[repr(C, align(16))]
 struct Stack<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
-// SAFETY: nothing borrows a stack; each belongs to the core that its address is given to.
+// SAFETY: nothing borrows a stack. Each belongs to the core that gets its address.
 unsafe impl<const SIZE: usize> Sync for Stack<SIZE> {}
 
-/// Every core's stack, in pages of its own.
+/// The stacks of all cores, each in pages of its own.
 #[repr(C, align(4096))]
 pub struct Stacks([Stack<STACK_SIZE>; Plat::MAX_CORES]);
 
-/// See [`Stacks`].
+/// The stacks of all cores.
 #[unsafe(link_section = ".noinit.stacks")]
 pub static STACKS: Stacks =
     Stacks([const { Stack(UnsafeCell::new([0; STACK_SIZE])) }; Plat::MAX_CORES]);
@@ -48,7 +49,7 @@ core::arch::global_asm!(
     crash_size = const CRASH_STACK_SIZE,
 );
 
-// What the platform's memory map says of the image, for the linker script and for xtask.
+// The image's place in the platform's memory map, for the linker script and for xtask.
 core::arch::global_asm!(
     ".global platform_image",
     ".set platform_image, {image}",
@@ -77,22 +78,24 @@ macro_rules! range {
     };
 }
 
-/// Code.
+/// Returns the addresses of the code.
 pub fn text() -> Range<usize> {
     range!(text_start, text_end)
 }
 
-/// Constants.
+/// Returns the addresses of the constants.
 pub fn rodata() -> Range<usize> {
     range!(rodata_start, rodata_end)
 }
 
-/// Data, zeroed and not, page tables and (at their physical address) stacks.
+/// Returns the addresses of the data: with initial values, zeroed, and uninitialised; the page tables; and the stacks
+/// at their physical address.
 pub fn data() -> Range<usize> {
     range!(data_start, data_end)
 }
 
-/// Boot firmware's RAM. Where it goes on to the image's usual place, it goes on to where the image is.
+/// Returns the addresses of boot firmware's RAM. If the memory map has it end where the image begins, it ends at the
+/// address at which the image really is.
 pub fn shared() -> Range<usize> {
     const MAP: MemoryMap = Plat::MEMORY;
     if MAP.shared.end == MAP.image.start {
@@ -102,18 +105,18 @@ pub fn shared() -> Range<usize> {
     }
 }
 
-/// The physical address of the lowest byte of a core's stack.
+/// Returns the physical address of the lowest byte of a core's stack.
 pub fn stack(core: usize) -> usize {
     STACKS.0[core].0.get() as usize
 }
 
-/// The addresses at which a core uses its stack.
+/// Returns the addresses at which a core's stack is mapped for its use.
 pub fn mapped_stack(core: usize) -> Range<usize> {
     let top = Plat::MEMORY.stacks + (core + 1) * STACK_STRIDE;
     top - STACK_SIZE..top
 }
 
-/// The addresses at which a core's vector registers are kept, a multiple of 16 bytes.
+/// Returns the addresses of the memory for a core's vector registers. Both ends are multiples of 16.
 pub fn vectors(core: usize) -> Range<usize> {
     const NEAR: Range<usize> = Plat::MEMORY.vectors;
     const _: () = assert!(
@@ -128,12 +131,12 @@ pub fn vectors(core: usize) -> Range<usize> {
     start..start + share(&memory)
 }
 
-/// A core's part of memory for all cores, a multiple of 16 bytes.
+/// Returns the size of one core's part of `memory`, in bytes: a multiple of 16.
 const fn share(memory: &Range<usize>) -> usize {
     (memory.end - memory.start) / Plat::MAX_CORES & !15
 }
 
-/// The addresses of the stack for crash reports.
+/// Returns the addresses of the stack for crash reports.
 pub fn crash_stack() -> Range<usize> {
     let bottom = CRASH_STACK.0.get() as usize;
     bottom..bottom + CRASH_STACK_SIZE

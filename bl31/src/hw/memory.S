@@ -1,9 +1,9 @@
-// memset and memcpy, which the compiler calls and cannot be kept from calling in a loop that would be them.
-// Those that come with Rust move 8 bytes at a time; a core that comes on clears and copies some kilobytes.
-// Every access is aligned: EL3 checks that.
+// memset and memcpy, which the compiler calls. They are in assembly because the compiler would turn a loop in Rust into
+// a call of the function itself. Those of Rust's compiler_builtins move 8 bytes at a time, which is slow: a core that
+// comes on clears and copies some kilobytes. Every access is aligned, because EL3 has alignment checks on.
 
     .section .text.memory, "ax"
-// x0 = where, w1 = the byte, x2 = how many. Returns x0.
+// x0 = destination, w1 = byte, x2 = number of bytes. Returns x0.
     .global memset
     .type   memset, %function
 memset:
@@ -42,7 +42,7 @@ memset:
     isb
     .size   memset, . - memset
 
-// x0 = where to, x1 = where from, x2 = how many. Returns x0.
+// x0 = destination, x1 = source, x2 = number of bytes. Returns x0.
     .global memcpy
     .type   memcpy, %function
 memcpy:

@@ -1,4 +1,4 @@
-//! memset and memcpy: see memory.S.
+//! `memset` and `memcpy`, written in memory.S.
 
 use core::arch::global_asm;
 

@@ -1,15 +1,14 @@
-//! EL3's own translation: what is executable is not writable, and nothing else is mapped.
+//! EL3's own page tables. Executable memory is not writable, and only memory that EL3 needs is mapped.
 //!
-//! The boot core builds the tables before any core's MMU is on; they never change afterwards.
-//! Everything is mapped at its physical address but for the stacks, which lie apart at
-//! [`janus_plat::MemoryMap::stacks`] with an unmapped guard page under each,
-//! [`janus_plat::MemoryMap::far_vectors`], and, where boot firmware hands over a transfer list, the normal world's
-//! memory for its own.
+//! The boot core builds the tables before any core's MMU is on. They never change afterwards.
+//! Everything is mapped at its physical address, with three exceptions: the stacks are at
+//! [`janus_plat::MemoryMap::stacks`], with an unmapped guard page under each;
+//! [`janus_plat::MemoryMap::far_vectors`] has its own address; and so has the memory for the normal world's transfer
+//! list, which is mapped if boot firmware hands over a list.
 //!
-//! The root table has an entry for each block of 2 MiB. A block that is covered as a whole, as by
-//! devices, is mapped by that entry. One that is not is *split*: its entry leads to a table of 4 KiB
-//! pages. Which blocks those are follows from the platform's memory map, so the compiler makes room
-//! for exactly their tables.
+//! The root table has an entry for each block of 2 MiB. A block that is mapped as a whole, such as a block of
+//! devices, needs only this entry. Any other block is *split*: its entry leads to a table of 4 KiB
+//! pages. The platform's memory map decides which blocks are split, so the compiler knows the number of tables.
 
 use crate::hw::layout::{self, LIST_WINDOW, STACK_STRIDE};
 use crate::transfer_list::X1;
@@ -17,7 +16,7 @@ use core::cell::UnsafeCell;
 use core::ops::Range;
 use janus_plat::{Plat, Platform};
 
-/// What the root table reaches.
+/// The size of the addresses that the root table covers.
 const LIMIT: usize = 1 << 30;
 const BLOCK: usize = 1 << 21;
 const PAGE: usize = 1 << 12;
@@ -25,14 +24,14 @@ const PAGE: usize = 1 << 12;
 /// MAIR_EL3: attribute 0 is Device-nGnRnE, attribute 1 normal write-back memory.
 pub const MAIR: u64 = 0xff00;
 /// TCR_EL3: RES1 bits; addresses of 30 bits, so that the root is a level 2 table of 4 KiB granule;
-/// walks through write-back inner-shareable memory. PS is 32 bits, which every CPU has.
+/// table walks use write-back inner-shareable memory. PS is 32 bits, which every CPU has.
 pub const TCR: u64 = 1 << 31 | 1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | (64 - 30);
 /// SCTLR_EL3 with the MMU off: RES1 bits, SA (stack alignment) and A (alignment) checks, I-cache.
 pub const SCTLR_OFF: u64 = 0x30c5_0830 | 1 << 12 | 1 << 3 | 1 << 1;
-/// And on: M, C and WXN (writable memory is never executable).
+/// SCTLR_EL3 with the MMU on: M, C and WXN (writable memory is never executable) as well.
 pub const SCTLR_ON: u64 = SCTLR_OFF | 1 << 19 | 1 << 2 | 1;
 
-/// Descriptors (D8.3 of the architecture): the type of an entry of the root, or of a split block.
+/// Bits of descriptors (DDI0487, D8.3): the types of entries, and the attributes of memory.
 mod descriptor {
     pub const BLOCK: u64 = 0b01;
     pub const TABLE: u64 = 0b11;
@@ -42,13 +41,13 @@ mod descriptor {
     pub const DEVICE: u64 = 1 << 54 | 1 << 10 | 1 << 6;
     /// Attribute 1, inner shareable.
     pub const DATA: u64 = DEVICE | 3 << 8 | 1 << 2;
-    /// NS: the normal world's.
+    /// NS: the normal world's memory.
     pub const NORMAL_DATA: u64 = DATA | 1 << 5;
     /// `AP[2]`: read-only.
     pub const CONSTANTS: u64 = DATA | 1 << 7;
     pub const CODE: u64 = CONSTANTS & !(1 << 54) | GUARDED;
-    /// GP, where the image has landing pads (`cargo xtask build --hardened`): on a CPU with FEAT_BTI an indirect branch
-    /// ends at one. Other CPUs ignore it.
+    /// GP, if the image has landing pads (`cargo xtask build --hardened`): on a CPU with FEAT_BTI an indirect branch
+    /// must end at a landing pad. Other CPUs ignore it.
     #[allow(
         unexpected_cfgs,
         reason = "no feature: the compiler's flags go with it"
@@ -58,8 +57,8 @@ mod descriptor {
 
 type Table = [u64; PAGE / 8];
 
-/// Which blocks are split: all that hold parts of the image or stacks, and those that another range
-/// covers in part.
+/// Returns which blocks are split: those with parts of the image or stacks, and those that another range covers only in
+/// part.
 const fn split_blocks() -> [bool; LIMIT / BLOCK] {
     const fn mark(split: &mut [bool; LIMIT / BLOCK], range: Range<usize>, all: bool) {
         assert!(
@@ -97,7 +96,7 @@ const fn split_blocks() -> [bool; LIMIT / BLOCK] {
     split
 }
 
-/// How many blocks are split.
+/// The number of split blocks.
 const SPLITS: usize = {
     let (mut count, mut block) = (0, 0);
     while block < LIMIT / BLOCK {
@@ -107,7 +106,7 @@ const SPLITS: usize = {
     count
 };
 
-/// Their numbers.
+/// The numbers of the split blocks.
 const SPLIT: [usize; SPLITS] = {
     let split = split_blocks();
     let (mut numbers, mut count, mut block) = ([0; SPLITS], 0, 0);
@@ -127,21 +126,21 @@ pub struct Tables {
     pages: [Table; SPLITS],
 }
 
-/// All zero, so without any mapping, at a cold boot.
+/// EL3's tables. At a cold boot they are zero, which maps nothing.
 #[unsafe(link_section = ".tables")]
 pub static TABLES: TablesCell = TablesCell(UnsafeCell::new(Tables {
     root: [0; PAGE / 8],
     pages: [[0; PAGE / 8]; SPLITS],
 }));
 
-/// [`TABLES`], which one core writes before any core's MMU reads them.
+/// The type of [`TABLES`]. One core writes them before any core's MMU reads them.
 #[repr(transparent)]
 pub struct TablesCell(UnsafeCell<Tables>);
 // SAFETY: only build_page_tables borrows it, once, on the boot core.
 unsafe impl Sync for TablesCell {}
 
 impl Tables {
-    /// Maps the addresses `va` to as many from `pa` on.
+    /// Maps the addresses `va` to the physical addresses from `pa` on.
     fn map(&mut self, va: Range<usize>, pa: usize, attributes: u64) {
         let mut at = va.start;
         while at < va.end {
@@ -165,10 +164,10 @@ impl Tables {
     }
 }
 
-/// Builds the page tables. Called by entry.S at a cold boot, MMU off, on the boot core, with BL2's x1.
+/// Builds the page tables. Called once by entry.S at a cold boot, on the boot core with its MMU off, with BL2's x1.
 #[unsafe(no_mangle)]
 extern "C" fn build_page_tables(x1: u64) {
-    // SAFETY: the boot core is alone, and here once.
+    // SAFETY: no other core runs, and this is called once.
     let tables = unsafe { &mut *TABLES.0.get() };
     for (&number, pages) in SPLIT.iter().zip(&tables.pages) {
         tables.root[number] = (&raw const *pages).addr() as u64 | descriptor::TABLE;

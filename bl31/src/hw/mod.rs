@@ -1,7 +1,7 @@
-//! What only the hardware has: EL3's own memory, its entry and its way out, devices, the crash report.
+//! The code that needs the hardware: EL3's own memory, its entry and exit, devices, the crash report.
 //!
-//! Everything that decides lives outside, and meets on the host a machine made for its tests
-//! (`fake/`) with the same names.
+//! Code that decides is outside of this module. On the host, where it is tested, `fake/` takes the place of this module
+//! with functions of the same names.
 
 pub mod cache;
 pub mod console;
@@ -19,7 +19,7 @@ pub mod power;
 pub mod shared_ram;
 pub mod vectors;
 
-/// Declares what all cores share and change: here a static; on the host one for each test.
+/// Declares statics that all cores share and change. On the host each test has its own.
 macro_rules! shared {
     ($($item:item)+) => { $($item)+ };
 }

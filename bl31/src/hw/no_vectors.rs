@@ -1,16 +1,16 @@
-//! Where the exceptions of an SPMC go that has not set its vectors yet: to EL3, by FFA_ABORT.
+//! The vectors of an SPMC that has not set its own yet. They take its exceptions to EL3, by FFA_ABORT.
 //!
-//! VBAR_ELx has no value at reset that means anything. What boot firmware left there would have the SPMC
-//! run whatever is in that memory by then, for ever and in silence.
+//! VBAR_ELx is UNKNOWN after reset. With the value that boot firmware left there, an exception would have the SPMC
+//! run whatever is in that memory, for ever and in silence.
 
 use super::cache;
 use core::arch::asm;
 use core::cell::UnsafeCell;
 
-/// Instructions in a vector (DDI0487, D1.3.1).
+/// The number of instructions in a vector (DDI0487, D1.3.1).
 const VECTOR: usize = 0x80 / 4;
 
-/// VBAR_ELx has its bits 10 to 0 RES0.
+/// The table of vectors. Its alignment is that of VBAR_ELx, whose bits 10 to 0 are RES0.
 #[repr(C, align(2048))]
 struct Table(UnsafeCell<[u32; 16 * VECTOR]>);
 // SAFETY: [`fill`] alone writes it, once, and nothing in EL3 reads it.
@@ -26,16 +26,17 @@ const ABORT: [u32; 3] = [
     0xd400_0003, // smc #0
 ];
 
-/// Writes the table. On the boot core, before any other core and the SPMC run.
+/// Writes the table. Call it on the boot core, before any other core and the SPMC run.
 pub fn fill() {
-    // SAFETY: nobody else runs yet.
+    // SAFETY: no other core runs yet.
     let table = unsafe { &mut *TABLE.0.get() };
     for vector in table.chunks_exact_mut(VECTOR) {
         vector[..ABORT.len()].copy_from_slice(&ABORT);
     }
-    // The SPMC's MMU and caches are off.
+    // The SPMC reads it with its MMU and caches off.
     cache::clean(table);
-    // SAFETY: what boot firmware ran in this memory may be in this core's cache; the others' were off.
+    // Boot firmware may have run code in this memory, which may be in this core's instruction cache.
+    // SAFETY: invalidating the instruction cache changes no memory.
     unsafe {
         asm!(
             "ic iallu",
@@ -46,12 +47,12 @@ pub fn fill() {
     };
 }
 
-/// The table's address.
+/// Returns the table's address.
 pub fn address() -> u64 {
     TABLE.0.get().addr() as u64
 }
 
-/// Whether an instruction at `pc` is one of the table's.
+/// Returns whether `pc` is in the table.
 pub fn contains(pc: u64) -> bool {
     pc.wrapping_sub(address()) < size_of::<Table>() as u64
 }

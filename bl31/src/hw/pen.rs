@@ -1,13 +1,13 @@
-//! Where cores wait while they are off: EL3's own pen.
+//! The pen: the place where cores wait while they are off.
 //!
-//! Boot firmware's held cores come here once, at the cold boot, and every core that CPU_OFF turns
-//! off comes back. They wait with their MMU off (entry.S), so that what is written here is cleaned
-//! to the point of coherency.
+//! Cores that boot firmware held come here at the cold boot, and every core that is turned off by CPU_OFF comes back
+//! here. They wait with their MMU off (entry.S), so that what is written here must be cleaned to the point of
+//! coherency.
 //!
-//! They wait by WFI, which on a machine that is emulated takes nothing from the cores that run. (WFE does:
-//! QEMU goes on at once.) What ends it is an SGI of Group 0, the only interrupt that reaches a parked
-//! core. It cannot come too early: a core first listens for it ([`gic::listen_for_wake`]) and then
-//! looks at its slot; who releases it first opens the slot and then sends.
+//! They wait by WFI, which costs nothing on an emulated machine. (WFE does: QEMU goes on at once.) An SGI of Group 0,
+//! the only interrupt that a parked core takes, ends the WFI. It cannot be missed: a core first enables it
+//! ([`gic::listen_for_wake`]) and then looks at its slot; the core that releases it first opens the slot and then sends
+//! the SGI.
 
 use crate::hw::{cache, gic};
 use crate::system::System;
@@ -15,10 +15,10 @@ use crate::topology::MAX_CORES;
 use core::sync::atomic::{AtomicU64, Ordering};
 use janus_plat::{Plat, Platform};
 
-/// A cache line, so that cleaning it disturbs no other core's.
+/// One core's place in the pen. It fills a cache line, so that cleaning it does not affect the slots of other cores.
 #[repr(C, align(64))]
 struct Slot {
-    /// Zero: wait. The core writes zero when it leaves.
+    /// Zero while the core has to wait. The core itself writes zero when it leaves.
     go: AtomicU64,
 }
 
@@ -32,7 +32,7 @@ static PEN: [Slot; MAX_CORES] = [const {
     }
 }; MAX_CORES];
 
-/// Marks a core that waits here though others have no power while they are off (CPU_FREEZE).
+/// The cores that wait here because of CPU_FREEZE, one bit each, on a platform whose other cores lose their power.
 static HELD: AtomicU64 = AtomicU64::new(0);
 const _: () = assert!(MAX_CORES <= u64::BITS as usize);
 
@@ -40,17 +40,17 @@ const fn bit(index: usize) -> u64 {
     1_u64.wrapping_shl(index as u32)
 }
 
-/// Core `index`, which calls this, is about to wait here.
+/// Notes that core `index`, which calls this, is about to wait here.
 pub fn hold(index: usize) {
     HELD.fetch_or(bit(index), Ordering::SeqCst);
 }
 
-/// Whether core `index` waits here. It does not any more: who asks lets it out.
+/// Returns whether [`hold`] has noted core `index`, and clears the note. The caller then releases the core.
 pub fn holds(index: usize) -> bool {
     HELD.fetch_and(!bit(index), Ordering::SeqCst) & bit(index) != 0
 }
 
-/// Lets core `index` out: it goes on at `warm_main`.
+/// Releases core `index`, which goes on at `warm_main`.
 pub fn release(system: &System, index: usize) {
     let Some(slot) = PEN.get(index) else { return };
     slot.go.store(1, Ordering::Release);
@@ -58,7 +58,7 @@ pub fn release(system: &System, index: usize) {
     gic::wake(system.sri(), Plat::mpidr(index));
 }
 
-/// Makes the pen's zeroes visible to cores that run uncached. Once, before any core comes here.
+/// Makes the pen's zeroes visible to cores whose caches are off. Call it once, before any core comes here.
 pub fn init() {
     cache::clean(&PEN);
 }

@@ -1,5 +1,5 @@
-//! What the image says where it cannot run: boot firmware has put it beside the memory that it has on this
-//! platform.
+//! The message of an image that cannot run where it is, because boot firmware has loaded it outside of the memory that
+//! the platform has for it.
 
 use janus_drivers::console::Transmitter;
 use janus_drivers::wait;
@@ -7,8 +7,9 @@ use janus_plat::{Plat, Platform};
 
 type Device = <Plat as Platform>::Console;
 
-/// Says where the image is, and where it could be, and stops. Called by entry.S: no MMU, a stack over the
-/// image's own code, and none of its absolute addresses are right. So no formatting: that needs tables.
+/// Prints where the image is and where it could be, and stops. Called by entry.S with the MMU off and the stack over
+/// the image's own code. Absolute addresses are wrong here, so that `core::fmt`, which has tables of them, cannot be
+/// used.
 #[unsafe(no_mangle)]
 extern "C" fn say_misplaced(start: usize, end: usize) -> ! {
     let map = Plat::MEMORY;

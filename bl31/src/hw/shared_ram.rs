@@ -1,7 +1,7 @@
-//! What boot firmware left in shared RAM: its parameter list, the SPMC manifest, a transfer list. And the
-//! normal world's memory for a list of its own.
+//! Access to boot firmware's RAM, with its parameter list, the SPMC manifest and a transfer list, and to the memory for
+//! the normal world's transfer list.
 //!
-//! Its addresses come from outside, so each is checked against the range that EL3 maps for it.
+//! The addresses come from outside, so each is checked against the ranges that EL3 maps for this.
 
 use crate::boot_params::Memory;
 use crate::hw::{cache, layout};
@@ -10,7 +10,7 @@ use core::ops::Range;
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::MAX_SIZE as MANIFEST_MAX;
 
-/// What boot firmware left in shared RAM.
+/// Boot firmware's RAM.
 pub struct SharedRam;
 
 impl Memory for SharedRam {
@@ -20,25 +20,25 @@ impl Memory for SharedRam {
         if address % 8 != 0 || !in_shared_ram(&word) {
             return None;
         }
-        // SAFETY: aligned, and inside memory that is mapped as data for as long as EL3 runs.
+        // SAFETY: the address is aligned, and inside memory that is mapped as data for as long as EL3 runs.
         Some(unsafe { (address as *const u64).read_volatile() })
     }
 }
 
-/// The bytes from `at` to the end of its page: where a manifest is. None if it is not in shared RAM,
-/// or not aligned to 8 bytes.
+/// Returns the bytes from `at` to the end of its page, which may be a manifest. Returns None if `at` is not in shared
+/// RAM, or not aligned to 8 bytes.
 pub fn page_from(at: u64) -> Option<&'static [u8]> {
     let start = usize::try_from(at).ok()?;
     let end = (start & !(MANIFEST_MAX - 1)).checked_add(MANIFEST_MAX)?;
     if start == 0 || start % 8 != 0 || !in_shared_ram(&(start..end)) {
         return None;
     }
-    // SAFETY: boot firmware's RAM, mapped for as long as EL3 runs; nobody writes it any more.
+    // SAFETY: this is boot firmware's RAM, mapped for as long as EL3 runs, and not written any more.
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, end - start) })
 }
 
-/// The bytes from `at` to the end of the memory in which it is: where a transfer list is. None if it is not
-/// in boot firmware's RAM.
+/// Returns the bytes from `at` to the end of its memory, which may be a transfer list. Returns None if `at` is not in
+/// boot firmware's RAM.
 pub fn list_from(at: u64) -> Option<&'static [u8]> {
     let start = usize::try_from(at).ok()?;
     let end = memories()
@@ -48,13 +48,13 @@ pub fn list_from(at: u64) -> Option<&'static [u8]> {
     if start == 0 {
         return None;
     }
-    // SAFETY: boot firmware's RAM, mapped for as long as EL3 runs; nobody writes it while EL3 reads it.
+    // SAFETY: this is boot firmware's RAM, mapped for as long as EL3 runs, and not written while EL3 reads it.
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, end - start) })
 }
 
-/// Has `write` fill the normal world's memory for its transfer list, which is zero before; it is told the
-/// address at which that world sees it. None where there is no such memory. Once, on the boot core, after
-/// a hand-over by transfer list.
+/// Clears the memory for the normal world's transfer list and has `write` fill it. `write` gets the memory and its
+/// physical address. Returns the result of `write`, or None if the platform has no such memory. Call it once, on the
+/// boot core, after a hand-over by transfer list.
 pub fn write_normal_list<T>(
     write: impl FnOnce(&mut [u8], u64) -> Result<T, ListFault>,
 ) -> Option<Result<T, ListFault>> {
@@ -62,19 +62,19 @@ pub fn write_normal_list<T>(
     if WINDOW.is_empty() {
         return None;
     }
-    // SAFETY: the window is mapped, as x1 said that there is a list, and nothing else is: the memory is no
-    // part of the image, and the normal world, whose it is, does not run yet.
+    // SAFETY: the window is mapped, because x1 said that there is a list. The memory is no part of the image, and the
+    // normal world, to which it belongs, does not run yet.
     let to = unsafe {
         core::slice::from_raw_parts_mut(WINDOW.start as *mut u8, WINDOW.end - WINDOW.start)
     };
     to.fill(0);
     let written = write(to, Plat::MEMORY.normal_list.start);
-    // The normal world may begin without caches.
+    // The normal world may read it with its caches off.
     cache::clean(to);
     Some(written)
 }
 
-/// Whether an address range is mapped as boot firmware's shared RAM, so that it can be read.
+/// Returns whether an address range is mapped as boot firmware's RAM, so that it can be read.
 fn in_shared_ram(range: &Range<usize>) -> bool {
     memories()
         .iter()
@@ -82,7 +82,7 @@ fn in_shared_ram(range: &Range<usize>) -> bool {
         && range.start <= range.end
 }
 
-/// The ranges that are mapped as boot firmware's.
+/// Returns the ranges that are mapped as boot firmware's RAM.
 fn memories() -> [Range<usize>; 2] {
     [layout::shared(), Plat::MEMORY.lists]
 }

@@ -1,11 +1,11 @@
 // EL3's exception vectors, and the way into a world and back.
 //
 // While a world runs, SP_EL3 points at its WorldContext. An exception from a lower EL stores x0-x30
-// there and returns, on this core's EL3 stack, to whoever called world_enter: to Rust, entering a
-// world is a call that returns why it came back.
+// there and returns, on this core's EL3 stack, to the caller of world_enter. For Rust, entering a
+// world is a call that returns the reason why the world came back.
 //
-// An exception from EL3 itself is a bug. It cannot trust SP, so it keeps x0 in SP_EL0 (nobody will
-// need that again) and saves everything into this core's crash record by TPIDR_EL3.
+// An exception from EL3 itself is a bug. SP cannot be trusted then, so x0 is kept in SP_EL0 (which is not
+// needed any more), and all registers are saved in this core's crash record, which TPIDR_EL3 points to.
 
 .macro lower_el kind, name
     .balign 0x80
@@ -31,20 +31,21 @@
     mov     sp, x3
     ldp     x29, x30, [sp], #16
     ret
-    // Nothing behind a RET, BR or ERET may be executed, speculatively neither.
+    // Instructions behind a RET, BR or ERET must not be executed, not even speculatively.
     dsb     nsh
     isb
 .endm
 
-// The same, on a core where a lower EL could steer the branches that follow: see speculation.rs. Whatever is
-// predicted here, nothing goes on before the ISB.
+// An entry from a lower EL with a measure against speculation, for cores on which the lower EL could control
+// predictions of branches in EL3: see speculation.rs. Whatever is predicted here, execution does not go on before the
+// ISB.
 .macro guarded_lower_el name
     .balign 0x80
     stp     x0, x1, [sp, #{gpr} + 0]
     mrs     x0, tpidr_el3
     ldr     x0, [x0, #{branches}]
     cbz     x0, 3f
-    hint    #22                         // CLRBHB, where the CPU has it
+    hint    #22                         // CLRBHB, a NOP on other CPUs
 1:  b       2f
 2:  subs    x0, x0, #1
     b.ne    1b
@@ -74,7 +75,7 @@
     .balign 0x800
     .global vectors
 vectors:
-    // From EL3 with SP_EL0: only a crash that crashes again.
+    // From EL3 with SP_EL0: an exception during the handling of a crash.
     current_el 0
     current_el 1
     current_el 2
@@ -106,9 +107,9 @@ guarded_vectors:
     guarded_lower_el lower_el_fiq
     guarded_lower_el lower_el_serror
 
-// x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
-// Returns x0 and x1 as the world had them, and in x2 the kind of exception that ended its run; clobbers
-// all but x19, x29 and SP.
+// Enters a world. x0 = its &mut WorldContext; its system registers, ELR_EL3 and SPSR_EL3 are in the CPU.
+// Returns the world's x0 and x1, and in x2 the kind of exception that ended its run. Clobbers
+// all registers but x19, x29 and SP.
 .macro enter normal
     stp     x29, x30, [sp, #-16]!
     mov     x1, sp
@@ -117,7 +118,7 @@ guarded_vectors:
     ldp     x2, x3, [sp, #{gpr} + 16]
     ldp     x0, x1, [sp, #{gpr} + 0]
     .if \normal
-    // Into the black box: how the call ends; the next record is open. BlackBox::goes_on says it in Rust.
+    // Note the call's answer in the black box, and open the next record. BlackBox::goes_on is the same in Rust.
     ldr     x4, [sp, #{record}]
     stp     w0, w2, [x4], #{record_size}
     and     x4, x4, #~{wrap}
@@ -151,7 +152,8 @@ world_enter:
 normal_enter:
     enter 1
 
-// x0 = crash record (x1 and x2 saved), x1 = kind, SP_EL0 = x0 at the exception.
+// Saves the registers of an exception of EL3 itself, and reports it. x0 = crash record (x1 and x2 are saved), x1 =
+// kind, SP_EL0 = x0 at the exception.
 el3_exception:
     stp     x3, x4, [x0, #24]
     stp     x5, x6, [x0, #40]
@@ -172,8 +174,8 @@ el3_exception:
     msr     spsel, #1
     mov     x2, sp
     str     x2, [x0, #248]
-    // One core reports at a time; a core that crashes meanwhile, or crashes again, just stops. With the MMU off
-    // its memory may not do exclusive accesses; hardly two crash there at once.
+    // One core reports at a time. A core that crashes meanwhile, or crashes again, just stops. With the MMU off,
+    // memory may not support exclusive accesses; then there is no lock, because two cores hardly crash at once there.
     mrs     x3, sctlr_el3
     tbz     x3, #0, 3f
     adr     x3, CRASH_LOCK

@@ -1,4 +1,4 @@
-//! The way into a world and back: see vectors.S.
+//! The way into a world and back, by vectors.S.
 
 use crate::black_box::{self, Record};
 use crate::crash_record::CrashRecord;
@@ -7,7 +7,7 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use janus_spmd::World;
 
-/// The kinds of exception, as vectors.S tells them.
+/// The kinds of exception, as vectors.S returns them.
 const SYNC: u64 = 0;
 const IRQ: u64 = 1;
 const FIQ: u64 = 2;
@@ -27,16 +27,17 @@ global_asm!(
     branches = const offset_of!(CrashRecord, branches),
 );
 
-/// Gives this core the vectors that guard each entry from a lower EL. Its crash record says how.
+/// Gives this core the vectors with a measure against speculation at each entry from a lower EL. Its crash record says
+/// which measure.
 pub fn guard() {
-    // SAFETY: they are vectors, and do what the usual ones do.
+    // SAFETY: these vectors do what the usual ones do, after the measure.
     unsafe {
         asm!("adrp {at}, guarded_vectors", "add {at}, {at}, :lo12:guarded_vectors", "msr vbar_el3, {at}", "isb",
             at = out(reg) _, options(nostack, preserves_flags));
     }
 }
 
-/// Calls one of vectors.S' two ways into a world.
+/// Calls one of the two functions in vectors.S that enter a world.
 macro_rules! call {
     ($function:literal, $context:expr, $x0:ident, $x1:ident, $kind:ident) => {
         asm!(
@@ -49,8 +50,8 @@ macro_rules! call {
     };
 }
 
-/// Runs a world until an exception brings the core back to EL3, and returns which one, and for the
-/// black box the world's x0 and x1; of an interrupt its kind.
+/// Runs a world until an exception brings the core back to EL3. Returns the kind of exception, and two values for the
+/// black box: the world's x0 and x1, or the number of the kind and zero for an interrupt or an SError.
 ///
 /// # Safety
 ///
@@ -58,16 +59,16 @@ macro_rules! call {
 #[inline(always)]
 pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
     let (x0, x1, kind): (u64, u64, u64);
-    // SAFETY: both keep SP, x19 and x29 and the asm blocks declare everything else as clobbered. A lower
-    // EL cannot reach EL3's memory: it runs in another translation regime, and what it gets of EL3's
-    // registers is what its context holds.
+    // SAFETY: both functions keep SP, x19 and x29, and the asm blocks declare all other registers as clobbered. A
+    // lower EL cannot access EL3's memory: it runs in another translation regime, and all registers that it gets come
+    // from its context.
     unsafe {
         match world {
             World::Normal => call!("normal_enter", context, x0, x1, kind),
             World::Secure => call!("world_enter", context, x0, x1, kind),
         }
     }
-    // The frequent one first, on a branch of its own.
+    // The most frequent kind comes first and has its own branch.
     if kind == SYNC {
         return (Exit::Synchronous, x0, x1);
     }

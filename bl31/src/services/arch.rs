@@ -10,13 +10,13 @@ use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
 
-/// SMCCC 1.5: x4-x17 preserved, FEATURES discovery, the SVE hint.
+/// The version: SMCCC 1.5, with x4-x17 preserved, discovery by SMCCC_ARCH_FEATURES, and the SVE hint.
 const VERSION: u64 = 1 << 16 | 5;
 
-/// SMCCC's own INVALID_PARAMETER.
+/// SMCCC's INVALID_PARAMETER.
 const INVALID_PARAMETER: u64 = -3_i64 as u64;
 
-/// See the module's documentation.
+/// The Arm Architecture service.
 pub struct Arch;
 
 impl Service for Arch {
@@ -31,14 +31,14 @@ impl Service for Arch {
     }
 }
 
-/// The function of this service that has this ID, if there is one.
+/// Returns the function of this service that has this ID, if there is one.
 #[inline(always)]
 fn find(function: u32) -> Option<Function> {
     arch::find(function, Plat::HAS_SOC_ID, || workaround(function))
 }
 
-/// SMCCC_ARCH_FEATURES: 0 for a function of this service that exists. Of a workaround it tells
-/// whether this CPU needs it.
+/// Answers SMCCC_ARCH_FEATURES: 0 for a function of this service that exists; for a workaround, whether this CPU needs
+/// it.
 fn features(function: u32) -> u64 {
     match find(function) {
         None => NOT_SUPPORTED,
@@ -67,13 +67,13 @@ fn other(core: &mut CoreData, from: World, function: u32) -> Flow {
             bits.map_or(INVALID_PARAMETER, |_| 0)
         }
         Some(Function::Workaround(..0)) => NOT_SUPPORTED,
-        // What helps is done whenever EL3 is entered.
+        // The workaround is done at each entry to EL3, so that the call is complete already.
         Some(Function::Workaround(_)) => return Flow::Run(from),
     };
     answer(core, from, x0)
 }
 
-/// SMCCC_ARCH_SOC_ID: 0 asks for the version, 1 for the revision. No platform has a name (2).
+/// Answers SMCCC_ARCH_SOC_ID: `kind` 0 asks for the version, 1 for the revision. No platform has a name (2).
 fn soc_id(kind: u32) -> u64 {
     match kind {
         _ if !Plat::HAS_SOC_ID => NOT_SUPPORTED,

@@ -8,7 +8,7 @@ use crate::smc::errata;
 use crate::spsr;
 use janus_spmd::World;
 
-/// See the module's documentation.
+/// The errata management service.
 pub struct Errata;
 
 impl Service for Errata {

@@ -1,6 +1,6 @@
-//! FF-A (DEN0077A): hands each call to the dispatcher and does what it decides.
+//! FF-A (DEN0077A): passes each call to the dispatcher and carries its decision out.
 //!
-//! All decisions are `janus-spmd`'s. This file only lends it the registers of both worlds and does
+//! `janus-spmd` makes all decisions. This file only gives it the registers of both worlds, and does
 //! the work that needs the hardware.
 
 use super::service::Service;
@@ -14,7 +14,7 @@ use crate::served;
 use crate::spmc_vectors;
 use janus_spmd::{Action, ConsoleLog, Work, World};
 
-/// See the module's documentation.
+/// The FF-A service.
 pub struct Ffa;
 
 impl Service for Ffa {
@@ -25,7 +25,7 @@ impl Service for Ffa {
             World::Normal => (core.normal.args(), core.secure.args()),
             World::Secure => (core.secure.args(), core.normal.args()),
         };
-        // `Spmd::call` in its two halves: what nearly all calls take goes on here, 7 instructions shorter.
+        // This is `Spmd::call` split into its two halves. Nearly all calls are forwarded, and save 7 instructions here.
         if spmd.forwards(&core.spmd, from, caller, other) {
             return enter_other(core, from, function);
         }
@@ -42,7 +42,7 @@ impl Service for Ffa {
     }
 }
 
-/// The other world goes on with `from`'s call.
+/// Enters the other world, which gets the call of `from`.
 #[inline(always)]
 fn enter_other(core: &mut CoreData, from: World, function: u32) -> Flow {
     Flow::Run(match from {
@@ -54,7 +54,7 @@ fn enter_other(core: &mut CoreData, from: World, function: u32) -> Flow {
     })
 }
 
-/// A secure Group 1 interrupt is pending while the normal world runs: the SPMC's to handle.
+/// Handles a Secure Group 1 interrupt that is pending while the normal world runs: the SPMC gets it.
 pub fn secure_interrupt(core: &mut CoreData) -> Flow {
     let action = core
         .system
@@ -67,7 +67,7 @@ pub fn secure_interrupt(core: &mut CoreData) -> Flow {
     }
 }
 
-/// Ends the SPMC on this core: the secure world cannot go on, by no call of its own.
+/// Ends the SPMC on this core when the secure world cannot go on, although it has not called FFA_ABORT.
 #[inline(always)]
 pub fn abort(core: &mut CoreData) -> Flow {
     match core.system.spmd.abort(&mut core.spmd, core.normal.args()) {
@@ -76,14 +76,14 @@ pub fn abort(core: &mut CoreData) -> Flow {
     }
 }
 
-/// The SPMC has finished what EL3 asked of it.
+/// Ends the nested run of the SPMC: it has finished what EL3 asked of it, with this event.
 fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
     core.event = event;
     Flow::Spmc
 }
 
-/// Does the work that a call of `from` asks of EL3. What needs a large frame is a function of its own: worlds run
-/// inside of this one.
+/// Does the work that the dispatcher asks of EL3 after a call of `from`. Parts with large stack frames are functions of
+/// their own, because worlds can run nested in this one.
 #[inline(never)]
 fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
     match work {
@@ -104,7 +104,7 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
             Flow::Run(World::Secure)
         }
         Work::Group0Interrupt => {
-            // It waits for this: nobody can ask it anything meanwhile.
+            // The SPMC waits for this call to return, so a handler cannot ask it anything.
             group0::handle(core, None);
             Flow::Run(World::Secure)
         }
@@ -123,7 +123,7 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
     }
 }
 
-/// Prints the lines of the SPMC's that FFA_CONSOLE_LOG completes.
+/// Prints the lines of the SPMC that this FFA_CONSOLE_LOG completes.
 #[inline(never)]
 fn print(core: &mut CoreData, log: ConsoleLog) {
     log.lines(&mut core.spmd, core.secure.args(), console::spmc_line);

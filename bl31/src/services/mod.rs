@@ -1,8 +1,8 @@
-//! SMC dispatch: which service answers which function.
+//! SMC dispatch: finds the service that answers a function.
 //!
-//! A service is one file here and one implementation of [`service::Service`]. The registers of the call are
-//! x0-x17 of the caller's context; a service changes the ones that its answer uses and leaves the
-//! others, as SMCCC demands. Nothing is decoded that the decision does not need.
+//! Each service is one file here with one implementation of [`service::Service`]. The registers of the call are
+//! x0-x17 of the caller's context. A service changes those that its answer uses and leaves the
+//! others, as SMCCC requires. Only what a decision needs is decoded.
 
 use crate::core_data::CoreData;
 use crate::flow::Flow;
@@ -23,12 +23,12 @@ mod trng;
 
 pub use psci::come_back;
 
-/// Functions of the Arm Architecture service (SMCCC section 6): owning entity 0.
+/// The first function of the Arm Architecture service (SMCCC section 6), owning entity 0.
 const ARCH: u32 = 0x8000_0000;
-/// Functions of the Standard Secure service: owning entity 4.
+/// The first function of the Standard Secure service, owning entity 4.
 const STANDARD: u32 = 0x8400_0000;
-/// The numbers of all calls, as [`call`] has them, from the lowest owner to the highest that has a service beside
-/// the Architecture service: where it begins, and its length. An owner outside of it costs nothing.
+/// The range of call numbers, as [`call`] computes them, from the lowest to the highest owner that has a service: its
+/// start and its length. The Architecture service is not in it. Owners outside of the range need no further test.
 const RARE: (u32, u32) = {
     let (low, high) = platform::owners(4);
     (
@@ -64,7 +64,8 @@ pub fn call(core: &mut CoreData, from: World) -> Flow {
     }
 }
 
-/// The services of owning entity 4 that are called a few times after boot, and the platform's.
+/// Handles calls of services that are called only a few times after boot: the rest of owning entity 4, and the
+/// platform's.
 #[inline(never)]
 fn rare_call(core: &mut CoreData, from: World, function: u32) -> Flow {
     match (function & !SMC64).wrapping_sub(STANDARD) {

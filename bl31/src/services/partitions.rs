@@ -1,7 +1,7 @@
-//! EL3 logical partitions (DEN0077A): code of the platform at EL3 that talks to secure partitions.
+//! EL3 logical partitions (DEN0077A): code of the platform at EL3 that sends messages to secure partitions.
 //!
-//! To a partition a request is a function call. Here it becomes what it is: a request of the
-//! dispatcher, and the secure world running until it has answered.
+//! For a logical partition, a message is a function call that returns the answer. It becomes a request of the
+//! dispatcher, and the secure world runs until it has answered.
 
 use crate::core_data::CoreData;
 use crate::hw::shared;
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Event, LogicalPartition, Start};
 
-/// The platform's partitions; none if there is something wrong with them, which is reported.
+/// Returns the platform's partitions. If something is wrong with them, reports that and returns none.
 pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
     match janus_spmd::check_partitions(Plat::PARTITIONS) {
         Ok(()) => Plat::PARTITIONS,
@@ -24,19 +24,20 @@ pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
 }
 
 shared! {
-    /// Whether the partitions that wait for the normal world's version have started, or do.
+    /// Whether the partitions that wait for the normal world's version have started, or are starting.
     static STARTED: AtomicBool = AtomicBool::new(false);
 }
 
-/// Starts the partitions that do not wait for the normal world: once, on the boot core, when the SPMC is up.
+/// Starts the partitions that do not wait for the normal world. Call it once, on the boot core, when the SPMC has
+/// started.
 pub fn start(core: &mut CoreData) {
     if !Plat::PARTITIONS.is_empty() {
         start_those(core, Start::Boot);
     }
 }
 
-/// Starts those that wait for the normal world to fix its version, if the call that it makes on this core does so.
-/// Once; before the call is decided.
+/// Starts the partitions that wait until the normal world's version is fixed, if its present call on this core fixes
+/// it. It does that once, before the call is decided.
 #[inline(always)]
 pub fn start_when_fixed(core: &mut CoreData) {
     if !Plat::PARTITIONS.is_empty() && !STARTED.load(Relaxed) {
@@ -60,7 +61,7 @@ fn start_those(core: &mut CoreData, when: Start) {
     }
 }
 
-/// Tells the partitions what happens on this core, which is in EL3 for the normal world.
+/// Tells the partitions of an event on this core. The core has entered EL3 from the normal world.
 #[inline(always)]
 pub fn tell(core: &mut CoreData, event: Event) {
     if !Plat::PARTITIONS.is_empty() {
@@ -75,7 +76,7 @@ fn tell_all(core: &mut CoreData, event: Event) {
     }
 }
 
-/// The partitions that the boot has found to be right. None where there is no SPMC.
+/// Returns the partitions that passed the check at boot. There are none without an SPMC.
 fn of_system(core: &CoreData) -> &'static [&'static dyn LogicalPartition] {
     let spmc = core.system.spmd.spmc();
     spmc.map_or(&[][..], |spmc| spmc.partitions)

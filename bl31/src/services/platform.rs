@@ -15,7 +15,7 @@ use janus_spmd::World;
 const SERVICES: &[Service] = Plat::SERVICES;
 const _: () = services::check(SERVICES);
 
-/// Where an owner's number is in a function ID, and its bits.
+/// The position of the owning entity's number in a function ID, and its mask.
 const OWNER: u32 = 24;
 const OWNERS: u32 = 0x3f;
 
@@ -24,7 +24,7 @@ const CALL_COUNT: u32 = 0xff00;
 const CALL_UID: u32 = 0xff01;
 const REVISION: u32 = 0xff03;
 
-/// The lowest and the highest owner of a service, at most and at least `or`.
+/// Returns the lowest and the highest owner among `or` and the owners of the platform's services.
 pub const fn owners(or: u32) -> (u32, u32) {
     let (mut low, mut high, mut i) = (or, or, 0);
     while i < SERVICES.len() {
@@ -40,7 +40,7 @@ pub const fn owners(or: u32) -> (u32, u32) {
     (low, high)
 }
 
-/// Whether a service takes yielding calls, and whether one runs code of the platform's.
+/// Whether a service takes yielding calls, and whether a service runs code of the platform.
 const NEEDS: (bool, bool) = {
     let (mut yielding, mut el3, mut i) = (false, false, 0);
     while i < SERVICES.len() {
@@ -53,7 +53,7 @@ const NEEDS: (bool, bool) = {
 };
 pub const YIELDING: bool = NEEDS.0;
 
-/// Handles a call of an owner that is none of EL3's own. `function` is without the SVE hint.
+/// Handles a call to a service of the platform. `function` is without the SVE hint.
 #[inline(never)]
 pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
     let owner = function >> OWNER & OWNERS;
@@ -69,7 +69,7 @@ pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
         return match row.handle {
             Handler::Words(answer) => words(core, from, &answer()),
             Handler::El3(handle) if NEEDS.1 => {
-                // A call of the SPMC's is not answered yet: it cannot be asked meanwhile.
+                // An SPMC that made the call waits for its answer, and cannot be asked meanwhile.
                 let ask: Option<RunSpmc> = (from == World::Normal).then_some(run_spmc);
                 handle(&mut OnCore::new(core, ask), &Call { from, function });
                 Flow::Run(from)

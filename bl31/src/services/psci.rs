@@ -1,8 +1,8 @@
-//! PSCI (DEN0022): hands each call to the power state logic of `janus-psci` and carries its
-//! decisions out, in the order that the crate's documentation gives.
+//! PSCI (DEN0022): passes each call to the logic of `janus-psci` and carries its decisions out, in the order that
+//! the crate's documentation gives.
 //!
-//! The SPMC is asked before a core loses its state, and told when it is back. It runs inside the
-//! call for that, as in [`crate::run::run_spmc`].
+//! The SPMC is asked before a core loses its state, and told when the core is back. It runs nested in the
+//! call for that ([`crate::run::run_spmc`]).
 
 use super::partitions;
 use super::service::{NOT_SUPPORTED, Service, answer};
@@ -21,7 +21,7 @@ use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
-/// See the module's documentation.
+/// The PSCI service.
 pub struct Psci;
 
 impl Service for Psci {
@@ -38,7 +38,7 @@ impl Service for Psci {
     }
 }
 
-/// Carries out what is not answered at once.
+/// Carries out a decision that is no answer yet.
 #[inline(never)]
 fn carry_out(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Flow {
     let x0 = match decision {
@@ -53,7 +53,7 @@ fn carry_out(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Fl
         Decision::TurnOff(turn_off) => self::turn_off(core, &turn_off),
         Decision::Suspend(suspend) => match self::suspend(core, &suspend, arguments) {
             Some(x0) => x0,
-            // The normal world starts at its entry point; x0 is set already.
+            // The normal world starts at its entry point, and its x0 is set already.
             None => return Flow::Run(World::Normal),
         },
         Decision::SystemOff {
@@ -73,10 +73,10 @@ fn carry_out(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Fl
     answer(core, World::Normal, x0 as u64)
 }
 
-/// The SPMC says no: PSCI's DENIED.
+/// The SPMC refuses a request. The caller of PSCI gets DENIED.
 struct Refused;
 
-/// Has the SPMC of this core do something, and waits for its answer. Without an SPMC all is well.
+/// Sends a request to the SPMC of this core and waits for its answer. Succeeds if there is no SPMC.
 fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
     match requests::ask(core, request, run::run_spmc) {
         Ok(Answer::Refused(status)) => {
@@ -99,8 +99,8 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
     }
 }
 
-/// Stops the system for SYSTEM_OFF and its like: tells the SPMC first, and waits for its answer. The platform's
-/// patience ends the wait, by a Group 0 interrupt ([`crate::group0`]).
+/// Stops the system for SYSTEM_OFF and similar calls. Tells the SPMC first and waits for its answer, but only for as
+/// long as the platform allows: then a Group 0 interrupt ends the wait ([`crate::group0`]).
 fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
     if let Request::Psci { function, .. } = request {
         partitions::tell(core, Event::PowerDown(function));
@@ -110,7 +110,7 @@ fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
             u64::from(Plat::STOP_PATIENCE_MS).saturating_mul(cpu::counter_frequency()) / 1000;
         let deadline = cpu::counter().wrapping_add(patience);
         core.stopping = Some((how, deadline));
-        // Group 0 comes to EL3, not to the SPMC.
+        // While the SPMC runs, FIQs and with them Group 0 interrupts come to EL3.
         core.secure.el3.scr_el3 |= scr::FIQ;
         hw::power::interrupt_at(deadline);
         let _ = ask_spmc(core, request);
@@ -118,7 +118,7 @@ fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
     stop_system(how)
 }
 
-/// CPU_OFF and CPU_FREEZE. Returns what the caller gets if the core stays on.
+/// Handles CPU_OFF and CPU_FREEZE. Returns the caller's error code if the core stays on.
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     partitions::tell(core, Event::PowerDown(turn_off.function));
     if ask_spmc(core, power_request(turn_off.function, [0; 3])).is_err() {
@@ -138,8 +138,8 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     power::turn_off(core, turn_off.freeze)
 }
 
-/// CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns what the caller gets; None after a
-/// power-down state, whose end is a start at the entry point.
+/// Handles CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns the caller's x0, or None after a
+/// power-down state, which ends with a start at the entry point.
 fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Option<i64> {
     if suspend.state_type == StateType::Retention {
         if let Err(error) = power::sleep(core.index, suspend) {
@@ -157,7 +157,8 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
         partitions::tell(core, Event::PowerKept);
         return Some(DENIED.into());
     }
-    // The core sleeps for the normal world: with its interrupt state, and what is due to it delivered.
+    // The core sleeps with the normal world current, so that its interrupt state applies, and interrupts that wait for
+    // it are delivered first.
     run::switch_to_normal(core);
     let target = match power::sleep(core.index, suspend) {
         Ok(target) => target,
@@ -167,7 +168,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
             return Some(error);
         }
     };
-    // Where power is really lost, this is the end here: `come_back` is called from the warm entry.
+    // If power is really lost, this does not return: the warm entry calls `come_back`.
     power::power_down(core, &target);
     power::wake(core.index);
     let entry = normal_entry::normal_entry(core.system, suspend.entry, suspend.context);
@@ -183,8 +184,8 @@ fn warm_boot(system: bool) -> Request {
     })
 }
 
-/// Ends a power-down state of this core, whose GIC works again: both worlds' registers, the SPMC's warm
-/// boot message. The normal world then goes on at `entry`.
+/// Ends a power-down state of this core: sets both worlds' registers up and sends the SPMC its warm boot message. The
+/// GIC works already. The normal world then goes on at `entry`.
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint, system: bool) {
     normal_entry::come_back(core, entry);
     let _ = ask_spmc(core, warm_boot(system));

@@ -1,4 +1,4 @@
-//! The TRNG firmware interface (DEN0098) on the CPU's own source of entropy, where it has one.
+//! The TRNG firmware interface (DEN0098), with the CPU's own source of entropy if it has one.
 
 use super::service::Service;
 use crate::context::{field, sysreg::ID_AA64ISAR0_EL1};
@@ -8,7 +8,7 @@ use crate::hw::cpu;
 use crate::smc::trng;
 use janus_spmd::World;
 
-/// See the module's documentation.
+/// The TRNG service.
 pub struct Trng;
 
 impl Service for Trng {
@@ -20,16 +20,15 @@ impl Service for Trng {
     }
 }
 
-/// Whether the CPU has FEAT_RNG (ID_AA64ISAR0_EL1.RNDR).
+/// Returns whether the CPU has FEAT_RNG (ID_AA64ISAR0_EL1.RNDR).
 pub fn present() -> bool {
     field(ID_AA64ISAR0_EL1::read(), 60) != 0
 }
 
-/// How often the source is asked before there is no entropy just now.
+/// The number of attempts before a call answers NO_ENTROPY.
 const ATTEMPTS: u32 = 16;
 
-/// 64 bits of RNDRRS. It may have to wait for its source, and then says so; after some attempts the
-/// caller hears that there is no entropy just now.
+/// Returns 64 bits of RNDRRS, or None if it has failed [`ATTEMPTS`] times because its source was not ready.
 fn entropy() -> Option<u64> {
     (0..ATTEMPTS).find_map(|_| cpu::random())
 }

@@ -1,11 +1,11 @@
-//! The Arm Architecture service (SMCCC, DEN0028, section 7): which functions there are. A call and
-//! SMCCC_ARCH_FEATURES ask the same table.
+//! The functions of the Arm Architecture service (SMCCC, DEN0028, section 7). Calls and SMCCC_ARCH_FEATURES
+//! look a function up in one table.
 
 use super::availability::FEATURE_AVAILABILITY;
 use janus_arm::SMC64;
 use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_ARCH_SOC_ID, SMCCC_VERSION};
 
-/// SMCCC_ARCH_SOC_ID by its 64-bit form.
+/// SMCCC_ARCH_SOC_ID in its 64-bit form.
 const SOC_ID_64: u32 = SMCCC_ARCH_SOC_ID | SMC64;
 
 /// A function of the service.
@@ -19,13 +19,13 @@ pub enum Function {
     SocId,
     /// SMCCC_ARCH_FEATURE_AVAILABILITY.
     FeatureAvailability,
-    /// SMCCC_ARCH_WORKAROUND_1 to 4 with what FEATURES says of it on this CPU; it can be called where
-    /// that is not negative.
+    /// SMCCC_ARCH_WORKAROUND_1 to 4, with the answer of SMCCC_ARCH_FEATURES on this CPU. It can be called unless
+    /// that is negative.
     Workaround(i32),
 }
 
-/// The function with this ID. `soc_id`: the platform has one; `workaround`: what
-/// [`super::workarounds::features`] says of the ID.
+/// Returns the function with this ID. `soc_id` says whether the platform has a SoC ID; `workaround` returns what
+/// [`super::workarounds::features`] returns for the ID.
 #[inline(always)]
 pub fn find(
     function: u32,

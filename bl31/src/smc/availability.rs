@@ -1,17 +1,17 @@
-//! SMCCC_ARCH_FEATURE_AVAILABILITY (DEN0028, section 7): which features of the CPU EL3 lets the
+//! SMCCC_ARCH_FEATURE_AVAILABILITY (DEN0028, section 7): the features of the CPU that EL3 lets the
 //! caller use, as bits of EL3's own control registers.
 //!
-//! A set bit means "may be used", also where the bit itself traps. The bits are those of the controls
-//! that the extensions declare ([`crate::cpu_ext`]): there is no list here that could forget one.
+//! A set bit means "may be used", even if the bit traps in the register itself. The bits are those of the controls
+//! that the extensions declare ([`crate::cpu_ext`]), so that none can be forgotten here.
 
 use crate::context::el3::Register;
 use crate::context::{Policy, World, opening};
 
-/// The function. SMC64 only, its answer has 64 bits.
+/// The function's ID. It is SMC64 only, because its answer has 64 bits.
 pub const FEATURE_AVAILABILITY: u32 = 0xc000_0003;
 
-/// A register as the caller names it: its encoding, op0 from bit 19, op1 from 16, CRn from 12, CRm
-/// from 8, op2 from 5.
+/// Returns the encoding by which the caller names a register: op0 from bit 19, op1 from bit 16, CRn from bit 12, CRm
+/// from bit 8, op2 from bit 5.
 const fn register(op1: u64, crn: u64, crm: u64, op2: u64) -> u64 {
     3 << 19 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5
 }
@@ -21,7 +21,7 @@ const CPTR_EL3: u64 = register(6, 1, 1, 2);
 const MDCR_EL3: u64 = register(6, 1, 3, 1);
 const MPAM3_EL3: u64 = register(6, 10, 5, 0);
 
-/// Which features `world` may use; `None` if `register` is none that tells.
+/// Returns the bits of the features that `world` may use, or None if `register` is not one of those defined.
 pub fn available(register: u64, policy: &Policy, world: World) -> Option<u64> {
     let register = match register {
         SCR_EL3 => Register::Scr,
@@ -56,7 +56,7 @@ mod tests {
         }
     }
 
-    // Bits by their names in the architecture, written out here a second time.
+    // The bits of the architecture, written out independently of the code under test.
     const TCPAC_TFP: u64 = 1 << 31 | 1 << 10;
     const TDA_TDOSA: u64 = 1 << 9 | 1 << 10;
 

@@ -1,7 +1,7 @@
-//! The errata management ABI (DEN0100, version 1.0): what EL3 knows of a CPU erratum.
+//! The errata management ABI (DEN0100, version 1.0): tells lower ELs whether a CPU erratum affects them.
 //!
-//! Janus works around none of the errata it knows, so the answer for one that the CPU has is
-//! "affected", never "mitigated at a higher EL". Of an erratum that it does not know, it says that.
+//! Janus has workarounds for none of the errata in its table. So the answer for an erratum that the CPU has is
+//! "affected", never "mitigated at a higher EL". An erratum that is not in the table is "unknown".
 
 use super::errata_table::ERRATA;
 use crate::cpu_model;
@@ -26,7 +26,7 @@ enum Function {
     Erratum,
 }
 
-/// The function with this ID. The call and EM_FEATURES ask here.
+/// Returns the function with this ID. Calls and EM_FEATURES use this.
 fn find(function: u32) -> Option<Function> {
     Some(match function {
         EM_VERSION => Function::Version,
@@ -36,12 +36,13 @@ fn find(function: u32) -> Option<Function> {
     })
 }
 
-/// Answers `function` with w1 and w2, on a CPU with this MIDR_EL1. `el`: the caller's exception level.
+/// Returns the answer in w0 to a call of `function` with w1 and w2, on a CPU with this MIDR_EL1. `el` is the caller's
+/// exception level.
 pub fn call(function: u32, w1: u32, w2: u32, el: u8, midr: u64) -> i32 {
     match find(function) {
         Some(Function::Version) => 1 << 16,
         Some(Function::Features) => find(w1).map_or(NOT_SUPPORTED, |_| 0),
-        // The forward flag is a hypervisor's: it asks on behalf of its guest.
+        // Only a hypervisor may set the forward flag: it asks on behalf of its guest.
         Some(Function::Erratum) if w2 > 1 || w2 == 1 && el < 2 => INVALID_PARAMETERS,
         Some(Function::Erratum) => erratum(w1, midr),
         None => NOT_SUPPORTED,
@@ -108,7 +109,7 @@ mod tests {
         for (part, errata) in ERRATA {
             assert_eq!(ERRATA.iter().filter(|(other, _)| other == part).count(), 1);
             assert!(errata.is_sorted_by(|a, b| a.number < b.number), "{part:#x}");
-            // One that no revision has is a slip, and no core has an r or p beyond 7.
+            // Each erratum has a revision, and no core has an r or p beyond 7.
             let possible = |revision: u8| revision & !0x77 == 0;
             for Erratum {
                 number,

@@ -1,21 +1,21 @@
-//! CPU errata whose revisions are known, of the cores that the platforms can have.
+//! The table of CPU errata with their revisions, for the CPU models that the platforms can have.
 //!
-//! Numbers and revisions are those of Arm's Software Developer Errata Notices. A revision is that of
-//! MIDR_EL1: variant (r) in the upper half of the byte, revision (p) in the lower.
+//! Numbers and revisions are those of Arm's Software Developer Errata Notices. A revision is a byte made from MIDR_EL1:
+//! the variant (r) in the upper half, the revision (p) in the lower.
 
 /// An erratum and the revisions that have it.
 #[derive(Clone, Copy)]
 pub struct Erratum {
-    /// Its number.
+    /// The number of the erratum.
     pub number: u32,
     /// The first revision that has it.
     pub first: u8,
-    /// The last; 0xff where none is without it.
+    /// The last revision that has it; 0xff if all later ones have it.
     pub last: u8,
 }
 
 impl Erratum {
-    /// Whether this revision has it.
+    /// Returns whether this revision has the erratum.
     pub fn affects(&self, revision: u8) -> bool {
         (self.first..=self.last).contains(&revision)
     }
@@ -29,7 +29,7 @@ const fn e(number: u32, first: u8, last: u8) -> Erratum {
     }
 }
 
-/// By MIDR_EL1.PartNum, of implementer Arm.
+/// The errata of Arm's models, by MIDR_EL1.PartNum.
 #[rustfmt::skip]
 pub const ERRATA: &[(u16, &[Erratum])] = &[
     (0xd03, &[ // Cortex-A53

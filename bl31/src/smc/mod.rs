@@ -1,5 +1,5 @@
-//! What the SMC services answer, as far as that needs no hardware: values in, values out, tested on
-//! the host. The services themselves are in `services`.
+//! The answers of SMC services, as functions of values that need no hardware and are tested on the host. The
+//! services themselves are in `services`.
 
 pub mod arch;
 pub mod availability;

@@ -17,7 +17,7 @@ const NOT_SUPPORTED: u64 = -1_i64 as u64;
 const INVALID_PARAMETERS: u64 = -2_i64 as u64;
 const NO_ENTROPY: u64 = -3_i64 as u64;
 
-/// 9f2cbe2a-4d5c-4c1e-8a83-0f6f3e7d51c4: the source is the CPU's own, RNDRRS.
+/// 9f2cbe2a-4d5c-4c1e-8a83-0f6f3e7d51c4: the UUID of the CPU's own source, RNDRRS.
 const UUID: [u64; 4] = [0x2abe_2c9f, 0x1e4c_5c4d, 0x6f0f_838a, 0xc451_7d3e];
 
 /// A function of the interface.
@@ -29,7 +29,7 @@ enum Function {
     Random64,
 }
 
-/// The function with this ID. The call and TRNG_FEATURES ask here.
+/// Returns the function with this ID. Calls and TRNG_FEATURES use this.
 fn find(function: u32) -> Option<Function> {
     Some(match function {
         TRNG_VERSION => Function::Version,
@@ -41,9 +41,9 @@ fn find(function: u32) -> Option<Function> {
     })
 }
 
-/// Answers `function` with x1: x0 to x3.
+/// Returns the answer in x0 to x3 to a call of `function` with x1.
 ///
-/// `source`: 64 bits of entropy, or `None` if there are none just now; no source, no TRNG.
+/// `source` returns 64 bits of entropy, or None if there are none at present. Without a source, nothing is supported.
 pub fn call(function: u32, x1: u64, source: Option<impl FnMut() -> Option<u64>>) -> [u64; 4] {
     let (Some(source), Some(function)) = (source, find(function)) else {
         return [NOT_SUPPORTED, 0, 0, 0];
@@ -57,7 +57,8 @@ pub fn call(function: u32, x1: u64, source: Option<impl FnMut() -> Option<u64>>)
     }
 }
 
-/// `bits` bits in three words of `width`: bit 0 is that of the last word. All others are zero.
+/// Returns the answer with `bits` random bits in three words of `width` bits. Bit 0 is bit 0 of the last word. All
+/// other bits are zero.
 fn random(bits: u64, width: u64, mut source: impl FnMut() -> Option<u64>) -> [u64; 4] {
     if bits == 0 || bits > 3 * width {
         return [INVALID_PARAMETERS, 0, 0, 0];
@@ -150,7 +151,7 @@ mod tests {
             assert_eq!(call(function, bits, ONES), [INVALID_PARAMETERS, 0, 0, 0]);
         }
         assert_eq!(call(TRNG_RND_64, 192, DRY), [NO_ENTROPY, 0, 0, 0]);
-        // Not even what came before the source ran dry.
+        // Bits from before the source ran dry are not returned either.
         let mut left = 2;
         let source = || {
             left -= 1;

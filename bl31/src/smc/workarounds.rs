@@ -1,8 +1,8 @@
-//! SMCCC_ARCH_WORKAROUND_1 to 4 (DEN0028, section 7): what this CPU needs, and what the call does.
+//! SMCCC_ARCH_WORKAROUND_1 to 4 (DEN0028, section 7): whether this CPU needs them.
 //!
-//! A CPU is unaffected if its ID registers say so, or if it is an Arm core that Arm's security
-//! bulletins do not list. It is helped only if Janus carries the mitigation out. Everything else is
-//! NOT_SUPPORTED, which callers take for "vulnerable": never the other way round.
+//! A CPU does not need a workaround if its ID registers say so, or if it is an Arm core that Arm's security
+//! bulletins do not list. The call helps only if Janus has the mitigation. Every other answer is
+//! NOT_SUPPORTED, which callers take as "vulnerable". So no vulnerable CPU is called safe.
 
 use crate::speculation::{Cpu, Entry};
 
@@ -10,10 +10,10 @@ use crate::speculation::{Cpu, Entry};
 pub const WORKAROUND_1: u32 = 0x8000_8000;
 /// SMCCC_ARCH_WORKAROUND_2: CVE-2018-3639, speculative store bypass.
 pub const WORKAROUND_2: u32 = 0x8000_7fff;
-/// SMCCC_ARCH_WORKAROUND_3: CVE-2022-23960, branch history injection. Does what 1 does as well.
+/// SMCCC_ARCH_WORKAROUND_3: CVE-2022-23960, branch history injection. It includes SMCCC_ARCH_WORKAROUND_1.
 pub const WORKAROUND_3: u32 = 0x8000_3fff;
-/// SMCCC_ARCH_WORKAROUND_4: CVE-2024-7881, undocumented prefetcher. Janus sets no control bits of
-/// particular cores for it, so it is never supported.
+/// SMCCC_ARCH_WORKAROUND_4: CVE-2024-7881, undocumented prefetcher. Janus has no mitigation for it, so it is never
+/// supported.
 pub const WORKAROUND_4: u32 = 0x8000_0004;
 
 /// The call helps on this CPU.
@@ -25,7 +25,7 @@ const NOT_SUPPORTED: i32 = -1;
 const CORTEX_A73: u16 = 0xd09;
 const CORTEX_A75: u16 = 0xd0a;
 
-/// The answer of SMCCC_ARCH_FEATURES for a workaround, or `None` if `function` is none.
+/// Returns the answer of SMCCC_ARCH_FEATURES for a workaround, or None if `function` is not a workaround.
 pub fn features(function: u32, cpu: &Cpu) -> Option<i32> {
     Some(match function {
         WORKAROUND_1 => branch_target_injection(cpu),
@@ -39,7 +39,7 @@ pub fn features(function: u32, cpu: &Cpu) -> Option<i32> {
 fn branch_target_injection(cpu: &Cpu) -> i32 {
     match cpu.arm_part() {
         _ if cpu.entry() == Entry::Mmu => HELPS,
-        // Branch targets of one context do not steer another one's.
+        // Branch targets of one context do not affect another one.
         _ if cpu.csv2() != 0 => NOT_NEEDED,
         Some(CORTEX_A73 | CORTEX_A75) | None => NOT_SUPPORTED,
         Some(_) => NOT_NEEDED,
@@ -47,7 +47,8 @@ fn branch_target_injection(cpu: &Cpu) -> i32 {
 }
 
 fn store_bypass(cpu: &Cpu) -> i32 {
-    // PSTATE.SSBS: software switches it itself. In the Arm cores without that need it, EL3 has forbidden it for good.
+    // With PSTATE.SSBS, software forbids it itself. On vulnerable Arm cores without that, EL3 has forbidden it for
+    // good.
     if cpu.ssbs() || cpu.arm_part().is_some() {
         NOT_NEEDED
     } else {
@@ -56,7 +57,7 @@ fn store_bypass(cpu: &Cpu) -> i32 {
 }
 
 fn branch_history_injection(cpu: &Cpu) -> i32 {
-    // Of FEAT_CLRBHB: one instruction instead of the call.
+    // With FEAT_CLRBHB, software uses that instruction instead of the call.
     if cpu.keeps_history_apart() || cpu.clears_history() {
         return NOT_NEEDED;
     }

@@ -1,4 +1,4 @@
-//! What the boot decides.
+//! Tests of the boot's decisions.
 
 use super::*;
 use crate::transfer_list::{Tag, TransferList, X1, list_at};
@@ -44,7 +44,7 @@ fn the_spmc_boots_first_and_the_normal_world_gets_the_sri_between() {
     assert!(entered(World::Normal, &[0x33])(&events[given + 1]));
 }
 
-/// Where each world starts: ELR_EL3 and SPSR_EL3 at its first entry.
+/// Each world starts with the right ELR_EL3 and SPSR_EL3.
 #[test]
 fn each_world_starts_where_it_should() {
     machine().parameters = parameters(BL33, EL2, true);
@@ -156,7 +156,7 @@ fn a_core_that_nobody_wants_parks() {
     assert_eq!(events, [Event::ListensForWake]);
 }
 
-/// An entry point as a transfer list has it.
+/// Makes an entry point in the form of a transfer list.
 pub(super) fn in_list(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
     let mut words = [0; 11];
     words[..3].copy_from_slice(&[header(1) | u64::from(attributes) << 32, pc, spsr]);
@@ -166,7 +166,7 @@ pub(super) fn in_list(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
         .collect()
 }
 
-/// A transfer list with BL32 and BL33, a realm's image, and what else is given.
+/// Sets up a hand-over by a transfer list with BL32 and BL33, a realm's image, and the entries in `more`.
 fn hands_over_list(more: &[(Tag, &[u8], usize)]) {
     let images = [
         in_list(0x21, 1, 2),
@@ -180,7 +180,7 @@ fn hands_over_list(more: &[(Tag, &[u8], usize)]) {
     machine.list = Some(list_at(Machine::LIST, &entries).leak());
 }
 
-/// As [`boots`], after a hand-over by transfer list, with this in x0.
+/// Boots after a hand-over by transfer list, with this value in x0. Returns how the boot ends and what happened.
 fn boots_from_list(x0: u64) -> (End, Vec<Event>) {
     let end = ends(|| cold_main(x0, X1, Machine::LIST, 0));
     (end, machine().take_events())
@@ -188,7 +188,7 @@ fn boots_from_list(x0: u64) -> (End, Vec<Event>) {
 
 #[test]
 fn a_transfer_list_alone_is_enough() {
-    // There is no record of where BL2 put the SPMC.
+    // A transfer list does not say where BL2 put the SPMC: its manifest does.
     let place = [
         ("load_address", BL32 as u32),
         ("binary_size", BL32_SIZE as u32),
@@ -210,7 +210,7 @@ fn a_transfer_list_alone_is_enough() {
             .any(entered(World::Secure, &[found.at, X1, 0, Machine::LIST, 0])),
         "{events:?}"
     );
-    // The normal world's own has the tree and no more.
+    // The normal world's list has the device tree and nothing else.
     let given = machine().normal_list.clone();
     let given = TransferList::read(&given, Machine::NORMAL_LIST).unwrap();
     let tags: Vec<_> = given.entries().map(|entry| entry.tag).collect();
@@ -235,7 +235,7 @@ fn a_parameter_list_beside_a_transfer_list_counts() {
         events.iter().any(entered(World::Secure, &spmc)),
         "{events:?}"
     );
-    // BL2 gives BL33 no list of its own: so does EL3.
+    // BL2 gives BL33 no transfer list, so EL3 gives none either.
     assert!(
         events.iter().any(entered(World::Normal, &[0x33, 1, 2])),
         "{events:?}"
@@ -272,7 +272,7 @@ fn a_transfer_list_that_cannot_be_used_is_named() {
         assert!(said.contains(why), "{why}: {said}");
         assert!(said.contains("BL2 names no BL33"), "{said}");
     }
-    // A plain hand-over has anything in x3.
+    // A hand-over without a transfer list can have any value in x3.
     without_spmc();
     let end = ends(|| cold_main(Machine::PARAMETERS, 0, Machine::LIST, 0));
     assert_eq!(end, End::OutOfScript(World::Normal));

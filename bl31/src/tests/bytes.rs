@@ -1,5 +1,5 @@
-//! BL2's structures with every single byte changed: EL3 says what is wrong with them, or boots as they now say, into
-//! each world's own memory. It never panics.
+//! Boots with each byte of BL2's structures changed. EL3 reports a fault, or boots as the changed structures say, but
+//! each world only in its own memory. It never panics.
 
 use super::*;
 use crate::spsr;
@@ -7,7 +7,7 @@ use crate::transfer_list::{Tag, X1, list_at};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What BL2 leaves in memory, and what it has in x0, x1 and x3.
+/// What BL2 leaves: the structures in memory, and x0, x1 and x3.
 #[derive(Clone)]
 struct Left {
     parameters: Vec<u64>,
@@ -16,7 +16,7 @@ struct Left {
     registers: [u64; 3],
 }
 
-/// ELR_EL3 and SPSR_EL3 at the first entry into a world.
+/// The worlds that were entered, each with ELR_EL3 and SPSR_EL3 at its first entry.
 type Starts = Arc<Mutex<Vec<(World, (u64, u64))>>>;
 
 impl Left {
@@ -29,7 +29,8 @@ impl Left {
         }
     }
 
-    /// The boot, on a machine of its own: how it ends, what happened, and where worlds started.
+    /// Boots on a machine of its own. Returns how the boot ends, what happened, and where worlds started; None if EL3
+    /// panics.
     fn boots(self) -> Option<(End, Vec<Event>, Vec<(World, (u64, u64))>)> {
         let boot = move || {
             let mut manifest = self.manifest;
@@ -56,7 +57,7 @@ impl Left {
         thread::spawn(boot).join().ok()
     }
 
-    /// Boots, and checks what must hold whatever BL2 left. Returns whether the SPMC ran.
+    /// Boots and checks what must always hold. Returns whether the SPMC ran. `change` says what was changed.
     fn boots_or_says_why(self, change: &str) -> bool {
         let Some((end, events, starts)) = self.boots() else {
             panic!("{change}: EL3 panics");
@@ -91,14 +92,14 @@ impl Left {
     }
 }
 
-/// The bytes of a manifest that belong to it.
+/// Returns the bytes that a manifest uses of its page.
 fn used(page: &[u8]) -> Vec<u8> {
     let size = u32::from_be_bytes([page[4], page[5], page[6], page[7]]);
     page[..size as usize].to_vec()
 }
 
-/// Each byte of `bytes`, changed in one bit and in all: calls `boots` with them. Fails if no change is refused, or each
-/// one is.
+/// Calls `boots` with each byte of `bytes` changed, in one bit and in all bits. Fails unless some changes are refused
+/// and others are not.
 fn every_byte(bytes: &[u8], boots: impl Fn(Vec<u8>, &str) -> bool) {
     let mut with_spmc = 0;
     for at in 0..bytes.len() {
@@ -142,7 +143,7 @@ fn every_byte_of_the_manifest() {
     });
 }
 
-/// A transfer list that is all that BL2 leaves, with its checksum put right after the change, or not in use.
+/// Changes each byte of a transfer list that is all that BL2 leaves. Its checksum is corrected after the change.
 #[test]
 fn every_byte_of_the_transfer_list() {
     const CHECKSUM: usize = 4;

@@ -1,6 +1,6 @@
-//! The glue on the host: whole runs of a core, from BL2's hand-over on, with worlds that follow a script
-//! (`fake/`). What a register of a call becomes is for the tests of `spmd` and `psci`; here it is who runs when,
-//! what the hardware is asked for, and what the console says.
+//! Tests of whole runs of a core on the host, from BL2's hand-over on, with worlds that follow a script
+//! (`fake/`). They check which world runs when, what EL3 asks of the hardware, and what the console says. The tests of
+//! `spmd` and `psci` check the registers of calls.
 
 mod boot;
 mod bytes;
@@ -18,21 +18,21 @@ use janus_plat::{Plat, Platform};
 /// ESR_EL3 of `smc #0` in AArch64.
 const SMC: u64 = 0x17 << 26 | 1 << 25;
 
-/// Where BL33 starts.
+/// The address at which BL33 starts.
 const BL33: u64 = 0x6000_0000;
-/// Where the SPMC starts.
+/// The address at which the SPMC starts.
 const BL32: u64 = Plat::SECURE_RAM.start;
-/// The size of its image.
+/// The size of the SPMC's image in bytes.
 const BL32_SIZE: u64 = 0x1000;
-/// SPSR_EL3 for EL2, and for EL1, everything masked.
+/// SPSR_EL3 for EL2 and for EL1, with all interrupts masked.
 const EL2: u64 = 0x3c9;
 const EL1: u64 = 0x3c5;
 
-/// FFA_MSG_WAIT: the SPMC is up.
+/// FFA_MSG_WAIT, by which the SPMC says that it has started.
 const MSG_WAIT: u64 = 0x8400_006b;
 /// FFA_ERROR.
 const FFA_ERROR: u64 = 0x8400_0060;
-/// FFA_MSG_SEND_DIRECT_REQ and RESP, 32 bits.
+/// FFA_MSG_SEND_DIRECT_REQ and FFA_MSG_SEND_DIRECT_RESP, in the 32-bit form.
 const DIRECT_REQ: u64 = 0x8400_006f;
 const DIRECT_RESP: u64 = 0x8400_0070;
 /// x1 of a message from the SPMD to the SPMC, and back.
@@ -41,7 +41,7 @@ const FROM_SPMC: u64 = 0x8000_ffff;
 /// NOT_SUPPORTED in x0.
 const NOT_SUPPORTED: u64 = u64::MAX;
 
-/// A world's step: a call with these in x0 and up.
+/// Makes a world's step: an SMC with these values in x0 and the registers that follow.
 fn smc(call: &[u64]) -> impl FnOnce(&mut WorldContext) -> Exit + use<> {
     let call = call.to_vec();
     move |context| {
@@ -51,21 +51,22 @@ fn smc(call: &[u64]) -> impl FnOnce(&mut WorldContext) -> Exit + use<> {
     }
 }
 
-/// A world's step: an interrupt takes it to EL3.
+/// Makes a world's step: an FIQ takes it to EL3.
 fn fiq() -> impl FnOnce(&mut WorldContext) -> Exit + 'static {
     |_| Exit::Fiq
 }
 
-/// Adds steps to the scripts.
+/// Adds a step to the normal world's script.
 fn normal(step: impl FnOnce(&mut WorldContext) -> Exit + 'static) {
     machine().plays(World::Normal, step);
 }
 
+/// Adds a step to the secure world's script.
 fn secure(step: impl FnOnce(&mut WorldContext) -> Exit + 'static) {
     machine().plays(World::Secure, step);
 }
 
-/// The SPMC does what a message of the SPMD asks, with this status.
+/// Adds the SPMC's answer to a message of the SPMD to its script, with this status.
 fn agrees(status: i32) {
     secure(smc(&[
         DIRECT_RESP,
@@ -75,13 +76,13 @@ fn agrees(status: i32) {
     ]));
 }
 
-/// A world was entered with this in x0 and up, as far as given.
+/// Matches an entry into `world` whose registers from x0 on begin with these values.
 fn entered(world: World, registers: &[u64]) -> impl Fn(&Event) -> bool + use<> {
     let registers = registers.to_vec();
     move |event| matches!(event, Event::Entered(who, found) if *who == world && found.starts_with(&registers))
 }
 
-/// What of `events` is an entry into a world: the world and x0.
+/// Returns the entries into worlds among `events`: the world and its x0.
 fn entries(events: &[Event]) -> Vec<(World, u64)> {
     let entry = |event: &Event| match event {
         Event::Entered(world, [x0, ..]) => Some((*world, *x0)),
@@ -90,7 +91,7 @@ fn entries(events: &[Event]) -> Vec<(World, u64)> {
     events.iter().filter_map(entry).collect()
 }
 
-/// The lines that EL3 said.
+/// Returns the lines that EL3 printed.
 fn said(events: &[Event]) -> String {
     let line = |event: &Event| match event {
         Event::Said(line) => Some(line.clone() + "\n"),
@@ -103,11 +104,11 @@ fn header(kind: u8) -> u64 {
     u64::from_le_bytes([kind, 2, 0, 0, 0, 0, 0, 0])
 }
 
-/// BL2's parameters with BL33, entered at `pc` with `spsr` and 0x33 in x0, and with an SPMC if it is wanted.
+/// Makes BL2's parameters with BL33, entered at `pc` with `spsr` and 0x33 in x0, and with an SPMC if `spmc` is set.
 fn parameters(pc: u64, spsr: u64, spmc: bool) -> Vec<u64> {
     let at = |word: u64| Machine::PARAMETERS + word * 8;
     let entry = |pc, spsr, x0| [header(1), pc, spsr, x0, 1, 2, 3, 4, 5, 6, 7];
-    // The list; the nodes of BL33 and BL32; BL32's place; both entry points.
+    // In this order: the list, the nodes of BL33 and BL32, BL32's place, both entry points.
     let mut words = vec![header(5), at(2)];
     words.extend([5, 0, at(14), if spmc { at(6) } else { 0 }]);
     words.extend([4, at(10), at(25), 0]);
@@ -117,7 +118,7 @@ fn parameters(pc: u64, spsr: u64, spmc: bool) -> Vec<u64> {
     words
 }
 
-/// The manifest of an SPMC at S-EL1, with these cells as well or instead.
+/// Makes the manifest of an SPMC at S-EL1. The properties in `more` are added, or replace usual ones.
 fn manifest(more: &[(&str, u32)]) -> &'static [u8] {
     let mut node = DeviceTreeNode::new("attribute").unwrap();
     let usual = [
@@ -139,24 +140,24 @@ fn manifest(more: &[(&str, u32)]) -> &'static [u8] {
     page.leak()
 }
 
-/// The cold boot on core 0, up to how it ends.
+/// Cold-boots core 0. Returns how the boot ends and what happened.
 fn boots() -> (End, Vec<Event>) {
     let end = ends(|| cold_main(Machine::PARAMETERS, 0, 0, 0));
     (end, machine().take_events())
 }
 
-/// Another start of a core.
+/// Starts a core by the warm entry. Returns how its run ends and what happened.
 fn comes_on(index: usize) -> (End, Vec<Event>) {
     let end = ends(|| warm_main(index));
     (end, machine().take_events())
 }
 
-/// A machine whose BL2 left BL33 and no SPMC.
+/// Sets up a machine on which BL2 left BL33 and no SPMC.
 fn without_spmc() {
     machine().parameters = parameters(BL33, EL2, false);
 }
 
-/// A machine with an SPMC whose manifest has these cells as well, and which will start.
+/// Sets up a machine with an SPMC that will start. Its manifest has the properties in `more`.
 fn with_spmc(more: &[(&str, u32)]) {
     machine().parameters = parameters(BL33, EL2, true);
     machine().manifest = Some(manifest(more));

@@ -1,4 +1,5 @@
-//! PSCI carried out: who is asked, in which order, and where a core goes on.
+//! Tests of how PSCI's decisions are carried out: which requests the SPMC gets, in which order, and where a core goes
+//! on.
 
 use super::*;
 use janus_plat::Stop;
@@ -15,7 +16,7 @@ const SUCCESS: u64 = 0;
 const DENIED: u64 = -3_i64 as u64;
 const ALREADY_ON: u64 = -4_i64 as u64;
 
-/// Message numbers to the SPMC, in x2: a PSCI function, and a warm boot.
+/// The numbers in x2 of messages to the SPMC: a PSCI function, and a warm boot.
 const PSCI: u64 = 0x8000_0000;
 const WARM_BOOT: u64 = 0x8000_0001;
 
@@ -23,7 +24,7 @@ const WARM_BOOT: u64 = 0x8000_0001;
 const POWER_DOWN: u64 = 0x1_0002;
 const STANDBY: u64 = 1;
 
-/// Core 0 turns on core 1, which starts at this address; then `after` of core 0's script.
+/// The address at which a core starts that core 0 turns on.
 const START: u64 = 0x7000_0000;
 
 fn turns_on(core: usize) {
@@ -73,7 +74,7 @@ fn a_core_that_does_not_exist_is_not_turned_on() {
     assert_eq!(entries(&events)[1], (World::Normal, -2_i64 as u64));
 }
 
-/// Boots core 0, has it turn core 1 on, and core 1 run this.
+/// Boots core 0, which turns core 1 on; calls `steps`, which adds to the scripts; then starts core 1.
 fn core_1_runs(steps: impl FnOnce()) -> (End, Vec<Event>) {
     turns_on(1);
     boots();
@@ -96,7 +97,7 @@ fn a_core_goes_off_when_its_spmc_agrees() {
     let asked = events.iter().position(asked).expect("the SPMC is asked");
     assert_eq!(events[asked + 1..], [Event::ListensForWake]);
     normal(smc(&[AFFINITY_INFO, Plat::mpidr(1), 0]));
-    // It is off, as a third core sees.
+    // It is off: only core 0 is on.
     assert_eq!(crate::power::PSCI.cores_on(), 1);
 }
 
@@ -127,8 +128,8 @@ fn a_core_whose_spmc_dies_over_it_goes_off() {
     );
 }
 
-/// The report of a death shows what all cores asked last: in its order, whoever answered, the call that is
-/// open last, and an SPMC that says one thing for ever once.
+/// The report of an SPMC's death has the last calls of all cores: in order, whoever answered, with the open call at the
+/// end, and with repeated calls of the SPMC only once.
 #[test]
 fn a_death_comes_with_the_last_calls() {
     with_spmc(&[]);
@@ -161,7 +162,7 @@ fn a_death_comes_with_the_last_calls() {
     assert_eq!(of_core_1[13], "00000002 00000000 = 84000060 fffffff9");
     assert_eq!(of_core_1[14], "84020077 00000007 = 84000060 fffffffa");
     assert!(of_core_1[15].starts_with("84000002 00000000 ?"), "{report}");
-    // The boot core's: CPU_ON of core 1, and that it is running.
+    // The first record of the boot core is the start of its normal world.
     assert!(
         lines[0].starts_with("core 00000000 00000005 60000000 ="),
         "{report}"
@@ -255,7 +256,7 @@ fn the_system_stops_when_the_spmc_has_heard_of_it() {
         let (end, events) = std::thread::spawn(move || {
             with_spmc(&[]);
             normal(smc(&[function]));
-            // What it says changes nothing.
+            // The SPMC's refusal changes nothing.
             agrees(-3);
             boots()
         })

@@ -1,4 +1,4 @@
-//! Who runs next, and what changes hands on the way.
+//! Tests of the run loop: which world runs next, and where interrupts go.
 
 use super::*;
 use crate::hw::gic::{IntId, Pending};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 const INTERRUPT: u64 = 0x8400_0062;
 const RESUME: u64 = 0x8400_007c;
 
-/// A Group 0 interrupt is pending, and takes the normal world to EL3.
+/// Makes a world's step: Group 0 interrupt `id` is pending and takes it to EL3.
 fn group0(id: u32) -> impl FnOnce(&mut WorldContext) -> Exit + 'static {
     move |_| {
         machine().pending = Some(Pending::Group0(IntId::try_from(id).unwrap()));
@@ -57,7 +57,7 @@ fn each_world_goes_on_where_it_called() {
     normal(step(&[0], (0, 0)));
     boots();
     let seen = seen.lock().unwrap();
-    // The secure world's first return is what its boot left.
+    // seen[1] is left by the SPMC's boot.
     assert_eq!(seen[0], (BL33, EL2));
     assert_eq!(
         seen[2..],
@@ -152,7 +152,7 @@ fn the_doorbell_gives_the_normal_world_the_sri_at_once_where_it_runs() {
     );
 }
 
-/// FFA_EL3_INTR_HANDLE while the SPMC runs: the interrupt waits for the normal world.
+/// A doorbell that is handled by FFA_EL3_INTR_HANDLE while the SPMC runs: the SRI waits for the normal world.
 #[test]
 fn the_doorbell_rung_in_the_secure_world_waits_for_the_normal_world() {
     with_spmc(&[("janus,doorbell-sgi", 15), ("janus,sri-id", 9)]);
@@ -176,9 +176,9 @@ fn the_doorbell_rung_in_the_secure_world_waits_for_the_normal_world() {
     assert_eq!(entries(&events[sent..]), [(World::Normal, DIRECT_RESP)]);
 }
 
-/// The doorbell at a core that is off is found by the core that rang it.
+/// A doorbell that the SPMC rings at a core that is off is found by the core on which the SPMC runs.
 #[test]
-fn the_doorbell_rung_in_vain_is_heard() {
+fn the_doorbell_rung_at_a_core_that_is_off_is_heard() {
     with_spmc(&[("janus,doorbell-sgi", 15), ("janus,sri-id", 9)]);
     normal(smc(&[DIRECT_REQ, 0x8000]));
     secure(|context| {
@@ -190,9 +190,9 @@ fn the_doorbell_rung_in_vain_is_heard() {
     assert!(machine().doorbells.is_empty());
 }
 
-/// Everything that is no `smc #0` of AArch64: what it is, and what x0 becomes.
+/// Exceptions of other kinds than `smc #0` of AArch64: which of them are calls, and what x0 becomes.
 #[test]
-fn what_is_no_call_is_no_call() {
+fn only_smcs_with_immediate_zero_are_calls() {
     const PSCI_VERSION: u64 = 0x8400_0000;
     let version = 0x1_0003;
     for (ec, iss, x0, answer) in [
@@ -200,7 +200,7 @@ fn what_is_no_call_is_no_call() {
         (0x17, 1, PSCI_VERSION, NOT_SUPPORTED),
         (0x13, 0, PSCI_VERSION, version),
         (0x13, 0, PSCI_VERSION | 1 << 30, NOT_SUPPORTED),
-        // A trap that EL3 does not know: an exception for the world; its registers stay.
+        // An unknown trap becomes an exception of the world. Its registers stay.
         (0x18, 0x3f, PSCI_VERSION, PSCI_VERSION),
         (0x00, 0, PSCI_VERSION, PSCI_VERSION),
     ] {

@@ -1,9 +1,9 @@
-//! Which service answers which function.
+//! Tests of the dispatch of SMCs to services.
 
 use super::*;
 
-/// What the normal world finds in x0 to x4 after a call of `world`, whose x1 to x4 were 1 to 4. Without an
-/// SPMC, if it is the normal world's.
+/// Calls `function` from `world` with 1 to 4 in x1 to x4, and returns its x0 to x4 afterwards. The normal world calls
+/// on a machine without an SPMC.
 fn answer(world: World, function: u64) -> [u64; 5] {
     let events = std::thread::spawn(move || {
         let call = smc(&[function, 1, 2, 3, 4]);
@@ -42,7 +42,7 @@ fn every_service_is_reached() {
     }
 }
 
-/// The versions in docs/smccc.md and docs/psci.md are those that are answered.
+/// docs/smccc.md and docs/psci.md have the versions that the services answer.
 #[test]
 fn the_documents_versions() {
     let version = |function: u64| {
@@ -63,7 +63,7 @@ fn the_documents_versions() {
     }
 }
 
-/// TRNG_VERSION: there is no source of entropy here, and so no service.
+/// The host has no source of entropy, so TRNG_VERSION is not supported.
 #[test]
 fn the_trng_answers_for_itself() {
     assert_eq!(answer(World::Normal, 0x8400_0050)[0] as i32, -1);
@@ -80,7 +80,7 @@ fn the_sve_hint_is_no_part_of_a_function() {
     }
 }
 
-/// Owners and numbers that are nobody's: NOT_SUPPORTED, and all other registers as they were.
+/// Functions that no service has are NOT_SUPPORTED, and all other registers stay.
 #[test]
 fn what_is_nobodys_is_not_supported() {
     for function in [
@@ -89,8 +89,8 @@ fn what_is_nobodys_is_not_supported() {
         0x8500_0000, // Standard Hypervisor
         0x8600_ff01, // vendor hypervisor
         0x8700_7001, // vendor EL3 monitor
-        0x0700_0000, // a yielding call of its
-        0x8702_0000, // reserved bits of its range
+        0x0700_0000, // a yielding call to it
+        0x8702_0000, // a reserved bit in its range
         0xc700_ff01, // a query in the 64-bit form
         0x8200_ff01, // a query of a service that is not there
         0xb000_0000, // trusted application
@@ -98,7 +98,7 @@ fn what_is_nobodys_is_not_supported() {
         0x0400_0000, // a yielding call
         0x8400_0040, // between PSCI and TRNG
         0x8400_0100,
-        0x8402_0000, // reserved bits of the standard range
+        0x8402_0000, // a reserved bit in the standard range
         0xffff_ffff,
         0,
     ] {
@@ -107,7 +107,7 @@ fn what_is_nobodys_is_not_supported() {
     }
 }
 
-/// Both worlds can ask which Janus this is.
+/// Both worlds can ask for Janus' version and platform.
 #[test]
 fn the_platforms_service() {
     for world in [World::Normal, World::Secure] {

@@ -1,42 +1,41 @@
-//! The machine: what no register tells the payloads.
+//! The properties of a machine that the payloads cannot read from registers.
 //!
-//! The cargo feature of a platform's name chooses. No case and nothing else in this crate knows an
-//! address of a machine. (Where the two images are linked, build.rs says.)
+//! The cargo feature with a platform's name selects the machine. No other code in this crate knows an address of a
+//! machine. (build.rs has the addresses at which the images are linked.)
 
-/// What differs from machine to machine.
+/// The properties that differ from machine to machine.
 pub struct Machine {
-    /// What Janus calls it.
+    /// The machine's name in Janus.
     pub name: &'static str,
     /// The PL011 of the normal world.
     pub uart_normal: usize,
     /// The PL011 of the secure world.
     pub uart_secure: usize,
-    /// The GIC's distributor.
+    /// The address of the GIC's distributor.
     pub gicd: usize,
-    /// Its first redistributor.
+    /// The address of the GIC's first redistributor.
     pub gicr: usize,
-    /// Memory of the normal world: where the configuration's text is put.
+    /// The address of the configuration's text, in memory of the normal world.
     pub config: usize,
-    /// Memory of the normal world that outlives a reset, and to which nothing is loaded.
+    /// The address of memory of the normal world that survives a reset, and to which nothing is loaded.
     pub scratch: usize,
-    /// As many cores are in a cluster, as a shift.
+    /// The number of cores in a cluster, as a power of two.
     pub cluster_shift: usize,
-    /// In the first GiB of the memory map: where the devices end and memory begins,
+    /// The start of memory in the first GiB, a multiple of 2 MiB. Devices are below.
     pub secure_ram: usize,
-    /// where that ends and devices begin again,
+    /// The end of that memory, a multiple of 2 MiB. Devices are above.
     pub secure_ram_end: usize,
-    /// and where these end. Whole blocks of 2 MiB.
+    /// The end of these devices, a multiple of 2 MiB.
     pub devices_end: usize,
     /// The three GiB above the first: whether each is memory of the normal world.
     pub normal_ram: [bool; 3],
     /// Addresses at which the normal world cannot be entered: the SPMC, EL3, a device.
     pub not_normal: [u64; 3],
-    /// The register that says what board this is, on a machine with SMCCC_ARCH_SOC_ID.
+    /// The address of the register that identifies the board, on a machine with SMCCC_ARCH_SOC_ID.
     pub sys_id: Option<usize>,
     /// The timer that ends a suspend in which the core has no power.
     pub wake_up: WakeUp,
-    /// CPU_SUSPEND's power state for standby of the core, in the original format ([`extended`] is the
-    /// other one).
+    /// The `power_state` for standby of the core, in the original format ([`extended`] makes the other one).
     pub standby: u32,
     /// The `power_state` that powers the core down.
     pub core_off: u32,
@@ -44,20 +43,20 @@ pub struct Machine {
     pub cluster_off: u32,
 }
 
-/// A timer whose interrupt reaches the GIC while the core that it is for has no power.
+/// A timer whose interrupt reaches the GIC while the core that it wakes has no power.
 pub enum WakeUp {
-    /// The core's own, on a machine where a core that is off keeps its timers.
+    /// The core's own timer, on a machine on which a core without power keeps its timers.
     OwnTimer,
     /// A frame of the memory-mapped generic timer, with a shared interrupt.
     Frame {
-        /// Its address.
+        /// The address of the frame.
         base: usize,
-        /// Its physical timer's interrupt.
+        /// The INTID of its physical timer.
         intid: u32,
     },
 }
 
-/// A power state in the extended format: the type moves, the rest is the platform's state ID.
+/// Converts a power state to the extended format: moves the type, and keeps the platform's state ID.
 pub const fn extended(state: u32) -> u32 {
     (state & 1 << 16) << 14 | state & 0xffff
 }
@@ -94,7 +93,7 @@ pub const HERE: Machine = Machine {
 #[cfg(feature = "fvp")]
 pub const HERE: Machine = Machine {
     name: "FVP",
-    // UART0 is BL1's and BL2's too, UART1 the EL3 runtime's.
+    // BL1 and BL2 use UART0, too. The EL3 runtime uses UART1.
     uart_normal: 0x1c09_0000,
     uart_secure: 0x1c0b_0000,
     gicd: 0x2f00_0000,

@@ -1,9 +1,8 @@
 //! Debian's archives, and this machine's way to them: an apt root for each release and kind of package.
 //!
-//! A root has its own sources, package lists and state, in the cache. Mirror, keyring and everything below
-//! `Acquire` (proxies, certificates, policies) are the machine's: the mirror is the one that the
-//! machine's own sources name for its own release (or those in the file that `$JANUS_APT_SOURCES`
-//! names). Signatures are checked as ever.
+//! A root has its own sources, package lists and state, in the cache. The mirror, the keyring and everything below
+//! `Acquire` (proxies, certificates, policies) are the machine's. The mirror is the one in the machine's own sources
+//! for its own release, or in the file that `$JANUS_APT_SOURCES` names. Signatures are checked as usual.
 
 use crate::{packages, paths, proc, store, ui};
 use anyhow::{Context, Result};
@@ -25,7 +24,7 @@ pub enum Kind {
 /// An apt root: one release, one kind of package.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Archive {
-    /// The release, such as `trixie`; empty: only the machine's own.
+    /// The release, such as `trixie`; empty for the machine's own.
     pub release: &'static str,
     /// What is taken from it.
     pub kind: Kind,
@@ -58,7 +57,7 @@ pub const TRIXIE_GUEST: &[Archive] = &[
     guest_of("testing"),
     guest_of("sid"),
 ];
-/// The day of the snapshot in which the preferred versions are.
+/// The day of the snapshot that has the preferred versions.
 pub const SNAPSHOT: &str = "20261025T000000Z";
 /// Debian 12's backports for this machine: QEMU 10.
 pub const BACKPORTS: Archive = Archive {
@@ -109,7 +108,7 @@ impl Archive {
         format!("apt/{release}-{kind}")
     }
 
-    /// Makes the root and downloads its lists; once, unless `again`.
+    /// Makes the root and downloads its lists, unless both are there; with `again`, always.
     ///
     /// # Errors
     /// The archive cannot be reached.
@@ -154,7 +153,7 @@ impl Archive {
                 host_arch()?
             },
         );
-        // How this machine reaches its mirror (proxy, certificates, retries) is its own affair.
+        // How this machine reaches its mirror (proxy, certificates, retries) is taken over as it is.
         let own = proc::output(Command::new("apt-config").arg("dump")).unwrap_or_default();
         for line in own.lines().filter(|l| l.starts_with("Acquire::")) {
             if !line.starts_with("Acquire::IndexTargets") && !line.starts_with("Acquire::Languages")
@@ -229,11 +228,11 @@ impl Archive {
 
     /// Returns the archive as it was on the day of [`SNAPSHOT`], in a root of its own.
     ///
-    /// Where the snapshots are `$JANUS_SNAPSHOT` says (the address that a date is added to), or the
-    /// archive itself in the field `Snapshots` of its release file.
+    /// `$JANUS_SNAPSHOT` says where the snapshots are (the address that a date is added to); without it, the field
+    /// `Snapshots` of the archive's release file does.
     ///
     /// # Errors
-    /// It is not known where, or cannot be reached.
+    /// Nothing says where they are, or they cannot be reached.
     pub fn snapshot(self) -> Result<PathBuf> {
         let base = match paths::setting("JANUS_SNAPSHOT") {
             Some(base) => {
@@ -252,11 +251,11 @@ impl Archive {
         Ok(dir.join("apt.conf"))
     }
 
-    /// The one line of sources for the snapshot at `base`.
+    /// The sources of the snapshot at `base`: one line.
     fn snapshot_source(self, base: &str) -> Result<String> {
         let usual = self.sources()?;
         let line = usual.lines().last().unwrap_or_default();
-        // `deb [options] address suite main`; an old release file is what a snapshot is for.
+        // `deb [options] address suite main`. A snapshot's release file may be old.
         let (head, options) = line.split_once('[').context("a source line has options")?;
         let (options, _) = options
             .split_once(']')
@@ -267,7 +266,7 @@ impl Archive {
         ))
     }
 
-    /// The archive's own word on where its snapshots are.
+    /// The address of its snapshots, from the archive's own release file.
     fn snapshots_address(self) -> Option<String> {
         let lists = store::complete(&self.name())?.join("state/lists");
         let files = fs::read_dir(lists)
@@ -297,12 +296,12 @@ impl Archive {
             .collect()
     }
 
-    /// Whether its lists are here, without a network.
+    /// Whether its lists are on this machine.
     pub fn has_lists(self) -> bool {
         store::complete(&self.name()).is_some()
     }
 
-    /// The versions of a package in lists that are here already.
+    /// The versions of a package in the lists on this machine.
     pub fn listed(self, package: &str) -> Vec<String> {
         match store::complete(&self.name()) {
             Some(dir) => self.versions(&dir.join("apt.conf"), package),
@@ -310,16 +309,16 @@ impl Archive {
         }
     }
 
-    /// Fetches its lists, again if they are here.
+    /// Fetches its lists, even if they are here.
     ///
     /// # Errors
-    /// The archive cannot be reached, or there is none such.
+    /// The archive cannot be reached, or has no such release.
     pub fn refresh(self) -> Result<()> {
         self.config(true).map(|_| ())
     }
 }
 
-/// Lists that are younger than this are of today.
+/// Lists younger than this need not be fetched again.
 const TODAY: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
 /// Fetches the lists of the root `name` in `dir`.
@@ -387,7 +386,7 @@ fn own_sources() -> Vec<Source> {
     found
 }
 
-/// `deb [options] uri suite component...`
+/// Reads `deb [options] uri suite component...`.
 fn one_line(line: &str) -> Option<Source> {
     let rest = line
         .trim()
@@ -412,7 +411,7 @@ fn one_line(line: &str) -> Option<Source> {
     })
 }
 
-/// Stanzas of `Key: value` lines.
+/// Reads stanzas of `Key: value` lines.
 fn deb822(text: &str) -> Vec<Source> {
     let mut found = Vec::new();
     for stanza in text.split("\n\n") {
@@ -437,7 +436,7 @@ fn deb822(text: &str) -> Vec<Source> {
                     .unwrap_or_default()
                     .to_owned(),
                 suites: suites.split_whitespace().map(str::to_owned).collect(),
-                // A key may also stand in the stanza itself; then Debian's own keyring is used.
+                // A stanza may contain the key itself. Debian's own keyring is used then.
                 signed_by: field("Signed-By").filter(|k| k.starts_with('/')),
                 trusted: field("Trusted").is_some_and(|v| v == "yes"),
             });

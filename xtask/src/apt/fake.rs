@@ -1,4 +1,4 @@
-//! An archive in a folder, for tests: suites with versions of one package, some in the index only.
+//! An archive in a folder, for tests: suites with versions of one package, some of them in the index only.
 
 use super::archive::{Archive, guest_of, own_codename, source_of};
 use super::{guest, source};
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// An archive in a folder, as the mirror of a machine; with a cache of its own.
+/// An archive in a folder, which is a machine's mirror; it has a cache of its own.
 pub struct Fake {
     dir: tempfile::TempDir,
 }
@@ -27,7 +27,7 @@ pub enum Gone {
 }
 
 impl Fake {
-    /// Nothing but the machine's own release, empty. `None`: not a Debian.
+    /// Makes an archive with the machine's own release, which is empty. `None` if the machine is no Debian.
     pub fn new() -> Option<Fake> {
         let codename = own_codename().ok()?;
         proc::find("apt-get").and(proc::find("dpkg-deb"))?;
@@ -48,12 +48,12 @@ impl Fake {
         Some(fake)
     }
 
-    /// Where a file or folder of this name is.
+    /// The path of the file or folder with this name.
     pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
 
-    /// A suite with versions of the package `thing`; those in `gone` are in the index only.
+    /// Adds a suite with versions of the package `thing`. Those in `gone` are in the index only.
     pub fn suite(&self, top: &str, suite: &str, versions: &[&str], gone: &[&str]) {
         let top = PathBuf::from(self.path(top));
         let (pool, dists) = (top.join("pool"), top.join("dists").join(suite));
@@ -166,10 +166,10 @@ impl Fake {
         Ok(what)
     }
 
-    /// What a package of these known versions turns out to be.
+    /// Gets the package, with these known versions; returns which one it was.
     ///
     /// # Errors
-    /// As [`guest`].
+    /// See [`guest`].
     pub fn get(&self, known: &[&str]) -> Result<String> {
         let root = guest(&[SID, TESTING], "thing", known)?;
         Ok(fs::read_to_string(root.join("what"))?)

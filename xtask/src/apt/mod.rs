@@ -1,11 +1,11 @@
-//! Debian archives without touching the system's package configuration.
+//! Takes packages from Debian archives without touching the system's package configuration.
 //!
-//! How an archive is reached is [`archive`]'s; what is taken from it, and what else when that is not there, is here.
+//! [`archive`] reaches an archive. This module chooses what is taken from it, and what instead when that is not there.
 //!
-//! What is pinned does not stay in an archive for ever, and an index may name a file that is not there
-//! yet. So each package has several candidates ([`candidates`]): its known versions from each archive
-//! at hand, then from a dated snapshot of the archive, then whatever there is. Each is tried in turn;
-//! that none could be had is an error of its own, [`NotAvailable`].
+//! A pinned version does not stay in an archive for ever, and an index may name a file that is not there yet. So each
+//! package has several candidates ([`candidates`]): its known versions from each archive at hand, then from a dated
+//! snapshot of the archive, then any version. Each is tried in turn. If none is available, the error is
+//! [`NotAvailable`].
 
 mod archive;
 #[cfg(test)]
@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// No candidate of a package could be had: why, one line each.
+/// No candidate of a package is available: the reasons, one line each.
 ///
-/// Not a fault of what is tested: the tests skip what needs the package.
+/// This is not a fault of what is tested: the tests skip what needs the package.
 #[derive(Debug)]
 pub struct NotAvailable {
     package: String,
@@ -43,15 +43,15 @@ impl fmt::Display for NotAvailable {
 
 impl std::error::Error for NotAvailable {}
 
-/// That something cannot be had, if that is what went wrong.
+/// The [`NotAvailable`] in an error, if that is what went wrong.
 pub fn not_available(error: &anyhow::Error) -> Option<&NotAvailable> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
-/// Packages and versions that were used since [`used`] was asked last.
+/// Packages and versions that were used since the last call of [`used`].
 static USED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
-/// The packages that were used since this was asked last, as `name version, …`.
+/// Returns the packages that were used since its last call, as `name version, …`.
 pub fn used() -> String {
     let taken = USED
         .lock()
@@ -61,7 +61,7 @@ pub fn used() -> String {
     list.join(", ")
 }
 
-/// The packages that were used since [`used`] was asked last, which goes on counting.
+/// Returns the packages that were used since the last call of [`used`], without starting anew.
 pub fn in_use() -> String {
     let used = USED.lock().map(|used| used.clone()).unwrap_or_default();
     let list: Vec<String> = used.iter().map(|(p, v)| format!("{p} {v}")).collect();
@@ -74,22 +74,22 @@ fn note_use(package: &str, version: &str) {
     }
 }
 
-/// One way to have a package.
+/// A version of a package from one source.
 struct Candidate {
     conf: PathBuf,
     version: String,
     /// Where it comes from, for a person.
     from: String,
-    /// Whether this version is one of the known.
+    /// Whether this version is one of the known ones.
     known: bool,
 }
 
-/// How to look for candidates, from the cheapest way on.
+/// Where candidates are looked for, beginning with the cheapest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
-    /// Known versions in the lists as they are; those that are missing are fetched.
+    /// Known versions in the lists as they are; missing lists are fetched.
     AsListed,
-    /// With lists that are fetched today.
+    /// Known versions in lists that were fetched today.
     Today,
     /// Known versions in a dated snapshot.
     Snapshot,
@@ -97,7 +97,7 @@ enum Look {
     Newest,
 }
 
-/// The candidates of one archive. `known` is in the order of preference; none: any version will do.
+/// The candidates of one archive. `known` is in the order of preference; if it is empty, any version will do.
 fn candidates(
     archive: Archive,
     look: Look,
@@ -132,11 +132,11 @@ fn candidates(
         .collect())
 }
 
-/// Tries one candidate of a package after the other until `get` succeeds. Returns what `get` returns,
-/// and the version.
+/// Tries the candidates of a package one after the other until `get` succeeds. Returns the result of `get`, and the
+/// version.
 ///
 /// # Errors
-/// [`NotAvailable`], with what went wrong in each archive.
+/// [`NotAvailable`], with the reason in each archive.
 fn first_of<T>(
     archives: &[Archive],
     package: &str,
@@ -216,7 +216,7 @@ fn first_of<T>(
     .into())
 }
 
-/// The line of an error that says most: apt's own `E:` if there is one.
+/// The line of an error that says most: apt's own `E:` line, if there is one.
 fn first_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let apt = text
@@ -226,7 +226,7 @@ fn first_line(error: &anyhow::Error) -> String {
     apt.or(text.lines().next()).unwrap_or_default().to_owned()
 }
 
-/// Unpacks a source package into the cache; `known` versions in the order of preference.
+/// Unpacks a source package into the cache. `known` versions are in the order of preference.
 ///
 /// # Errors
 /// No network and nothing cached, or the archive lacks the package: the message says so.
@@ -267,8 +267,7 @@ fn unpack_source(conf: &Path, package: &str, version: &str, dir: &Path) -> Resul
             .find(|p| p.to_string_lossy().contains(end))
     };
     let Some(dsc) = find(".dsc") else {
-        // Mirrors have been seen without the description and with the tarballs, which apt checks
-        // one by one against the signed list.
+        // Some mirrors lack the description but have the tarballs, which apt checks one by one against the signed list.
         let Some(tarball) = find(".orig.tar") else {
             return got.and_then(|()| bail!("apt-get left no .dsc"));
         };
@@ -296,7 +295,7 @@ fn unpack_source(conf: &Path, package: &str, version: &str, dir: &Path) -> Resul
     Ok(())
 }
 
-/// Whether a version of a package is unpacked already, source or arm64.
+/// Whether a version of a source or arm64 package is unpacked already.
 pub fn cached(package: &str, version: &str) -> bool {
     guest_cached(package, version) || store::complete(&entry_name(package, version)).is_some()
 }
@@ -328,11 +327,11 @@ pub fn depends(archive: Archive, package: &str) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Unpacks one arm64 package, without what it depends on; `known` versions in the order of preference,
-/// none: any version will do.
+/// Unpacks one arm64 package, without its dependencies. `known` versions are in the order of preference; if there are
+/// none, any version will do.
 ///
 /// # Errors
-/// As [`source`].
+/// See [`source`].
 pub fn guest(archives: &[Archive], package: &str, known: &[&str]) -> Result<PathBuf> {
     let name = format!("{package}.arm64");
     for version in known {
@@ -381,10 +380,10 @@ pub fn guest(archives: &[Archive], package: &str, known: &[&str]) -> Result<Path
     }
 }
 
-/// Unpacks a package of this machine's architecture with everything it needs that is not installed.
+/// Unpacks a package of this machine's architecture, with all of its dependencies that are not installed.
 ///
 /// # Errors
-/// As [`source`].
+/// See [`source`].
 pub fn host(archive: Archive, package: &str) -> Result<PathBuf> {
     let name = format!("{}.{}", package, archive.name().trim_start_matches("apt/"));
     if let Some(dir) = store::complete(&name) {
@@ -429,7 +428,7 @@ fn entry_name(package: &str, version: &str) -> String {
     format!("{package}-{}", version.replace([':', '/', '~'], "_"))
 }
 
-/// Unpacks every package file in `from` over each other, and removes the files.
+/// Unpacks all package files in `from` into one tree, and removes the files.
 fn extract_all(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for file in fs::read_dir(from)? {
@@ -502,7 +501,7 @@ mod tests {
         let Some(fake) = Fake::new() else { return };
         fake.suite("mirror", "sid", &["8"], &["9"]);
         fake.suite("mirror", "testing", &["7"], &[]);
-        // sid's newest is not there, its next is not looked for: testing's is.
+        // The newest file of sid is gone, and an older one is not asked for: the version is testing's.
         assert_eq!(fake.get(&["2"]).expect("something"), "7");
     }
 

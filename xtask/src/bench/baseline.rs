@@ -1,4 +1,4 @@
-//! docs/bench.json: what was reached, and may not be lost.
+//! docs/bench.json, the base line: results that must not get worse.
 
 use super::Row;
 use crate::cli::Plat;
@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Instructions and bytes may grow by so many per cent before [`check`] fails.
+/// The growth of instructions and bytes, in per cent, up to which [`check`] passes.
 const ALLOWED: u64 = 2;
 
-/// Where the base line lies.
+/// The path of the base line.
 pub fn path() -> PathBuf {
     paths::root().join("docs/bench.json")
 }
@@ -21,11 +21,11 @@ pub fn path() -> PathBuf {
 #[derive(Serialize)]
 struct Table<'a> {
     calls: &'a [Row],
-    /// Bytes; only where both BL31s were measured.
+    /// Sizes in bytes; only where both BL31s were measured.
     size: Option<Sizes>,
 }
 
-/// What [`check`] reads of a table.
+/// The part of a table that [`check`] reads.
 #[derive(Deserialize)]
 struct Saved {
     calls: Vec<SavedRow>,
@@ -72,8 +72,7 @@ pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// Compares Janus' instructions and sizes with the base line; prints what got worse. `true`: nothing
-/// did.
+/// Compares Janus' instructions and sizes with the base line and prints what got worse. Returns `true` if nothing did.
 ///
 /// # Errors
 /// There is no base line, or BL31 does not build.
@@ -119,7 +118,7 @@ fn saved() -> Result<Saved> {
     serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))
 }
 
-/// A line for each function of the image that is larger than in the base line.
+/// Returns a line for each function of the image that is larger than in the base line.
 ///
 /// # Errors
 /// There is no base line, or the image does not build.
@@ -132,7 +131,7 @@ pub fn grown_functions() -> Result<Vec<String>> {
     }
 }
 
-/// What is wrong with the measured rows (name, SPMC's level, instructions), a line each.
+/// The rows that got worse, a line each. A measured row is its name, the SPMC's level, and its instructions.
 fn compare(saved: &Saved, measured: &[(&str, &str, Option<u64>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for old in &saved.calls {
@@ -158,7 +157,7 @@ fn too_many(now: u64, before: u64) -> bool {
     now * 100 > before * (100 + ALLOWED)
 }
 
-/// A line if what takes `now` bytes has grown too much.
+/// A line if something that takes `now` bytes has grown too much.
 fn grown(what: &str, before: u64, now: u64) -> Option<String> {
     too_many(now, before).then(|| format!("{what}: {now} bytes, {before} in docs/bench.json"))
 }

@@ -1,8 +1,8 @@
 //! `--cores N`: direct requests of N cores at once, each core in a thread of QEMU's.
 //!
-//! How the threads interleave differs from run to run; what Janus executes may not. A BL31 that
-//! takes a lock or writes a line that another core touches shows it here: in instructions that
-//! depend on the others, and in the lines themselves.
+//! The interleaving of the threads differs from run to run; the instructions that Janus executes must not. A BL31 that
+//! takes a lock, or writes a line of memory that another core touches, is seen here: its instructions depend on the
+//! other cores, and the shared lines are listed.
 
 use super::BenchArgs;
 use super::measure::{Bench, Part, Report};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROW: &str = "direct request, 32-bit, all cores at once";
 const ALONE: &str = "direct request, 32-bit";
 
-/// Runs both BL31s and prints what they share; `false` when Janus' cores disturb each other.
+/// Runs both BL31s and prints what their cores share; returns `false` if Janus' cores disturb each other.
 ///
 /// # Errors
 /// See [`Bench::run`].
@@ -73,7 +73,7 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
 
 type Cores = BTreeSet<u32>;
 
-/// The lines of memory that EL3 writes on one core and touches on another, with who does.
+/// The lines of memory that EL3 writes on one core and touches on another, with the cores of both.
 fn shared_lines(report: &Report, row: u16) -> Vec<(u64, Cores, Cores)> {
     let mut lines: BTreeMap<u64, (Cores, Cores)> = BTreeMap::new();
     for &(_, core, written, line) in report.lines.iter().filter(|l| l.0 == row) {

@@ -15,14 +15,14 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A run takes a second; a system that hangs says nothing.
+/// A run takes a second. A silent system hangs.
 const LIMITS: Limits = Limits::secs(60, 300);
 /// The plugin's package.
 const PLUGIN: &str = "janus-bench-plugin";
-/// The row without marks, which the payload does not name: see the plugin's `count.rs`.
+/// The row without marks, whose name is not in the payload: see the plugin's `count.rs`.
 const BOOT: &str = "boot, BL31's entry to BL33's first instruction";
 
-/// What rows begin with that were measured on the FVP.
+/// The beginning of the names of rows that were measured on the FVP.
 pub const ON_FVP: &str = "FVP, ";
 
 /// The exception level of the SPMC.
@@ -44,7 +44,7 @@ impl Level {
     }
 }
 
-/// What the payload does in a run.
+/// A part of the payload, which is run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The calls, on one core.
@@ -54,14 +54,14 @@ pub enum Part {
     Extensions,
     /// A call during which an SPMC at S-EL1 uses FP: TF-A 2.12's C BL31 hangs there.
     Fp,
-    /// CPU_ON and CPU_OFF, on two; on the FVP power-down suspends too.
+    /// CPU_ON and CPU_OFF, on two cores; on the FVP power-down suspends too.
     Power,
-    /// Direct requests of that many cores at once, each core in a thread of its own.
+    /// Direct requests of that many cores at once; each core has a thread of its own.
     Crowd(u32),
 }
 
 impl Part {
-    /// Whether a row of this name is made in [`Part::Power`].
+    /// Whether the row of this name is made in [`Part::Power`].
     pub fn has(self, row: &str) -> bool {
         let power = ["CPU_ON", "CPU_OFF", "CPU_SUSPEND, power-down"];
         let row = row.strip_prefix(ON_FVP).unwrap_or(row);
@@ -69,14 +69,14 @@ impl Part {
     }
 }
 
-/// What one execution of a row took. All but the first three count EL3 only.
+/// The cost of one execution of a row. All counts but the first three are of EL3 alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Instructions at EL3.
     pub el3: u64,
-    /// Instructions of the SPMC: a control.
+    /// Instructions of the SPMC, as a control.
     pub spmc: u64,
-    /// Instructions of the payload: a control.
+    /// Instructions of the payload, as a control.
     pub normal: u64,
     /// MRS and MSR.
     pub system_registers: u64,
@@ -98,9 +98,9 @@ pub struct Counts {
     pub device: u64,
 }
 
-/// Everything that does not depend on the system under test.
+/// What the measurements of all systems share.
 pub struct Bench {
-    /// The machine that it runs on.
+    /// The machine's platform.
     pub plat: Plat,
     qemu: Qemu,
     plugin: PathBuf,
@@ -108,11 +108,11 @@ pub struct Bench {
     spmc: PathBuf,
 }
 
-/// A system ready to run.
+/// A system that is ready to run.
 pub struct System {
     flash: PathBuf,
     dir: PathBuf,
-    /// Its BL31 with symbols.
+    /// Its BL31, with symbols.
     pub elf: PathBuf,
     runtime: Runtime,
     level: Level,
@@ -129,22 +129,22 @@ impl fmt::Display for System {
     }
 }
 
-/// A report of the plugin, with the payload's names of the rows.
+/// A report of the plugin, with the rows' names from the payload.
 pub struct Report {
     names: BTreeMap<u16, String>,
-    /// Row, core, counts; in order of time.
+    /// Row, core and counts, in the order of time.
     pub samples: Vec<(u16, u32, Counts)>,
-    /// Row, address of an instruction of BL31, how often it was executed in all samples.
+    /// Row, address of an instruction of BL31, and its executions in all samples.
     pub pcs: Vec<(u16, u64, u64)>,
-    /// Row, core, whether written, address of a line of 64 bytes.
+    /// Row, core, whether it was written, and address of a line of 64 bytes.
     pub lines: Vec<(u16, u32, bool, u64)>,
 }
 
 impl Bench {
-    /// Builds the payload and the plugin, finds QEMU.
+    /// Builds the payload and the plugin, and finds QEMU.
     ///
     /// # Errors
-    /// One of them cannot be had.
+    /// One of them is not available.
     pub fn prepare(plat: Plat, qemu: Option<&Path>) -> Result<Bench> {
         tfa::ensure_tools()?;
         let qemu = Qemu::find(plat, qemu)?;
@@ -230,7 +230,7 @@ impl Bench {
         );
         let mut extra = vec!["-plugin".to_owned(), plugin];
         match part {
-            // One thread, and time that passes with instructions: every run is the same.
+            // One thread, and a time that depends on instructions alone: every run is the same.
             Part::Table | Part::Extensions | Part::Fp | Part::Power => {
                 extra.extend(["-icount".into(), "shift=0,sleep=off".into()])
             }
@@ -283,7 +283,7 @@ pub fn payload(plat: Plat, bin: &str) -> Result<PathBuf> {
     image::flatten(&elf, &dir.join(format!("{bin}-{}.bin", plat.name())))
 }
 
-/// Where cargo's output of the plugin's build is kept.
+/// The log of cargo's output for the plugin's build.
 pub fn plugin_log() -> PathBuf {
     toolchain::plugin_log(PLUGIN)
 }
@@ -341,7 +341,7 @@ impl Report {
         })
     }
 
-    /// A report of nothing but lines.
+    /// A report that has lines only.
     #[cfg(test)]
     pub fn of_lines(lines: Vec<(u16, u32, bool, u64)>) -> Report {
         Report {
@@ -352,11 +352,10 @@ impl Report {
         }
     }
 
-    /// The rows in the order of the payload's, with what their last execution took. Only the
-    /// table has the boot as a row.
+    /// The rows in the payload's order, with the cost of their last execution. Only the table has a row for the boot.
     ///
     /// # Errors
-    /// A row was never executed, or its last two executions differ: it is not warm after one.
+    /// A row was never executed, or its last two executions differ: it was not warm after the first.
     pub fn rows(&self) -> Result<Vec<(String, Counts)>> {
         let table = self.has("PSCI_VERSION");
         let mut rows = Vec::new();
@@ -384,7 +383,7 @@ impl Report {
     /// The number of the row that has `part` in its name.
     ///
     /// # Errors
-    /// None, or several: the message names the candidates.
+    /// No row has, or several have: the message names the candidates.
     pub fn find(&self, part: &str) -> Result<(u16, &str)> {
         let wanted = part.to_lowercase();
         if let Some((row, name)) = self

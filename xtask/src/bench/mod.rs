@@ -1,11 +1,10 @@
 //! `cargo xtask bench`: what each call costs at EL3, in instructions, on Janus and on the C BL31.
 //!
-//! The same payload runs above both, on the same QEMU. A TCG plugin counts from outside, so
-//! neither BL31 is changed for it: [`measure`] runs it and reads its report, the table is joined
-//! here, and [`baseline`] keeps what was reached. SPMC and payload are the control: they must
-//! execute the same instructions on both, or the comparison is worth nothing.
+//! One payload runs above both, on one QEMU. A TCG plugin counts from outside, so that neither BL31 is changed for it.
+//! [`measure`] runs it and reads its report, this module joins the table, and [`baseline`] keeps the results. The SPMC
+//! and the payload are the control: unless they execute the same instructions on both, the comparison is worth nothing.
 
-// The plugin is a library that only QEMU can load; its pure half is tested here.
+// The plugin is a library that only QEMU can load. Its pure half is tested here.
 #[cfg(test)]
 #[allow(dead_code, reason = "only its tests are wanted")]
 #[path = "../../../tests/bench/plugin/src/count.rs"]
@@ -29,13 +28,13 @@ use measure::{Bench, Counts, Level, ON_FVP, Part};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// What is measured.
+/// What to measure.
 #[derive(Args)]
 pub struct BenchArgs {
     /// Measure one BL31 only.
     #[arg(long, value_enum, value_name = "WHOSE")]
     pub bl31: Option<Runtime>,
-    /// Write the table to a file, for machines.
+    /// Write the table to a file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Keep this table as the base line, docs/bench.json.
@@ -44,25 +43,25 @@ pub struct BenchArgs {
     /// Fail when a row has over 2 % more instructions than in docs/bench.json.
     #[arg(long, conflicts_with_all = ["bl31", "save"])]
     pub check: bool,
-    /// Show system register accesses, barriers and so on of each call.
+    /// Show the system register accesses, barriers and so on of each call.
     #[arg(long, short)]
     pub verbose: bool,
     /// Measure direct requests of N cores at once instead.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=8))]
     pub cores: Option<u32>,
-    /// Show where the instructions of one row go instead (part of its name will do).
+    /// Show where the instructions of one row go instead; a part of its name will do.
     #[arg(long, value_name = "CALL")]
     pub profile: Option<String>,
-    /// With --profile: every instruction's source line, not just functions.
+    /// With --profile: show each instruction's source line, not only its function.
     #[arg(long, requires = "profile")]
     pub lines: bool,
-    /// Draw where the instructions of a forwarded call go instead (SVG).
+    /// Draw where the instructions of a forwarded call go instead (SVG file).
     #[arg(long, value_name = "FILE")]
     pub drawing: Option<PathBuf>,
-    /// Measure on this platform only; the FVP has the rows of power.
+    /// Measure on this platform only; the FVP has the power rows.
     #[arg(long, value_enum, value_name = "PLATFORM", conflicts_with_all = ["check", "save"])]
     pub plat: Option<Plat>,
-    /// The exception level of the SPMC; without it, both.
+    /// The exception level of the SPMC; by default, both.
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub spmc_el: Option<u8>,
     /// The qemu-system-aarch64 to use (10.0 or later, with plugins).
@@ -101,18 +100,18 @@ struct Row {
     c: Option<u64>,
     /// `janus / c`.
     ratio: Option<f64>,
-    /// What they are made of.
+    /// The counts behind Janus' number.
     janus_counts: Option<Counts>,
-    /// What they are made of.
+    /// The counts behind the C BL31's number.
     c_counts: Option<Counts>,
 }
 
-/// Runs what was asked for; `false`: it ran, and something is wrong with the result.
+/// Runs what was asked for; returns `false` if it ran and the result is bad.
 ///
 /// # Errors
 /// Something cannot be built, a system does not come to its end, or its answers are wrong.
 pub fn run(args: &BenchArgs) -> Result<bool> {
-    // The other views have one machine.
+    // The other views are of one machine.
     let one = args.plat.unwrap_or(Plat::Qemu);
     let bench = Bench::prepare(one, args.qemu.as_deref())?;
     if let Some(cores) = args.cores {
@@ -154,7 +153,7 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
     Ok(sound)
 }
 
-/// Measures all rows with the SPMC at one level, each system twice: the numbers must repeat.
+/// Measures all rows with the SPMC at one level. Each system runs twice, because the numbers must repeat.
 fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     for &runtime in runtimes {
@@ -169,7 +168,7 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>
             }
             let first = bench.run(&system, part)?.rows()?;
             let second = bench.run(&system, part)?.rows()?;
-            // How long the other core waits in the normal world is no number of the row's.
+            // The time that the other core waits in the normal world is not part of the row.
             let waits = |counts: &Counts| match part {
                 Part::Power => Counts {
                     normal: 0,
@@ -226,16 +225,16 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>
     Ok(rows)
 }
 
-/// Whether SPMC and payload executed the same on both BL31s; says where not.
+/// Whether SPMC and payload executed the same instructions on both BL31s; prints where they did not.
 fn controls_agree(rows: &[Row]) -> bool {
     let mut agree = true;
     for row in rows {
         let (Some(janus), Some(c)) = (&row.janus_counts, &row.c_counts) else {
             continue;
         };
-        // While a core comes or goes, another one's waiting counts as the normal world's.
+        // While a core comes or goes, the waiting of another core counts as the normal world's.
         let power = Part::Power.has(&row.name);
-        // The C BL31 of 2.12 does not tell the SPMC of a suspend.
+        // The C BL31 of 2.12 does not tell the SPMC about a suspend.
         let told = !row.name.contains("CPU_SUSPEND, power-down");
         if (told && janus.spmc != c.spmc) || (janus.normal != c.normal && !power) {
             println!(

@@ -1,15 +1,15 @@
 //! `--drawing FILE`: where the instructions of a forwarded call go, next to the lower bound.
 //!
-//! A call that is forwarded crosses EL3 twice. Each instruction belongs to one of five phases, by
-//! the source file that it comes from and, inside the switch of the worlds, by what it does:
+//! A call that is forwarded crosses EL3 twice. Each instruction belongs to one of five phases. Its source file decides
+//! which; inside the world switch, its kind does:
 //!
 //! * *entry*: the vector stores x0 to x30;
 //! * *decide*: the run loop, the services, the dispatcher;
-//! * *save*: MRS, and stores of the switch;
-//! * *restore*: loads of the switch, and MSR; the rest of the switch (tests of features) too;
+//! * *save*: MRS, and stores of the world switch;
+//! * *restore*: loads of the world switch, MSR, and the rest of it (tests of features);
 //! * *exit*: loads x0 to x30, ERET.
 //!
-//! The lower bound is what no EL3 can do without that keeps the contract: see [`Phases::bound`].
+//! The lower bound is the cost that no EL3 with this contract can avoid: see [`Phases::bound`].
 
 use super::measure::{Bench, Level, Part};
 use crate::cli::Runtime;
@@ -33,12 +33,12 @@ struct Phases {
     exit: u64,
 }
 
-/// What the switch of the worlds does, counted.
+/// What a world switch does, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Switched {
-    /// Registers read, to be saved.
+    /// Registers that are read, to be saved.
     read: u64,
-    /// Registers written: those, and EL3's own controls, which are the same at each switch.
+    /// Registers that are written: those, and EL3's own controls, which are the same at each switch.
     written: u64,
 }
 
@@ -65,10 +65,10 @@ impl Phases {
         self.parts().iter().map(|(_, n)| n).sum()
     }
 
-    /// The least that two crossings take. Each stores and loads x0 to x30 (16 instructions with
-    /// pairs) and ends in ERET. A register that both worlds use takes MRS and half an STP, half an
-    /// LDP and MSR; a control of EL3's own, half an LDP and MSR. Nothing for deciding: at least ESR_EL3
-    /// and the function ID have to be looked at, but how is not the contract's.
+    /// The least that two crossings take. Each stores and loads x0 to x30 (16 instructions, in pairs) and ends in ERET.
+    /// A register that both worlds use takes MRS and half an STP, half an LDP and MSR; a control of EL3's own takes
+    /// half an LDP and MSR. The decision counts nothing: any EL3 has to look at ESR_EL3 and the function ID, but the
+    /// contract does not say how.
     fn bound(switched: Switched) -> Self {
         Self {
             entry: 2 * 16,
@@ -128,7 +128,7 @@ pub fn run(bench: &Bench, file: &Path) -> Result<bool> {
             };
             *to += times;
         }
-        // All executions of the row are alike: see Report::rows.
+        // All executions of the row are alike: see [`Report::rows`].
         for n in [
             &mut janus.entry,
             &mut janus.save,
@@ -201,7 +201,7 @@ fn phases(elf: &Path, pcs: &[(u64, u64)]) -> Result<Vec<Phase>> {
         .collect())
 }
 
-/// Assembly has symbols, but no lines.
+/// The phase by the function's name; assembly has symbols, but no lines.
 fn phase_of(function: &str, place: &str) -> Option<Phase> {
     match function {
         "vectors" => Some(Phase::Entry),
@@ -211,17 +211,17 @@ fn phase_of(function: &str, place: &str) -> Option<Phase> {
     }
 }
 
-/// MRS.
+/// Whether this is an MRS.
 fn is_read(word: u32) -> bool {
     word & 0xfff0_0000 == 0xd530_0000
 }
 
-/// MSR (register).
+/// Whether this is an MSR (register).
 fn is_write(word: u32) -> bool {
     word & 0xfff0_0000 == 0xd510_0000
 }
 
-/// STR, STP of X registers.
+/// Whether this is an STR or STP of X registers.
 fn is_store(word: u32) -> bool {
     word & 0xfe40_0000 == 0xa800_0000
         || word & 0xff60_0000 == 0xf900_0000
@@ -236,7 +236,7 @@ const COLOURS: [(&str, &str); 5] = [
     ("exit", "#a0cbe8"),
 ];
 
-/// Horizontal bars, to one scale.
+/// Draws horizontal bars, all to one scale.
 fn draw(bars: &[(String, Option<Phases>, u64)]) -> String {
     let longest = bars.iter().map(|bar| bar.2).max().unwrap_or(1) as f64;
     let (left, width, step) = (190.0, 660.0, 38.0);

@@ -1,4 +1,4 @@
-//! `--profile CALL`: where in BL31 the instructions of one row are.
+//! `--profile CALL`: shows in which functions or lines of BL31 the instructions of one row are.
 
 use super::measure::{Bench, Level, Part};
 use crate::cli::Runtime;
@@ -13,7 +13,7 @@ use std::process::Command;
 /// Prints a row's instructions by function, or by source line.
 ///
 /// # Errors
-/// No row has that name, or see [`Bench::run`].
+/// No row has that name; or see [`Bench::run`].
 pub fn run(
     bench: &Bench,
     runtime: Runtime,
@@ -57,7 +57,7 @@ pub fn run(
     Ok(true)
 }
 
-/// The mean over all samples, the first one included, which is not warm.
+/// The mean over all samples. The first one, which is not warm, counts too.
 fn per_call(times: u64, samples: u64) -> String {
     format!("{:.1}", times as f64 / samples.max(1) as f64)
 }
@@ -70,7 +70,7 @@ fn functions(elf: &Path, pcs: &[(u64, u64)]) -> Result<Vec<String>> {
     let mut symbols: BTreeMap<u64, &str> = BTreeMap::new();
     for symbol in file.symbols() {
         let name = symbol.name().unwrap_or_default();
-        // Mapping symbols ($x) and local labels tell nothing.
+        // Mapping symbols ($x) and local labels name no function.
         let named = !name.is_empty() && !name.starts_with(['$', '.']);
         if named
             && matches!(

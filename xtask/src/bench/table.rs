@@ -3,7 +3,7 @@
 use super::Row;
 use super::measure::Counts;
 
-/// Prints the rows; with `verbose`, what the instructions of each are made of.
+/// Prints the rows; with `verbose`, also the kinds of their instructions.
 pub fn print(rows: &[Row], verbose: bool) {
     let mut spmc = "";
     for row in rows {

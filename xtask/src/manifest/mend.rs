@@ -1,4 +1,5 @@
-//! All faults of an SPMC manifest: the parser names the first, which is mended in a copy that is read again.
+//! Finds all faults of an SPMC manifest: the parser stops at the first one, so it is mended in a copy, which is parsed
+//! again.
 
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
@@ -12,13 +13,13 @@ pub struct Fault {
     pub text: String,
 }
 
-/// More faults than there are properties to have them.
+/// The most faults that are looked for: there are fewer properties than this.
 const MOST: usize = 32;
 
-/// What is taken in the place of BL2's record, where the manifest says nothing.
+/// The place of the SPMC where the manifest does not name it; in a boot BL2 does.
 const BL32: (u64, u64) = (0x0e10_0000, 0x20_0000);
 
-/// Every fault, in the order in which the parser comes to them.
+/// All faults, in the order in which the parser finds them.
 pub fn faults(bytes: &[u8]) -> Vec<Fault> {
     let mut copy = bytes.to_vec();
     let mut faults = Vec::new();
@@ -54,7 +55,7 @@ fn about(error: &ManifestError) -> &'static str {
     }
 }
 
-/// A copy without this fault, if there can be one.
+/// A copy of the manifest without this fault, if it can be mended.
 fn mended(bytes: &[u8], error: &ManifestError) -> Option<Vec<u8>> {
     let mut tree = DeviceTree::from_fdt(&Fdt::new(bytes).ok()?);
     match *error {
@@ -80,7 +81,7 @@ fn mended(bytes: &[u8], error: &ManifestError) -> Option<Vec<u8>> {
     Some(tree.to_dtb())
 }
 
-/// Gives a property of the `attribute` node a value that it can have, or takes it away.
+/// Gives a property of the `attribute` node a valid value, or removes it.
 fn set(tree: &mut DeviceTree, name: &str) -> Option<()> {
     let attribute = tree.root.child_mut("attribute")?;
     attribute.remove_property(name);

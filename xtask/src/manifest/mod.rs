@@ -1,7 +1,7 @@
-//! `cargo xtask manifest`: what Janus makes of a manifest, before anything boots.
+//! `cargo xtask manifest`: shows how Janus reads a manifest, before anything boots.
 //!
-//! The dispatcher's own parser reads it. It stops at the first fault; here each one is mended in a copy and
-//! the copy read again, so that all are found at once ([`mend`]). [`source`] knows the lines.
+//! The dispatcher's own parser reads it, and stops at the first fault. Here each fault is mended in a copy, which is
+//! read again, so that all are found at once ([`mend`]). [`source`] knows the lines.
 
 mod mend;
 mod source;
@@ -25,17 +25,17 @@ pub struct ManifestArgs {
     file: PathBuf,
 }
 
-/// What there is to say of a manifest.
+/// The result of a check.
 struct Checked {
-    /// What Janus does with it, if it can be used.
+    /// What Janus does with the manifest, if it can be used.
     uses: Option<String>,
-    /// What makes it useless, with its line.
+    /// What makes it unusable, each with its line.
     faults: Vec<String>,
-    /// What is no fault, and probably not meant either.
+    /// What is no fault, but probably not meant.
     doubts: Vec<String>,
 }
 
-/// Shows a manifest; `false`: it cannot be used.
+/// Shows a manifest; returns `false` if it cannot be used.
 ///
 /// # Errors
 /// It cannot be read, or does not compile.
@@ -50,7 +50,7 @@ pub fn run(args: &ManifestArgs) -> Result<bool> {
     Ok(checked.faults.is_empty())
 }
 
-/// Refuses an SPMC manifest that Janus could not use, and says what is in doubt.
+/// Refuses an SPMC manifest that Janus could not use, and prints what is in doubt.
 ///
 /// # Errors
 /// The faults, each with its line.
@@ -105,7 +105,7 @@ fn check_bytes(bytes: &[u8], source: &Source) -> Checked {
     }
 }
 
-/// Whether it is a secure partition's manifest: its root has what BL2 needs of one.
+/// Whether this is a secure partition's manifest: its root has what BL2 needs.
 fn is_partitions(bytes: &[u8]) -> bool {
     let Ok(tree) = Fdt::new(bytes) else {
         return false;
@@ -148,7 +148,7 @@ fn doubt(name: &str) -> String {
     }
 }
 
-/// What Janus does with it.
+/// Describes what Janus does with the manifest.
 fn uses(manifest: &Manifest) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "SPMC {:#06x}, FF-A {}", manifest.id, manifest.version);
@@ -217,7 +217,7 @@ mod tests {
         check(&file).unwrap()
     }
 
-    /// The faults without the directory of the file.
+    /// The faults, without the directory of the file.
     fn faults(text: &str) -> Vec<String> {
         let faults = checked(text).faults;
         faults
@@ -249,7 +249,7 @@ mod tests {
             .replace("entrypoint = <0x0 0x0e100000>", "entrypoint = <0x0e100000>")
             .replace("\t\texec_state = <0>;\n", "");
         let faults = faults(&text);
-        // What the C BL31 takes is taken: no exec_state, an entrypoint of one cell.
+        // What the C BL31 accepts is accepted: no exec_state, an entrypoint of one cell.
         assert_eq!(faults.len(), 2, "{faults:#?}");
         for (line, part) in [(6, "spmc_id 0x1"), (8, "1.9")] {
             let begin = format!("m.dts:{line}: ");

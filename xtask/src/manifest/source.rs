@@ -1,4 +1,4 @@
-//! Where in its source a device tree says something.
+//! Finds the lines of a device tree's source in which its properties and nodes are.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::path::Path;
 /// A source file, with the lines of its properties and nodes.
 pub struct Source {
     file: String,
-    /// By name: those of the `attribute` node, before the same names elsewhere.
+    /// The line of each name; the `attribute` node's names come before the same names elsewhere.
     lines: HashMap<String, usize>,
 }
 
 impl Source {
-    /// Looks through a source; an empty one is that of a compiled tree.
+    /// Reads a source. A compiled tree has an empty one.
     pub fn new(file: &Path, text: &str) -> Source {
         let mut lines = HashMap::new();
         let mut path: Vec<String> = Vec::new();
-        // What stands since the last `;`, `{` or `}`, and the line it begins in.
+        // The text since the last `;`, `{` or `}`, and the line in which it begins.
         let (mut word, mut begin) = (String::new(), 1);
         for (number, line) in without_comments(text).lines().enumerate() {
             for c in line.chars().chain(['\n']) {
@@ -58,7 +58,7 @@ impl Source {
     }
 }
 
-/// The text with spaces in the place of comments and of what stands in quotes.
+/// The text, with spaces for its comments and its quoted strings.
 fn without_comments(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

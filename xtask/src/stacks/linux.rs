@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Kernels of Debian that are known to work, the preferred one first: ABI name and package version.
-/// FF-A is switched on since 7.2.
+/// Kernels of Debian that are known to work, the preferred one first: ABI name and package version. They have FF-A
+/// since 7.2.
 const KERNELS: &[(&str, &str)] = &[
     ("7.2.13+deb14-arm64", "7.2.13-1"),
     ("7.2.12+deb14-arm64", "7.2.12-1"),
@@ -21,7 +21,7 @@ const KERNELS: &[(&str, &str)] = &[
 pub const KERNEL_VERSIONS: &[&str] = &[KERNELS[0].1, KERNELS[1].1, KERNELS[2].1];
 /// Known versions of the static busybox.
 pub const BUSYBOX: &[&str] = &["1:1.38.0-3+b1"];
-/// Packages of OP-TEE's test suite and the versions known to work; for the libraries any will do.
+/// The packages of OP-TEE's test suite, with the versions that are known to work. For the libraries any will do.
 pub const XTEST: &[(&str, &[&str])] = &[
     ("optee-test-qemu", &["4.10.0-1"]),
     ("tee-supplicant", &["4.11.0-1"]),
@@ -39,15 +39,15 @@ const MODULES: &[&str] = &[
     "drivers/tee/tee.ko",
     "drivers/tee/optee/optee.ko",
 ];
-/// The first process.
+/// The first process: a shell script.
 const INIT: &str = include_str!("init.sh");
 
-/// Where QEMU puts the kernel; TF-A's BL31 enters BL33 here.
+/// The address to which QEMU loads the kernel, and at which TF-A's BL31 enters BL33.
 pub const KERNEL: u64 = 0x6000_0000;
-/// Where QEMU puts the initramfs.
+/// The address to which QEMU loads the initramfs.
 pub const INITRD: u64 = 0x6800_0000;
 
-/// The version of the kernel that is here already.
+/// The version of the kernel in the cache.
 pub fn cached() -> Option<&'static str> {
     let mut known = KERNELS.iter();
     known
@@ -62,10 +62,10 @@ pub struct Kernel {
     modules: PathBuf,
 }
 
-/// Debian's kernel.
+/// Returns Debian's kernel.
 ///
 /// # Errors
-/// It cannot be downloaded and is not cached.
+/// It can be neither downloaded nor found in the cache.
 pub fn kernel() -> Result<Kernel> {
     let cached = KERNELS
         .iter()
@@ -79,7 +79,7 @@ pub fn kernel() -> Result<Kernel> {
     let mut index = 0;
     let (abi, binary, modules) = loop {
         if index == known.len() && index == KERNELS.len() {
-            // The package's name has the version in it: the metapackages know which there is now.
+            // The package's name contains the version: the metapackages depend on today's.
             for archive in apt::SID_GUEST {
                 let current = apt::depends(*archive, "linux-image-arm64").unwrap_or_default();
                 let name = current.iter().find_map(|d| d.strip_prefix("linux-image-"));
@@ -113,7 +113,7 @@ pub fn kernel() -> Result<Kernel> {
 /// A file tree that becomes an initramfs.
 #[derive(Default)]
 pub struct Tree {
-    /// Path without a leading `/`, mode with the file type, content (or a link's target).
+    /// Path without a leading `/`; mode with the file type; content, or a link's target.
     entries: BTreeMap<String, (u32, Vec<u8>)>,
 }
 
@@ -122,10 +122,10 @@ const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_777;
 
 impl Tree {
-    /// Busybox, the FF-A and OP-TEE modules of `kernel`, and our first process.
+    /// Makes a tree of busybox, the FF-A and OP-TEE modules of `kernel`, and our first process.
     ///
     /// # Errors
-    /// A package cannot be had.
+    /// A package is not available.
     pub fn base(kernel: &Kernel) -> Result<Tree> {
         packages::ensure(&["xz-utils"], "to unpack kernel modules")?;
         let mut tree = Tree::default();
@@ -148,23 +148,23 @@ impl Tree {
         Ok(tree)
     }
 
-    /// OP-TEE's test suite with its trusted applications, the supplicant, and the libraries they need.
+    /// Adds OP-TEE's test suite with its trusted applications, the supplicant, and the libraries they need.
     ///
     /// # Errors
-    /// A package cannot be had.
+    /// A package is not available.
     pub fn add_xtest(&mut self) -> Result<()> {
         self.add_packages(XTEST.iter().map(|(package, known)| (*package, *known)))
     }
 
-    /// Programs and libraries of arm64 packages, without documentation.
+    /// Adds programs and libraries of arm64 packages, without documentation.
     ///
     /// # Errors
-    /// A package cannot be had.
+    /// A package is not available.
     pub fn add_packages<'a>(
         &mut self,
         list: impl Iterator<Item = (&'a str, &'a [&'a str])>,
     ) -> Result<()> {
-        // Debian merges /lib into /usr/lib; the dynamic loader is named by the former.
+        // Debian merges /lib into /usr/lib. Programs name the dynamic loader by the former.
         self.link("lib", "usr/lib");
         for (package, known) in list {
             let root = apt::guest(apt::SID_GUEST, package, known)?;
@@ -177,7 +177,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Adds a kernel module, loaded as the `index`th.
+    /// Adds a kernel module, which is loaded as number `index`.
     ///
     /// # Errors
     /// The kernel has no such module.
@@ -276,7 +276,7 @@ impl Tree {
     }
 }
 
-/// A module's bytes; Debian compresses them.
+/// A module's bytes. Debian's modules are compressed.
 fn module_file(path: &Path) -> Result<Vec<u8>> {
     if path.is_file() {
         return Ok(fs::read(path)?);
@@ -299,34 +299,33 @@ fn module_file(path: &Path) -> Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
-/// The `chosen` node of the device tree that the software of the normal world gets.
+/// The `chosen` node of the normal world's device tree.
 pub enum Chosen {
-    /// For a kernel.
+    /// The node that a kernel reads.
     Linux {
         /// The kernel's command line.
         bootargs: String,
         /// The initramfs.
         initrd: Option<PathBuf>,
     },
-    /// As domain 0 of Xen.
+    /// The node that Xen reads, with a kernel as domain 0.
     Xen {
         /// Xen's command line.
         xen: String,
         /// The command line of domain 0.
         dom0: String,
-        /// Domain 0's kernel and where it is.
+        /// Domain 0's kernel and its address.
         kernel: (PathBuf, u64),
-        /// Domain 0's initramfs and where it is.
+        /// Domain 0's initramfs and its address.
         initrd: (PathBuf, u64),
     },
 }
 
 impl Chosen {
-    /// Edits `dtb`, the device tree of the machine, in place. `at` is where the initramfs of
-    /// [`Chosen::Linux`] is.
+    /// Edits the machine's device tree `dtb` in place. `at` is the address of the initramfs of [`Chosen::Linux`].
     ///
     /// # Errors
-    /// fdtput is missing, or a node is.
+    /// fdtput or a node is missing.
     pub fn apply(&self, dtb: &Path, at: u64) -> Result<()> {
         packages::ensure(&["device-tree-compiler"], "to edit a device tree")?;
         let put = |kind: &str, args: &[&str]| -> Result<()> {
@@ -387,7 +386,7 @@ impl Chosen {
     }
 }
 
-/// Where the initramfs of a stack is written.
+/// The file for the initramfs of a stack.
 pub fn initramfs_path(stack: &str) -> PathBuf {
     paths::out().join(format!("initramfs-{stack}.cpio"))
 }

@@ -1,4 +1,4 @@
-//! The systems that run above the EL3 runtime: which images, which machine, what must be seen.
+//! The systems that run above the EL3 runtime: their images, their machine, and what they must print.
 
 pub mod linux;
 pub mod optee;
@@ -23,15 +23,15 @@ pub enum Stack {
     /// The test SPMC and the test hypervisor of this repository.
     #[default]
     Test,
-    /// OP-TEE as the SPMC at S-EL1, Debian's Linux with its FF-A drivers.
+    /// OP-TEE as the SPMC at S-EL1, and Debian's Linux with its FF-A drivers.
     OpteeLinux,
-    /// OP-TEE and Debian's U-Boot, to its prompt.
+    /// OP-TEE and Debian's U-Boot, up to its prompt.
     OpteeUboot,
     /// OP-TEE's own test suite on Linux.
     OpteeXtest,
     /// Linux as a protected hypervisor (pKVM), with its FF-A proxy.
     OpteePkvm,
-    /// Xen with its FF-A mediator, Linux as domain 0, a second domain.
+    /// Xen with its FF-A mediator, Linux as domain 0, and a second domain.
     OpteeXen,
 }
 
@@ -44,17 +44,17 @@ impl Stack {
     }
 }
 
-/// A demonstration says something at least this often, and is over at last.
+/// A demonstration is not silent for longer, and does not run for longer.
 const LIMITS: Limits = Limits::secs(180, 900);
 
-/// What a stack is run for.
+/// The purpose for which a stack is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// A person has the console: it does not end by itself.
+    /// A person has the console; the run does not end by itself.
     Interactive,
-    /// Shows that everything comes up, and ends.
+    /// The run shows that everything comes up, and ends.
     Demo,
-    /// As the tests want it; `full`: the long version.
+    /// A test; `full` is the long version.
     Test {
         /// The long version.
         full: bool,
@@ -62,7 +62,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// What the guests' first process is told.
+    /// The word that tells the guests' first process what to do.
     fn word(self) -> &'static str {
         match self {
             Mode::Interactive => "shell",
@@ -73,17 +73,17 @@ impl Mode {
     }
 }
 
-/// One thing to wait for, and what to type then.
+/// A step of a script: a text to wait for, and what to type then.
 pub struct Step {
-    /// On which console.
+    /// The console with the text.
     pub uart: Uart,
     /// The text to wait for.
     pub wait: &'static str,
-    /// Typed into UART0 once it was seen; empty: nothing.
+    /// Typed into UART0 then; empty for nothing.
     pub send: &'static str,
 }
 
-/// UART0 must say this.
+/// A step that waits for a text on UART0.
 pub fn sees(wait: &'static str) -> Step {
     Step {
         uart: Uart::Normal,
@@ -94,32 +94,32 @@ pub fn sees(wait: &'static str) -> Step {
 
 /// A stack that is ready to be packaged and started.
 pub struct Prepared {
-    /// How BL1 and BL2 have to be built for it.
+    /// The options of BL1 and BL2.
     pub tfa: tfa::Options,
-    /// What goes into the FIP; BL31 is still to be filled in.
+    /// The images of the FIP; BL31 is added later.
     pub images: Images,
-    /// Files that QEMU puts into memory.
+    /// Files that QEMU loads into memory, with their addresses.
     pub loaded: Vec<(PathBuf, u64)>,
     /// Memory in MiB.
     pub memory: u32,
-    /// What must be seen for the demonstration to count as a success, in this order.
+    /// The steps of a successful demonstration, in this order.
     pub script: Vec<Step>,
-    /// What the kernel finds in its device tree; `None`: QEMU's own device tree as it is.
+    /// The kernel's part of the device tree; `None` leaves QEMU's own device tree as it is.
     pub chosen: Option<linux::Chosen>,
-    /// Whether the script has the machine reset and boot again.
+    /// Whether the script resets the machine, which then boots again.
     pub reboots: bool,
-    /// How long it may be silent, and run.
+    /// How long it may be silent, and how long it may run.
     pub limits: Limits,
-    /// Two texts that UART1 must say equally often, the first one more for what is still there at the
-    /// end: domain 0.
+    /// Two texts that UART1 must print equally often, the first one once more for domain 0, which is still there at the
+    /// end.
     pub secure_counts: Option<(&'static str, &'static str)>,
     /// The FF-A version that the user's manifest names.
     pub version: Option<(u32, u32)>,
-    /// Files, hints and the like that a person should know.
+    /// What a person should know, such as paths of files.
     pub hints: Vec<String>,
 }
 
-/// Builds or finds what a stack consists of, with the user's own images in the place of its own.
+/// Builds or finds the parts of a stack; the user's own images replace its own.
 /// # Errors
 /// Something cannot be built or downloaded.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
@@ -149,7 +149,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         }
     }
     if args.own_software() {
-        // What another normal world says, and whether it ends, is not known.
+        // The output of another normal world is not known, nor whether it ends.
         prepared.script.clear();
         prepared.secure_counts = None;
         let config = test::config_address(args.build.plat);
@@ -182,7 +182,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         prepared.version = facts.version;
     }
     if args.bl32.is_some() {
-        // OP-TEE's further parts are not those of another SPMC.
+        // OP-TEE's further parts do not belong to another SPMC.
         prepared.images.bl32_extra.clear();
         prepared.tfa.optee = false;
     }
@@ -200,7 +200,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     Ok(prepared)
 }
 
-/// Puts the user's kernel, or BL33, where the stack's own normal world is: into QEMU's memory or into the FIP.
+/// Replaces the stack's normal world with the user's kernel or BL33, in QEMU's memory or in the FIP.
 fn own_normal_world(args: &FipArgs, prepared: &mut Prepared) -> Result<()> {
     if let Some(file) = &args.kernel {
         let file = std::path::absolute(file)?;
@@ -223,7 +223,7 @@ fn own_normal_world(args: &FipArgs, prepared: &mut Prepared) -> Result<()> {
         prepared.loaded.push((file, at));
         prepared.tfa.preloaded_bl33 = Some(at);
     } else if args.bl33.is_some() {
-        // An image in the FIP, also where the stack's own is a kernel.
+        // A BL33 is an image in the FIP, even where the stack's own is a kernel.
         prepared.tfa.preloaded_bl33 = None;
         prepared.loaded.clear();
         prepared.chosen = None;
@@ -233,7 +233,7 @@ fn own_normal_world(args: &FipArgs, prepared: &mut Prepared) -> Result<()> {
 
 #[cfg(test)]
 impl Prepared {
-    /// A stack of nothing.
+    /// A stack without any software.
     pub fn empty() -> Prepared {
         Prepared {
             tfa: tfa::Options::default(),
@@ -250,7 +250,7 @@ impl Prepared {
         }
     }
 
-    /// As [`Prepared::empty`], with the user's normal world.
+    /// An empty stack with the user's normal world.
     pub fn with_own(args: &FipArgs) -> Result<Prepared> {
         let mut prepared = Prepared::empty();
         prepared.images.bl33.clone_from(&args.bl33);

@@ -11,10 +11,10 @@ use std::process::Command;
 /// Versions of Debian's `optee-os` that are known to work, the preferred one first.
 pub const VERSIONS: &[&str] = &["4.10.0-2"];
 
-/// The images of OP-TEE for a platform; `virtualization`: for several guests of a hypervisor.
+/// Returns OP-TEE's images for a platform; `virtualization` builds it for several guests of a hypervisor.
 ///
 /// # Errors
-/// The source cannot be had, or does not build.
+/// The source is not available or does not build.
 pub fn images(plat: Plat, virtualization: bool) -> Result<Images> {
     let (source, version) = apt::source(apt::SID_SOURCE, "optee-os", VERSIONS)?;
     let name = format!(
@@ -27,14 +27,14 @@ pub fn images(plat: Plat, virtualization: bool) -> Result<Images> {
     })?;
     let core = dir.join("out/core");
     if plat == Plat::Fvp {
-        // BL2 there knows no OP-TEE header: the bare image.
+        // The FVP's BL2 does not know OP-TEE's header: the bare image.
         return Ok(Images {
             bl32: Some(core.join("tee-raw.bin")),
             manifest: Some(test::manifest(plat, "optee-spmc.dts")?),
             ..Images::default()
         });
     }
-    // An empty pageable part is not packaged: BL2 takes no image of no bytes.
+    // An empty pageable part is left out, because BL2 refuses an image without bytes.
     let pageable = core.join("tee-pageable_v2.bin");
     let mut extra = vec![core.join("tee-pager_v2.bin")];
     if pageable.metadata().is_ok_and(|m| m.len() > 0) {

@@ -1,7 +1,7 @@
 //! Stack `optee-linux`: OP-TEE as the SPMC at S-EL1, Debian's Linux with its FF-A drivers.
 //!
-//! The other Linux stacks are variations of it: more in the initramfs, other words on the kernel's
-//! command line, other things to see.
+//! The other Linux stacks are variations of it: they have more in the initramfs, other words on the kernel's command
+//! line, and other lines to wait for.
 
 use super::linux::{self, Chosen, Tree};
 use super::{LIMITS, Mode, Prepared, Step, optee, sees};
@@ -14,8 +14,7 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::PathBuf;
 
-/// To a shell on a terminal, else until power off; the tests turn cores off and on, suspend and
-/// reboot as well.
+/// Runs to a shell on a terminal, otherwise until power off. The tests also turn cores off and on, suspend and reboot.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     let mut prepared = variant(
         args,
@@ -41,10 +40,10 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     Ok(prepared)
 }
 
-/// A Linux above OP-TEE, up to the two lines of its drivers.
+/// A Linux above OP-TEE, which is up when its drivers have printed their two lines.
 ///
-/// `mode` is what the first process is told, `bootargs` goes on the kernel's command line, `xtest`
-/// puts OP-TEE's client and test suite into the initramfs.
+/// `mode` tells the first process what to do, `bootargs` goes on the kernel's command line, `xtest` puts OP-TEE's
+/// client and test suite into the initramfs.
 ///
 /// # Errors
 /// Something cannot be built or downloaded.
@@ -68,8 +67,8 @@ pub fn variant(
         tree.add_xtest()?;
     }
     tree.write(&initrd)?;
-    // On a host with other work each simulated core waits for a processor. What Linux takes for a stall after its
-    // usual 21 seconds is then none.
+    // On a busy host the simulated cores wait for processors. After Linux' usual 21 seconds that looks like a stall,
+    // and is none.
     let patience = "rcupdate.rcu_cpu_stall_timeout=150";
     let bootargs = format!("console=ttyAMA0 earlycon panic=-1 {patience} janus={mode} {bootargs}")
         .trim_end()
@@ -106,12 +105,12 @@ pub fn variant(
     })
 }
 
-/// Where the FVP's kernel, its device tree and its initramfs are.
+/// The addresses of the FVP's kernel, its device tree and its initramfs.
 const FVP_KERNEL: u64 = 0x9000_0000;
 const FVP_DTB: u64 = 0x9800_0000;
 const FVP_INITRD: u64 = 0xa000_0000;
 
-/// Runs OP-TEE and Linux on the FVP, whose BL2 gives a kernel no device tree: BL33 is a handful of instructions that do.
+/// Runs OP-TEE and Linux on the FVP. BL2 there gives a kernel no device tree, so BL33 is a few instructions that do.
 fn on_fvp(
     mut images: Images,
     kernel: PathBuf,
@@ -161,7 +160,7 @@ fn on_fvp(
         ],
         chosen: None,
         reboots: false,
-        // Each power-off and its way back through BL1 takes longer than on QEMU's own machine.
+        // A power-off and the way back through BL1 take longer than on QEMU's own machine.
         limits: Limits::secs(180, 1800),
         secure_counts: None,
         version: None,
@@ -169,10 +168,10 @@ fn on_fvp(
     })
 }
 
-/// Puts the user's kernel where the stack's own is.
+/// Replaces the stack's kernel with the user's.
 ///
 /// # Errors
-/// The stack has none.
+/// The stack has no kernel.
 pub fn replace_kernel_on_fvp(loaded: &mut [(PathBuf, u64)], file: PathBuf) -> Result<()> {
     let place = loaded.iter_mut().find(|(_, at)| *at == FVP_KERNEL);
     let place = place.context(
@@ -183,7 +182,7 @@ pub fn replace_kernel_on_fvp(loaded: &mut [(PathBuf, u64)], file: PathBuf) -> Re
     Ok(())
 }
 
-/// Types `send` when UART0 says `wait`.
+/// A step that types `send` when UART0 has printed `wait`.
 pub fn types(wait: &'static str, send: &'static str) -> Step {
     Step {
         uart: Uart::Normal,

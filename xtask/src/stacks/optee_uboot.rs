@@ -1,4 +1,4 @@
-//! Stack `optee-uboot`: Debian's unmodified U-Boot at its prompt, OP-TEE below it.
+//! Stack `optee-uboot`: Debian's unmodified U-Boot at its prompt, with OP-TEE as the SPMC.
 
 use super::optee_linux::types;
 use super::{LIMITS, Mode, Prepared, Step, optee, sees};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 /// Known versions of Debian's `u-boot-qemu`.
 pub const VERSIONS: &[&str] = &["2025.01-3+deb13u1", "2025.01-3.2", "2025.01-3"];
 
-/// To the prompt; without a person, it is asked for its version and for power off.
+/// Runs to the prompt. Without a person, U-Boot is then asked for its version and for power off.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     ensure!(
         args.spmc_el != Some(2),

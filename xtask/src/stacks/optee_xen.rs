@@ -1,5 +1,5 @@
-//! Stack `optee-xen`: Xen with its FF-A mediator above OP-TEE built for several guests, Linux as
-//! domain 0, a second domain that comes and goes.
+//! Stack `optee-xen`: Xen with its FF-A mediator, above an OP-TEE that is built for several guests; Linux as domain 0,
+//! and a second domain that comes and goes.
 
 use super::linux::{self, Chosen, Tree};
 use super::{Mode, Prepared, optee, sees};
@@ -17,13 +17,13 @@ pub const VERSIONS: &[&str] = &[
     "4.20.4+39-gf1e1321c87-1",
     "4.20.3+127-gc42374a105-0+deb13u1",
 ];
-/// Where QEMU puts Xen, domain 0's kernel and its initramfs. Memory is 4 GiB from 0x4000_0000.
+/// The addresses of Xen, domain 0's kernel and its initramfs. Memory is 4 GiB from 0x4000_0000.
 const XEN: u64 = 0x6000_0000;
 const KERNEL: u64 = 0x6400_0000;
 const INITRD: u64 = 0x7000_0000;
-/// Domain 0's first process.
+/// Domain 0's first process: a shell script.
 const INIT: &str = include_str!("xen-init.sh");
-/// What domain 0 needs to make domains: the tools and their libraries.
+/// The packages with which domain 0 makes domains: the tools and their libraries.
 const TOOLS: &[&str] = &[
     "xen-utils-4.20",
     "libxenmisc4.20",
@@ -48,7 +48,7 @@ const TOOLS: &[&str] = &[
     "libgcc-s1",
     "libc6",
 ];
-/// Kernel modules beside FF-A's, in the order in which they are loaded.
+/// The kernel modules besides FF-A's, in the order in which they are loaded.
 const MODULES: &[&str] = &[
     "drivers/xen/xen-evtchn.ko",
     "drivers/xen/xen-gntdev.ko",
@@ -56,7 +56,7 @@ const MODULES: &[&str] = &[
     "drivers/xen/xenfs/xenfs.ko",
 ];
 
-/// Domain 0 with both driver lines; then the second domain, 20 times in the tests and once otherwise.
+/// Waits for both driver lines of domain 0, then for the second domain: 20 times in the tests, once otherwise.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     ensure!(
         args.spmc_el != Some(2),
@@ -123,7 +123,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     })
 }
 
-/// Xen's image, from Debian's source with FF-A switched on.
+/// Builds Xen's image, from Debian's source with FF-A switched on.
 fn hypervisor() -> Result<PathBuf> {
     let (source, version) = apt::source(apt::TRIXIE_SOURCE, "xen", VERSIONS)?;
     let name = format!("xen-built-{}", version.replace([':', '/', '~'], "_"));

@@ -5,7 +5,7 @@ use crate::cli::FipArgs;
 use crate::console::Limits;
 use anyhow::Result;
 
-/// Regression 1001 to 1010, or the whole suite; on a terminal a shell that has `xtest`.
+/// Runs regression 1001 to 1010, or the whole suite; on a terminal, a shell that has `xtest`.
 pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
     let (word, limits) = match mode {
         Mode::Interactive => ("shell", Limits::secs(600, 1200)),

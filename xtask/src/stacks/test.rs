@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::PathBuf;
 
-/// Where the hypervisor looks for the text that says what to do.
+/// The address of the text that tells the hypervisor what to do.
 pub fn config_address(plat: Plat) -> u64 {
     match plat {
         Plat::Qemu => 0x4800_0000,
@@ -18,7 +18,7 @@ pub fn config_address(plat: Plat) -> u64 {
     }
 }
 
-/// The SPMC at S-EL2 unless `--spmc-el` says otherwise.
+/// The SPMC is at S-EL2 unless `--spmc-el` says otherwise.
 pub fn prepare(args: &FipArgs) -> Result<Prepared> {
     let plat = args.build.plat;
     let el2 = args.spmc_el.unwrap_or(2) == 2;
@@ -82,10 +82,11 @@ pub fn usual_manifest(el2: bool) -> &'static str {
     }
 }
 
-/// The manifest with this name in `fiptool-cfg/`, where the test SPMC is put on this platform.
+/// Writes the manifest with this name in `fiptool-cfg/`, with the test SPMC's address on this platform; returns its
+/// path.
 ///
 /// # Errors
-/// The file does not have QEMU virt's address, which is to be replaced, or cannot be read or written.
+/// The file lacks QEMU virt's address, which is to be replaced, or cannot be read or written.
 pub fn manifest(plat: Plat, name: &str) -> Result<PathBuf> {
     let file = paths::fiptool_cfg(name);
     if plat == Plat::Qemu {

@@ -1,5 +1,5 @@
-//! What BL2 can hand over that cannot be used: the console says what is wrong, the normal world
-//! boots, and FF-A is NOT_SUPPORTED. Without a normal world: a clear stop.
+//! Unusable input from BL2: the console must say what is wrong, the normal world must boot, and FF-A must be
+//! NOT_SUPPORTED. Without a normal world EL3 must say so and stop.
 
 use super::boots::Bench;
 use super::{Tally, payload};
@@ -13,15 +13,15 @@ use crate::{paths, ui};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong.
+/// A case: one unusable input.
 struct Bad {
     /// The case.
     name: &'static str,
     /// How BL2 is configured.
     dispatcher: Dispatcher,
-    /// What is changed in the manifest of the test SPMC at S-EL1.
+    /// The change to the manifest of the test SPMC at S-EL1.
     manifest: Manifest,
-    /// What the console has to say, upper or lower case.
+    /// What the console has to say; upper and lower case are alike.
     says: &'static str,
 }
 
@@ -31,7 +31,7 @@ enum Manifest {
     None,
     /// These bytes.
     Raw(&'static [u8]),
-    /// The usual one with this text replaced by that one.
+    /// The usual one, with the first text replaced by the second.
     Edited(&'static str, &'static str),
 }
 
@@ -45,10 +45,10 @@ const CASES: &[Bad] = &[
     Bad { name: "boot/manifest-entry-point", dispatcher: Dispatcher::SpmdEl1, manifest: Manifest::Edited("entrypoint = <0x0 0x0e100000>", "entrypoint = <0x0 0x60000000>"), says: "entrypoint 0x60000000" },
 ];
 
-/// Runs the cases that are asked for. On the FVP: those that need no BL2 of their own.
+/// Runs the cases that are asked for; on the FVP, those that need no BL2 of their own.
 ///
 /// # Errors
-/// The machines cannot be made.
+/// The machines cannot be set up.
 pub fn run(bench: &Bench) -> Result<Tally> {
     let mut tally = Tally::default();
     let qemu = bench.plat == Plat::Qemu;
@@ -113,7 +113,7 @@ impl Manifest {
             Manifest::Edited(from, to) => {
                 let usual = test::manifest(plat, test::usual_manifest(false))?;
                 let text = std::fs::read_to_string(&usual)?;
-                // The text is that for QEMU.
+                // The text is the one for QEMU.
                 let address = |plat: Plat| format!("{:#010x}", plat.spmc());
                 let from = from.replace(&address(Plat::Qemu), &address(plat));
                 ensure!(
@@ -129,7 +129,7 @@ impl Manifest {
     }
 }
 
-/// Boots: the console has to say `says`, and the normal world finds no FF-A.
+/// Boots. The console has to say `says`, and the normal world must find no FF-A.
 fn boots_without_ffa(
     bench: &Bench,
     name: &str,
@@ -161,7 +161,7 @@ fn boots_without_ffa(
 
 const NO_VECTORS: &str = "boot/spmc-without-vectors";
 
-/// An SPMC whose first instruction is undefined, before it has set its vectors: it ends with a word about it.
+/// Boots an SPMC whose first instruction, before it has set its vectors, is undefined: EL3 must report its end.
 fn no_vectors(bench: &Bench) -> Result<()> {
     let dir = paths::out().join("test/boot_spmc-without-vectors");
     std::fs::create_dir_all(&dir)?;
@@ -178,10 +178,10 @@ fn no_vectors(bench: &Bench) -> Result<()> {
 
 const NO_BL33: &str = "boot/no-bl33";
 
-/// BL2's list has no BL33: EL3 says so and stops.
+/// BL2's list has no BL33: EL3 must say so and stop.
 ///
-/// TF-A's BL2 never leaves BL33 out, so its image is edited: its record of BL31 names BL33 as the
-/// image that follows, and then none.
+/// TF-A's BL2 never leaves BL33 out, so its image is edited: its record of BL31 says that BL33 follows, and then that
+/// nothing does.
 fn no_bl33(bench: &Bench) -> Result<()> {
     let dir = paths::out().join("test/boot_no-bl33");
     std::fs::create_dir_all(&dir)?;
@@ -203,10 +203,10 @@ fn no_bl33(bench: &Bench) -> Result<()> {
 
 const BL33_SPSR: &str = "boot/bl33-spsr";
 
-/// BL2 enters BL33 in a state that nothing can be ERETed to: EL3 says so and stops.
+/// BL2 gives BL33 a state that no ERET can reach: EL3 must say so and stop.
 ///
-/// TF-A's BL2 always gives a state that fits, so BL31's first instruction is made a detour that writes
-/// another one into BL2's list.
+/// TF-A's BL2 always gives a possible state, so BL31's first instruction is replaced by a detour that writes another
+/// one into BL2's list.
 fn bl33_spsr(bench: &Bench) -> Result<()> {
     let dir = paths::out().join("test/boot_bl33-spsr");
     std::fs::create_dir_all(&dir)?;
@@ -262,7 +262,7 @@ fn with_bl33_spsr(image: &[u8], spsr: u32) -> Result<Vec<u8>> {
 
 const GICV2: &str = "boot/gicv2";
 
-/// A machine with an interrupt controller that is out of scope: EL3 says so and stops.
+/// A machine with a GICv2, which Janus does not support: EL3 must say so and stop.
 fn gicv2(bench: &Bench) -> Result<()> {
     let dir = paths::out().join("test/boot_gicv2");
     std::fs::create_dir_all(&dir)?;
@@ -274,7 +274,7 @@ fn gicv2(bench: &Bench) -> Result<()> {
     stops(bench, GICV2, &machine, "GICv2 is not supported")
 }
 
-/// Boots `machine`: EL3 has to say `why`, and the normal world must not run.
+/// Boots `machine`. EL3 has to say `why`, and the normal world must not run.
 pub(super) fn stops(bench: &Bench, name: &str, machine: &Machine, why: &str) -> Result<()> {
     let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
     let step = ui::step(name);
@@ -299,7 +299,7 @@ pub(super) fn stops(bench: &Bench, name: &str, machine: &Machine, why: &str) -> 
 
 /// Writes a BL2 whose list ends with BL31.
 fn without_bl33(bl2: &Path, dir: &Path) -> Result<PathBuf> {
-    // A record of BL2's table of images: the image's ID at 0, and at NEXT the ID of the one that follows.
+    // In a record of BL2's table of images, the image's ID is at 0, and the ID of the image that follows at NEXT.
     const NEXT: usize = 120;
     let mut bytes = std::fs::read(bl2).with_context(|| format!("cannot read {}", bl2.display()))?;
     let word =

@@ -1,21 +1,21 @@
-//! What a report of the SPMC's end shows beside it: the last calls of all cores, which `cargo xtask trace
-//! --console` puts into words.
+//! The last calls of all cores, which EL3 prints when the SPMC ends, and which `cargo xtask trace --console` puts into
+//! words.
 
 use super::boots::Bench;
 use super::{Tally, payload};
 use anyhow::{Result, ensure};
 
-/// A boot whose console has such a report.
+/// A case: a boot whose console has such a report.
 struct Report {
     /// The case.
     name: &'static str,
-    /// The oddity of the SPMC.
+    /// The SPMC's oddity, which ends it.
     oddity: &'static str,
-    /// The payloads' case.
+    /// The payloads' case that runs.
     case: &'static str,
     /// What the console says before the report.
     says: &'static str,
-    /// Lines of the report in words, in this order. `…` stands for anything.
+    /// Lines of the report in words, in this order. `…` stands for any text.
     words: &'static [&'static str],
 }
 
@@ -26,7 +26,7 @@ const REPORTS: &[Report] = &[
         case: "ffa/stuck",
         says: "the SPMC died",
         words: &[
-            // What the other cores did: how far core 0 has come depends on the machine.
+            // What the other cores did. How far core 0 has come by then depends on the machine.
             "core 0   NS    ",
             "core 1   NS    starts at 0x600",
             "core 1   NS    FFA_MSG_SEND_DIRECT_REQ 0x0000 → 0x8000  ⇒ FFA_MSG_SEND_DIRECT_RESP",

@@ -1,4 +1,4 @@
-//! The boots in which the payloads' cases run: one line of data each.
+//! The boots in which the payloads' cases run, one line of data each.
 
 use super::{
     Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model,
@@ -15,18 +15,18 @@ use std::path::PathBuf;
 
 /// A boot of the test payloads.
 struct Boot {
-    /// What the person and the log call it.
+    /// Its name for the person and the log.
     name: &'static str,
     /// The exception level of the SPMC.
     spmc_el: u8,
     /// QEMU's CPU model.
     cpu: &'static str,
-    /// How many cores the machine has.
+    /// The number of cores.
     smp: u32,
-    /// Lines for the payloads beside the usual ones, such as `ffa=1.0`: cases may belong to one. `image=NAME`
-    /// is a cargo feature of the image under test.
+    /// Lines for the payloads in addition to the usual ones, such as `ffa=1.0`: some cases only run with one.
+    /// `image=NAME` is a cargo feature of the image under test.
     config: &'static [&'static str],
-    /// Only the cases whose name contains this; empty: all.
+    /// Only cases whose names contain this; empty for all.
     only: &'static str,
     /// The QEMU that it runs on.
     qemu: Which,
@@ -41,9 +41,9 @@ enum Which {
     Gicv4,
     /// QEMU 10 with cores that have no EL2.
     NoEl2,
-    /// That of this machine's own release: 7.2 on Debian 12.
+    /// The one of this machine's own Debian release: 7.2 on Debian 12.
     OwnRelease,
-    /// Ours with the FVP's board, and these properties of it.
+    /// Ours with the FVP's board, with these properties.
     Fvp(&'static str),
 }
 
@@ -56,7 +56,7 @@ impl Which {
         }
     }
 
-    /// What the machine has beyond the usual.
+    /// The properties of the machine in addition to the usual ones.
     fn properties(self) -> Option<String> {
         match self {
             Which::Recent | Which::OwnRelease | Which::Fvp("") => None,
@@ -121,7 +121,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, stuck SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "ffa/stuck", qemu: Which::Recent },
     Boot { name: "S-EL2, stuck SPMC, reset", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL1, stuck SPMC, reset", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=stuck"], only: "reset/", qemu: Which::Recent },
-    // They end only because EL3's patience does, at SYSTEM_OFF and at SYSTEM_RESET.
+    // They end only because EL3 stops waiting, at SYSTEM_OFF and at SYSTEM_RESET.
     Boot { name: "S-EL2, silent SPMC", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "psci/version", qemu: Which::Recent },
     Boot { name: "S-EL1, silent SPMC", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "psci/version", qemu: Which::Recent },
     Boot { name: "S-EL2, silent SPMC, reset", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "reset/", qemu: Which::Recent },
@@ -150,14 +150,14 @@ const BOOTS: &[Boot] = &[
     Boot { name: "FVP, Foundation, S-EL1", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "psci/s", qemu: Which::Fvp("variant=foundation,mt=off") },
 ];
 
-/// Boots that take long and show little more than the others: with `--full`, or by name.
+/// Boots that take long and show little more than the others: run with `--full`, or by name.
 #[rustfmt::skip]
 const MORE_BOOTS: &[Boot] = &[
     Boot { name: "FVP, S-EL2, 8 cores", spmc_el: 2, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
     Boot { name: "FVP, S-EL1, 8 cores", spmc_el: 1, cpu: "max", smp: 8, config: &[], only: "", qemu: Which::Fvp("") },
 ];
 
-/// Areas whose cases only make sense in boots that are made for them; the payloads know it, too.
+/// Areas whose cases only make sense in boots that are made for them. The payloads have this list too.
 const OWN_BOOTS: &[&str] = &["noffa/", "reset/", "handover/"];
 
 /// Areas whose cases xtask drives, without a payload.
@@ -205,7 +205,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The BL31 under test, for a TF-A option set.
+    /// Returns the BL31 under test, for a TF-A option set.
     ///
     /// # Errors
     /// It does not build.
@@ -213,7 +213,7 @@ impl<'a> Bench<'a> {
         bl31::image(&self.build(), || tfa::build(options, None))
     }
 
-    /// How the BL31 under test is built.
+    /// The options with which the BL31 under test is built.
     fn build(&self) -> BuildArgs {
         BuildArgs {
             plat: self.plat,
@@ -221,7 +221,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The usual images, with the SPMC at `spmc_el`.
+    /// Returns the usual images, with the SPMC at `spmc_el`.
     ///
     /// # Errors
     /// BL31 does not build.
@@ -248,7 +248,7 @@ impl<'a> Bench<'a> {
         Ok((options, images))
     }
 
-    /// A machine that runs the payloads' cases that `filter` is a part of.
+    /// A machine that runs the payloads' cases whose names contain `filter`.
     ///
     /// # Errors
     /// Something does not build or does not fit.
@@ -276,7 +276,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Runs every boot that is asked for, and then those that are made to go wrong.
+/// Runs all boots that are asked for, and then the boots that are made to fail.
 ///
 /// # Errors
 /// Something that all boots need cannot be built or downloaded.
@@ -365,7 +365,7 @@ impl Boot {
         };
         let (options, mut images) = bench.images(self.spmc_el)?;
         for line in self.config {
-            // An oddity of the SPMC that its manifest has to say, too.
+            // An oddity of the SPMC that its manifest has to state too.
             if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
                 images.manifest = Some(test::manifest(bench.plat, manifest)?);
             }
@@ -390,7 +390,7 @@ impl Boot {
         let machine = Machine {
             cpu: self.cpu.into(),
             smp: self.smp,
-            // One core has no use for the host's other cores, and its time does not depend on their load.
+            // One core does not need the host's other cores, and its time must not depend on the host's load.
             icount: self.smp == 1,
             properties: self.qemu.properties(),
             reboots: self.only == "reset/",
@@ -403,7 +403,7 @@ impl Boot {
         Ok(tally)
     }
 
-    /// What to ask the payloads for when the person asked for `filter`; `None`: nothing.
+    /// The filter for the payloads when the person asked for `filter`; `None` if nothing of this boot was asked for.
     fn filter<'a>(&'a self, filter: &'a str) -> Option<&'a str> {
         let of_other_boots = OWN_BOOTS.iter().any(|area| filter.starts_with(area));
         let of_none = NO_BOOTS.iter().any(|area| filter.starts_with(area));

@@ -1,7 +1,7 @@
-//! What a bug in EL3 leaves behind: a crash report on the console, and the other cores running.
+//! Bugs in EL3: each must end in a crash report on the console, with the other cores still running.
 //!
-//! The bugs are put into the image here, as instructions written over the first ones of a function,
-//! so that the image under test is the one that users get.
+//! A bug is put into the image as instructions over the first ones of a function, so that the image under test is the
+//! one that users get.
 
 use super::Tally;
 use super::boots::Bench;
@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSymbol};
 use std::path::Path;
 
-/// One bug.
+/// A case: one bug.
 struct Bug {
     /// The case.
     name: &'static str,
-    /// The function that has it, by its symbol or its path.
+    /// The function with the bug, by its symbol or its path.
     function: &'static str,
-    /// What is written over its first instructions.
+    /// The instructions over its first ones.
     instructions: &'static [u32],
     /// What the report has to say, in this order.
     says: &'static [&'static str],
@@ -31,8 +31,8 @@ const SUB_SP_4096: u32 = 0xd140_07ff;
 /// `mov x1, #-1`
 const MOV_X1_ONES: u32 = 0x9280_0001;
 
-/// In `power::wake` the second core has just come on and the first one runs the normal world; in
-/// `warm_main` it is about to park, and has no data yet. The boot core has none before `start`.
+/// At `power::wake` the second core has just come on and the first one runs the normal world. At `warm_main` the core
+/// is about to park, and has no data yet; before `start` the boot core has none either.
 const BUGS: &[Bug] = &[
     Bug {
         name: "boot/crash-report",
@@ -46,7 +46,7 @@ const BUGS: &[Bug] = &[
             "x30 ",
             "back trace: ",
             "last calls",
-            // The boot core's last call: CPU_ON, answered or not.
+            // The boot core's last call is CPU_ON, answered or not.
             "core 00000000 c4000003 00000001",
             "this core stops here",
         ],
@@ -58,7 +58,7 @@ const BUGS: &[Bug] = &[
         says: &[
             "CRASH: synchronous exception in EL3",
             "core 0x1",
-            // A data abort, translation fault of level 3: the guard page is not mapped.
+            // A data abort, with a translation fault of level 3: the guard page is not mapped.
             "esr_el3   0000000096000047",
             "this core stops here",
         ],
@@ -95,7 +95,7 @@ const BUGS: &[Bug] = &[
             "this core stops here",
         ],
     },
-    // In the middle of a line, with the console's lock held.
+    // The crash is in the middle of a line, with the console's lock held.
     Bug {
         name: "boot/crash-while-it-writes",
         function: "<janus_bl31::context::policy::Policy as core::fmt::Display>::fmt",
@@ -122,14 +122,14 @@ const BUGS: &[Bug] = &[
 /// `nop`
 const NOP: u32 = 0xd503_201f;
 
-/// A function without its landing pad, in an image that has them: called through a pointer, it is not entered.
+/// A function whose landing pad is missing, in an image that has them: an indirect call must not enter it.
 const NO_LANDING_PAD: Bug = Bug {
     name: "boot/crash-landing-pad",
     function: "<janus_bl31::hw::console::Logger as log::Log>::log",
     instructions: &[NOP],
     says: &[
         "CRASH: synchronous exception in EL3",
-        // Branch target exception, of a BLR.
+        // Branch target exception, from a BLR.
         "esr_el3   0000000036000002",
         "this core stops here",
     ],
@@ -146,7 +146,7 @@ pub fn run(bench: &Bench) -> Tally {
     tally
 }
 
-/// Writes the image with the bug that stops the boot core before anything else runs to `to`.
+/// Writes to `to` the image with the bug that stops the boot core before anything else runs.
 ///
 /// # Errors
 /// The image does not build, or lacks the function.
@@ -190,7 +190,7 @@ impl Bug {
         Ok(())
     }
 
-    /// Writes the flat image of `elf` with the bug to `to`. Returns the address of the bug.
+    /// Writes the flat image of `elf`, with the bug, to `to`; returns the bug's address.
     fn write(&self, elf: &Path, to: &Path) -> Result<u64> {
         let bytes = std::fs::read(elf)?;
         let file = object::File::parse(&*bytes)?;

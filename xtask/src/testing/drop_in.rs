@@ -1,5 +1,5 @@
-//! The drop-in: TF-A's own build packages Janus when it is told `BL31=path`, as its documentation
-//! has it for a BL31 from elsewhere.
+//! The drop-in: TF-A's own build packages Janus with `BL31=path`, which its documentation names for a BL31 from
+//! elsewhere.
 
 use super::boots::Bench;
 use super::{Tally, payload};
@@ -10,7 +10,7 @@ use crate::tfa::{self, Dispatcher, Options};
 use crate::{fip, paths};
 use anyhow::{Result, ensure};
 
-/// The case's name, which is also that of its directory.
+/// The name of the case and of its directory.
 const fn name(plat: Plat) -> &'static str {
     match plat {
         Plat::Qemu => "boot/drop-in",
@@ -21,7 +21,7 @@ const fn name(plat: Plat) -> &'static str {
 /// Builds a FIP by TF-A's make and runs the boot cases on it.
 ///
 /// # Errors
-/// TF-A cannot be had.
+/// TF-A is not available.
 pub fn run(bench: &Bench) -> Result<Tally> {
     let mut tally = Tally::default();
     let name = name(bench.plat);

@@ -1,5 +1,5 @@
-//! The board for the FVP itself: TF-A's own BL31 boots on it, turns its cores in both clusters off and on
-//! and suspends them. What fails on the board with Janus alone is then Janus' fault.
+//! Tests the board for the FVP by itself: TF-A's own BL31 boots on it, turns its cores in both clusters off and on and
+//! suspends them. A failure on the board with Janus alone is then a fault of Janus.
 
 use super::boots::Bench;
 use super::{Context, Tally, bad_input, payload};
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, ensure};
 
 const NAME: &str = "fvp/reference";
 
-/// A machine that is not as it must be, and what EL3 has to say of it.
+/// A case: a machine with a fault, and what EL3 has to say about it.
 struct Bad {
     /// The case.
     name: &'static str,
-    /// Of our board.
+    /// The property of our board that makes the fault.
     property: &'static str,
-    /// On the console.
+    /// What the console has to say.
     says: &'static str,
     /// Whether the boot ends there.
     ends: bool,

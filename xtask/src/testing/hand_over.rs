@@ -1,8 +1,8 @@
-//! The hand-over by transfer list (DEN0135), and images that are loaded to other places than the usual one.
+//! The hand-over by transfer list (DEN0135), and images that are not loaded to the usual address.
 //!
-//! Two forms: TF-A built with TRANSFER_LIST=1, which has BL2's own list beside a transfer list; and the list
-//! alone, as later versions of TF-A have it on other platforms. That one is made here: a few instructions and a
-//! list stand before the image, so that BL2 loads and enters them, and they enter the image.
+//! There are two forms. TF-A built with TRANSFER_LIST=1 hands over BL2's own list beside a transfer list. Later
+//! versions of TF-A hand over the transfer list alone on other platforms; that form is made here. BL2 loads and enters
+//! a few instructions and a list that stand before the image, and the instructions enter the image.
 
 use super::boots::Bench;
 use super::{Tally, bad_input, payload};
@@ -20,7 +20,7 @@ const NO_MANIFEST: &str = "handover/no-manifest";
 const BAD: &str = "handover/bad";
 const MISPLACED: &str = "handover/misplaced";
 
-/// A test of one name.
+/// A case's function.
 type Test = fn(&Bench) -> Result<()>;
 
 const TESTS: &[(&str, Test)] = &[
@@ -40,26 +40,26 @@ pub fn run(bench: &Bench) -> Tally {
     tally
 }
 
-/// TF-A's own: BL31's base is another, and both lists are there.
+/// TF-A's own form: BL31 has another base, and both lists are there.
 fn both(bench: &Bench) -> Result<()> {
     let (mut options, images) = bench.images(1)?;
     options.more = vec!["TRANSFER_LIST=1".to_owned()];
     let (filter, says) = match bench.plat {
         Plat::Qemu => ("boot/", "transfer list at"),
-        // No parameter list, and no manifest in the transfer list.
+        // The FVP has no parameter list, and no manifest in the transfer list.
         Plat::Fvp => ("noffa/", "nor in its transfer list"),
     };
     runs(bench, BOTH, &options, &images, filter, says)
 }
 
-/// A list without more.
+/// A transfer list alone.
 fn alone(bench: &Bench) -> Result<()> {
     let (options, images) = bench.images(1)?;
     let images = behind(&images, ALONE, &Detour::usual(bench, ALONE)?)?;
     runs(bench, ALONE, &options, &images, "boot/", "transfer list at")
 }
 
-/// A list alone without the SPMC's manifest, as TF-A 2.12 has it on the FVP: no FF-A.
+/// A transfer list alone, without the SPMC's manifest, as from TF-A 2.12 on the FVP: no FF-A.
 fn no_manifest(bench: &Bench) -> Result<()> {
     let (options, images) = bench.images(1)?;
     let mut detour = Detour::usual(bench, NO_MANIFEST)?;
@@ -106,12 +106,12 @@ fn bad(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// An image that cannot run where it was put says so.
+/// An image that cannot run at its address: it has to say so.
 fn misplaced(bench: &Bench) -> Result<()> {
     let (options, images) = bench.images(1)?;
     let usual = Detour::usual(bench, MISPLACED)?;
     let loaded = bench.plat.bl31();
-    // In the middle of a page; and where it ends above its memory, if BL2 can load it there.
+    // In the middle of a page; and with the end above EL3's memory, if BL2 can load it there.
     let offsets: &[usize] = match bench.plat {
         Plat::Qemu => &[0x1840, 0x4_0000],
         Plat::Fvp => &[0x1840],
@@ -129,7 +129,7 @@ fn misplaced(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Boots `images`: cases of `filter` run and pass, and the console says `says`.
+/// Boots `images`. Cases of `filter` must run and pass, and the console has to say `says`.
 fn runs(
     bench: &Bench,
     name: &str,
@@ -151,35 +151,35 @@ fn runs(
     Ok(())
 }
 
-/// Tags of entries.
+/// The tags of a list's entries.
 const DEVICE_TREE: u32 = 1;
 const SPMC_MANIFEST: u32 = 0x101;
 const ENTRY_POINT: u32 = 0x102;
 
-/// What stands before the image: instructions that enter it with these registers, and a list.
+/// What stands before the image: instructions that enter it with given registers, and a list.
 #[derive(Clone)]
 struct Detour {
     x1: u64,
-    /// The list's address; without one, where it is.
+    /// The list's address in x3; `None` for the real one.
     x3: Option<u32>,
     entries: Vec<(u32, Vec<u8>)>,
     /// The offset of the list.
     list_at: usize,
     /// The offset of the image.
     image_at: usize,
-    /// A byte of the finished list that is changed by so much.
+    /// A byte of the finished list, and what is added to it.
     damage: Option<(usize, u8)>,
 }
 
 impl Detour {
-    /// A good one, with the test payloads.
+    /// A usable one, with the test payloads.
     fn usual(bench: &Bench, name: &str) -> Result<Self> {
         let dir = directory(name)?;
         let manifest = test::manifest(bench.plat, test::usual_manifest(false))?;
         let manifest = std::fs::read(fip::device_tree(&manifest, &dir)?)?;
         let (spmc, hypervisor) = (bench.plat.spmc(), bench.plat.bl33());
         let entries = vec![
-            // What BL31 does not look into.
+            // An entry that BL31 does not read.
             (DEVICE_TREE, b"a device tree".to_vec()),
             (SPMC_MANIFEST, manifest),
             (ENTRY_POINT, entry_point(0, spmc, 0)),
@@ -195,7 +195,7 @@ impl Detour {
         })
     }
 
-    /// The bytes of both and of the image behind them.
+    /// The bytes of instructions and list, with the image behind them.
     fn image(&self, bl31: &[u8]) -> Vec<u8> {
         let half = |shift: u32| (self.x1 >> shift & 0xffff) as u32;
         let here = |word: usize, to: usize| ((to - word * 4) >> 2) as u32;
@@ -222,7 +222,7 @@ impl Detour {
         let mut bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.resize(self.list_at, 0);
         bytes.extend(self.list());
-        // A list that is longer than the room before the image is cut off, where nobody reads it.
+        // A list that is longer than the room before the image is cut off. Nobody reads that part.
         bytes.resize(self.image_at, 0);
         bytes.extend(bl31);
         bytes
@@ -251,7 +251,7 @@ impl Detour {
     }
 }
 
-/// An entry point for the world of these attributes.
+/// An entry point with these attributes, which name its world.
 fn entry_point(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
     let mut bytes = vec![1, 2, 88, 0];
     bytes.extend(attributes.to_le_bytes());
@@ -261,7 +261,7 @@ fn entry_point(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
     bytes
 }
 
-/// The images with a detour before BL31.
+/// The images, with a detour before BL31.
 fn behind(images: &Images, name: &str, detour: &Detour) -> Result<Images> {
     let bl31 = directory(name)?.join("bl31.bin");
     let image = std::fs::read(&images.bl31)

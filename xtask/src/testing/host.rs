@@ -1,4 +1,4 @@
-//! The tests that need no target: the pure crates, by cargo.
+//! The tests that run on the host, by cargo.
 
 use super::{Context, Tally};
 use crate::{paths, proc, ui};
@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-/// What cargo is asked for: the name that a person sees, and the arguments.
+/// The runs of cargo: a name for the person, and the arguments.
 const RUNS: [(&str, &[&str]); 4] = [
     ("tests on the host", &["test", "--no-fail-fast"]),
     (
@@ -25,7 +25,7 @@ const RUNS: [(&str, &[&str]); 4] = [
         "tests of the platforms",
         &["test", "--no-fail-fast", "-p", "janus-plat"],
     ),
-    // Millions of interleavings: optimised, a minute.
+    // Millions of interleavings: a minute, and only with optimisation.
     (
         "PSCI's races, all interleavings",
         &[
@@ -60,7 +60,7 @@ fn run_cargo(context: &Context, name: &str, arguments: &[&str], log: &Path) -> R
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(paths::root()).args(arguments);
     if !context.filter.is_empty() {
-        // Names of host tests are paths of modules: `spmd::direct` for the filter `spmd/direct`.
+        // A host test's name is a path of modules: the filter `spmd/direct` becomes `spmd::direct`.
         cargo.args(["--", &context.filter.replace('/', "::")]);
     }
     let outcome = proc::logged(&mut cargo, log);
@@ -73,7 +73,7 @@ fn run_cargo(context: &Context, name: &str, arguments: &[&str], log: &Path) -> R
         Ok(()) => step.done_with(&tally.to_string()),
         Err(error) => {
             drop(step);
-            // A crate that does not even build has no result line.
+            // A crate that does not build has no result line.
             tally.failed = tally.failed.max(1);
             for line in text
                 .lines()
@@ -87,7 +87,7 @@ fn run_cargo(context: &Context, name: &str, arguments: &[&str], log: &Path) -> R
     Ok(tally)
 }
 
-/// `test result: ok. 3 passed; 0 failed; 1 ignored; ...`
+/// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
 fn result_line(line: &str) -> Tally {
     let Some(rest) = line.strip_prefix("test result: ") else {
         return Tally::default();

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: on the host, on QEMU with the test payloads, with real software.
+//! `cargo xtask test`: runs the tests on the host, on QEMU with the test payloads, and with real software.
 //!
-//! Each part adds to one [`Tally`]. A test that fails says why at once, with the path of its log and
-//! the last lines; the last line of all is the count.
+//! Each part adds to one [`Tally`]. A failed test is printed at once, with the reason, the path of its log and the last
+//! lines of it. The last line of all is the count.
 
 mod bad_input;
 mod black_box;
@@ -26,14 +26,14 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// What is tested.
+/// What to test.
 #[derive(Args, Clone, Default)]
 pub struct TestArgs {
     /// A part (host, qemu, stacks, trace, fuzz) and a filter on the names of cases (`poison`, `boot/no-bl32`);
     /// both may be left out.
     #[arg(value_name = "PART|FILTER", num_args = 0..=2)]
     what: Vec<String>,
-    /// The platform; without it, all.
+    /// The platform; by default, all.
     #[arg(long, value_enum)]
     plat: Option<Plat>,
     /// Optimised for size (the default).
@@ -51,19 +51,19 @@ pub struct TestArgs {
     /// Only the QEMU boots whose name contains this.
     #[arg(long, value_name = "NAME")]
     boot: Option<String>,
-    /// How often long cases go round, as a multiple.
+    /// Repeat the rounds of long cases this many times.
     #[arg(long, value_name = "N", default_value_t = 1)]
     rounds: u32,
-    /// Every stack, xtest's whole suite and the slow boots, which takes half an hour.
+    /// Run every stack, xtest's whole suite and the slow boots, which takes half an hour.
     #[arg(long)]
     full: bool,
-    /// Janus' image with landing pads, as `run --hardened` has it.
+    /// Test Janus' image with landing pads, as with `run --hardened`.
     #[arg(long)]
     hardened: bool,
-    /// A stack that cannot be had today fails; without this it is skipped, unless asked for by name.
+    /// Fail if a stack's software is not available today; by default it is skipped, unless asked for by name.
     #[arg(long)]
     strict: bool,
-    /// With `stacks`: run each on the C BL31 too, and print both columns.
+    /// With `stacks`: run each on the C BL31 too, and print both results.
     #[arg(long)]
     compare: bool,
 }
@@ -80,14 +80,14 @@ enum Part {
 
 /// What the tests need to know.
 pub struct Context {
-    /// What is tested.
+    /// The command line's options.
     pub args: TestArgs,
-    /// A part of the names of the cases to run; empty: all.
+    /// A part of the names of the cases to run; empty for all.
     pub filter: String,
 }
 
 impl TestArgs {
-    /// The usual tests of what is built like that.
+    /// The usual tests, for an image with these build options.
     pub fn of(build: &BuildArgs) -> Self {
         TestArgs {
             plat: Some(build.plat),
@@ -101,7 +101,7 @@ impl TestArgs {
 }
 
 impl Context {
-    /// How often long cases go round.
+    /// How many rounds long cases run.
     pub fn rounds(&self) -> u32 {
         self.args.rounds
     }
@@ -111,7 +111,7 @@ impl Context {
         case.contains(&self.filter)
     }
 
-    /// The BL31 under test.
+    /// The options with which the BL31 under test is built.
     pub fn build(&self) -> BuildArgs {
         BuildArgs {
             plat: self.args.plat.unwrap_or_default(),
@@ -123,7 +123,7 @@ impl Context {
     }
 }
 
-/// How many passed, failed and were skipped.
+/// The counts of passed, failed and skipped tests.
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// Passed.
@@ -142,7 +142,7 @@ impl Tally {
         self.skipped += other.skipped;
     }
 
-    /// Counts one case that xtask itself drives, and says how it went.
+    /// Counts a case that xtask itself drives, and prints its result.
     pub fn case(&mut self, name: &str, result: Result<()>) {
         match result {
             Ok(()) => self.passed += 1,
@@ -164,7 +164,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Runs what was asked for; `false`: something failed.
+/// Runs what was asked for; returns `false` if something failed.
 ///
 /// # Errors
 /// The tests could not be run at all, or the filter names nothing.
@@ -204,7 +204,7 @@ pub fn run(args: &TestArgs) -> Result<bool> {
     Ok(tally.failed == 0)
 }
 
-/// Parts and filter from the free words.
+/// Reads parts and filter from the free words.
 fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
     let all = vec![
         Part::Host,

@@ -1,5 +1,5 @@
-//! `run --model`: a stand-in for Arm's model, which may not be passed on, looks at its arguments and talks
-//! on its UARTs. What the real one makes of them is for those who have one.
+//! `run --model`: a stand-in for Arm's model, which may not be passed on, checks its arguments and prints on its UARTs.
+//! Whether the real model accepts them must be tried by those who have it.
 
 use super::{Context, Tally};
 use crate::cli::{FipArgs, Plat, RunArgs};
@@ -59,7 +59,7 @@ fn stand_in(context: &Context) -> Result<()> {
     }
 }
 
-/// A model that is not there: the message says where to get one.
+/// A model that does not exist: the message must say where to get one.
 fn missing(context: &Context) -> Result<()> {
     let error = run::check(&args(context, "no-such-model".into()), Mode::Demo, false).err();
     let text = format!("{:#}", error.context("a model that is not there ran")?);

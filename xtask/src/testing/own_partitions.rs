@@ -1,4 +1,4 @@
-//! Partitions that are packed by `run --sp IMAGE:MANIFEST` and loaded by TF-A's BL2.
+//! Partitions that `run --sp IMAGE:MANIFEST` packages and TF-A's BL2 loads.
 
 use super::{Context, Tally};
 use crate::cli::RunArgs;
@@ -10,8 +10,8 @@ use regex::Regex;
 
 const CASE: &str = "run/partitions";
 
-/// An SPMC that says on UART1 what BL2 has put into two places: the first word of a package of TF-A's form
-/// and the image in it, then the image in a transfer list.
+/// An SPMC that prints on UART1 what BL2 has loaded to two addresses: the first word of a package of TF-A's form and
+/// the image in it, then the image in a transfer list.
 const SPMC: &[u32] = &[
     0xd2a1_2081, // mov x1, #0x9040000
     0xd2a1_c802, // mov x2, #0xe400000
@@ -36,9 +36,9 @@ const SPMC: &[u32] = &[
     0x3900_0020, // strb w0, [x1]
     0xd65f_03c0, // ret
 ];
-/// A normal world that says nothing, for ever: `b .`.
+/// A silent normal world that does not end: `b .`.
 const BL33: &[u32] = &[0x1400_0000];
-/// A partition's manifest is for the C preprocessor.
+/// What the C preprocessor includes into a partition's manifest.
 const PLACE: &str = "#define ONE 0x0e400000\n#define TWO 0x0e500000\n";
 
 /// Runs the case if it is asked for.

@@ -1,4 +1,4 @@
-//! Runs the test payloads and reads what they say.
+//! Runs the test payloads and reads their results.
 //!
 //! On UART0, each on a line of its own: `@case NAME`, then `@ok NAME`, `@fail NAME: why` or
 //! `@skip NAME: why`; at the end `@done P passed, F failed, S skipped`, then power off.
@@ -12,21 +12,21 @@ use anyhow::{Result, bail, ensure};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A machine that is silent for so long hangs, also on a busy host.
+/// A machine that is silent for this long hangs, even on a busy host.
 const LIMITS: Limits = Limits::secs(180, 1800);
 /// A case that takes so long hangs, also where its machine goes on speaking.
 const CASE: Duration = Duration::from_secs(360);
 
-/// What a boot's cases said.
+/// The results of a boot's cases.
 #[derive(Default, Debug)]
 pub struct Report {
-    /// How many.
+    /// The counts.
     pub tally: Tally,
     /// Names of the cases that passed.
     pub passed: Vec<String>,
-    /// Names and reasons.
+    /// The cases that failed: names and reasons.
     pub failed: Vec<(String, String)>,
-    /// Names and reasons.
+    /// The cases that were skipped: names and reasons.
     pub skipped: Vec<(String, String)>,
     /// The case that began and did not end.
     pub open: Option<String>,
@@ -35,7 +35,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes in a line of UART0.
+    /// Reads a line of UART0.
     fn line(&mut self, line: &str) {
         let reason = |rest: &str| match rest.split_once(": ") {
             Some((name, why)) => (name.to_owned(), why.to_owned()),
@@ -67,7 +67,7 @@ pub fn log(name: &str) -> PathBuf {
     paths::out().join("log").join(file)
 }
 
-/// Boots a machine, prints what failed and one line for the whole.
+/// Boots a machine; prints its failures, and one line for the boot.
 ///
 /// # Errors
 /// QEMU does not start. A hang is a failed case, not an error.
@@ -75,10 +75,10 @@ pub fn run(name: &str, qemu: &Qemu, machine: &Machine) -> Result<Report> {
     run_within(name, qemu, machine, LIMITS)
 }
 
-/// As [`run`], with other limits.
+/// Boots a machine as [`run`] does, with other limits.
 ///
 /// # Errors
-/// As [`run`].
+/// See [`run`].
 pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) -> Result<Report> {
     let step = ui::step(name);
     let log = log(name);
@@ -111,7 +111,7 @@ pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) ->
     Ok(report)
 }
 
-/// Reads the console to its end. What ends a `run` at once ends this, too.
+/// Reads the console to its end, or to a line that ends a `run` at once.
 fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -> Result<()> {
     let none = Rules::default();
     let mut stops = Watch::new(&none)?.stopper();

@@ -1,7 +1,7 @@
-//! Nothing is compiled twice: when everything has been built, building it again is only a look.
+//! Nothing is compiled twice: after everything has been built, a second build compiles nothing.
 //!
-//! Whoever works on Janus waits for this at every `run` and every `test`. Builds that differ in their
-//! flags or features must therefore not throw away each other's results.
+//! Everybody who works on Janus waits for this at every `run` and `test`. So builds with different flags or features
+//! must not throw away each other's results.
 
 use super::{Context, Tally};
 use crate::bench::measure;
@@ -15,10 +15,10 @@ use std::path::PathBuf;
 /// The name of the case.
 const CASE: &str = "build/nothing-twice";
 
-/// A build: what a person calls it, how it is done, and where cargo's output is then.
+/// A build: its name for the person, the function that does it, and the log of cargo's output.
 type Build<'a> = (&'a str, &'a dyn Fn() -> Result<()>, PathBuf);
 
-/// Builds everything that is ours two times and looks whether the second time compiles something.
+/// Builds everything of ours twice, and checks that the second time compiles nothing.
 pub fn run(context: &Context) -> Tally {
     let mut tally = Tally::default();
     if context.wants(CASE) {
@@ -82,7 +82,7 @@ fn twice(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The packages that cargo says it compiles.
+/// The packages that cargo compiled, by its log.
 fn compiled(log: &str) -> Vec<&str> {
     let lines = log.lines();
     lines

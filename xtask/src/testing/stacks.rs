@@ -1,4 +1,4 @@
-//! The real software: each stack's demonstration, to its end.
+//! The real software: the demonstration of each stack, to its end.
 
 use super::{Context, Tally};
 use crate::cli::{FipArgs, Plat, RunArgs, Runtime};
@@ -6,8 +6,8 @@ use crate::stacks::{Mode, Stack};
 use crate::{apt, run};
 use anyhow::Result;
 
-/// What is run: the stack and the number of cores. To add a run, add a line;
-/// the first is the one that every run of the tests has time for.
+/// The runs: the stack and the number of cores. To add a run, add a line. The first one is run by every `cargo xtask
+/// test`.
 #[rustfmt::skip]
 const RUNS: &[(Stack, u32)] = &[
     (Stack::OpteeLinux, 4),
@@ -21,7 +21,7 @@ const RUNS: &[(Stack, u32)] = &[
 /// Runs the stacks; without `all`, only the first.
 ///
 /// # Errors
-/// A stack cannot be built or downloaded.
+/// A stack's software cannot be built or downloaded.
 pub fn run(context: &Context, all: bool) -> Result<Tally> {
     let mut tally = Tally::default();
     let runtimes: &[Runtime] = if context.args.compare {
@@ -34,7 +34,7 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
     for (stack, smp) in if all { RUNS } else { usual } {
         let name = format!("stack/{}", stack.name());
         let on_fvp = matches!(stack, Stack::OpteeLinux | Stack::OpteeXtest);
-        // Its device tree has eight cores.
+        // The FVP's device tree has eight cores.
         let on_fvp = on_fvp && (*smp == 8 || *stack == Stack::OpteeXtest);
         let there = context.args.plat != Some(Plat::Fvp) || on_fvp;
         if !context.wants(&name) || !there {
@@ -100,8 +100,8 @@ pub fn run(context: &Context, all: bool) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Why a stack is skipped: what Debian's archive has today is no fault of what is tested. `None`: it is
-/// not, or the person insists on it.
+/// The reason for which a stack is skipped: the contents of Debian's archive today are no fault of what is tested.
+/// `None`: the stack is not skipped, or the person insists on it.
 fn not_available<T>(context: &Context, result: &Result<T>) -> Option<String> {
     let insists = context.args.strict || !context.filter.is_empty();
     let error = result.as_ref().err().filter(|_| !insists)?;
@@ -130,7 +130,7 @@ mod tests {
         let Some(fake) = Fake::new() else { return };
         fake.suite("mirror", "sid", &[], &["2"]);
         fake.suite("mirror", "testing", &[], &[]);
-        // As a stack's preparation fails.
+        // A stack's preparation fails like this.
         let result = fake.get(&["2"]).context("the stack's guest");
         let reason = not_available(&context("", false), &result).expect("skipped");
         assert!(reason.contains("thing cannot be had today"), "{reason}");

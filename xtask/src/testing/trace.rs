@@ -1,4 +1,4 @@
-//! The trace: its page in a browser, a large file, the examples of docs/debugging.md, and the image against
+//! Tests of the trace: its page in a browser, a large file, the examples of docs/debugging.md, and the image against
 //! the dispatcher's library.
 
 use super::boots::Bench;
@@ -12,16 +12,16 @@ use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What drives the page as a person does, with the browser's own events, and writes down what it saw.
+/// A script that drives the page with the browser's own events and writes down what it saw.
 const DRIVER: &str = include_str!("trace_page.js");
 
-/// Events of the large trace.
+/// The number of events in the large trace.
 const MANY: usize = 200_000;
 
 /// Runs what is asked for.
 ///
 /// # Errors
-/// None: what fails is counted.
+/// None: failures are counted.
 pub fn run(context: &Context) -> Tally {
     let mut tally = Tally::default();
     let mut case = |name: &str, test: &dyn Fn() -> Result<()>| {
@@ -49,7 +49,8 @@ pub fn run(context: &Context) -> Tally {
             }
         }
     }
-    // They need Debian's packages and take a minute each: like the other stacks, by name or in the long run.
+    // They need Debian's packages and take a minute each. So they are run by name or with `--full`, like the other
+    // stacks.
     if context.args.full || context.filter.contains("check") {
         case("trace/check/janus", &|| conforms(context, Runtime::Janus));
         case("trace/check/c", &|| conforms(context, Runtime::C));
@@ -57,13 +58,13 @@ pub fn run(context: &Context) -> Tally {
     tally
 }
 
-/// Where TF-A's C BL31 is known to differ from the dispatcher's library, as docs/debugging.md lists it.
+/// The known differences between TF-A's C BL31 and the dispatcher's library, as docs/debugging.md lists them.
 const KNOWN: &[&str] = &[
     "NS FFA_VERSION: SPMC gets another x8-x17",
     "NS SYSTEM_OFF: the SPMC is not told, Janus tells it",
 ];
 
-/// OP-TEE and Linux over a BL31, recorded and replayed: nothing but the known differences.
+/// Records OP-TEE and Linux over a BL31 and replays the trace: only known differences may be found.
 fn conforms(context: &Context, runtime: Runtime) -> Result<()> {
     let known = if runtime == Runtime::C { KNOWN } else { &[] };
     let file = paths::out().join(format!("test/optee-linux-{}.trace", runtime.name()));
@@ -93,7 +94,7 @@ fn name_of(example: &Example) -> String {
     format!("trace/example/{}", example.name)
 }
 
-/// What the examples are run with.
+/// What the examples share.
 fn bench(context: &Context) -> Result<Bench<'_>> {
     tfa::ensure_tools()?;
     Ok(Bench {
@@ -105,7 +106,7 @@ fn bench(context: &Context) -> Result<Bench<'_>> {
     })
 }
 
-/// The page with many events, in a headless Chromium: scrolled, zoomed, filtered, searched, clicked.
+/// Opens the page with many events in a headless Chromium: scrolls, zooms, filters, searches, clicks.
 fn page() -> Result<()> {
     let dir = paths::out().join("test/trace-page");
     std::fs::create_dir_all(&dir)?;
@@ -134,7 +135,7 @@ fn page() -> Result<()> {
     Ok(())
 }
 
-/// A million events are shown to the last one, and those of a file that was cut off up to there.
+/// Shows a million events to the last one; of a file that was cut off, all events up to there.
 fn large() -> Result<()> {
     const EVENTS: usize = 1_000_000;
     let dir = paths::out().join("test");
@@ -158,7 +159,7 @@ fn large() -> Result<()> {
     Ok(())
 }
 
-/// Opens a page in Debian's Chromium and returns its document as it is in the end.
+/// Opens a page in Debian's Chromium and returns the document as it is at the end.
 fn browse(page: &Path, dir: &Path) -> Result<String> {
     let mut chromium = chromium()?;
     chromium

@@ -1,7 +1,7 @@
-//! The examples of docs/debugging.md, made by the test payloads and held against what stands there.
+//! The examples of docs/debugging.md: the test payloads make them, and the result is compared with the document.
 //!
-//! In the document an example is a block ` ```trace NAME `. Each of its lines has to be in the trace, in
-//! this order; times are left out there, and `…` stands for anything.
+//! An example is a block ` ```trace NAME ` in the document. Each of its lines has to be in the trace, in this order.
+//! The document has no times, and `…` in it stands for any text.
 
 use super::boots::Bench;
 use crate::cli::RunArgs;
@@ -13,7 +13,7 @@ use crate::trace::record;
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 
-/// A system that stops, and how it is made.
+/// A system that stops, and its settings.
 pub struct Example {
     /// Its name in the document.
     pub name: &'static str,
@@ -23,7 +23,7 @@ pub struct Example {
     oddities: &'static str,
 }
 
-/// All of them. What stands last in the trace of a silent machine was there when it fell silent.
+/// All examples. In the trace of a silent machine the last event is the one after which it fell silent.
 pub const EXAMPLES: &[Example] = &[
     Example {
         name: "wrong-level",
@@ -52,14 +52,14 @@ pub const EXAMPLES: &[Example] = &[
     },
 ];
 
-/// A machine that does not get on is given so long, in seconds: it has recorded what there is.
+/// The limits of a machine that stops, in seconds. Its trace is complete by then.
 const LIMITS: Limits = Limits::secs(20, 120);
 
 impl Example {
-    /// Runs it and holds the trace against the document.
+    /// Runs the example and compares its trace with the document.
     ///
     /// # Errors
-    /// It cannot be run, or the document shows something else.
+    /// It cannot be run, or the trace differs from the document.
     pub fn check(&self, bench: &Bench) -> Result<()> {
         let document = std::fs::read_to_string(paths::root().join("docs/debugging.md"))?;
         let wanted = block(&document, self.name)
@@ -101,7 +101,7 @@ impl Example {
         record::start(Some(&file), &RunArgs::default(), &images, &mut machine)?;
         let log = file.with_extension("log");
         let mut running = console::start(&bench.qemu, &machine, &log, false, LIMITS)?;
-        // Most of them hang: that is what they are for.
+        // Most of them hang, which is what they show.
         let _ = running.finish();
         Ok(file)
     }
@@ -114,7 +114,7 @@ fn block<'a>(document: &'a str, name: &str) -> Option<Vec<&'a str>> {
     Some(lines.take_while(|line| *line != "```").collect())
 }
 
-/// Whether a line of the trace is the document's: without its time, `…` standing for anything.
+/// Whether a line of the trace is the document's, which has no time and `…` for any text.
 fn matches(wanted: &str, seen: &str) -> bool {
     let seen = seen
         .trim_start()

@@ -1,5 +1,5 @@
-//! How `cargo xtask run` judges a normal world that it does not know: what it says, how long it is silent,
-//! and firmware that goes no further.
+//! How `cargo xtask run` judges a normal world that it does not know: by what it prints, by how long it is silent, and
+//! by firmware that stops for good.
 
 use super::boots::Bench;
 use super::{Tally, crash};
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 /// A line that Janus prints before it enters the normal world.
 const JANUS: &str = r"\[janus\] INFO: CPU: ";
-/// `b .`: a normal world that says nothing, for ever.
+/// `b .`: a silent normal world that does not end.
 const SILENT: [u8; 4] = 0x1400_0000_u32.to_le_bytes();
 
-/// A case: what it changes, and what it makes of the run's end.
+/// A case: its name, the options it changes, and its check of the run's end.
 type Case = (
     &'static str,
     fn(&mut RunArgs),
@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
 /// Runs the cases that are asked for.
 ///
 /// # Errors
-/// None: what fails is counted.
+/// None: failures are counted.
 pub fn run(bench: &Bench) -> Tally {
     let mut tally = Tally::default();
     for (name, set, judge) in CASES.iter().filter(|(name, ..)| bench.context.wants(name)) {
@@ -92,7 +92,7 @@ pub fn run(bench: &Bench) -> Tally {
 
 const CRASH: &str = "run/crash";
 
-/// A crash report ends a run at once, with its line as the reason: whatever the run waits for.
+/// A crash report ends a run at once, with its line as the reason, no matter what the run waits for.
 fn crash_ends(bench: &Bench) -> Result<()> {
     let mut args = arguments(bench)?;
     let file = directory()?.join("bl31-crash.bin");
@@ -109,7 +109,7 @@ fn directory() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// A run of the silent normal world.
+/// The options for a run of the silent normal world.
 fn arguments(bench: &Bench) -> Result<RunArgs> {
     let bl33 = directory()?.join("silent.bin");
     std::fs::write(&bl33, SILENT)?;

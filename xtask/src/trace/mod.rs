@@ -1,6 +1,6 @@
-//! `cargo xtask trace`: what EL3 was asked for and answered, in words.
+//! `cargo xtask trace`: shows the calls to EL3 and their answers, in words.
 //!
-//! [`record`] has a machine write a trace; the crate `janus-trace` reads and shows it.
+//! [`record`] makes a machine write a trace; the crate `janus-trace` reads and shows it.
 
 pub mod record;
 
@@ -18,33 +18,33 @@ use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// What is shown.
+/// What to show.
 #[derive(Args)]
 pub struct TraceArgs {
-    /// The trace: of `cargo xtask run --trace`, or a Tarmac trace.
+    /// The trace: from `cargo xtask run --trace`, or a Tarmac trace.
     #[arg(value_name = "FILE", required_unless_present = "console")]
     file: Option<PathBuf>,
-    /// Show instead what each core asked last, from a console log with a crash report or the SPMC's death.
+    /// Show each core's last calls instead, from a console log with a crash report or a report of the SPMC's end.
     #[arg(long, value_name = "LOG", conflicts_with_all = ["file", "what", "manifest"])]
     console: Option<PathBuf>,
     #[command(flatten)]
     filter: Filter,
-    /// Show how often each call was made and its instructions at EL3 and in the secure world instead.
+    /// Show the number of each call and its instructions at EL3 and in the secure world instead.
     #[arg(long, group = "what")]
     stats: bool,
-    /// Write a JSON object a line instead, the first one about the machine.
+    /// Write JSON instead, one object per line; the first one describes the machine.
     #[arg(long, group = "what")]
     json: bool,
     /// Feed the recorded calls to the dispatcher's library instead, and list where BL31 did something else.
     #[arg(long, group = "what")]
     check: bool,
-    /// Write a page with the sequence diagram, to be opened in a browser, instead.
+    /// Write a page with the sequence diagram for a browser instead.
     #[arg(long, group = "what", value_name = "OUT")]
     html: Option<PathBuf>,
     /// Write the first steps as a Mermaid diagram instead, for a bug report.
     #[arg(long, group = "what")]
     mermaid: bool,
-    /// With --check and --errors: the SPMC manifest (.dts or .dtb), where the trace does not have it.
+    /// With --check and --errors: the SPMC manifest (.dts or .dtb), if the trace does not have it.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
@@ -98,7 +98,7 @@ pub fn run(args: &TraceArgs) -> Result<bool> {
         lines::print(out, &trace, &flow, &args.filter, reason)
     };
     match written.and_then(|()| out.flush()) {
-        // `| head` has seen enough.
+        // The reader has seen enough, as in `| head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
         other => other.context("cannot write the trace")?,
     }
@@ -106,7 +106,7 @@ pub fn run(args: &TraceArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// Shows what the reports in a console log have of the black box.
+/// Shows the black box of each report in a console log.
 fn console(log: &Path) -> Result<bool> {
     let bytes = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
     let Some(words) = black_box::in_words(&String::from_utf8_lossy(&bytes)) else {
@@ -119,7 +119,7 @@ fn console(log: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Lists the differences between the recorded BL31 and the dispatcher's library; `false`: there are some.
+/// Lists the differences between the recorded BL31 and the dispatcher's library; returns `false` if there are any.
 fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
     let replay = replay(trace, args)?;
     for assumed in &replay.assumed {
@@ -136,7 +136,7 @@ fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
     Ok(findings.is_empty())
 }
 
-/// Feeds the trace to the dispatcher's library, with the manifest that is named.
+/// Feeds the trace to the dispatcher's library; the manifest is the named one, if any.
 fn replay(trace: &Trace, args: &TraceArgs) -> Result<Replay> {
     let Some(manifest) = &args.manifest else {
         return Replay::of(trace, None);

@@ -1,5 +1,5 @@
-//! Starts a machine so that it records a trace: the plugin, and the file's header with what the decoder
-//! and the replay have to know of the machine.
+//! Starts a machine that records a trace: loads the plugin and writes the file's header, which tells the decoder and
+//! the replay about the machine.
 
 use crate::cli::RunArgs;
 use crate::fip::{self, Images};
@@ -10,7 +10,7 @@ use janus_trace_format::Header;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Has `machine` write a trace to `file`; without a name to one below target/.
+/// Makes `machine` write a trace to `file`, or without a name to a file below target/.
 ///
 /// # Errors
 /// The plugin does not build, or the file cannot be written.

@@ -1,24 +1,20 @@
 //! Vector and matrix registers: FP, SIMD, SVE, SME.
 //!
-//! EL3 uses none of them itself (it is built for a soft-float target), so they pass through it
-//! untouched; this module is where they are switched. The instructions that do it are in
-//! `vectors`, in a section of their own.
+//! EL3 uses none of them itself, because it is built for a soft-float target. This module decides what is switched and
+//! when. The instructions that do it are in `vectors`, in a section of their own.
 //!
-//! *What.* Where the SPMC runs at S-EL1 (or relies on EL3 for everything), Q0-Q31, FPSR, FPCR and
-//! FPMR are switched. For every SPMC, the normal world's Z, P, FFR and streaming mode come back as
-//! they were, at full vector length: an SPMC that waits with SVE trapped for itself cannot save them,
-//! because the CPU may drop all above 128 bits on the way to it.
+//! *What.* If the SPMC runs at S-EL1 or relies on EL3 for everything, Q0-Q31, FPSR, FPCR and FPMR are switched. With
+//! every SPMC, the normal world's Z, P, FFR and streaming mode are restored at full vector length. The SPMC could not
+//! save them itself: while it has SVE trapped, the CPU may drop all bits above 128 on the way to it.
 //!
-//! *When.* Only what is live. A world starts with SVE and SME trapped (CPTR_EL3.EZ, ESM clear),
-//! and the normal world with FP trapped where FP is switched. Its first use comes to
-//! `Simd::first_use`, which opens the trap for good. A trap that is open in both worlds, or state
-//! behind an open trap, is switched eagerly from then on; a call with the hint of SMCCC 1.3 leaves
-//! SVE out. While a trap is closed the world has no such state of its own, and what it would find
-//! there is cleared before it opens.
+//! *When.* Only live state is switched. Each world starts with SVE and SME trapped (CPTR_EL3.EZ and ESM clear), and the
+//! normal world also with FP trapped if FP is switched. The first use comes to `Simd::first_use`, which opens the trap
+//! for good. From then on the state behind it is saved at each switch. A call with the hint of SMCCC 1.3 leaves SVE
+//! out. While a trap is closed, the world has no such state; what it would find is cleared before the trap opens.
 //!
-//! *What stays where it is.* ZA and ZT0 stay in the CPU while the secure world runs: up to 64 KiB a
-//! core that an SPMC at S-EL1 cannot touch at all (SME is closed to it), and that one at S-EL2 has no
-//! business with. docs/context.md argues all of it.
+//! *What stays.* ZA and ZT0, up to 64 KiB per core, stay in the CPU while the secure world runs. An SPMC at S-EL1
+//! cannot access them, because SME is closed to it; an SPMC at S-EL2 has no reason to. docs/context.md gives the
+//! reasons for all of this.
 
 use super::{El3Regs, Feature, Features, Policy, SpmcMode, SysRegs, World, el3::cptr};
 use super::{
@@ -39,7 +35,7 @@ const SVCR_ZA: u64 = 2;
 /// Bit 16 of a function ID: no SVE state is live (SMCCC 1.3).
 const HINT: u32 = 1 << 16;
 
-/// The registers beside the vectors.
+/// The control and status registers beside the vectors.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 struct Control {
@@ -72,7 +68,7 @@ impl Control {
     }
 }
 
-/// What of the normal world is in [`Simd`] while the secure world runs.
+/// The part of the normal world's state that is in [`Simd`] while the secure world runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Saved {
     Nothing,
@@ -92,43 +88,44 @@ mod opened {
     pub const SECURE_SVE: u8 = 1 << 3;
     pub const SECURE_SME: u8 = 1 << 4;
     pub const BOTH_SVE: u8 = NORMAL_SVE | SECURE_SVE;
-    /// Not a trap, but tested with them: [`super::super::door`] has something to do.
+    /// Not a trap, but tested together with the traps: the core has a [`super::super::door`].
     pub const DOOR: u8 = 1 << 5;
     pub const BOTH_SME: u8 = NORMAL_SME | SECURE_SME;
 }
 
-/// The bytes of Q0-Q31.
+/// The size of Q0-Q31 in bytes.
 const Q_SIZE: usize = 32 * 16;
 
-/// One core's vector state of the world that is not in the CPU, and what each world has used.
+/// One core's vector state: that of the world that is not in the CPU, and what each world has opened.
 #[derive(Debug)]
 pub struct Simd {
     /// The normal world's SVCR.
     svcr: u64,
-    /// The function ID of the call that leaves the normal world, for its hint.
+    /// The function ID of the call by which the normal world leaves, for its hint.
     call: u32,
-    /// See `opened`.
+    /// The bits of `opened`.
     opened: u8,
     saved: Saved,
     normal: Control,
     secure: Control,
-    /// Where vector registers are kept, [`Simd::room`] bytes for vectors of `length` at least: the
+    /// The memory for vector registers, at least [`Simd::room`] bytes for vectors of `length`. It has the
     /// secure world's Q0-Q31, then the normal world's Z0-Z31 (or Q0-Q31), P0-P15 and FFR.
     memory: &'static mut [u8],
-    /// The longest vectors of this core, in bytes: SVE's or those of streaming mode.
+    /// The length of this core's longest vectors in bytes, SVE's or streaming mode's.
     length: u16,
-    /// What the core has and has memory for.
+    /// The features that the core has, and has memory for.
     features: Features,
 }
 
 impl Simd {
-    /// The memory that a core with vectors of `length` bytes needs. At least 16, even without SVE: FP.
+    /// Returns the bytes of memory that a core with vectors of `length` bytes needs. `length` is at least 16, for FP.
     pub const fn room(length: u16) -> usize {
         let length = length as usize;
         Q_SIZE + 32 * length + 2 * length + length.div_ceil(128) * 16
     }
 
-    /// A core that never was on. `memory` is aligned to 16 bytes and has [`Simd::room`] for FP.
+    /// Makes the state of a core that was never on. `memory` is aligned to 16 bytes and has at least
+    /// [`Simd::room`] for FP.
     pub const fn new(memory: &'static mut [u8]) -> Self {
         Self {
             normal: Control::EMPTY,
@@ -143,28 +140,28 @@ impl Simd {
         }
     }
 
-    /// The secure world's Q0-Q31.
+    /// Returns the place of the secure world's Q0-Q31.
     fn secure_q(&mut self) -> *mut u8 {
         self.memory.as_mut_ptr()
     }
 
-    /// The normal world's Z0-Z31, or Q0-Q31.
+    /// Returns the place of the normal world's Z0-Z31, or Q0-Q31.
     fn z(&mut self) -> *mut u8 {
         self.secure_q().wrapping_add(Q_SIZE)
     }
 
-    /// The normal world's P0-P15.
+    /// Returns the place of the normal world's P0-P15.
     fn p(&mut self) -> *mut u8 {
         self.z().wrapping_add(32 * usize::from(self.length))
     }
 
-    /// The normal world's FFR.
+    /// Returns the place of the normal world's FFR.
     fn ffr(&mut self) -> *mut u8 {
         self.p().wrapping_add(2 * usize::from(self.length))
     }
 
-    /// Finds out how long this core's vectors are, and takes out of `features` what there is no
-    /// memory for. CPTR_EL3 must trap nothing.
+    /// Finds out how long this core's vectors are, and removes SVE and SME from `features` if there is too little
+    /// memory for them. CPTR_EL3 must trap nothing.
     pub(super) fn measure(&mut self, features: &mut Features) {
         let mut longest = 16;
         if features.has(Feature::SVE) {
@@ -182,21 +179,21 @@ impl Simd {
         self.length = longest;
     }
 
-    /// To be told w0 of each call of the normal world that may go to the secure world, and zero for
-    /// an interrupt: bit 16 says that no SVE state is live.
+    /// Notes `function` (w0) of a call of the normal world that may go to the secure world, for its SVE hint. Call it
+    /// with zero for an interrupt.
     #[inline(always)]
     pub fn call(&mut self, function: u32) {
         self.call = function;
     }
 
-    /// Whether the normal world's first use of FP is waited for. Not where EL2 registers are switched
-    /// too: FPEXC32_EL2 would be trapped with FP.
+    /// Returns whether FP opens to the normal world on its first use. That is not so if EL2 registers are switched
+    /// too: FPEXC32_EL2 would be trapped together with FP.
     fn fp_is_lazy(features: Features, mode: SpmcMode) -> bool {
         mode == SpmcMode::SEl1 && !features.has(Feature::EAGER_FP)
     }
 
-    /// Sets in `el3` what `world` starts with. Without an SPMC nobody else has the registers, so
-    /// nothing need be known about their use.
+    /// Sets the traps in `el3` with which `world` starts. Without an SPMC the normal world alone has the registers,
+    /// and nothing is trapped.
     pub fn start(features: Features, mode: SpmcMode, world: World, el3: &mut El3Regs) {
         if mode == SpmcMode::None {
             if features.has(Feature::SVE) {
@@ -212,7 +209,7 @@ impl Simd {
 
     /// Exchanges the registers that control vector lengths with `first`. CPTR_EL3 must trap nothing.
     pub(super) fn init_lengths(features: Features, first: &mut SysRegs) {
-        // SAFETY: the registers are the CPU's, and EL3 does not depend on lengths of lower ELs.
+        // SAFETY: the CPU has the registers, and EL3 does not depend on the vector lengths of lower ELs.
         unsafe {
             if features.has(Feature::SVE) {
                 Self::swap_sve(features, first);
@@ -255,10 +252,10 @@ impl Simd {
         }
     }
 
-    /// Clears the vector registers of a core that just came on: what boot firmware or the core's
-    /// former life left there is gone. CPTR_EL3 must trap nothing.
+    /// Clears the vector registers of a core that came on: nothing is left of boot firmware, or of the time before the
+    /// core was off. CPTR_EL3 must trap nothing.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode) {
-        // Z above Q, and P, are written before they are read.
+        // The rest of the memory, Z above Q and P, is written before it is read.
         if mode.el1()
             && let Some(both_q) = self.memory.get_mut(..2 * Q_SIZE)
         {
@@ -273,18 +270,18 @@ impl Simd {
         self.clear();
     }
 
-    /// The normal world comes back to its core, whose registers are in the CPU, from a state in which it
-    /// gave them up: what it has open starts as new. What is the secure world's stays, wherever it is.
-    /// CPTR_EL3 must trap nothing. `first` has the first values of the registers that control vector
+    /// Gives the normal world's vector registers first values, after a power-down state in which it gave them up. The
+    /// normal world is current. What it has opened stays open. The secure world's registers are kept, in the CPU or
+    /// in memory. CPTR_EL3 must trap nothing. `first` has the first values of the registers that control vector
     /// lengths.
     pub(super) fn come_back(&mut self, mode: SpmcMode, first: &mut SysRegs) {
         use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
         (self.svcr, self.call, self.saved) = (0, 0, Saved::Nothing);
         self.normal = Control::EMPTY;
-        // Without an SPMC there is nobody else. With one, what only the secure world has opened is not
-        // exchanged: it is the secure world's.
+        // Without an SPMC all registers belong to the normal world. With one, those that only the secure world has
+        // opened belong to the secure world, and are left alone.
         let alone = mode == SpmcMode::None;
-        // SAFETY: the registers are the CPU's: the trap of the extension would not have opened.
+        // SAFETY: the CPU has the registers: else the trap of the extension had not opened.
         unsafe {
             if self.features.has(Feature::SVE) && (alone || self.opened & NORMAL_SVE != 0) {
                 Self::swap_sve(self.features, first);
@@ -293,25 +290,25 @@ impl Simd {
                 Self::swap_sme(self.features, first);
             }
         }
-        // Closed to the normal world, the Q registers are the secure world's.
+        // While FP is closed to the normal world, the Q registers belong to the secure world.
         if !mode.el1() || self.opened & NORMAL_FP != 0 {
             self.clear();
         }
     }
 
-    /// Moves what is the secure world's to memory. The normal world is current and its vector state of no
-    /// use any more; CPTR_EL3 traps nothing.
+    /// Moves the secure world's vector state to memory, as far as it is in the CPU. The normal world is current and
+    /// does not need its own any more; CPTR_EL3 traps nothing.
     pub(super) fn park_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if policy.mode().el1() && self.opened & opened::NORMAL_FP == 0 {
             self.secure.save(self.features);
             // SAFETY: 32 Q registers fit; FP is not trapped.
             unsafe { vectors::save_q(self.secure_q()) };
         }
-        // Lengths that the secure world alone can reach are in the CPU.
+        // The vector lengths of an extension that only the secure world has opened are in the CPU.
         Self::swap_lengths(self.secure_alone(), policy, parked);
     }
 
-    /// Puts back what [`Simd::park_secure`] moved, into a CPU that has lost everything. `first` has the
+    /// Restores the state that [`Simd::park_secure`] moved, on a CPU that has lost everything. `first` has the
     /// first values of the registers that control vector lengths. CPTR_EL3 must trap nothing.
     pub(super) fn unpark_secure(
         &mut self,
@@ -320,7 +317,7 @@ impl Simd {
         parked: &mut SysRegs,
     ) {
         let features = self.features;
-        // SAFETY: the registers are the CPU's, and nothing traps them.
+        // SAFETY: the CPU has the registers, and nothing traps them.
         unsafe {
             if features.has(Feature::SVE) {
                 Self::swap_sve(features, first);
@@ -338,7 +335,7 @@ impl Simd {
         }
     }
 
-    /// What the secure world opened and the normal world did not, as if both had.
+    /// Returns bits of `opened`, with both worlds' bits set for each extension that only the secure world has opened.
     fn secure_alone(&self) -> u8 {
         let mut both = 0;
         for (secure, pair) in [
@@ -368,30 +365,31 @@ impl Simd {
         self.normal.load(features);
     }
 
-    /// Whether a switch has more to do than to exchange the banks.
+    /// Returns whether a switch has more to do than to exchange the banks.
     #[inline(always)]
     pub(super) fn is_live(&self) -> bool {
         self.opened != 0
     }
 
-    /// The core has something to do at the door of the secure world.
+    /// Notes that this core has a door.
     pub(super) fn set_door(&mut self) {
         self.opened |= opened::DOOR;
     }
 
-    /// Whether it has.
+    /// Returns whether this core has a door.
     #[inline(always)]
     pub(super) fn has_door(&self) -> bool {
         self.opened & opened::DOOR != 0
     }
 
-    /// Whether the secure world has opened what vector lengths come with.
+    /// Returns whether the secure world has opened an extension that has vector lengths.
     #[inline(always)]
     fn secure_is_scalable(&self) -> bool {
         self.opened & (opened::SECURE_SVE | opened::SECURE_SME) != 0
     }
 
-    /// Before the normal world's registers are saved: CPTR_EL3 is still the normal world's.
+    /// Saves the normal world's vector state, and loads the secure world's. It runs before the normal world's system
+    /// registers are saved: CPTR_EL3 still has the normal world's value.
     pub(super) fn save_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
         use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
         let features = self.features;
@@ -430,10 +428,11 @@ impl Simd {
         }
     }
 
-    /// Before the secure world's registers are saved: CPTR_EL3 is still the secure world's.
+    /// Saves the secure world's vector state. It runs before the secure world's system registers are saved: CPTR_EL3
+    /// still has the secure world's value.
     pub(super) fn save_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
         if self.opened & opened::SECURE_SME != 0 {
-            // However the SPMC left it, ZA is as the normal world had it, and no streaming mode.
+            // Give ZA the normal world's setting and leave streaming mode, whatever the SPMC has set.
             let normal = if self.opened & opened::NORMAL_SME != 0 {
                 self.svcr & SVCR_ZA
             } else {
@@ -453,14 +452,14 @@ impl Simd {
         }
     }
 
-    /// After CPTR_EL3 was written for the normal world.
+    /// Loads the normal world's vector state. It runs after CPTR_EL3 was written for the normal world.
     pub(super) fn load_normal(&mut self) {
         let features = self.features;
         let saved = core::mem::replace(&mut self.saved, Saved::Nothing);
         let both_sve = self.opened & opened::BOTH_SVE == opened::BOTH_SVE;
         if both_sve && matches!(saved, Saved::Nothing | Saved::Q) {
-            // The hint: the normal world has nothing there, but must not find the other's either.
-            // SAFETY: SVE is open in both worlds, so it is, whichever CPTR_EL3 is in effect yet.
+            // By its hint the normal world has no SVE state. It must not find the secure world's.
+            // SAFETY: SVE is open in both worlds, so it does not matter which CPTR_EL3 is in effect yet.
             unsafe { vectors::clear_sve() };
         }
         match saved {
@@ -471,15 +470,15 @@ impl Simd {
                 self.normal.load(features);
             }
             Saved::Z => {
-                // EL3's own use of SVE below needs CPTR_EL3.EZ, which the secure world may lack.
+                // EL3's own use of SVE below needs CPTR_EL3.EZ, which the secure world's value may lack.
                 isb();
                 self.load_z(true);
                 self.normal.load(features);
             }
             Saved::Streaming => {
-                // The same for CPTR_EL3.ESM.
+                // EL3's own use of SME below needs CPTR_EL3.ESM, which the secure world's value may lack.
                 isb();
-                // Entering streaming mode clears all vectors and FPSR: first that.
+                // Entering streaming mode clears all vectors and FPSR, so this comes before they are loaded.
                 SVCR::write(self.svcr);
                 self.load_z(features.has(Feature::SME_FA64));
                 self.normal.load(features);
@@ -488,8 +487,8 @@ impl Simd {
     }
 
     fn save_z(&mut self, ffr: bool) {
-        // SAFETY: the memory has room for this core's longest vectors, and the callers have SVE (or
-        // streaming mode) open for EL3, with FFR where `ffr` says so.
+        // SAFETY: the memory has room for this core's longest vectors. The callers have opened SVE (or
+        // streaming mode) for EL3, and FFR if `ffr` is set.
         unsafe {
             vectors::save_z(self.z(), self.p());
             if ffr {
@@ -508,14 +507,14 @@ impl Simd {
         }
     }
 
-    /// Exchanges the registers that control vector lengths, where both worlds can reach them.
+    /// Exchanges the registers that control vector lengths, of the extensions that are open in both worlds.
     ///
-    /// They are not switched with their banks, because EL3 itself is trapped where CPTR_EL3 traps.
+    /// They are not switched with their banks, because the traps of CPTR_EL3 apply to EL3 itself.
     #[inline(never)]
     fn swap_lengths(opened: u8, policy: &Policy, parked: &mut SysRegs) {
         let mode = policy.mode();
-        // SAFETY: the CPU has the registers, or the traps had not opened, and they are open in both
-        // worlds. EL3 does not depend on the lengths of lower ELs.
+        // SAFETY: the CPU has the registers, else the traps had not opened. They are open in both
+        // worlds. EL3 does not depend on the vector lengths of lower ELs.
         unsafe {
             if opened & opened::BOTH_SVE == opened::BOTH_SVE {
                 if mode.el2() {
@@ -536,8 +535,8 @@ impl Simd {
         }
     }
 
-    /// A trap of `world` with this ESR_EL3: whether it was a first use of what the world may use,
-    /// and the instruction can now be executed. `parked` are the other world's registers.
+    /// Handles a trap of `world` with this ESR_EL3, if it is the first use of FP, SVE or SME and the world may use it.
+    /// Returns whether it was, and the instruction can now be executed. `parked` are the other world's registers.
     #[cold]
     pub(super) fn first_use(
         &mut self,
@@ -573,13 +572,13 @@ impl Simd {
             }
             _ => return false,
         }
-        // Any of them reaches the Q registers, in which the secure world's are until now.
+        // Each of the three gives access to the Q registers, which hold the secure world's values until now.
         let take_q = el3.cptr_el3 & cptr::TFP != 0;
         el3.cptr_el3 &= !cptr::TFP;
         self.call = 0;
-        // SAFETY: the world's value, with one trap less.
+        // SAFETY: this is the world's value, with one trap less.
         unsafe { CPTR_EL3::write(el3.cptr_el3) };
-        // EL3 uses below what was trapped for EL3 too.
+        // EL3 uses registers below that were trapped for EL3, too.
         isb();
         if take_q {
             self.opened |= opened::NORMAL_FP;
@@ -599,20 +598,20 @@ impl Simd {
                 } else {
                     opened::SECURE_SME
                 };
-            // Leaving streaming mode will clear everything by itself.
+            // In streaming mode nothing is to be cleared: leaving it clears all registers.
             if sme == 0 || SVCR::read() & SVCR_SM == 0 {
                 // SAFETY: SVE is open.
                 unsafe { vectors::clear_sve() };
             }
         }
-        // What controls the lengths holds the other world's values if it opened its trap earlier.
+        // If the other world has opened its trap before, the registers for vector lengths hold its values.
         if new & (opened::BOTH_SVE | opened::BOTH_SME) != 0 {
             Self::swap_lengths(self.opened & Self::pair(new), policy, parked);
         }
         true
     }
 
-    /// The extension of `bit`, for both worlds.
+    /// Returns both worlds' bits of the extension to which `bit` belongs.
     const fn pair(bit: u8) -> u8 {
         if bit & opened::BOTH_SVE != 0 {
             opened::BOTH_SVE

@@ -1,4 +1,4 @@
-//! Who opens what, and what is saved when: the decisions, without the registers.
+//! Tests of the decisions about vector state, without the registers: which world opens what, and what is saved when.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const FP: u64 = 0x07 << 26;
 const SVE: u64 = 0x19 << 26;
 const SME: u64 = 0x1d << 26;
 
-/// One core with its worlds' EL3 registers as they start.
+/// One core, with the EL3 registers with which its worlds start.
 struct Core {
     policy: Policy,
     simd: Simd,
@@ -43,7 +43,7 @@ impl Core {
             .first_use(&self.policy, world, el3, &mut parked, esr)
     }
 
-    /// What is saved when the normal world leaves by a call of `function`.
+    /// Returns what is saved when the normal world leaves by a call of `function`.
     fn leaves(&mut self, function: u32) -> Saved {
         self.simd.call(function);
         let mut parked = SysRegs::EMPTY;
@@ -61,7 +61,7 @@ fn each_world_opens_what_it_may_use_once() {
         (SpmcMode::All, true),
     ] {
         let mut core = core(mode);
-        // FP is only ever closed to the normal world, where FP is switched lazily.
+        // FP is closed to the normal world alone, and only in the mode in which it is switched lazily.
         assert_eq!(
             core.normal.cptr_el3 & cptr::TFP != 0,
             mode == SpmcMode::SEl1
@@ -98,7 +98,7 @@ fn only_what_is_live_is_saved() {
     core.traps(World::Normal, SVE);
     assert_eq!(core.leaves(call), Saved::Z);
     assert_eq!(core.leaves(call | HINT), Saved::Q);
-    // The hint is the call's, not the interrupt's that comes next.
+    // The hint belongs to that call, and not to the interrupt that comes next.
     let mut parked = SysRegs::EMPTY;
     core.simd.save_normal(&core.policy, &mut parked);
     assert_eq!(core.simd.saved, Saved::Z);
@@ -120,8 +120,8 @@ fn a_hint_from_before_the_first_use_is_forgotten() {
     assert_eq!(core.simd.saved, Saved::Z);
 }
 
-/// The host's registers read as zero, so its vectors have no length; room for FP is what there always
-/// is, and must not be asked to hold more.
+/// Without room for their vectors, SVE and SME stay closed. On the host registers read as zero, so that the vectors
+/// have the least length, 16 bytes.
 #[test]
 fn without_memory_for_them_vectors_stay_closed() {
     let all = [Feature::SVE, Feature::SME, Feature::SME2, Feature::SME_FA64];

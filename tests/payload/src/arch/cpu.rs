@@ -1,30 +1,30 @@
-//! Which core this is, at which exception level, and how it waits.
+//! The core that runs the code: its number, its exception level, waiting and stopping.
 //!
-//! Cores are numbered cluster by cluster. Where MPIDR_EL1.MT is set, Aff0 is a thread and the core's
-//! number in its cluster is Aff1.
+//! Cores are numbered cluster by cluster. If MPIDR_EL1.MT is set, Aff0 is a thread and Aff1 is the core's
+//! number in its cluster.
 
 use super::MAX_CORES;
 use crate::machine;
 use crate::mrs;
 
-/// This core's number, below [`MAX_CORES`].
+/// Returns this core's number, which is below [`MAX_CORES`].
 pub fn number() -> usize {
     number_of(mrs!("mpidr_el1"))
 }
 
-/// How far the affinity fields of a core are shifted for the threads.
+/// Returns the number of bits by which the core's affinity fields are shifted because of threads.
 fn thread_shift() -> u32 {
     const MT: u64 = 1 << 24;
     if mrs!("mpidr_el1") & MT != 0 { 8 } else { 0 }
 }
 
-/// The number of the core with this affinity (an MPIDR or PSCI target).
+/// Returns the number of the core with this affinity (an MPIDR or a PSCI target).
 pub fn number_of(mpidr: u64) -> usize {
     let core = (mpidr & 0xff_ffff) >> thread_shift();
     (((core >> 8 & 0xff) << machine::HERE.cluster_shift) + (core & 0xff)) as usize % MAX_CORES
 }
 
-/// The affinity of core `number`, as PSCI takes it.
+/// Returns the affinity of core `number` in PSCI's form.
 pub fn mpidr_of(number: usize) -> u64 {
     let (cluster, core) = (
         number >> machine::HERE.cluster_shift,
@@ -33,18 +33,18 @@ pub fn mpidr_of(number: usize) -> u64 {
     ((cluster << 8 | core) as u64) << thread_shift()
 }
 
-/// The exception level the payload runs at: 1 or 2.
+/// Returns the exception level at which the payload runs: 1 or 2.
 pub fn el() -> u64 {
     (mrs!("CurrentEL") >> 2) & 3
 }
 
-/// Waits for an event; comes back for any reason.
+/// Waits for an event. It can return without one.
 pub fn wait_for_event() {
     // SAFETY: a hint.
     unsafe { core::arch::asm!("wfe", options(nomem, nostack, preserves_flags)) }
 }
 
-/// Wakes every core that waits for an event, after all stores before it.
+/// Wakes every core that waits for an event, after all earlier stores are done.
 pub fn send_event() {
     // SAFETY: a barrier and a hint.
     unsafe { core::arch::asm!("dsb sy", "sev", options(nostack, preserves_flags)) }

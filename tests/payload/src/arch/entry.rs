@@ -1,49 +1,48 @@
-//! First instructions of both images: memory map, stack, zeroed data, vectors.
+//! The first instructions of each image: memory map, stack, zeroed data, vectors.
 //!
-//! An image has one entry point at its base. The first core there zeroes the
-//! data that is not loaded; any core that comes later, at the base or at
-//! `payload_secondary_entry`, finds it done. x0-x7, SCTLR, DAIF and SPSel are
-//! kept as they arrived ([`BootState`]) for the `boot/*` cases.
+//! An image has one entry point at its base. The first core there zeroes the data that is not loaded. Other cores come
+//! in later, at the base or at `payload_secondary_entry`. The values of x0-x7, SCTLR, DAIF and SPSel at the entry are
+//! kept ([`BootState`]) for the `boot/*` cases.
 //!
 //! The memory map is flat and the same at EL1 and EL2 (AP\[1\] is clear, which
 //! EL2 ignores): devices and secure memory in the first GiB, non-secure memory
-//! above, where [`machine`] says. It is on before any Rust code runs,
+//! above, as [`machine`] says. The MMU is on before any Rust code runs,
 //! because atomics and unaligned accesses need normal memory.
 
 use super::{MAX_CORES, cpu};
 use crate::machine;
 use core::cell::UnsafeCell;
 
-/// Bytes of stack of a core.
+/// The size of a core's stack in bytes.
 pub const STACK_SIZE: usize = 0x4000;
 
-/// What a core found when it arrived.
+/// The state in which a core was entered.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BootState {
     /// x0-x7.
     pub x: [u64; 8],
-    /// SCTLR of the exception level it arrived at.
+    /// SCTLR of the exception level at which it was entered.
     pub sctlr: u64,
     /// DAIF.
     pub daif: u64,
     /// SPSel.
     pub spsel: u64,
-    /// 1: at the secondary entry point, 2: where [`suspend`] goes on, 0: at the image's base.
+    /// Where it was entered: 0 at the image's base, 1 at the secondary entry point, 2 where [`suspend`] goes on.
     pub secondary: u64,
 }
 
 #[repr(C, align(64))]
 struct PerCore<T>(UnsafeCell<[T; MAX_CORES]>);
 
-// SAFETY: each core writes only its own element, in the entry code; others read it after that core
+// SAFETY: each core writes only its own element, in the entry code. Other cores read it after that core
 // has announced itself through an atomic.
 unsafe impl<T> Sync for PerCore<T> {}
 
 #[repr(C, align(4096))]
 struct Stacks(UnsafeCell<[[u8; STACK_SIZE]; MAX_CORES]>);
 
-// SAFETY: a stack is used by its core only.
+// SAFETY: each stack is used only by its core.
 unsafe impl Sync for Stacks {}
 
 #[unsafe(no_mangle)]
@@ -60,13 +59,13 @@ static PAYLOAD_BOOT_STATE: PerCore<BootState> = PerCore(UnsafeCell::new(
     }; MAX_CORES],
 ));
 
-/// What core `number` found when it last arrived.
+/// Returns the state in which core `number` was last entered.
 pub fn boot_state(number: usize) -> BootState {
-    // SAFETY: see `PerCore`; `number` is checked by the indexing.
+    // SAFETY: the core has written its element, as `PerCore` says. The index is checked.
     unsafe { (*PAYLOAD_BOOT_STATE.0.get())[number] }
 }
 
-/// What this core found when it last arrived.
+/// Returns the state in which this core was last entered.
 pub fn my_boot_state() -> BootState {
     boot_state(cpu::number())
 }
@@ -78,22 +77,22 @@ unsafe extern "C" {
     static image_end: u8;
 }
 
-/// Address of the entry point for cores that are not the first.
+/// Returns the address of the entry point for cores that are not the first.
 pub fn secondary_entry() -> u64 {
     payload_secondary_entry as *const () as u64
 }
 
-/// Makes a call of PSCI that takes an entry point and a context ID, and ends there.
+/// Makes a PSCI call that takes an entry point and a context ID, and goes on at that entry point.
 ///
-/// Returns the status if the call came back; else, from the entry point, what x0 held there. Of the
-/// core's state only the callee-saved registers are as before. One core at a time.
+/// Returns the status if the call returned, else x0 at the entry point. Of the core's state, only the callee-saved
+/// registers are kept. Only one core at a time may be in this.
 pub fn suspend(function: u32, context: u64) -> u64 {
-    // SAFETY: an ordinary call to the compiler, whichever way it returns: SP and the callee-saved
-    // registers are restored, and memory is as it was.
+    // SAFETY: for the compiler this is an ordinary call, in whichever way it returns: SP and the callee-saved
+    // registers are restored, and memory is unchanged.
     unsafe { payload_suspend(function.into(), context) }
 }
 
-/// First address of the image and the address after its last byte.
+/// Returns the addresses of the image.
 pub fn image() -> core::ops::Range<u64> {
     (&raw const image_start) as u64..(&raw const image_end) as u64
 }
@@ -117,7 +116,7 @@ payload_entry:
     b.lo    1b
     b       2f
 
-    // x0: function ID, x1: context ID for its third argument. The way back is the entry point.
+    // x0: function ID, x1: context ID for the third argument. The core comes back at the entry point.
     .global payload_suspend
 payload_suspend:
     stp     x29, x30, [sp, #-96]!
@@ -279,7 +278,7 @@ payload_tables_level2:
     devices_end = const machine::HERE.devices_end,
 );
 
-/// The descriptor of a block of 1 GiB of non-secure memory, or none.
+/// Returns the descriptor of a block of 1 GiB of non-secure memory, or zero if the machine has none there.
 const fn normal_gib(number: usize) -> usize {
     if machine::HERE.normal_ram[number - 1] {
         (number << 30) + 0x725

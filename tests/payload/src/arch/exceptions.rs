@@ -1,14 +1,13 @@
-//! Exception vectors of both images.
+//! The exception vectors of both images.
 //!
-//! Interrupts go to [`crate::framework::irq`]. A synchronous exception is a
-//! failure, unless the code that raised it said that it might ([`attempt`]):
-//! that is how cases find out which system registers exist.
+//! Interrupts go to [`crate::framework::irq`]. A synchronous exception is a failure, unless it comes from code that
+//! runs by [`attempt`]. With that, cases find out which system registers exist.
 
 use super::{MAX_CORES, cpu};
 use crate::mrs;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// What the vectors saved.
+/// The registers that the vectors saved.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Frame {
@@ -94,14 +93,14 @@ payload_exception_el\el:
 "#
 );
 
-/// Not attempting, attempting, attempted and taken an exception.
+/// The states of an attempt: none runs, one runs, one has taken an exception.
 const NO: u32 = 0;
 const TRYING: u32 = 1;
 const TAKEN: u32 = 2;
 
 static ATTEMPT: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NO) }; MAX_CORES];
 
-/// Runs `f`; false if an instruction in it was undefined or trapped (it is then skipped).
+/// Runs `f`. Returns false if an instruction in it was undefined or trapped. Such an instruction is skipped.
 pub fn attempt(f: impl FnOnce()) -> bool {
     let state = &ATTEMPT[cpu::number()];
     state.store(TRYING, Relaxed);
@@ -111,12 +110,12 @@ pub fn attempt(f: impl FnOnce()) -> bool {
 
 static SYNDROME: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
-/// The syndrome of the exception that the last failed [`attempt`] took on this core.
+/// Returns the syndrome of the exception that the last failed [`attempt`] took on this core.
 pub fn syndrome() -> u64 {
     SYNDROME[cpu::number()].load(Relaxed)
 }
 
-/// ESR class: unknown reason, trapped system register, SVE, FP, SME.
+/// The exception classes (ESR_ELx.EC) that an attempt may take: unknown reason, trapped system registers, SVE, FP, SME.
 const EXPECTABLE: [u64; 6] = [0x00, 0x18, 0x19, 0x07, 0x1d, 0x14];
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,6 @@
-//! The machine: entry, exceptions, system registers, GICv3, timers, SMC.
+//! The hardware of the payloads: entry, exceptions, system registers, GICv3, timers, SMC.
 //!
-//! Written for QEMU virt with `secure=on`, where the payloads run at NS-EL2,
-//! S-EL2 or S-EL1. What depends on the exception level asks [`cpu::el`].
+//! The payloads run at NS-EL2, S-EL2 or S-EL1. Code that depends on the exception level asks [`cpu::el`].
 
 pub mod cpu;
 pub mod entry;
@@ -10,14 +9,14 @@ pub mod gic;
 pub mod smc;
 pub mod timer;
 
-/// Most cores the payloads have stacks for: the slots of the platform's hold pen.
+/// The largest number of cores for which the payloads have stacks.
 pub const MAX_CORES: usize = 32;
 
 /// Reads a system register by its name or `S<op0>_…` encoding.
 #[macro_export]
 macro_rules! mrs {
     ($name:literal) => {{
-        // Registers that QEMU has as a no-op leave the destination alone.
+        // QEMU has some registers as no-ops, which leave the destination alone.
         let mut value = 0_u64;
         // SAFETY: reading a system register has no effect on memory; a register that is not
         // there raises an exception that the vectors report.

@@ -1,9 +1,8 @@
-//! SMC with every general register under control.
+//! SMCs with control over all general-purpose registers.
 //!
-//! [`call`] carries x0-x17, as SMCCC 1.2 and FF-A 1.2 have it, and fills
-//! x18-x30 with a pattern that must be there afterwards: so every single call
-//! of every case also checks that EL3 preserves them. [`call_all`] is for
-//! cases that want to see x0-x30 themselves.
+//! [`call`] passes x0-x17, as SMCCC 1.2 and FF-A 1.2 have it, and fills x18-x30 with a pattern that must be there
+//! afterwards. So each call of each case also checks that EL3 preserves them. [`call_all`] is for cases that look at
+//! x0-x30 themselves.
 
 use crate::framework::regs::Regs;
 
@@ -129,8 +128,11 @@ payload_spin:
 "#
 );
 
-/// Holds a value in every register while waiting until `flag` is not zero; the first register
-/// that somebody changed, with its value.
+/// Waits until `flag` is not zero, with a value in every register.
+///
+/// # Errors
+///
+/// The first register that was changed meanwhile, with its value.
 pub fn wait_holding(flag: &core::sync::atomic::AtomicU64) -> Result<(), (&'static str, u64)> {
     const NAMES: [&str; 31] = [
         "NZCV", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
@@ -153,19 +155,19 @@ pub fn wait_holding(flag: &core::sync::atomic::AtomicU64) -> Result<(), (&'stati
     Ok(())
 }
 
-/// SMC with x0-x30 from `regs`, and back into it.
+/// Makes an SMC with x0-x30 from `regs`, and stores x0-x30 of the answer there.
 pub fn call_all(regs: &mut [u64; 31]) {
-    // SAFETY: `payload_smc` keeps the procedure call standard whatever EL3 returns in x0-x30; the
-    // memory that EL3 or the other world may touch for this call is never borrowed across it.
+    // SAFETY: `payload_smc` keeps the procedure call standard, whatever EL3 returns in x0-x30. Memory
+    // that EL3 or the other world may write in this call is not borrowed meanwhile.
     unsafe { payload_smc(regs) }
 }
 
-/// What x18-x30 hold during [`call`]: another value in every register and on every core.
+/// Returns the value of x`n` (x18-x30) during [`call`], which differs in each register and on each core.
 fn pattern(n: usize) -> u64 {
     0x5a00_0000_c0de_0000 | ((super::cpu::number() as u64) << 32) | n as u64
 }
 
-/// SMC with x0-x17; panics if x18-x30 come back changed.
+/// Makes an SMC with x0-x17 and returns x0-x17 of the answer. Panics if x18-x30 come back changed.
 pub fn call(regs: Regs) -> Regs {
     let mut all = [0; 31];
     all[..18].copy_from_slice(&regs.0);

@@ -1,20 +1,20 @@
-//! Generic timer: time stamps, and the secure physical timer of the SPMC's level.
+//! The generic timers: the time, delays, and the timers that interrupt each world or wake a core.
 
 use super::cpu;
 use crate::machine::{HERE, WakeUp};
 use crate::{mrs, msr};
 
-/// INTID of the secure physical timer of S-EL1 (CNTPS) and of S-EL2 (CNTHPS).
+/// Returns the INTID of the secure physical timer of this level: CNTPS at S-EL1, CNTHPS at S-EL2.
 pub fn secure_intid() -> u32 {
     if cpu::el() == 2 { 20 } else { 29 }
 }
 
-/// Counter ticks since power on.
+/// Returns the system counter, in ticks since power on.
 pub fn now() -> u64 {
     mrs!("cntpct_el0")
 }
 
-/// Ticks of `microseconds`.
+/// Converts microseconds to ticks of the system counter.
 pub fn ticks(microseconds: u64) -> u64 {
     mrs!("cntfrq_el0") * microseconds / 1_000_000
 }
@@ -27,8 +27,8 @@ pub fn delay(microseconds: u64) {
     }
 }
 
-/// Waits until `done`; false when it did not come true within `seconds` (a guard against hangs,
-/// generous because the machine may be slow).
+/// Waits until `done` returns true. Returns false if it does not within `seconds`. That is a guard against hangs: the
+/// time is generous, because the machine may be slow.
 pub fn wait_until(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
     let end = now() + ticks(seconds * 1_000_000);
     while !done() {
@@ -40,7 +40,7 @@ pub fn wait_until(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Starts this core's secure physical timer: its interrupt comes after `microseconds`.
+/// Starts this core's secure physical timer. Its interrupt comes after `microseconds`.
 pub fn start_secure(microseconds: u64) {
     let value = ticks(microseconds);
     if cpu::el() == 2 {
@@ -61,7 +61,7 @@ pub fn stop_secure() {
     }
 }
 
-/// The control register of this core's secure physical timer.
+/// Returns the control register of this core's secure physical timer.
 pub fn secure_control() -> u64 {
     if cpu::el() == 2 {
         mrs!("S3_4_C14_C5_1")
@@ -81,10 +81,10 @@ pub fn stop_el2() {
     msr!("cnthp_ctl_el2", 0);
 }
 
-/// INTID of the EL2 physical timer.
+/// The INTID of the EL2 physical timer.
 pub const EL2_INTID: u32 = 26;
 
-/// The interrupt of the timer that ends a suspend in which this core has no power.
+/// Returns the INTID of the wake-up timer, which ends a suspend in which this core has no power.
 pub fn wake_up_intid() -> u32 {
     match HERE.wake_up {
         WakeUp::OwnTimer => EL2_INTID,
@@ -92,7 +92,7 @@ pub fn wake_up_intid() -> u32 {
     }
 }
 
-/// Starts that timer. Where it is a frame, all cores share it.
+/// Starts the wake-up timer. If it is a memory-mapped frame, all cores share it.
 pub fn start_wake_up(microseconds: u64) {
     match HERE.wake_up {
         WakeUp::OwnTimer => start_el2(microseconds),
@@ -103,7 +103,7 @@ pub fn start_wake_up(microseconds: u64) {
     }
 }
 
-/// Stops that timer.
+/// Stops the wake-up timer.
 pub fn stop_wake_up() {
     match HERE.wake_up {
         WakeUp::OwnTimer => stop_el2(),

@@ -1,4 +1,4 @@
-//! The test SPMC: S-EL2 or S-EL1, whichever it is entered at.
+//! The test SPMC. It runs at S-EL2 or S-EL1, at the level at which it is entered.
 
 #![no_std]
 #![no_main]

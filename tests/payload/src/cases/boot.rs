@@ -1,4 +1,4 @@
-//! How each world is entered, on the first and on every other core.
+//! Cases about the entry into each world, on the first core and on all others.
 
 use crate::arch::{cpu, entry, timer};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -24,8 +24,8 @@ pub const CASES: &[Case] = &[
 /// DAIF with everything masked.
 const MASKED: u64 = 0x3c0;
 
-/// Every core of the machine takes work, and is the one it should be, at the highest level that there is. Its timers
-/// tell how fast they count.
+/// Every core of the machine takes work, has the right number, runs at the highest level that the machine has, and has
+/// CNTFRQ_EL0 set.
 fn every_core() -> Outcome {
     let frequency = mrs!("cntfrq_el0");
     ensure!(frequency != 0, "CNTFRQ_EL0 is zero");
@@ -38,7 +38,7 @@ fn every_core() -> Outcome {
     })
 }
 
-/// The normal world starts at NS-EL2 with the MMU off and all masked, on every core.
+/// The normal world starts at NS-EL2 with the MMU off and all interrupts masked, on every core.
 fn entry_normal() -> Outcome {
     for n in 0..cores::count() {
         let state = entry::boot_state(n);
@@ -61,7 +61,7 @@ fn entry_normal() -> Outcome {
     Ok(())
 }
 
-/// Lets the SPMC of each core look at how it was entered.
+/// Asks the SPMC of each core to check how it was entered.
 fn entry_secure_normal() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
@@ -74,7 +74,7 @@ fn entry_secure_normal() -> Outcome {
     })
 }
 
-/// The SPMC starts with the MMU off and all masked; the first core gets the manifest in x0.
+/// The SPMC starts with the MMU off and all interrupts masked. The first core gets the manifest in x0.
 fn entry_secure_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ {
         let state = entry::my_boot_state();
@@ -102,7 +102,7 @@ fn spmc_on_every_core() -> Outcome {
     Ok(())
 }
 
-/// Other cores enter the SPMC where it registered, else at its base.
+/// Other cores enter the SPMC at the entry point that it has registered, or else at its base.
 fn secondary_entry_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ {
         let registered = !config::spmc_has("primary-ep");
@@ -123,14 +123,15 @@ fn secondary_entry_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// As [`entry_secure_normal`], once the interrupt has had its time: one core alone gets here at once.
+/// Does what [`entry_secure_normal`] does, but first gives the interrupt time to come: a machine with one core gets
+/// here at once.
 fn interrupt_first() -> Outcome {
     timer::delay(50_000);
     entry_secure_normal()
 }
 
-/// The secure interrupt that the SPMC arranged while it booted reached it, though the normal world
-/// had not asked for any FF-A version.
+/// The secure interrupt that the SPMC had set up during its boot has reached it, although the normal world
+/// had not asked for any FF-A version then.
 fn interrupt_first_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ
         && s.core == spmc::first_core()
@@ -141,8 +142,8 @@ fn interrupt_first_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// What a list says: its used bytes, the data of its first device tree and of the SPMC's manifest (0: none),
-/// and whether it has anything that is only firmware's business.
+/// The contents of a transfer list: its used bytes, the addresses of its first device tree and of the SPMC's manifest
+/// (0: none), and whether it has an entry that is for firmware alone.
 struct Found {
     used: u64,
     device_tree: u64,
@@ -150,13 +151,13 @@ struct Found {
     secret: bool,
 }
 
-/// Looks through the transfer list (DEN0135) that a world's first registers lead to.
+/// Reads the transfer list (DEN0135) that a world's first registers lead to.
 fn transfer_list(x: &[u64; 8]) -> Result<Found, &'static str> {
     if x[1] != 0x1_4a0f_b10b || x[2] != 0 {
         return Err("x1 does not mark a transfer list, or x2 is not 0");
     }
     let at = x[3];
-    // SAFETY: memory of this world, which only the list is in; `at` was looked at by the caller.
+    // SAFETY: this is memory of this world that holds only the list. The caller has checked `at`.
     let word = |offset: u64| unsafe { ((at + offset) as *const u32).read_volatile() };
     let used = u64::from(word(8));
     if word(0) != 0x4a0f_b10b || !(24..=0x5000).contains(&used) {
@@ -187,8 +188,8 @@ fn transfer_list(x: &[u64; 8]) -> Result<Found, &'static str> {
     Ok(found)
 }
 
-/// The first image of the normal world gets a list of its own: in its memory, with the device tree, without
-/// what is firmware's.
+/// The first image of the normal world gets a list of its own: in its memory, with the device tree, and without
+/// entries that are for firmware alone.
 fn transfer_list_normal() -> Outcome {
     let x = entry::boot_state(cores::boot_core()).x;
     ensure!(
@@ -207,7 +208,7 @@ fn transfer_list_normal() -> Outcome {
     entry_secure_normal()
 }
 
-/// The SPMC gets boot firmware's list, and its manifest in x0, in the list or elsewhere.
+/// The SPMC gets boot firmware's list, and the address of its manifest in x0, which is in the list or elsewhere.
 fn transfer_list_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ && s.core == spmc::first_core() {
         let x = entry::my_boot_state().x;

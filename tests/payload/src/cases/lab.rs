@@ -1,4 +1,4 @@
-//! What an image for a lab (feature `lab`) tells and lets a test choose: docs/smccc.md has the calls.
+//! Cases about the calls of an image for a lab (feature `lab`), which docs/smccc.md describes.
 
 use crate::arch::{gic, smc, timer};
 use crate::ensure_eq;
@@ -44,12 +44,12 @@ fn call(arguments: &[u64]) -> Regs {
     smc::call(regs)
 }
 
-/// The count of `counter` on `core`.
+/// Returns the count of `counter` on `core`.
 fn count(counter: u64, core: usize) -> u64 {
     call(&[COUNTER, counter, core as u64]).x(1)
 }
 
-/// Each core's calls are counted, on that core; the sum has them all; both forms say the same.
+/// The calls of each core are counted on that core and in the sum. The 32-bit and the 64-bit form agree.
 fn calls() -> Outcome {
     cores::on_each(|core| {
         let before = count(NORMAL_SMC, core);
@@ -72,7 +72,7 @@ fn calls() -> Outcome {
     Ok(())
 }
 
-/// No such counter, rule or core.
+/// Counters, rules and cores that do not exist are refused.
 fn wrong() -> Outcome {
     for (counter, core) in [
         (10, 0),
@@ -94,7 +94,7 @@ fn wrong() -> Outcome {
     Ok(())
 }
 
-/// A refused call of the normal world counts once, by its rule, on its core.
+/// A refused call of the normal world is counted once, for its rule and on its core.
 fn refusals() -> Outcome {
     cores::on_each(|core| {
         let read = || count(REFUSED_NORMAL + NOTHING_ASKED, core);
@@ -106,8 +106,8 @@ fn refusals() -> Outcome {
     })
 }
 
-/// What the SPMC does is counted: a refused call, an interrupt of EL3's that nobody claims. It reads counters, too, and
-/// does not choose messages.
+/// A refused call of the SPMC is counted, and a Group 0 interrupt that it sends and nobody handles. The SPMC can read
+/// counters, but not set the log level.
 fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
         return None;
@@ -139,12 +139,12 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// An SGI that nobody handles at EL3.
+/// A Group 0 SGI without a handler.
 const UNCLAIMED_SGI: u32 = 14;
 /// Bit of ISR_EL1: an FIQ is pending.
 const FIQ: u64 = 1 << 6;
 
-/// The level is what was set; a level that does not exist changes nothing.
+/// The log level is the one that was set. A level that does not exist changes nothing.
 fn log_level() -> Outcome {
     for (level, status, before) in [
         (0, 0, 3),

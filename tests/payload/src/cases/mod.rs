@@ -1,4 +1,4 @@
-//! All cases, by area.
+//! The cases, by area.
 
 use crate::framework::case::Case;
 
@@ -56,12 +56,12 @@ static AREAS: &[&[Case]] = &[
     fuzz::CASES,
 ];
 
-/// All cases; the index is the same in both images.
+/// Returns all cases. A case has the same index in all images.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     AREAS.iter().flat_map(|area| area.iter())
 }
 
-/// The case with this index.
+/// Returns the case with this index.
 pub fn all_by_index(index: usize) -> Option<&'static Case> {
     all().nth(index)
 }

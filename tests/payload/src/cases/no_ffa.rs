@@ -1,7 +1,7 @@
-//! Boots without a usable SPMC: no image, a manifest that is none, an SPMC that
-//! gives up. The normal world has all its cores and PSCI, and no FF-A.
+//! Cases for boots without a usable SPMC: there is no image, the manifest is invalid, or the SPMC fails. The normal
+//! world has all its cores and PSCI, and no FF-A.
 //!
-//! They run only in boots made for them (`filter=noffa/`).
+//! They run only in boots that are made for them (`filter=noffa/`).
 
 use super::psci::suspend;
 use crate::arch::smc;
@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
     Case::new("noffa/interrupts", suspend::standby).needs(Needs::NO_FFA),
 ];
 
-/// Every FF-A function is NOT_SUPPORTED on every core, FFA_VERSION in w0 alone.
+/// Every FF-A function is NOT_SUPPORTED on every core. FFA_VERSION says so in w0 alone, the others by FFA_ERROR.
 fn not_supported() -> Outcome {
     cores::on_each(|core| {
         for number in 0x60..0xf0 {
@@ -47,7 +47,7 @@ fn not_supported() -> Outcome {
     })
 }
 
-/// Cores go off and on.
+/// Cores can be turned off and on.
 fn off_on() -> Outcome {
     for core in cores::others() {
         cores::turn_off(core)?;

@@ -1,8 +1,8 @@
-//! Above an SPMC as Hafnium v2.4 to v2.6 are, which leaves EL1, EL2 and FP state to EL3
-//! ([`crate::framework::old_spmc`]): the registers of both worlds are whole, and neither sees the other's.
+//! Cases with an SPMC like Hafnium v2.4 to v2.6, which leaves EL1, EL2 and FP state to EL3
+//! ([`crate::framework::old_spmc`]): each world keeps its registers, and does not see those of the other.
 //!
-//! The SPMC's own look at each of its entries; the cases here are about the normal world's, and about all
-//! the ways from one world to the other.
+//! That SPMC checks its own registers at each entry. The cases here check those of the normal world, in all
+//! ways in which one world enters the other.
 
 use super::poison::{bank, vector_regs as v};
 use super::psci::suspend::{power_down_state, suspend_and_wake};
@@ -35,26 +35,26 @@ cases! {
     "suspend" = suspend Needs::CORES;
 }
 
-// What a direct request asks for, in x3.
-/// Answer by the way in x4.
+// The operations of a direct request, in x3.
+/// Answer in the way that x4 says.
 const ANSWER: u64 = 0x6001;
-/// Start the secure timer; x4: where to tell that its interrupt came.
+/// Start the secure timer. x4 is the address of the flag to raise when its interrupt has come.
 const ARM: u64 = 0x6002;
-/// Say FFA_INTERRUPT when an interrupt of the normal world is pending.
+/// Call FFA_INTERRUPT when an interrupt of the normal world is pending.
 const PREEMPT: u64 = 0x6003;
 
 const REQ: u32 = ffa::DIRECT_REQ | ffa::SMC64;
 const RESP: u32 = ffa::DIRECT_RESP | ffa::SMC64;
-/// FFA_INTERRUPT and FFA_RUN name the partition so.
+/// The partition as FFA_INTERRUPT and FFA_RUN name it.
 const TARGET: u64 = 0x8001_0000;
-/// The normal world's interrupt.
+/// An SGI of the normal world.
 const SGI: u32 = 3;
 
 fn request(what: u64, argument: u64) -> Regs {
     ffa::request(REQ, &[ffa::route(0, ffa::SPMC), 0, what, argument])
 }
 
-/// Nothing in the registers that this core starts with is the partition's, or was this world's before.
+/// Checks that this core starts with no register value of the partition, nor of this world from before.
 fn fresh(core: usize) -> Outcome {
     crate::daif!(set "0xf");
     v::open(0);
@@ -85,12 +85,12 @@ fn fp_seed(core: usize, round: u64) -> u64 {
 
 /// Fills the normal world's registers.
 fn fill(core: usize, round: u64) {
-    // Sets the vectors' length.
+    // This comes first, because it sets the vector length.
     bank::fill(round, false);
     v::fill(fp_seed(core, round));
 }
 
-/// They are as [`fill`] left them.
+/// Checks that the normal world's registers are as [`fill`] left them.
 fn whole(core: usize, round: u64, after: &str) -> Outcome {
     match bank::check(false).and_then(|()| v::check(fp_seed(core, round), usize::MAX)) {
         Ok(()) => Ok(()),
@@ -98,7 +98,7 @@ fn whole(core: usize, round: u64, after: &str) -> Outcome {
     }
 }
 
-/// Runs `rounds` on each core at once with all masked, and puts the normal world's registers back after it.
+/// Runs `rounds` on all cores at once with interrupts masked, and restores the normal world's registers afterwards.
 fn filled(rounds: fn(usize) -> Outcome) -> Outcome {
     cores::on_each(|core| {
         crate::daif!(set "0xf");
@@ -111,7 +111,8 @@ fn filled(rounds: fn(usize) -> Outcome) -> Outcome {
     })
 }
 
-/// The normal world starts on no core with what the partition left: the SPMC ended its boot there with all of it.
+/// The normal world starts without values of the partition on every core, although they were in all registers when the
+/// SPMC ended its boot.
 fn first_entry() -> Outcome {
     cores::on_each(fresh)
 }
@@ -168,12 +169,12 @@ fn secure_interrupt() -> Outcome {
     })
 }
 
-/// An interrupt of the normal world ends a call half-way: FFA_INTERRUPT, and FFA_RUN goes on.
+/// An interrupt of the normal world interrupts a call (FFA_INTERRUPT), and FFA_RUN continues it.
 fn preempted() -> Outcome {
     filled(|core| {
         gic::enable(core, SGI);
         let outcome = (0..6).try_for_each(|round| preempt(core, round));
-        // Where a round failed half-way.
+        // Needed if a round has failed half-way.
         gic::set_pending(core, SGI, false);
         gic::disable(core, SGI);
         outcome
@@ -193,7 +194,7 @@ fn preempt(core: usize, round: u64) -> Outcome {
     let taken = gic::acknowledge();
     gic::end(taken);
     ensure_eq!(taken, SGI, "the interrupt");
-    // A look at FFR costs P0.
+    // Checking FFR changes P0, so all is filled anew.
     fill(core, round + 6);
     let got = ffa::call(ffa::RUN, &[TARGET]);
     whole(core, round + 6, "FFA_RUN")?;
@@ -201,7 +202,7 @@ fn preempt(core: usize, round: u64) -> Outcome {
     Ok(())
 }
 
-/// Standby keeps all of it.
+/// Standby keeps all registers.
 fn standby() -> Outcome {
     filled(|core| {
         gic::enable(core, SGI);
@@ -221,7 +222,7 @@ fn standby() -> Outcome {
     })
 }
 
-/// Leaves registers full on a core that is about to go off.
+/// Fills the registers of a core that is about to go off.
 fn leave_full(core: usize) -> Outcome {
     crate::daif!(set "0xf");
     v::open(0xf);
@@ -230,8 +231,8 @@ fn leave_full(core: usize) -> Outcome {
     Ok(())
 }
 
-/// CPU_OFF and CPU_ON: the core starts with nothing of either world, and its SPMC anew. The core that turns it
-/// on keeps its own.
+/// After CPU_OFF and CPU_ON, the core starts with no values of either world, and its SPMC starts anew. The core that
+/// turns it on keeps its registers.
 fn off_on() -> Outcome {
     for core in cores::others() {
         cores::on(core, leave_full)?;
@@ -253,8 +254,8 @@ fn off_on() -> Outcome {
     Ok(())
 }
 
-/// A power-down suspend: the normal world starts anew, the partition finds what it left. (The SPMC looks when the
-/// warm boot message comes, and at the next request.)
+/// After a power-down suspend, the normal world starts anew, and the partition finds its registers. (The SPMC checks
+/// that at the warm boot message, and at the next request.)
 fn suspend() -> Outcome {
     ensure!(power_down_state() != 0, "no power-down state");
     for core in cores::others() {
@@ -292,7 +293,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
         }
         (REQ, PREEMPT) => {
             WAITING[s.core].store(message.x(1), SeqCst);
-            // An interrupt of the other world shows as an FIQ.
+            // An interrupt of the other world is an FIQ here.
             let seen = timer::wait_until(5, || gic::pending_lines() & (1 << 6) != 0);
             s.expect(seen, "the normal world's interrupt is not pending");
             Some(ffa::request(ffa::INTERRUPT, &[TARGET]))
@@ -320,7 +321,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// Where to tell of the secure interrupt, core by core; 0: nowhere.
+/// The address of the flag to raise after the secure interrupt, per core; 0: none.
 static TOLD: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
-/// w1 of the call that was preempted, core by core.
+/// w1 of the call that was preempted, per core.
 static WAITING: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];

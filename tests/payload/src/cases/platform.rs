@@ -1,5 +1,6 @@
-//! A platform's own SMCs and Group 0 interrupts: who may call, what EL3 does meanwhile, who runs afterwards. Most with
-//! the image of the feature `calls` (plat/src/qemu/calls.rs); the service that says what this is, with every image.
+//! Cases about a platform's own SMCs and Group 0 interrupts: which world may call, what EL3 does meanwhile, which world
+//! runs afterwards. Most need an image with the feature `calls` (plat/src/qemu/calls.rs). The cases about the service
+//! that names Janus' version and platform run with every image.
 
 use super::psci::suspend::suspend_and_wake;
 use crate::arch::{smc, timer};
@@ -35,7 +36,7 @@ const fn case(name: &'static str, normal: fn() -> Outcome) -> Case {
         .in_boot("image", "calls")
 }
 
-/// The calls: see the platform's file.
+/// The calls of plat/src/qemu/calls.rs.
 const WHO: u64 = 0xc200_0001;
 const RAISE: u64 = 0xc200_0002;
 const HANDLED: u64 = 0xc200_0003;
@@ -43,18 +44,18 @@ const ASK: u64 = 0xc200_0004;
 const GO_ON: u64 = 0xc200_0005;
 const YIELDING: u64 = 0x4200_0007;
 
-/// NOT_SUPPORTED, 64 bits.
+/// NOT_SUPPORTED in 64 bits.
 const NOT_SUPPORTED: u64 = u64::MAX;
 
-/// x0 to x17 after a call with these in x0 and up; what they leave is a value that shows.
+/// Makes a call with `arguments` in x0 and the registers that follow, and known values in the rest. Returns x0 to x17.
 fn call(arguments: &[u64]) -> Regs {
     let mut regs = Regs(core::array::from_fn(|n| 0x0707_0000 | n as u64));
     regs.0[..arguments.len()].copy_from_slice(arguments);
     smc::call(regs)
 }
 
-/// A service knows the caller and the core, and what it does not answer in the caller keeps. The SVE hint is no part
-/// of the function.
+/// A service knows the caller and the core. Registers that it does not answer in keep their values. The SVE hint is not
+/// part of the function.
 fn service() -> Outcome {
     cores::on_each(|core| {
         for function in [WHO, WHO | 1 << 16] {
@@ -70,7 +71,7 @@ fn service() -> Outcome {
     })
 }
 
-/// The 32-bit form sees and answers 32 bits; a yielding call is taken where a service has it.
+/// The 32-bit form gets and answers 32 bits. A yielding call is accepted if the service has it.
 fn forms() -> Outcome {
     let got = call(&[WHO & !(1 << 30), 0x1234_5678_9abc]);
     ensure_eq!(got.x(0), 0, "the normal world calls");
@@ -81,9 +82,9 @@ fn forms() -> Outcome {
     Ok(())
 }
 
-/// What the service does not know is NOT_SUPPORTED: another number, a form that it does not have, a call for the
-/// SPMC, other owners, a fast call as a yielding one and the other way round, reserved bits, a general query that
-/// does not exist or in the 64-bit form.
+/// These are NOT_SUPPORTED: an unknown number, a form that a function does not have, a call for the SPMC, other owners,
+/// a fast call as a yielding one and vice versa, reserved bits, a general query that does not exist or is in the 64-bit
+/// form.
 fn unknown() -> Outcome {
     for function in [
         0xc200_000a,
@@ -123,10 +124,10 @@ fn asks() -> Outcome {
     })
 }
 
-/// A service has its caller go on somewhere else; not where EL3 may not return to.
+/// A service changes the address at which its caller goes on, but not to one to which EL3 cannot return.
 fn elsewhere() -> Outcome {
     let (mut function, mut skipped): (u64, u64) = (GO_ON, 0);
-    // SAFETY: the call comes back 4 bytes further on; it changes no memory, and no registers but x0 to x2.
+    // SAFETY: the call returns 4 bytes further on. It changes no memory, and only the registers x0 to x2.
     unsafe {
         core::arch::asm!(
             "smc #0",
@@ -139,22 +140,22 @@ fn elsewhere() -> Outcome {
     }
     ensure_eq!(function, 0, "x0");
     ensure_eq!(skipped, 0, "the instruction behind the call was executed");
-    // Beyond the memory of the normal world, and no instruction's address.
+    // An address beyond the memory of the normal world, and one that is not aligned.
     for offset in [1 << 50, 2] {
         ensure_eq!(call(&[GO_ON, offset]).x(0), 1, "go on {offset:#x} further");
     }
     Ok(())
 }
 
-/// The EL3 partition's events: how often it started, a core came on, went down, kept its power after all; requests
-/// in vain.
+/// Returns the counts of the EL3 partition's events: its starts, cores that came on, cores that went down, cores that
+/// kept their power; and the number of its requests that failed.
 fn events() -> [u64; 5] {
     let got = call(&[0xc200_0008]);
     [0, 1, 2, 3, 4].map(|n| got.x(n))
 }
 
-/// An EL3 partition is told of cores that come on, go down, or keep their power because the SPMC refuses, and asks
-/// a secure partition each time, while other cores make requests of their own.
+/// An EL3 partition is told of cores that come on, go down, or keep their power because the SPMC refuses. Each time it
+/// sends a message to a secure partition, while other cores make requests of their own.
 fn partition_events() -> Outcome {
     let [starts, ..] = events();
     ensure_eq!(starts, 1, "times it started");
@@ -189,7 +190,7 @@ fn partition_events() -> Outcome {
     cores::turn_on(core)
 }
 
-/// Has the SPMC refuse the next power-down.
+/// Whether the SPMC refuses the next power-down.
 static REFUSE: AtomicBool = AtomicBool::new(false);
 
 fn refuse_once(_: &Secure, message: &Regs) -> Option<Regs> {
@@ -204,10 +205,10 @@ fn refuse_once(_: &Secure, message: &Regs) -> Option<Regs> {
     refuse.then(|| ffa::framework_response(message, ffa::message::POWER_RESPONSE, DENIED))
 }
 
-/// FFA_INTERRUPTs that the SPMC got.
+/// The number of FFA_INTERRUPTs that the SPMC got.
 static INTERRUPTS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts them; a direct request with 1 in x3 is answered by their number.
+/// Counts FFA_INTERRUPTs. A direct request with 1 in x3 is answered by their number.
 fn count_interrupts(_: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::INTERRUPT {
         INTERRUPTS.fetch_add(1, SeqCst);
@@ -216,13 +217,13 @@ fn count_interrupts(_: &Secure, message: &Regs) -> Option<Regs> {
     asked.then(|| ffa::response(message, &[INTERRUPTS.load(SeqCst)]))
 }
 
-/// How often the SPMC was interrupted.
+/// Asks the SPMC for its number of FFA_INTERRUPTs.
 fn interrupts() -> u64 {
     ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]).x(3)
 }
 
-/// The handler runs when the interrupt comes while the normal world runs, asks a partition from there, and says
-/// who runs next: the normal world, or the SPMC with FFA_INTERRUPT.
+/// The handler of a Group 0 interrupt runs when the interrupt comes while the normal world runs. It sends a message to
+/// a partition, and decides what runs next: the normal world, or the SPMC with FFA_INTERRUPT.
 fn group0() -> Outcome {
     for spmc_next in [0, 1] {
         let (before, interrupted) = (call(&[HANDLED]).x(0), interrupts());
@@ -244,8 +245,9 @@ fn group0() -> Outcome {
     Ok(())
 }
 
-/// The service knows that it is the SPMC; it cannot ask, for the SPMC waits. Nor can the handler, when the SPMC has
-/// EL3 handle its interrupt; what it says of who runs next does not count then.
+/// When the SPMC calls the service, the service knows that, and cannot send messages, because the SPMC waits for it.
+/// Nor can the interrupt's handler, when the SPMC has EL3 handle the interrupt; its choice of what runs next does not
+/// count then.
 fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
         s.expect(message.function() != ffa::INTERRUPT, "no FFA_INTERRUPT");
@@ -282,7 +284,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// Call count, UUID and revision of the service, from every core.
+/// The service answers call count, UUID and revision on every core.
 fn queries() -> Outcome {
     cores::on_each(|_| {
         let ask = |function, want: &[u64]| {
@@ -302,7 +304,8 @@ fn queries() -> Outcome {
     })
 }
 
-/// Janus' version, build and platform, by both forms of the calls, and the queries. What is wrong, if anything.
+/// Checks Janus' version, build and platform, in both forms of the calls, and the general queries. Returns what is
+/// wrong, if anything.
 fn wrong_identity() -> Option<&'static str> {
     let part = |digits: &str| digits.parse().unwrap_or(u64::MAX);
     let version =
@@ -340,7 +343,7 @@ fn wrong_identity() -> Option<&'static str> {
     (call(&[0x8700_ff00]).x(0) < 4).then_some("the call count")
 }
 
-/// The normal world asks what it runs on, on each core.
+/// The normal world gets Janus' version and platform on each core.
 fn identity() -> Outcome {
     cores::on_each(|_| match wrong_identity() {
         Some(wrong) => crate::fail!("wrong: {wrong}"),
@@ -348,7 +351,7 @@ fn identity() -> Outcome {
     })
 }
 
-/// So does the SPMC, on each core.
+/// The SPMC gets Janus' version and platform on each core.
 fn identity_from_secure() -> Outcome {
     cores::on_each(|_| hypervisor::ask_spmc())
 }

@@ -1,4 +1,4 @@
-//! The calling convention itself: version, features, unknown functions.
+//! Cases about SMCCC and its general services: version, features, unknown functions, workarounds, TRNG, errata.
 
 use crate::arch::smc;
 use crate::framework::case::{Case, Needs, Outcome};
@@ -19,7 +19,7 @@ pub const CASES: &[Case] = &[
     Case::new("smccc/errata", errata).needs(JANUS),
 ];
 
-/// The C BL31 has these only if it is built so.
+/// The needs of cases about services that the C BL31 has only if it is built with them.
 const JANUS: Needs = Needs::NO_FFA.union(Needs::JANUS);
 
 const VERSION: u32 = 0x8000_0000;
@@ -51,7 +51,7 @@ fn arch_features() -> Outcome {
     Ok(())
 }
 
-/// Functions that nobody has, in each range of owners and both conventions.
+/// Functions that do not exist return NOT_SUPPORTED, in each range of owners and in both conventions.
 fn unknown() -> Outcome {
     for id in [
         0x8000_1234,
@@ -78,7 +78,7 @@ fn unknown() -> Outcome {
     Ok(())
 }
 
-/// Bits 23:17 of a function ID are zero: with one of them it is no function of anybody's.
+/// Bits 23:17 of a function ID are zero. An ID with one of them set names no function.
 fn reserved_bits() -> Outcome {
     for id in [
         VERSION,
@@ -108,7 +108,7 @@ fn reserved_bits() -> Outcome {
     Ok(())
 }
 
-/// What a call does not return in registers is preserved: x4-x17 here, x18-x30 by `smc::call`.
+/// Registers in which a call returns nothing are preserved: this checks x4-x17, `smc::call` x18-x30.
 fn preserved() -> Outcome {
     cores::on_each(|n| {
         for id in [
@@ -133,13 +133,13 @@ fn preserved() -> Outcome {
     })
 }
 
-/// The 4-bit field of an ID register from bit `shift`.
+/// Returns the 4-bit field of an ID register from bit `shift`.
 fn field(register: u64, shift: u32) -> u64 {
     register >> shift & 0xf
 }
 
-/// What ARCH_FEATURES says of a workaround agrees with the ID registers, on each core; where it says
-/// that the call works, the call returns with its registers as they were.
+/// The answer of SMCCC_ARCH_FEATURES about a workaround agrees with the ID registers on each core. If it
+/// says that the call works, the call returns with all registers unchanged.
 fn workarounds() -> Outcome {
     cores::on_each(|_| {
         let midr = mrs!("midr_el1");
@@ -152,8 +152,8 @@ fn workarounds() -> Outcome {
             (0x8000_0004, false),
         ] {
             let told = ffa::call(ARCH_FEATURES, &[u64::from(id)]).x(0) as i32;
-            // What EL3's entries do on a Cortex-A57 or A72, and on Cortex-A76 and Neoverse N1; what it has forbidden
-            // the first two for good.
+            // EL3's entries have a measure on Cortex-A57, A72, A76 and Neoverse N1. On the first two, EL3 has forbidden
+            // store bypass for good.
             let arm = midr >> 24 & 0xff == 0x41;
             let expected = match (midr >> 4 & 0xfff, id) {
                 (0xd07 | 0xd08, 0x8000_8000 | 0x8000_3fff) if csv2 == 0 => Some(0),
@@ -207,11 +207,11 @@ fn feature_availability() -> Outcome {
     Ok(())
 }
 
-/// A machine that is an SoC says which one. A virtual machine is none: the call says so, and ARCH_FEATURES
-/// as well.
+/// A machine that is an SoC reports its SoC ID. A virtual machine has none, which the call and SMCCC_ARCH_FEATURES both
+/// report.
 fn soc_id() -> Outcome {
     if let Some(sys_id) = machine::HERE.sys_id {
-        // SAFETY: a register of the machine's, mapped as a device, whose reading changes nothing.
+        // SAFETY: this is a register of the machine that is mapped as a device. Reading it changes nothing.
         let sys_id = unsafe { core::ptr::with_exposed_provenance::<u32>(sys_id).read_volatile() };
         for function in [0x8000_0002, 0xc000_0002] {
             let ask = |kind| ffa::call(function, &[kind]).function();

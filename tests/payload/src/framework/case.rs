@@ -1,14 +1,12 @@
-//! A test case: both sides of it, and what it needs.
+//! A test case: its two sides, and what it needs.
 //!
-//! `normal` runs on the hypervisor's boot core and may use the others through
-//! [`super::cores`]. `secure` is asked for every message that reaches the SPMC
-//! on any core while the case runs, FFA_INTERRUPT and framework messages
-//! included; `None` leaves the message to the default answer (direct requests
-//! are echoed). It may itself call EL3 before it answers. What it finds wrong
-//! it says with [`super::spmc::Secure::fail`], which fails the case.
+//! `normal` runs on the hypervisor's boot core and can use other cores by [`super::cores`]. `secure` is called for each
+//! message that reaches the SPMC on any core while the case runs, including FFA_INTERRUPT and framework messages. It
+//! returns the answer, or None for the default answer (direct requests are echoed). It can call EL3 before it answers,
+//! and fails the case by [`super::spmc::Secure::fail`].
 //!
-//! Both sides are compiled into both images, but statics are not shared
-//! between them: only registers go across.
+//! Both sides are compiled into both images, but the images do not share statics: only registers go from one to the
+//! other.
 
 use super::regs::Regs;
 use super::spmc::Secure;
@@ -16,12 +14,12 @@ use super::text::Text;
 use bitflags::bitflags;
 
 bitflags! {
-    /// What a case needs; it is skipped (and says so) where it is missing.
+    /// What a case needs. A case whose needs are not met is skipped, with a message.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Needs: u32 {
         /// More than one core.
         const CORES = 1 << 0;
-        /// Janus: the C BL31 is known to do otherwise.
+        /// Janus: the C BL31 is known to behave differently.
         const JANUS = 1 << 1;
         /// An SPMC at S-EL2.
         const SEL2 = 1 << 2;
@@ -29,11 +27,11 @@ bitflags! {
         const SEL1 = 1 << 3;
         /// FF-A 1.2 or later on both sides.
         const V1_2 = 1 << 4;
-        /// Nothing but FFA_VERSION has been called: the case runs before the others.
+        /// No function but FFA_VERSION has been called: the case runs before the others.
         const FIRST = 1 << 5;
-        /// Works without FF-A: may run where there is no SPMC.
+        /// No FF-A: the case can run without an SPMC.
         const NO_FFA = 1 << 6;
-        /// Leaves a core without its SPMC: runs after the others.
+        /// The case leaves a core without its SPMC, so that it runs after the others.
         const LAST = 1 << 7;
         /// The hypervisor's FF-A version is below 1.2.
         const BELOW_1_2 = 1 << 8;
@@ -44,23 +42,23 @@ bitflags! {
 pub enum Why {
     /// Something that must hold does not.
     Failed(Text),
-    /// It cannot be tried here.
+    /// The case cannot be tried in this boot.
     Skipped(Text),
 }
 
-/// Of a case or a part of it.
+/// The outcome of a case, or of a part of it.
 pub type Outcome = Result<(), Why>;
 
-/// The secure world's side of a case: the answer to a message, `None` for the default one.
+/// The secure world's side of a case. Returns the answer to a message, or None for the default answer.
 pub type SecureSide = fn(&Secure, &Regs) -> Option<Regs>;
 
 /// A test case.
 pub struct Case {
-    /// `area/what`.
+    /// The name: `area/what`.
     pub name: &'static str,
     /// What the case needs of the machine.
     pub needs: Needs,
-    /// The key=value that the configuration must have, for cases with boots of their own.
+    /// The key and value that the configuration must have, for cases with boots of their own.
     pub boot: Option<(&'static str, &'static str)>,
     /// The normal world's side.
     pub normal: fn() -> Outcome,
@@ -73,7 +71,7 @@ fn default_answer(_: &Secure, _: &Regs) -> Option<Regs> {
 }
 
 impl Case {
-    /// A case whose secure side is the SPMC's default behaviour.
+    /// Makes a case whose secure side gives the default answers.
     pub const fn new(name: &'static str, normal: fn() -> Outcome) -> Self {
         Self {
             name,
@@ -84,13 +82,13 @@ impl Case {
         }
     }
 
-    /// Adds the case's part in the SPMC.
+    /// Sets the case's secure side.
     pub const fn secure(mut self, secure: SecureSide) -> Self {
         self.secure = secure;
         self
     }
 
-    /// Adds what the case needs of the machine.
+    /// Sets what the case needs of the machine.
     pub const fn needs(mut self, needs: Needs) -> Self {
         self.needs = needs;
         self
@@ -103,7 +101,7 @@ impl Case {
     }
 }
 
-/// Ends this part of the case: it failed.
+/// Ends this part of the case as failed.
 #[macro_export]
 macro_rules! fail {
     ($($argument:tt)*) => {
@@ -111,7 +109,7 @@ macro_rules! fail {
     };
 }
 
-/// Ends this part of the case: it cannot be tried here.
+/// Ends this part of the case as skipped: it cannot be tried in this boot.
 #[macro_export]
 macro_rules! skip {
     ($($argument:tt)*) => {

@@ -1,4 +1,4 @@
-//! The console of this image: one PL011, whole lines.
+//! The console of an image: one PL011, on which lines are printed as a whole.
 
 use arm_pl011_uart::{
     DataBits, LineConfig, PL011Registers, Parity, StopBits, Uart, UniqueMmioPointer,
@@ -32,10 +32,10 @@ fn put(uart: &mut Uart, byte: u8) {
     uart.write_word(byte);
 }
 
-/// Takes the PL011 at `base` as this image's console.
+/// Makes the PL011 at `base` this image's console.
 pub fn init(base: usize) {
     let registers = NonNull::new(base as *mut PL011Registers).expect("a UART's address");
-    // SAFETY: the UARTs are mapped as device memory for ever, and this image uses one of them only
+    // SAFETY: the UARTs are always mapped as device memory, and this image uses its UART only
     // through this value.
     let mut uart = Uart::new(unsafe { UniqueMmioPointer::new(registers) });
     let line = LineConfig {
@@ -48,16 +48,16 @@ pub fn init(base: usize) {
     CONSOLE.lock().0 = Some(uart);
 }
 
-/// Prints; use [`crate::println!`].
+/// Prints text. Use [`crate::println!`] instead.
 pub fn print(arguments: fmt::Arguments) {
     // Writing to the console never fails.
     let _ = CONSOLE.lock().write_fmt(arguments);
 }
 
-/// Takes the console from whoever holds it: for the last words of a core.
+/// Takes the console from the core that holds it, for the last words of a core.
 pub fn take_over() {
-    // SAFETY: the holder, if there is one, is this core's own interrupted code, which does not
-    // go on, or another core in the middle of a line: worth less than the reason of a failure.
+    // SAFETY: the holder, if there is one, is this core's own code, which does not go on, or another core in the
+    // middle of a line, which may get mixed up: the reason of a failure is worth more.
     unsafe { CONSOLE.force_unlock() }
 }
 

@@ -1,9 +1,7 @@
-//! Private messages from the hypervisor to the SPMC: which case runs, and what
-//! the SPMC found wrong.
+//! Control messages from the hypervisor to the SPMC: which case runs, and what the SPMC has found wrong.
 //!
-//! Direct requests (64-bit) with [`MAGIC`] in x3, an operation in x4 and its
-//! argument in x5; the answer has the magic in x3 again. They use x0-x7 only,
-//! so they work at every FF-A version.
+//! They are direct requests (64-bit) with [`MAGIC`] in x3, an operation in x4 and its argument in x5. The answer has
+//! the magic in x3, too. They use x0-x7 only, so that they work at every FF-A version.
 
 use super::regs::Regs;
 use super::text::Text;
@@ -14,13 +12,13 @@ use spin::Mutex;
 /// x3 of a control message: "JANUSCTL".
 const MAGIC: u64 = u64::from_be_bytes(*b"JANUSCTL");
 
-/// The case with the index in x5 begins.
+/// Begins the case with the index in x5.
 const BEGIN: u64 = 1;
-/// It ends; x4 of the answer: bytes of text about what went wrong.
+/// Ends the case. x4 of the answer is the length in bytes of the text about what went wrong.
 const END: u64 = 2;
-/// The answer has 16 bytes of that text, from offset x5 on, in x4-x5.
+/// Reads 16 bytes of that text, from offset x5 on, in x4-x5 of the answer.
 const READ: u64 = 3;
-/// What the SPMC is: x4 = exception level, x5 = cores that it has seen.
+/// Asks for the SPMC's exception level (x4 of the answer), and for the cores on which it was entered (x5).
 const WHO: u64 = 4;
 
 /// No case is selected.
@@ -30,12 +28,12 @@ const NO_CASE: usize = usize::MAX;
 static CASE: AtomicUsize = AtomicUsize::new(NO_CASE);
 static FAILURE: Mutex<Text> = Mutex::new(Text::new());
 
-/// The index of the case that runs, on the SPMC's side.
+/// Returns the index of the case that runs, on the SPMC's side.
 pub fn current_case() -> Option<usize> {
     Some(CASE.load(SeqCst)).filter(|&c| c != NO_CASE)
 }
 
-/// Records what the SPMC found wrong; the first text counts.
+/// Records what the SPMC found wrong. Only the first text is kept.
 pub fn record_failure(text: Text) {
     let mut failure = FAILURE.lock();
     if failure.is_empty() {
@@ -43,12 +41,12 @@ pub fn record_failure(text: Text) {
     }
 }
 
-/// Whether `message` is a control message.
+/// Returns whether `message` is a control message.
 pub fn is_control(message: &Regs) -> bool {
     message.function() == ffa::DIRECT_REQ | ffa::SMC64 && message.x(2) == 0 && message.x(3) == MAGIC
 }
 
-/// The SPMC's answer to a control message.
+/// Returns the SPMC's answer to a control message.
 pub fn answer(message: &Regs) -> Regs {
     let (x4, x5) = match message.x(4) {
         BEGIN => {
@@ -78,7 +76,7 @@ pub fn answer(message: &Regs) -> Regs {
     ffa::response(message, &[MAGIC, x4, x5])
 }
 
-/// A control message from the hypervisor; x4 and x5 of the answer.
+/// Sends a control message. Returns x4 and x5 of the answer.
 fn send(operation: u64, argument: u64) -> Result<(u64, u64), Text> {
     let id = ffa::DIRECT_REQ | ffa::SMC64;
     let got = ffa::call(
@@ -105,7 +103,7 @@ pub fn begin(case: usize) -> Result<(), Text> {
     send(BEGIN, case as u64).map(|_| ())
 }
 
-/// Tells the SPMC that the case is over; what it found wrong (empty: nothing).
+/// Tells the SPMC that the case is over. Returns what the SPMC found wrong, which is empty if nothing was wrong.
 pub fn end() -> Result<Text, Text> {
     let (len, _) = send(END, 0)?;
     let mut text = Text::new();
@@ -121,7 +119,7 @@ pub fn end() -> Result<Text, Text> {
     Ok(text)
 }
 
-/// The SPMC's exception level, and a bit for each core that it has been entered on.
+/// Returns the SPMC's exception level, and a bit for each core on which it was entered.
 pub fn who() -> Result<(u64, u64), Text> {
     send(WHO, 0)
 }

@@ -1,9 +1,8 @@
-//! Work on any core of the normal world.
+//! The cores of the normal world, and work for them.
 //!
-//! Every core but the boot core waits in [`worker`] for work that a case posts
-//! with [`on`] or [`on_each`]. A case may turn cores off and on again with
-//! [`turn_off`] and [`turn_on`]; after a case the framework turns on what it
-//! left off.
+//! Every core but the boot core waits in [`worker`] for work that a case gives it by [`on`] or [`on_each`]. A case can
+//! turn cores off and on again by [`turn_off`] and [`turn_on`]. After a case the framework turns on the cores that are
+//! off.
 
 use super::case::{Outcome, Why};
 use super::{console, psci, text::Text};
@@ -12,15 +11,15 @@ use crate::{ensure_eq, fail};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use spin::Mutex;
 
-/// No CPU_SUSPEND is wanted.
+/// The value of `Slot::suspend` when the core is to turn off and not to suspend.
 const NO_SUSPEND: u64 = u64::MAX;
 /// The context ID of a core, without its number.
 pub const CONTEXT: u64 = 0xc0de_0000_0000_0000;
 
-/// Seconds after which a core that does not come back is taken for lost.
+/// The seconds after which a core that does not come back is taken for lost.
 pub const PATIENCE: u64 = 60;
 
-/// What a core is told to do: borrowed from the poster, who waits for its end.
+/// The work of a core. It is borrowed from the core that posted it, which waits for its end.
 #[derive(Clone, Copy)]
 struct Job(&'static (dyn Fn(usize) -> Outcome + Sync));
 
@@ -37,8 +36,8 @@ struct Slot {
     state: AtomicU32,
     job: Mutex<Option<Job>>,
     outcome: Mutex<Outcome>,
-    /// The context argument of the last CPU_ON, as it arrived in x0; or the status of a call
-    /// that should have turned the core off and came back.
+    /// The context ID of the last CPU_ON, as it arrived in x0; or the status of a call that should have turned the
+    /// core off but returned.
     context: AtomicU64,
     /// The power state to suspend to instead of turning off.
     suspend: AtomicU64,
@@ -57,22 +56,22 @@ static SLOTS: [Slot; MAX_CORES] = [const {
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static BOOT_CORE: AtomicUsize = AtomicUsize::new(0);
 
-/// How many cores the machine has.
+/// Returns the number of cores of the machine.
 pub fn count() -> usize {
     COUNT.load(SeqCst)
 }
 
-/// The core on which the cases run.
+/// Returns the core on which the cases run.
 pub fn boot_core() -> usize {
     BOOT_CORE.load(SeqCst)
 }
 
-/// All cores but the boot core.
+/// Returns all cores but the boot core.
 pub fn others() -> impl Iterator<Item = usize> {
     (0..count()).filter(|&n| n != boot_core())
 }
 
-/// Some core that is not the boot core.
+/// Returns a core that is not the boot core. The case must need more than one core.
 pub fn another() -> usize {
     others().next().expect("cases that need two cores say so")
 }
@@ -81,12 +80,12 @@ fn state(number: usize) -> u32 {
     SLOTS[number].state.load(SeqCst)
 }
 
-/// Whether the framework holds core `number` for running.
+/// Returns whether core `number` is on, as far as the framework knows.
 pub fn is_on(number: usize) -> bool {
     state(number) != State::Off as u32
 }
 
-/// Finds the cores; called once on the boot core.
+/// Finds the cores. Call it once, on the boot core.
 pub fn init() {
     COUNT.store(gic::affinities().count(), SeqCst);
     BOOT_CORE.store(cpu::number(), SeqCst);
@@ -95,13 +94,13 @@ pub fn init() {
         .store(State::Working as u32, SeqCst);
 }
 
-/// Interrupts of this core: Group 1 on, not masked.
+/// Enables and unmasks Group 1 interrupts on this core.
 pub fn init_interrupts() {
     gic::init_cpu_interface();
     crate::daif!(clear "0x7");
 }
 
-/// What a secondary core does for all its life.
+/// Runs a secondary core: waits for work and does it, for ever.
 pub fn worker() -> ! {
     let me = cpu::number();
     let slot = &SLOTS[me];
@@ -124,7 +123,7 @@ pub fn worker() -> ! {
                         psci::call(psci::PSCI_CPU_SUSPEND_64, &arguments)
                     }
                 };
-                // Still here: refused.
+                // The call returned: it was refused.
                 slot.context.store(status as u32 as u64, SeqCst);
             }
             slot.state.store(State::Idle as u32, SeqCst);
@@ -138,7 +137,7 @@ pub fn worker() -> ! {
 /// Posts `job` to core `number`, which must be idle.
 ///
 /// # Safety
-/// The caller must wait for the job's end with [`join`] before what it borrows goes away.
+/// The caller must wait for the job's end by [`join`] before anything that the job borrows is dropped.
 unsafe fn post(number: usize, job: &(dyn Fn(usize) -> Outcome + Sync)) -> Outcome {
     let slot = &SLOTS[number];
     if slot
@@ -163,15 +162,15 @@ unsafe fn post(number: usize, job: &(dyn Fn(usize) -> Outcome + Sync)) -> Outcom
     Ok(())
 }
 
-/// Waits until core `number` has done its work. A core that never comes back ends the run: what
-/// it borrowed cannot be given up.
+/// Waits until core `number` has done its work. A core that does not come back ends the run, because its work borrows
+/// from this core.
 fn join(number: usize) -> Outcome {
     let done = timer::wait_until(PATIENCE, || state(number) != State::Working as u32);
     assert!(done, "core {number} did not come back from its work");
     core::mem::replace(&mut *SLOTS[number].outcome.lock(), Ok(()))
 }
 
-/// Says on which core it happened.
+/// Adds the number of the core to a failure.
 fn on_core(number: usize, outcome: Outcome) -> Outcome {
     outcome.map_err(|why| match why {
         Why::Failed(text) => Why::Failed(Text::of(format_args!("core {number}: {text}"))),
@@ -184,7 +183,7 @@ pub fn on(number: usize, f: impl Fn(usize) -> Outcome + Sync) -> Outcome {
     if number == cpu::number() {
         return f(number);
     }
-    // SAFETY: joined in the next line.
+    // SAFETY: the next line waits for its end.
     unsafe { post(number, &f) }?;
     on_core(number, join(number))
 }
@@ -195,20 +194,20 @@ pub fn beside(
     there: impl Fn(usize) -> Outcome + Sync,
     here: impl FnOnce() -> Outcome,
 ) -> Outcome {
-    // SAFETY: joined below on every path.
+    // SAFETY: the code below waits for its end on every path.
     unsafe { post(number, &there) }?;
     let mine = here();
     let theirs = on_core(number, join(number));
     mine.and(theirs)
 }
 
-/// Runs `f` on every core that is on, at once, this one included. The first failure counts.
+/// Runs `f` on all cores that are on at once, including this one. Returns the first failure.
 pub fn on_each(f: impl Fn(usize) -> Outcome + Sync) -> Outcome {
     let me = cpu::number();
     let mut posted = [false; MAX_CORES];
     let mut outcome = Ok(());
     for number in (0..count()).filter(|&n| n != me && is_on(n)) {
-        // SAFETY: joined below on every path.
+        // SAFETY: the code below waits for its end on every path.
         let result = unsafe { post(number, &f) };
         posted[number] = result.is_ok();
         outcome = outcome.and(result);
@@ -239,7 +238,7 @@ pub fn turn_on(number: usize) -> Outcome {
     Ok(())
 }
 
-/// Waits until core `number`, which somebody turned on, is ready for work.
+/// Waits until core `number`, which is coming on, is ready for work.
 pub fn wait_on(number: usize) -> Outcome {
     if !timer::wait_until(PATIENCE, || state(number) == State::Idle as u32) {
         fail!("core {number} was turned on and did not come");
@@ -247,13 +246,12 @@ pub fn wait_on(number: usize) -> Outcome {
     Ok(())
 }
 
-/// The context ID that core `number` last found in x0.
+/// Returns the context ID that core `number` last found in x0.
 pub fn context(number: usize) -> u64 {
     SLOTS[number].context.load(SeqCst)
 }
 
-/// Lets core `number` call CPU_OFF; the status if it came back, `None` once AFFINITY_INFO says
-/// OFF.
+/// Has core `number` call CPU_OFF. Returns the status if the call returned, or None when AFFINITY_INFO says OFF.
 pub fn try_turn_off(number: usize) -> Result<Option<i32>, Why> {
     let slot = &SLOTS[number];
     // SAFETY: the job borrows nothing.
@@ -285,21 +283,21 @@ pub fn turn_off(number: usize) -> Outcome {
     }
 }
 
-/// Lets core `number` run `first`, then call CPU_SUSPEND with `power_state`, and waits until it is back: in x0 of its
-/// entry point the context ID [`CONTEXT`] with its number, or the status if the call returned.
+/// Has core `number` run `first`, then call CPU_SUSPEND with `power_state`, and waits until it is back. Returns the
+/// status if the call returned, else x0 at its entry point: [`CONTEXT`] with its number.
 pub fn suspend(number: usize, power_state: u32, first: fn(usize)) -> Result<u64, Why> {
     begin_suspend(number, power_state, first)?;
     end_suspend(number)
 }
 
-/// The first half of [`suspend`]: core `number` is about to call CPU_SUSPEND, or has done so.
+/// Does the first half of [`suspend`]. When it returns, core `number` is about to call CPU_SUSPEND, or has done so.
 pub fn begin_suspend(number: usize, power_state: u32, first: fn(usize)) -> Outcome {
     let slot = &SLOTS[number];
     slot.suspend.store(u64::from(power_state), SeqCst);
     begin_going(number, first)
 }
 
-/// Core `number` is about to call CPU_OFF, or has done so.
+/// Has core `number` call CPU_OFF. When it returns, the core is about to do so, or has done so.
 pub fn begin_turn_off(number: usize) -> Outcome {
     begin_going(number, |_| {})
 }
@@ -312,7 +310,7 @@ fn begin_going(number: usize, first: fn(usize)) -> Outcome {
         SLOTS[n].state.store(State::TurningOff as u32, SeqCst);
         Ok(())
     };
-    // SAFETY: the core leaves the job before it goes, and this waits until it has.
+    // SAFETY: the core leaves the job before it goes, and the code below waits until it has.
     unsafe { post(number, &job) }?;
     let gone = || slot.context.load(SeqCst) != u64::MAX || state(number) == State::Off as u32;
     if !timer::wait_until(PATIENCE, gone) {
@@ -321,7 +319,7 @@ fn begin_going(number: usize, first: fn(usize)) -> Outcome {
     Ok(())
 }
 
-/// The second half of [`suspend`].
+/// Does the second half of [`suspend`]: waits until the core is back.
 pub fn end_suspend(number: usize) -> Result<u64, Why> {
     let slot = &SLOTS[number];
     let back = || state(number) == State::Idle as u32 && slot.context.load(SeqCst) != u64::MAX;
@@ -339,14 +337,14 @@ pub fn turn_all_on() -> Outcome {
     Ok(())
 }
 
-/// A meeting point of cores; may be used again and again.
+/// A barrier of cores. It can be used repeatedly.
 pub struct Barrier {
     waiting: AtomicUsize,
     round: AtomicUsize,
 }
 
 impl Barrier {
-    /// Nobody waits yet.
+    /// Makes a barrier at which no core waits.
     pub const fn new() -> Self {
         Self {
             waiting: AtomicUsize::new(0),
@@ -354,7 +352,7 @@ impl Barrier {
         }
     }
 
-    /// Waits until `cores` cores are here. Fails when some never come.
+    /// Waits until `cores` cores are here. Fails if some do not come in time.
     pub fn wait(&self, cores: usize) -> Outcome {
         let round = self.round.load(SeqCst);
         if self.waiting.fetch_add(1, SeqCst) + 1 == cores {
@@ -375,7 +373,7 @@ impl Default for Barrier {
     }
 }
 
-/// Last words of a core whose panic ends the run.
+/// Prepares the last words of a core whose panic ends the run.
 pub fn last_words() {
     crate::daif!(set "0xf");
     console::take_over();

@@ -1,17 +1,17 @@
-//! The demonstration: what happens on a healthy system, in words.
+//! The demonstration: shows on the console what happens on a healthy system.
 
 use super::{config, cores, ffa, hypervisor, psci};
 use crate::framework::case::{Outcome, Why};
 use crate::println;
 
-/// Shows a call and its answer.
+/// Makes a call, and shows it and its answer.
 fn show(what: &str, function: u32, arguments: &[u64]) -> super::regs::Regs {
     let got = ffa::call(function, arguments);
     println!("  {what:<34} -> {got}");
     got
 }
 
-/// Runs it; the caller turns the machine off.
+/// Runs the demonstration. The caller turns the machine off afterwards.
 pub fn run() {
     println!(
         "hypervisor: {} cores, turning them on one by one",
@@ -59,7 +59,7 @@ pub fn run() {
     println!("@done {passed} passed, {failed} failed, 0 skipped");
 }
 
-/// One message to the SPMC, which sends it back.
+/// Sends one message to the SPMC, which sends it back.
 fn message(core: usize) -> Outcome {
     let payload = 0x4a61_6e75_7300 + core as u64;
     let request = ffa::request(

@@ -1,16 +1,16 @@
-//! FF-A by the numbers: function IDs, error codes, and calls as raw registers.
+//! FF-A's function IDs and error codes, and calls with raw registers.
 //!
-//! Raw on purpose: a case must be able to send what no library would, and see
-//! what no library would show.
+//! The registers are raw on purpose: a case must be able to send what no library would send, and see what no library
+//! would show.
 
 use super::regs::Regs;
 use crate::arch::smc;
 
-/// Declares the function IDs once: name = number of the 32-bit form.
+/// Declares the function IDs, each as `NAME = number of the 32-bit form`.
 macro_rules! functions {
     ($($name:ident = $id:literal,)*) => {
         $(#[doc = concat!("FFA_", stringify!($name), ".")] pub const $name: u32 = $id;)*
-        /// The name of a function ID, for people.
+        /// Returns the name of a function ID, for messages.
         pub fn name(id: u32) -> &'static str {
             match id & !(1 << 30) {
                 $($id => concat!("FFA_", stringify!($name)),)*
@@ -76,31 +76,31 @@ functions! {
     NOTIFICATION_GET2 = 0x8400_0097,
 }
 
-/// The bit that makes a function ID the 64-bit convention's.
+/// The bit of a function ID that says that it is of the 64-bit convention.
 pub const SMC64: u32 = 1 << 30;
 
 /// The bit of w2 that marks a framework message.
 pub const FRAMEWORK: u64 = 1 << 31;
 
-/// Framework messages: w2\[7:0\].
+/// The kinds of framework messages, in w2\[7:0\].
 pub mod message {
     /// PSCI power request, from the SPMD.
     pub const POWER: u64 = 0;
     /// Warm boot, from the SPMD.
     pub const WARM_BOOT: u64 = 1;
-    /// Response to both.
+    /// Response to a power request and to a warm boot.
     pub const POWER_RESPONSE: u64 = 2;
     /// A VM was created.
     pub const VM_CREATED: u64 = 4;
-    /// Response to it.
+    /// Response to [`VM_CREATED`].
     pub const VM_CREATED_RESPONSE: u64 = 5;
     /// A VM was destroyed.
     pub const VM_DESTROYED: u64 = 6;
-    /// Response to it.
+    /// Response to [`VM_DESTROYED`].
     pub const VM_DESTROYED_RESPONSE: u64 = 7;
     /// Version request, from the SPMD.
     pub const VERSION: u64 = 8;
-    /// Response to it.
+    /// Response to [`VERSION`].
     pub const VERSION_RESPONSE: u64 = 9;
 }
 
@@ -130,17 +130,17 @@ pub const SPMC: u64 = 0x8000;
 /// The SPMD's ID.
 pub const SPMD: u64 = 0xffff;
 
-/// w1 of a message.
+/// Returns w1 of a message from `sender` to `receiver`.
 pub const fn route(sender: u64, receiver: u64) -> u64 {
     (sender << 16) | receiver
 }
 
-/// Calls with x0 = `function` and x1... = `arguments`, the others zero.
+/// Calls `function` with `arguments` from x1 on, and zero in the other registers. Returns the answer.
 pub fn call(function: u32, arguments: &[u64]) -> Regs {
     smc::call(request(function, arguments))
 }
 
-/// The registers of that call.
+/// Returns the registers of a call of `function` with `arguments` from x1 on, and zero in the others.
 pub fn request(function: u32, arguments: &[u64]) -> Regs {
     let mut regs = Regs::default();
     regs.0[0] = u64::from(function);
@@ -148,17 +148,17 @@ pub fn request(function: u32, arguments: &[u64]) -> Regs {
     regs
 }
 
-/// FFA_ERROR with `code`.
+/// Returns the registers of FFA_ERROR with `code`.
 pub fn error(code: i32) -> Regs {
     request(ERROR, &[0, u64::from(code as u32)])
 }
 
-/// FFA_SUCCESS.
+/// Returns the registers of FFA_SUCCESS.
 pub fn success() -> Regs {
     request(SUCCESS, &[])
 }
 
-/// The direct response (same convention, IDs turned round) to `request`, with x3... = `values`.
+/// Returns the direct response to `to`: in its convention, with its IDs exchanged, and with `values` from x3 on.
 pub fn response(to: &Regs, values: &[u64]) -> Regs {
     let (sender, receiver) = ((to.x(1) >> 16) & 0xffff, to.x(1) & 0xffff);
     let id = to.function() & SMC64
@@ -175,12 +175,12 @@ pub fn response(to: &Regs, values: &[u64]) -> Regs {
     regs
 }
 
-/// The response to a framework message: number `message`, w3 = `status`.
+/// Returns the response to a framework message, of kind `message` and with `status` in w3.
 pub fn framework_response(to: &Regs, message: u64, status: i32) -> Regs {
     response(to, &[u64::from(status as u32)]).with(2, FRAMEWORK | message)
 }
 
-/// Fails the part of a case unless `got` is FFA_ERROR with `code` and nothing else in w1-w7.
+/// Fails this part of the case unless `got` is FFA_ERROR with `code` and zero in the rest of x1-x7.
 pub fn expect_error(got: &Regs, code: i32, what: &str) -> super::case::Outcome {
     if got.0[..8] != error(code).0[..8] {
         crate::fail!("{what}: {got}, should be FFA_ERROR {code}")

@@ -1,5 +1,5 @@
-//! A flag per core: a core of the normal world that waits without a call goes on when its SPMC, or another core,
-//! raises it.
+//! A flag per core. A core of the normal world that waits for its flag, without a call, goes on when the SPMC or
+//! another core raises it.
 
 use crate::arch::{MAX_CORES, smc};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -19,14 +19,15 @@ pub fn raise(core: usize) {
 
 /// Raises the flag at `address`, in the SPMC, which maps the normal world's memory.
 pub fn raise_at(address: u64) {
-    // SAFETY: the normal world's side of the case sent what `lower` returned: an atomic, in non-secure memory.
+    // SAFETY: the normal world's side of the case has sent the address that `lower` returned: an atomic in non-secure
+    // memory.
     unsafe { (address as *mut u64).write_volatile(1) }
 }
 
 /// Waits for the flag of `core` with a value in every register.
 ///
 /// # Errors
-/// The first register that somebody changed, with its value.
+/// The first register that was changed meanwhile, with its value.
 pub fn wait_holding(core: usize) -> Result<(), (&'static str, u64)> {
     smc::wait_holding(&FLAGS[core])
 }

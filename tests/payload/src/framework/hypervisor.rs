@@ -1,6 +1,7 @@
-//! The normal world's program: cores, choice of cases, and the protocol with
-//! xtask: `@case NAME`, then `@ok NAME`, `@fail NAME: why` or `@skip NAME: why`,
-//! `@done P passed, F failed, S skipped` at the end, then SYSTEM_OFF.
+//! The program of the normal world: starts the cores, chooses and runs cases, and reports to xtask.
+//!
+//! For each case it prints `@case NAME`, then `@ok NAME`, `@fail NAME: why` or `@skip NAME: why`. At the end it prints
+//! `@done P passed, F failed, S skipped` and calls SYSTEM_OFF.
 
 use super::case::{Case, Needs, Outcome, Why};
 use super::text::Text;
@@ -12,14 +13,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 static PASSED: AtomicU32 = AtomicU32::new(0);
 static FAILED: AtomicU32 = AtomicU32::new(0);
 static SKIPPED: AtomicU32 = AtomicU32::new(0);
-/// The case that runs, for a panic to name.
+/// The index of the case that runs, for the message of a panic.
 static CURRENT: AtomicUsize = AtomicUsize::new(usize::MAX);
-/// Whether the hypervisor has asked for its FF-A version and got it.
+/// Whether the hypervisor has negotiated its FF-A version.
 static HAS_FFA: AtomicBool = AtomicBool::new(false);
-/// The SPMC's exception level once it is known.
+/// The SPMC's exception level; 0 while it is not known.
 static SPMC_EL: AtomicU32 = AtomicU32::new(0);
 
-/// Entered on the boot core.
+/// Runs the hypervisor on the boot core.
 pub fn main() -> ! {
     console::init(machine::HERE.uart_normal);
     let mode = config::get("mode", "demo");
@@ -52,7 +53,7 @@ fn test() {
         FAILED.fetch_add(1, SeqCst);
         return done();
     }
-    // The SPMC has arranged for an interrupt that comes before any FF-A call.
+    // Wait for the interrupt that the SPMC has set up to come before the first FF-A call.
     timer::delay(40_000);
     let filter = config::get("filter", "");
     let chosen = |case: &Case| case.name.contains(filter) && in_this_boot(case, filter);
@@ -75,7 +76,7 @@ fn test() {
     done()
 }
 
-/// Whether `case` belongs to a boot like this one.
+/// Returns whether `case` is for boots like this one.
 fn in_this_boot(case: &Case, filter: &str) -> bool {
     for own_boots in ["noffa/", "reset/"] {
         if case.name.starts_with(own_boots) {
@@ -83,12 +84,12 @@ fn in_this_boot(case: &Case, filter: &str) -> bool {
         }
     }
     let has = |(key, value): (&str, &str)| config::get(key, "").split(',').any(|v| v == value);
-    // Where the SPMC does not boot on every core, nothing else makes sense.
+    // If the SPMC does not boot on every core, only cases for such boots can work.
     let broken = config::get("spmc", "").contains("boot-error");
     case.boot.map_or(!broken, has)
 }
 
-/// Asks for the FF-A version and who the SPMC is.
+/// Negotiates the FF-A version, and asks for the SPMC's exception level.
 pub fn negotiate() {
     let asked = config::ffa_version();
     let got = ffa::call(ffa::VERSION, &[u64::from(asked)]).function();
@@ -101,19 +102,19 @@ pub fn negotiate() {
     SPMC_EL.store(el as u32, SeqCst);
 }
 
-/// The SPMC's exception level (0: not known).
+/// Returns the SPMC's exception level; 0 if it is not known.
 pub fn spmc_el() -> u32 {
     SPMC_EL.load(SeqCst)
 }
 
-/// Has the secure side of a case do its part on this core: asks the SPMC, with nothing in the message.
+/// Has the secure side of a case do its part on this core: sends a direct request without arguments to the SPMC.
 pub fn ask_spmc() -> Outcome {
     let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
     ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of the SPMC");
     Ok(())
 }
 
-/// Why `case` cannot run here, if so.
+/// Returns the reason why `case` cannot run in this boot, if there is one.
 fn missing(case: &Case) -> Option<&'static str> {
     let needs = case.needs;
     let free = needs.intersects(Needs::NO_FFA.union(Needs::FIRST));
@@ -168,7 +169,7 @@ fn run_both_sides(index: usize, case: &Case, with_spmc: bool) -> Outcome {
     if with_spmc {
         match control::end() {
             Ok(text) if text.is_empty() => {}
-            // What the secure world saw comes first: the rest is often its consequence.
+            // A failure in the secure world is reported first: one in the normal world is often its consequence.
             Ok(text) | Err(text) => outcome = Err(Why::Failed(text)),
         }
     }
@@ -180,7 +181,7 @@ fn done() {
     println!("@done {passed} passed, {failed} failed, {skipped} skipped");
 }
 
-/// The hypervisor's panic: the case fails with `reason`, and the run ends.
+/// Handles the hypervisor's panic: the case fails with `reason`, and the run ends.
 pub fn panicked(reason: Text) -> ! {
     cores::last_words();
     let core = cpu::number();

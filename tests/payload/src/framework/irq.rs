@@ -1,15 +1,15 @@
 //! Interrupts of the normal world: a handler per interrupt, and counts.
 //!
-//! The SPMC takes no interrupt as an exception: it runs with them masked and
-//! looks when EL3 or a case tells it to.
+//! The SPMC takes no interrupt as an exception. It runs with interrupts masked, and polls when EL3 or a case tells it
+//! to.
 
 use crate::arch::{MAX_CORES, cpu, gic};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 
-/// A handler; runs between acknowledge and end of the interrupt.
+/// A handler. It runs between the acknowledgement and the end of the interrupt.
 pub type Handler = fn(core: usize, intid: u32);
 
-/// INTIDs below this can have a handler.
+/// The number of INTIDs that can have a handler.
 const INTIDS: usize = 64;
 
 static HANDLERS: [AtomicUsize; INTIDS] = [const { AtomicUsize::new(0) }; INTIDS];
@@ -21,15 +21,15 @@ pub fn install(intid: u32, handler: Handler) {
     HANDLERS[intid as usize].store(handler as usize, SeqCst);
 }
 
-/// A handler that only counts, for level interrupts that their source keeps up disable them first.
+/// Handles an interrupt that is only counted. It is not for a level-sensitive interrupt that stays asserted.
 pub fn count_only(_: usize, _: u32) {}
 
-/// How often `intid` was taken on core `number`.
+/// Returns how often `intid` was taken on core `number`.
 pub fn count(number: usize, intid: u32) -> u32 {
     COUNTS[number][intid as usize].load(SeqCst)
 }
 
-/// Called by the vectors.
+/// Handles an interrupt. Called by the vectors.
 pub fn interrupted(fiq: bool) {
     let core = cpu::number();
     assert!(
@@ -44,7 +44,7 @@ pub fn interrupted(fiq: bool) {
     let handler = HANDLERS.get(intid as usize).map_or(0, |h| h.load(SeqCst));
     assert!(handler != 0, "interrupt {intid} came, which nobody expects");
     COUNTS[core][intid as usize].fetch_add(1, SeqCst);
-    // SAFETY: only `install` stores here, and only function pointers of this type.
+    // SAFETY: only `install` stores here, and it stores function pointers of this type.
     let handler: Handler = unsafe { core::mem::transmute::<usize, Handler>(handler) };
     handler(core, intid);
     gic::end(intid);

@@ -1,13 +1,13 @@
-//! What a case is, and the two programs that run cases.
+//! The test cases' framework: what a case is, and the programs that run cases.
 //!
 //! * [`case`]: a case, its outcome, and the macros that state what must hold.
-//! * [`hypervisor`]: the normal world's program: cores, selection, protocol with xtask.
-//! * [`spmc`]: the secure world's program: boot, message loop, default answers.
-//! * [`old_spmc`]: another one, which relies on EL3 as SPMCs of 2021 and 2022 do.
-//! * [`control`]: the private messages by which the hypervisor tells the SPMC which case runs and
-//!   learns what the SPMC found wrong.
-//! * [`cores`]: work on any core of the normal world.
-//! * [`flag`]: how a core that waits without a call learns that its SPMC has had an interrupt.
+//! * [`hypervisor`]: the program of the normal world: cores, choice of cases, reports to xtask.
+//! * [`spmc`]: the program of the secure world: boot, message loop, default answers.
+//! * [`old_spmc`]: another program of the secure world, which relies on EL3 as SPMCs of 2021 and 2022 do.
+//! * [`control`]: the messages by which the hypervisor tells the SPMC which case runs, and
+//!   reads what the SPMC has found wrong.
+//! * [`cores`]: the cores of the normal world, and work for them.
+//! * [`flag`]: a flag per core, which tells a core that waits without a call that its SPMC has had an interrupt.
 
 pub mod case;
 pub mod config;

@@ -1,12 +1,11 @@
-//! An SPMC as Hafnium v2.4 to v2.6 are: it leaves EL1, EL2 and FP state to EL3.
+//! An SPMC like Hafnium v2.4 to v2.6, which leave EL1, EL2 and FP state to EL3.
 //!
-//! It saves nothing and restores nothing. Whenever it calls EL3, the registers hold what the partition that
-//! ran last has left in them, and whenever it is entered, they must hold that still: it looks each time. So
-//! every message of every case, every secure interrupt and every power message goes through with both worlds'
-//! registers in use.
+//! It saves and restores nothing. Whenever it calls EL3, the registers hold the values of the partition that
+//! ran last. Whenever it is entered, it checks that they still do. So each message of each case, each secure interrupt
+//! and each power message is handled with both worlds' registers in use.
 //!
-//! It registers its secondary entry point by the 64-bit form, and panics on any answer but the 64-bit
-//! FFA_SUCCESS. With the oddity `primary-ep` it registers none, as v2.4.
+//! It registers its secondary entry point in the 64-bit form, and panics on any answer but the 64-bit
+//! FFA_SUCCESS. With the oddity `primary-ep` it registers none, as v2.4 does.
 
 use super::spmc::{self, Secure};
 use super::text::Text;
@@ -15,7 +14,7 @@ use crate::arch::{cpu, entry, smc};
 use crate::cases::poison::{bank, vector_regs};
 use crate::println;
 
-/// Entered on each core once per power-on.
+/// Runs the SPMC on a core. Entered once per power-on.
 pub fn main(core: usize) -> ! {
     let first = spmc::come_up(core);
     if first && !config::spmc_has("primary-ep") {
@@ -32,7 +31,8 @@ pub fn main(core: usize) -> ! {
         partition.run();
         let message = smc::call(answer);
         let whole = partition.whole();
-        // The message that begins or ends a case may carry it: before and after.
+        // A control message that begins a case clears the failure, and one that ends it reads it: record it before and
+        // after.
         let tell = || {
             if let Err(wrong) = &whole {
                 let name = ffa::name(message.function());
@@ -48,15 +48,15 @@ pub fn main(core: usize) -> ! {
     }
 }
 
-/// How many patterns of FP state a core's partition has.
+/// The number of patterns of FP state that a core's partition uses.
 const FP_PATTERNS: u64 = 8;
 
-/// The seed of what a core's partition fills Q0 to Q31 with in a round.
+/// Returns the seed of the values in Q0 to Q31 of a core's partition in a round.
 fn fp_seed(core: usize, round: u64) -> u64 {
     0x10_0000 + core as u64 * FP_PATTERNS + round % FP_PATTERNS
 }
 
-/// All of them.
+/// Returns the seeds of all rounds of a core's partition.
 pub fn fp_seeds(core: usize) -> impl Iterator<Item = u64> {
     (0..FP_PATTERNS).map(move |round| fp_seed(core, round))
 }
@@ -68,22 +68,26 @@ struct Partition {
 }
 
 impl Partition {
-    /// Nothing of it is in the registers yet.
+    /// Makes the partition, before it has run.
     fn start(core: usize) -> Self {
         vector_regs::open(0);
         bank::probe(true);
         Self { core, round: 0 }
     }
 
-    /// It runs, and leaves other values than before in every register.
+    /// Runs the partition, which leaves new values in every register.
     fn run(&mut self) {
         self.round += 1;
-        // Sets the vectors' length.
+        // This comes first, because it sets the vector length.
         bank::fill(self.round, true);
         vector_regs::fill(fp_seed(self.core, self.round));
     }
 
-    /// Names what is not as it left it. (FP is 128 bits of each vector.)
+    /// Checks that all registers are as the partition left them. (FP is 128 bits of each vector.)
+    ///
+    /// # Errors
+    ///
+    /// The names of those that are not.
     fn whole(&self) -> Result<(), Text> {
         bank::check(true).and_then(|()| vector_regs::check(fp_seed(self.core, self.round), 16))
     }

@@ -1,21 +1,21 @@
-//! PSCI as raw registers; the numbers are the `smccc` crate's.
+//! PSCI calls with raw registers. The function IDs are those of the `smccc` crate.
 
 use crate::arch::{cpu, entry, smc};
 use crate::framework::regs::Regs;
 pub use smccc::psci::error::*;
 pub use smccc::psci::*;
 
-/// Calls `function`; the status in w0.
+/// Calls `function`. Returns the status in w0.
 pub fn call(function: u32, arguments: &[u64]) -> i32 {
     call_raw(function, arguments).function() as i32
 }
 
-/// Calls `function`; all of x0-x17.
+/// Calls `function`. Returns x0-x17.
 pub fn call_raw(function: u32, arguments: &[u64]) -> Regs {
     smc::call(super::ffa::request(function, arguments))
 }
 
-/// CPU_ON (64-bit) of core `number` at the hypervisor's entry point.
+/// Calls CPU_ON (64-bit) for core `number`, with the hypervisor's entry point. Returns the status.
 pub fn cpu_on(number: usize, context: u64) -> i32 {
     call(
         PSCI_CPU_ON_64,
@@ -23,7 +23,7 @@ pub fn cpu_on(number: usize, context: u64) -> i32 {
     )
 }
 
-/// AFFINITY_INFO of core `number`, level 0.
+/// Calls AFFINITY_INFO for core `number` at level 0. Returns the status.
 pub fn affinity_info(number: usize) -> i32 {
     call(PSCI_AFFINITY_INFO_64, &[cpu::mpidr_of(number), 0])
 }

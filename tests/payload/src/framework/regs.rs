@@ -1,41 +1,41 @@
-//! x0-x17 of a call or of its answer.
+//! The registers of a call or of its answer.
 
 use core::fmt;
 
-/// x0-x17.
+/// x0-x17 of a call or of its answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Regs(pub [u64; 18]);
 
 impl Regs {
-    /// The registers given, the others zero.
+    /// Makes registers with `values` from x0 on, and zero in the others.
     pub fn new(values: &[u64]) -> Self {
         let mut regs = Self::default();
         regs.0[..values.len()].copy_from_slice(values);
         regs
     }
 
-    /// A value of its own for every register, core and `salt`; x0 is `function`.
+    /// Makes registers with a value that differs for each register, core and `salt`; x0 is `function`.
     pub fn filled(function: u32, core: usize, salt: u64) -> Self {
         let mut regs = Self::default();
         for (n, x) in regs.0.iter_mut().enumerate() {
-            // An odd multiplier spreads the few bits that differ over all 64.
+            // The multiplication by an odd number spreads the few bits that differ over all 64.
             *x = ((core * 32 + n) as u64 * 2 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (salt << 1));
         }
         regs.0[0] = u64::from(function);
         regs
     }
 
-    /// The function ID or status in w0.
+    /// Returns w0: the function ID or the status.
     pub fn function(&self) -> u32 {
         self.0[0] as u32
     }
 
-    /// x`n`.
+    /// Returns x`n`.
     pub fn x(&self, n: usize) -> u64 {
         self.0[n]
     }
 
-    /// w`n`.
+    /// Returns w`n`.
     pub fn w(&self, n: usize) -> u32 {
         self.0[n] as u32
     }
@@ -48,7 +48,7 @@ impl Regs {
 }
 
 impl fmt::Display for Regs {
-    /// x0 and every register that is not zero.
+    /// Writes x0 and every register that is not zero.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "x0={:#x}", self.0[0])?;
         for (n, x) in self.0.iter().enumerate().skip(1).filter(|(_, x)| **x != 0) {

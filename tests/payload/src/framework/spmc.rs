@@ -1,17 +1,17 @@
-//! The secure world's program: boot on each core, message loop, default answers.
+//! The program of the secure world: boot on each core, message loop, default answers.
 //!
-//! Oddities, from the configuration's `spmc` key, for boots of their own:
+//! In boots for this, the SPMC has oddities, which are in the configuration's `spmc` key:
 //!
 //! | oddity | what the SPMC does |
 //! |---|---|
 //! | `primary-ep` | registers no secondary entry point: every core comes in at the base |
-//! | `boot-error` | answers the boot of its first core with FFA_ERROR |
-//! | `boot-error-N` | the same on core N |
+//! | `boot-error` | ends the boot of its first core by FFA_ERROR |
+//! | `boot-error-N` | ends the boot of core N by FFA_ERROR |
 //! | `v1.0`, `v1.1`, `v1.3` | speaks this FF-A version, which its manifest must say too |
 //! | `greeter` | has a partition that BL31's example of an EL3 logical partition greets |
 //! | `locks` | refuses FFA_VERSION once it has got another message, as Hafnium does below 1.3 |
-//! | `stuck` | makes the same wrong call for ever once it is told of SYSTEM_OFF or SYSTEM_RESET |
-//! | `silent-at-off` | loops without any call once it is told of SYSTEM_OFF or SYSTEM_RESET, everything masked |
+//! | `stuck` | repeats one wrong call for ever once it is told of SYSTEM_OFF or SYSTEM_RESET |
+//! | `silent-at-off` | loops without any call and with interrupts masked once it is told of SYSTEM_OFF or SYSTEM_RESET |
 //! | `needs-el2` | says and does nothing unless it is entered at S-EL2 |
 //! | `retry` | answers every direct request with RETRY |
 //! | `deaf` | never comes back from an interrupt |
@@ -27,7 +27,7 @@ use crate::arch::{MAX_CORES, cpu, entry, gic, smc, timer};
 use crate::{cases, machine, println};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 
-/// The FF-A version the SPMC speaks: 1.2, or an oddity's.
+/// Returns the FF-A version of the SPMC: 1.2, or that of an oddity.
 pub fn version() -> u32 {
     let odd = [("v1.0", 0x1_0000), ("v1.1", 0x1_0001), ("v1.3", 0x1_0003)];
     odd.into_iter()
@@ -75,40 +75,40 @@ impl Secure {
     }
 }
 
-/// Set once a panic has ended the SPMC: every further message is answered with ABORTED.
+/// Whether a panic has ended the SPMC. Every further message is then answered by ABORTED.
 static DEAD: AtomicBool = AtomicBool::new(false);
-/// A message has come that ends the negotiation of versions.
+/// Whether a message has come that ends the negotiation of versions.
 static LOCKED: AtomicBool = AtomicBool::new(false);
-/// A bit for each core that the SPMC was entered on.
+/// A bit for each core on which the SPMC was entered.
 static CORES: AtomicU64 = AtomicU64::new(0);
-/// Secure timer interrupts handled, per core.
+/// The number of secure timer interrupts that were handled, per core.
 static TIMER_INTERRUPTS: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(0) }; MAX_CORES];
 /// The core that booted first.
 static FIRST: AtomicU32 = AtomicU32::new(0);
-/// What FFA_SECONDARY_EP_REGISTER said.
+/// w0 of the answer to FFA_SECONDARY_EP_REGISTER.
 static EP_ANSWER: AtomicU32 = AtomicU32::new(0);
 
-/// A bit for each core that the SPMC was entered on.
+/// Returns a bit for each core on which the SPMC was entered.
 pub fn cores_seen() -> u64 {
     CORES.load(SeqCst)
 }
 
-/// The core that booted first.
+/// Returns the core that booted first.
 pub fn first_core() -> usize {
     FIRST.load(SeqCst) as usize
 }
 
-/// How many secure timer interrupts core `number` has handled.
+/// Returns the number of secure timer interrupts that core `number` has handled.
 pub fn timer_interrupts(number: usize) -> u32 {
     TIMER_INTERRUPTS[number].load(SeqCst)
 }
 
-/// w0 of the answer to FFA_SECONDARY_EP_REGISTER at boot.
+/// Returns w0 of the answer to FFA_SECONDARY_EP_REGISTER at boot.
 pub fn secondary_ep_answer() -> u32 {
     EP_ANSWER.load(SeqCst)
 }
 
-/// Entered on each core once per power-on.
+/// Runs the SPMC on a core. Entered once per power-on.
 pub fn main(core: usize) -> ! {
     while config::spmc_has("needs-el2") && cpu::el() != 2 {
         core::hint::spin_loop();
@@ -130,8 +130,8 @@ pub fn main(core: usize) -> ! {
             println!("spmc: FFA_SECONDARY_EP_REGISTER: {got}");
         }
         cases::ffa::partition::discover();
-        // One interrupt while the normal world boots, before it has asked for any version.
-        // At once for `deaf`, whose normal world could else be done before.
+        // One interrupt comes while the normal world boots, before it has asked for any version. For `deaf` it comes
+        // at once: else the normal world could be done before.
         let after = if config::spmc_has("deaf") { 0 } else { 20_000 };
         timer::start_secure(after);
     }
@@ -142,7 +142,7 @@ pub fn main(core: usize) -> ! {
     })
 }
 
-/// Readies this core of the SPMC; whether it is the machine's first.
+/// Sets up the SPMC on this core. Returns whether the core is the machine's first.
 pub(super) fn come_up(core: usize) -> bool {
     let first = CORES.fetch_or(1 << core, SeqCst) == 0;
     if first {
@@ -166,11 +166,11 @@ pub(super) fn come_up(core: usize) -> bool {
     first
 }
 
-/// What the registers of the call that ends a core's boot hold beside its function.
+/// The value, plus the register's number, in x1 and the registers that follow of the call that ends a core's boot.
 pub const LEFT_OVER: u64 = 0x1a57_9a27_1710_0000;
 
-/// FFA_MSG_WAIT as Hafnium ends its boot with it: the other registers still hold what the last
-/// partition left in them.
+/// Returns the FFA_MSG_WAIT by which Hafnium ends its boot: the other registers still hold values of the
+/// last partition.
 pub(super) fn boot_end() -> Regs {
     let mut wait = ffa::request(ffa::MSG_WAIT, &[]);
     for (number, register) in wait.0.iter_mut().enumerate().skip(1) {
@@ -179,7 +179,7 @@ pub(super) fn boot_end() -> Regs {
     wait
 }
 
-/// Whether the configuration wants the boot of this secondary core to fail.
+/// Returns whether the configuration has the boot of this secondary core fail.
 fn boot_error_wanted(core: usize) -> bool {
     let name = Text::of(format_args!("boot-error-{core}"));
     config::spmc_has(name.as_str())
@@ -193,7 +193,7 @@ fn serve(mut answer: Regs) -> ! {
     }
 }
 
-/// The answer to a message: the case's, or the default one.
+/// Returns the answer to a message: that of the case, or the default one.
 pub(super) fn dispatch(secure: &Secure, message: &Regs) -> Regs {
     if control::is_control(message) {
         return control::answer(message);
@@ -206,8 +206,7 @@ pub(super) fn dispatch(secure: &Secure, message: &Regs) -> Regs {
         .unwrap_or_else(|| default_answer(secure, message))
 }
 
-/// The answer to a message that came while a case's secure side was in a loop of its own, and that
-/// ends the loop.
+/// Returns the answer to a message that ends a loop of a case's secure side.
 pub fn other(message: &Regs) -> Option<Regs> {
     let secure = Secure::here();
     Some(if control::is_control(message) {
@@ -217,7 +216,7 @@ pub fn other(message: &Regs) -> Option<Regs> {
     })
 }
 
-/// What a panicked SPMC does: the same response for ever, to somebody who has asked nothing.
+/// Does what an SPMC does that has panicked: sends one response for ever, to a sender that has asked nothing.
 pub fn stay_stuck() -> ! {
     loop {
         smc::call(ffa::request(
@@ -227,7 +226,7 @@ pub fn stay_stuck() -> ! {
     }
 }
 
-/// What the SPMC does with a message that no case claims.
+/// Returns the answer to a message that no case handles.
 pub fn default_answer(secure: &Secure, message: &Regs) -> Regs {
     if let Some(answer) = cases::ffa::partition::answer(message) {
         LOCKED.store(true, SeqCst);
@@ -261,7 +260,7 @@ fn ends_the_system(message: &Regs) -> bool {
 fn framework(message: &Regs) -> Regs {
     match message.x(2) & 0xff {
         ffa::message::VERSION => {
-            // A different major version is another protocol.
+            // Another major version is another protocol, and refused.
             let locked = config::spmc_has("locks") && LOCKED.load(SeqCst);
             let known = message.w(3) >> 16 == 1 && !locked;
             let answer = if known {
@@ -293,7 +292,7 @@ fn framework(message: &Regs) -> Regs {
     }
 }
 
-/// The response to a direct request, with all that it carried.
+/// Returns the response to a direct request that has all of the request's values.
 pub fn echo(message: &Regs) -> Regs {
     let values = message.0;
     let mut answer = ffa::response(message, &[]);
@@ -310,7 +309,8 @@ pub fn echo(message: &Regs) -> Regs {
     answer
 }
 
-/// Handles all secure interrupts that are pending; the INTID of the last, or a special one.
+/// Handles all secure interrupts that are pending. Returns the INTID of the last one, or a special INTID if there was
+/// none.
 pub fn interrupt(secure: &Secure) -> u32 {
     let mut last = gic::SPECIAL + 3;
     loop {
@@ -327,7 +327,7 @@ pub fn interrupt(secure: &Secure) -> u32 {
     }
 }
 
-/// The SPMC's panic: the case fails with `reason`, the SPMC answers ABORTED from now on.
+/// Handles the SPMC's panic: the case fails with `reason`, and the SPMC answers ABORTED from now on.
 pub fn panicked(reason: Text) -> ! {
     crate::daif!(set "0xf");
     console::take_over();

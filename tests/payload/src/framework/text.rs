@@ -1,8 +1,8 @@
-//! Text of bounded length: there is no heap.
+//! Text of bounded length, because there is no heap.
 
 use core::fmt;
 
-/// Up to 216 bytes of text; what does not fit is left out.
+/// Up to 216 bytes of text. Text that does not fit is left out.
 #[derive(Clone, Copy)]
 pub struct Text {
     bytes: [u8; 216],
@@ -18,7 +18,7 @@ impl Text {
         }
     }
 
-    /// The text of `arguments` (from `format_args!`).
+    /// Makes the text of `arguments`, which come from `format_args!`.
     pub fn of(arguments: fmt::Arguments) -> Self {
         let mut text = Self::new();
         // Writing to a `Text` never fails.
@@ -26,7 +26,7 @@ impl Text {
         text
     }
 
-    /// Message and place of a panic, on one line.
+    /// Makes the text of a panic: message and place, on one line.
     pub fn of_panic(info: &core::panic::PanicInfo) -> Self {
         let place = info.location().map_or(("", 0), |l| {
             (l.file().rsplit('/').next().unwrap_or(""), l.line())
@@ -36,16 +36,16 @@ impl Text {
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
-        // `push` only ever adds whole characters.
+        // The text only has whole characters, because `push` adds ASCII.
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("(not UTF-8)")
     }
 
-    /// Whether there is none.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds one byte of ASCII.
+    /// Adds one byte of ASCII. Any other byte becomes a question mark.
     pub fn push(&mut self, byte: u8) {
         if self.len < self.bytes.len() {
             self.bytes[self.len] = if byte.is_ascii() { byte } else { b'?' };

@@ -1,7 +1,7 @@
-//! Direct requests and responses: what crosses, and what does not.
+//! Cases about direct requests and responses: which registers cross, and which do not.
 //!
-//! Both sides know what the other sends: a value for each register, core and
-//! direction. So each side checks every register.
+//! Each side knows what the other sends: a value for each register, core and direction. So each side checks every
+//! register.
 
 use crate::arch::{cpu, smc};
 use crate::ensure_eq;
@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
         .needs(Needs::V1_2),
 ];
 
-/// What the normal world (`answer` = false) or the secure world sends in x`n`.
+/// Returns the value that is sent in x`n`: by the secure world if `answer` is set, else by the normal world.
 fn value(core: usize, n: usize, answer: bool) -> u64 {
     let base = if answer {
         0x9e37_79b9_7f4a_7c15
@@ -27,7 +27,7 @@ fn value(core: usize, n: usize, answer: bool) -> u64 {
     u64::wrapping_mul(base, ((core * 32 + n) as u64) * 2 + 1)
 }
 
-/// x0-x17 of a message with `function`: bit 31 of w2 clear, it would be a framework message.
+/// Returns x0-x17 of a message with `function`. Bit 31 of w2 is clear: with it, this would be a framework message.
 fn filled(core: usize, function: u32, route: u64, answer: bool) -> Regs {
     let mut regs = Regs::default();
     for n in 0..18 {
@@ -44,7 +44,7 @@ const FROM_SPMC: u64 = ffa::route(ffa::SPMC, 0x0001);
 const REQ_64: u32 = ffa::DIRECT_REQ | ffa::SMC64;
 const RESP_64: u32 = ffa::DIRECT_RESP | ffa::SMC64;
 
-/// w0-w7 cross, without their upper halves; x8-x17 stay as they are on both sides.
+/// w0-w7 cross, without the upper halves of the registers. x8-x17 stay unchanged on both sides.
 fn direct_32() -> Outcome {
     cores::on_each(|core| {
         for _ in 0..10 {
@@ -69,7 +69,7 @@ fn direct_32() -> Outcome {
     })
 }
 
-/// x0-x17 cross as they are.
+/// x0-x17 cross unchanged.
 fn direct_64() -> Outcome {
     cores::on_each(|core| {
         for _ in 0..10 {
@@ -83,7 +83,7 @@ fn direct_64() -> Outcome {
     })
 }
 
-/// Checks what came and answers with a value of its own in every register.
+/// Checks the message, and answers with a value of its own in every register.
 fn answer(s: &Secure, message: &Regs) -> Option<Regs> {
     let core = cpu::number();
     match message.function() {

@@ -1,4 +1,4 @@
-//! When the SPMC fails on one core: that core's FF-A is off, all else goes on.
+//! Cases in which the SPMC fails on one core: this core is without FF-A, everything else goes on.
 
 use crate::arch::{gic, timer};
 use crate::cases::psci::suspend::suspend_and_wake;
@@ -23,14 +23,14 @@ pub const CASES: &[Case] = &[
         .in_boot("spmc", "stuck"),
 ];
 
-/// What tells the SPMC to abort.
+/// The value that tells the SPMC to abort.
 const ABORT: u64 = 0xdead;
 
 fn echo(n: u64) -> Regs {
     ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, n])
 }
 
-/// PSCI works everywhere, FF-A on every core but `victim`.
+/// PSCI works on all cores, FF-A on all cores but `victim`.
 fn others_go_on(victim: usize) -> Outcome {
     cores::on(victim, |_| {
         for function in [ffa::DIRECT_REQ, ffa::RXTX_MAP, ffa::PARTITION_INFO_GET] {
@@ -64,16 +64,16 @@ fn others_go_on(victim: usize) -> Outcome {
     Ok(())
 }
 
-/// A secure Group 1 SGI that nobody else uses, one of the normal world's, and an SPI of no device.
+/// A Secure Group 1 SGI that has no other use, an SGI of the normal world, and an SPI of no device.
 const SECURE_SGI: u32 = 9;
 const NORMAL_SGI: u32 = 3;
 const SECURE_SPI: u32 = 100;
 
-/// What asks how often the SPI came.
+/// The value that asks the SPMC how often the SPI came.
 const COUNT: u64 = 0xc0;
 
-/// FFA_ABORT on one core, while the SPMC is in an interrupt and a secure SPI waits for the core: the caller gets
-/// ABORTED, the core's normal world its interrupts, and the SPI goes to a core whose SPMC lives.
+/// The SPMC calls FFA_ABORT on one core while it handles an interrupt and a secure SPI is pending for the core. The
+/// caller gets ABORTED, the core's normal world gets its interrupts, and the SPI goes to a core whose SPMC lives.
 fn abort() -> Outcome {
     let victim = cores::another();
     cores::on(victim, |n| {
@@ -135,12 +135,12 @@ fn boot_error_secondary() -> Outcome {
     others_go_on(1)
 }
 
-/// What lets the SPMC be stuck on this core from its next framework message on.
+/// The value that has the SPMC get stuck on this core at its next framework message.
 const STICK: u64 = 0x571c;
 
-/// An SPMC that has panicked makes one and the same call for ever, whatever it is asked. The core goes
-/// off, sleeps and wakes, or hears that there is no version, as if it had no SPMC; and from then on it has
-/// none. At the end of the boot the oddity `stuck` does the same to SYSTEM_OFF.
+/// An SPMC that has panicked repeats one call for ever, whatever it is asked. CPU_OFF, a suspend and FFA_VERSION work
+/// on this core as if it had no SPMC, and from then on it has none. In the boot with the oddity `stuck`, SYSTEM_OFF
+/// meets such an SPMC, too.
 fn stuck() -> Outcome {
     let deeds: [fn(usize) -> Outcome; 3] = [
         |core| {

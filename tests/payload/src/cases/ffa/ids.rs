@@ -1,4 +1,4 @@
-//! FFA_ID_GET, FFA_SPM_ID_GET and FFA_FEATURES, from both worlds.
+//! Cases about FFA_ID_GET, FFA_SPM_ID_GET and FFA_FEATURES, called by both worlds.
 
 use crate::ensure_eq;
 use crate::framework::case::{Case, Outcome};
@@ -11,7 +11,7 @@ pub const CASES: &[Case] = &[
     Case::new("ffa/features", features_normal).secure(features_secure),
 ];
 
-/// A direct request that lets the SPMC of every core look for itself.
+/// Sends a direct request, on which the SPMC makes its own calls and checks them.
 fn ask_spmc() -> Outcome {
     let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
     ensure_eq!(
@@ -54,11 +54,11 @@ fn ids_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// A feature the SPMC of this case says it has, with what it says about it.
+/// A feature that the SPMC of this case reports, and its properties.
 const FEATURE: u32 = ffa::RXTX_MAP;
 const PROPERTIES: [u64; 2] = [0x1234_5678, 0x9abc_def0];
 
-/// What the normal world asks is the SPMC's to answer, properties and errors included.
+/// The SPMC answers the normal world's FFA_FEATURES, with properties and errors.
 fn features_normal() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::FEATURES, &[u64::from(FEATURE)]);
@@ -79,7 +79,7 @@ fn features_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         )),
         ffa::FEATURES => Some(ffa::error(ffa::NOT_SUPPORTED)),
         ffa::DIRECT_REQ => {
-            // What EL3 offers to its SPMC.
+            // The calls that EL3 offers to its SPMC.
             for id in [
                 ffa::ERROR,
                 ffa::SUCCESS,

@@ -1,5 +1,4 @@
-//! Secure interrupts while the normal world runs, Group 0, and what the SPMC
-//! may do in the meantime.
+//! Cases about secure interrupts while the normal world runs, Group 0 interrupts, and what the SPMC may do meanwhile.
 
 use crate::arch::{gic, smc, timer};
 use crate::ensure_eq;
@@ -27,8 +26,8 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS.union(Needs::V1_2)),
 ];
 
-/// The SPMC starts its timer and answers; the normal world waits with a value in every register
-/// until the SPMC has had its interrupt, and finds all of them as they were.
+/// The SPMC starts its timer and answers. The normal world waits with a value in every register
+/// until the SPMC has had its interrupt, and finds all registers unchanged.
 fn secure_interrupt() -> Outcome {
     cores::on_each(|core| {
         for round in 0..20 {
@@ -55,7 +54,7 @@ fn await_interrupt(s: &Secure, message: &Regs) -> Regs {
     timer::start_secure(300);
     let mut answer = Regs::filled(0, s.core, 3);
     answer.0[..8].copy_from_slice(&ffa::response(message, &[]).0[..8]);
-    // A 32-bit call returns: x8-x17 stay the SPMC's.
+    // The call that returns is a 32-bit one: x8-x17 keep the SPMC's values.
     let next = smc::call(answer);
     s.expect_eq(
         u64::from(next.function()),
@@ -88,12 +87,11 @@ fn secure_interrupt_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     await_interrupt(s, message);
     handle(s);
     flag::raise_at(message.x(3));
-    // Every register of the answer that resumes the normal world is another value: none may show.
+    // Each register of the call that resumes the normal world has another value. The normal world must see none.
     Some(Regs::filled(ffa::NORMAL_WORLD_RESUME, s.core, 4))
 }
 
-/// During the interrupt the SPMC's calls to EL3 work, and whatever would go to the normal world
-/// is DENIED.
+/// During the interrupt, calls of the SPMC to EL3 work, and calls that would go to the normal world are DENIED.
 fn calls_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ | ffa::SMC64 {
         return None;
@@ -144,7 +142,7 @@ fn calls_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(ffa::request(ffa::NORMAL_WORLD_RESUME, &[]))
 }
 
-/// A request on every core; the SPMC does the rest.
+/// Sends a request on every core, on which the SPMC does the work of the case.
 fn ask() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
@@ -153,7 +151,7 @@ fn ask() -> Outcome {
     })
 }
 
-/// Nothing was preempted: nothing to resume.
+/// FFA_NORMAL_WORLD_RESUME is DENIED if no interrupt has preempted the normal world.
 fn resume_unasked_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ {
         let got = ffa::call(ffa::NORMAL_WORLD_RESUME, &[]);
@@ -170,7 +168,7 @@ const GROUP0_SGI: u32 = 14;
 /// Bit of ISR_EL1: an FIQ is pending.
 const FIQ: u64 = 1 << 6;
 
-/// A Group 0 interrupt comes while the SPMC runs: it sees an FIQ, asks EL3 to handle it, and it is
+/// A Group 0 interrupt comes while the SPMC runs. The SPMC sees an FIQ and asks EL3 to handle it, after which it is
 /// gone.
 fn group0_secure_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
@@ -192,7 +190,7 @@ fn group0_secure_secure(s: &Secure, message: &Regs) -> Option<Regs> {
             "FIQ pending after FFA_EL3_INTR_HANDLE",
         );
     }
-    // With nothing pending it is no harm.
+    // If no interrupt is pending, the call does no harm.
     let got = ffa::call(ffa::EL3_INTR_HANDLE, &[]);
     s.expect(
         got.function() == ffa::SUCCESS || got.function() == ffa::ERROR,
@@ -202,8 +200,8 @@ fn group0_secure_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// A Group 0 interrupt that nobody handles and that stays: both worlds go on, and it is turned off.
-/// The SPMC makes its timer one.
+/// A level-sensitive Group 0 interrupt without a handler stays asserted. Both worlds go on, and EL3 disables it.
+/// It is the SPMC's timer, which the SPMC has put into Group 0.
 fn group0_storm() -> Outcome {
     let request = |what: u64| ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, what]);
     ensure_eq!(
@@ -241,9 +239,9 @@ fn group0_storm_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// A Group 0 interrupt comes while the normal world runs with a value in every register: it goes
-/// on as if nothing had happened. The SPMC of this core sends it to every core; each waits until
-/// the SPMC of another core says that it is no longer pending there.
+/// A Group 0 interrupt comes while the normal world runs with a value in every register. It goes
+/// on as if nothing had happened. The SPMC of this core sends the interrupt to every core. Each core waits until
+/// the SPMC of another core reports that it is no longer pending there.
 fn group0_normal() -> Outcome {
     let request = |what: u64, address: u64| {
         let got = ffa::call(

@@ -1,4 +1,4 @@
-//! The dispatcher, call by call.
+//! Cases about the dispatcher, by kinds of calls.
 
 pub mod direct;
 pub mod failure;

@@ -1,6 +1,6 @@
-//! EL3 logical partitions: the example partition of a BL31 with the feature `greeter` finds a partition
-//! of the SPMC and talks to it, and the SPMC finds the example. All of it when the normal world makes its
-//! first call after FFA_VERSION: the case looks at what the SPMC has seen then.
+//! Cases about EL3 logical partitions. In a BL31 with the feature `greeter`, an example partition discovers a partition
+//! of the SPMC and exchanges messages with it, and the SPMC discovers the example. All of this happens when the normal
+//! world makes its first call after FFA_VERSION. The case then checks what the SPMC has seen.
 
 use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
@@ -22,15 +22,15 @@ pub const CASES: &[Case] = &[
 /// The example's ID and protocol.
 const GREETER: u64 = 0xffc0;
 const PROTOCOL: [u64; 2] = [0x4a6e_1c9b_6772_6565, 0x7465_7220_454c_3321];
-/// The partition that the SPMC says it has.
+/// The ID of the partition that the SPMC reports.
 const GREETED: u64 = 0x8005;
 
-/// Greetings that were right, a bit each.
+/// The greetings that were right, one bit each.
 static GREETINGS: AtomicU64 = AtomicU64::new(0);
 /// x0, x2 to x5 of EL3's answer to FFA_PARTITION_INFO_GET_REGS.
 static FOUND: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
 
-/// At boot: the SPMC asks EL3 for its partitions.
+/// Asks EL3 for its partitions. The SPMC calls this at boot.
 pub fn discover() {
     if config::spmc_has("greeter") {
         let got = ffa::call(ffa::PARTITION_INFO_GET_REGS | ffa::SMC64, &[0, 0, 0]);
@@ -40,14 +40,14 @@ pub fn discover() {
     }
 }
 
-/// What the SPMC and its partition answer to the example; `None`: the message is somebody else's.
+/// Returns the answer of the SPMC and its partition to a message of the example, or None if it is another message.
 pub fn answer(message: &Regs) -> Option<Regs> {
     if !config::spmc_has("greeter") {
         return None;
     }
     let function = message.function();
     if function == ffa::PARTITION_INFO_GET_REGS | ffa::SMC64 && message.0[1..3] == PROTOCOL {
-        // One descriptor of 24 bytes: ID, one execution context, may receive direct requests.
+        // One descriptor of 24 bytes: the ID, one execution context, can receive direct requests.
         let descriptor = GREETED | 1 << 16 | 0x301 << 32;
         return Some(ffa::request(
             ffa::SUCCESS | ffa::SMC64,
@@ -65,7 +65,7 @@ pub fn answer(message: &Regs) -> Option<Regs> {
     if right {
         GREETINGS.fetch_or(bit, SeqCst);
     }
-    // The normal world waits, and cannot be handed the core.
+    // FFA_YIELD would give the core to the normal world, which waits for EL3: it must be DENIED.
     let got = ffa::call(ffa::YIELD, &[]);
     if got.0[..8] != ffa::error(ffa::DENIED).0[..8] {
         GREETINGS.store(0, SeqCst);
@@ -73,7 +73,7 @@ pub fn answer(message: &Regs) -> Option<Regs> {
     Some(ffa::response(message, &[message.x(3) + 1]))
 }
 
-/// The partition's requests do not cost the normal world its version, though the SPMC agrees on none after them.
+/// The normal world negotiates its version although the SPMC accepts no version after the partition's first request.
 fn version() -> Outcome {
     crate::ensure!(
         hypervisor::spmc_el() != 0,
@@ -96,7 +96,7 @@ fn look(s: &Secure, message: &Regs) -> Option<Regs> {
             "greetings (REQ, 64-bit REQ, REQ2)",
         );
         let [low, high] = PROTOCOL;
-        // May send direct requests of both kinds, AArch64.
+        // The properties: can send both kinds of direct requests, AArch64.
         let descriptor = GREETER | 1 << 16 | 0x502 << 32;
         let want = [
             u64::from(ffa::SUCCESS | ffa::SMC64),

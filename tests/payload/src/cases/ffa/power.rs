@@ -1,4 +1,4 @@
-//! Power messages from the SPMD to the SPMC, and what its answers do.
+//! Cases about power messages from the SPMD to the SPMC, and the effects of its answers.
 
 use crate::ensure_eq;
 use crate::framework::case::{Case, Needs, Outcome};
@@ -21,13 +21,13 @@ pub const CASES: &[Case] = &[
         .needs(Needs::CORES),
 ];
 
-/// Messages the SPMC counted in this case.
+/// The messages that the SPMC has counted in this case.
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
 
-/// Asks the SPMC for its count, and to begin again.
+/// The value that asks the SPMC for its count, and resets it.
 const COUNT: u64 = 0xc0;
 
-/// Every core off and on; the SPMC hears of each, and FF-A works again after it.
+/// Each core goes off and on. The SPMC gets a message for each, and FF-A works again afterwards.
 fn off_and_on() -> Outcome {
     for core in cores::others() {
         let before = count()?;
@@ -53,7 +53,7 @@ fn count() -> Result<u64, crate::framework::case::Why> {
     Ok(got.x(3))
 }
 
-/// The message as the contract has it; `None` if it is another.
+/// Checks a power message against the contract and returns the answer, or None if it is another message.
 fn power_message(s: &Secure, message: &Regs) -> Option<Regs> {
     match message.function() {
         ffa::DIRECT_REQ if message.x(2) & FRAMEWORK == 0 => {
@@ -76,7 +76,7 @@ fn power_message(s: &Secure, message: &Regs) -> Option<Regs> {
                 u64::from(psci::PSCI_CPU_OFF),
                 "w3 of the power message",
             );
-            // x8-x17 are not part of a 32-bit call; w4-w7 are, and zero.
+            // A 32-bit call includes w4-w7, which are zero here, but not x8-x17.
             for n in 4..8 {
                 s.expect_eq(message.x(n), 0, "w4-w7 of the power message");
             }
@@ -90,7 +90,7 @@ fn power_off_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     power_message(s, message)
 }
 
-/// The SPMC refuses: CPU_OFF says DENIED, and everything goes on.
+/// If the SPMC refuses, CPU_OFF returns DENIED, and everything goes on.
 fn refused() -> Outcome {
     for core in cores::others() {
         for _ in 0..3 {
@@ -125,7 +125,7 @@ fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     answer
 }
 
-/// FFA_ERROR as the answer means that the SPMC does not care.
+/// FFA_ERROR as the answer is taken as consent: the SPMC does not know the message.
 fn error_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     let answer = power_message(s, message);
     if answer.is_none() && message.function() == ffa::DIRECT_REQ {

@@ -1,4 +1,4 @@
-//! What EL3 does for the SPMC: entry point registration, the console.
+//! Cases about EL3's services for the SPMC: entry point registration, the console.
 
 use crate::arch::{entry, smc};
 use crate::ensure_eq;
@@ -24,7 +24,7 @@ fn ask() -> Outcome {
     })
 }
 
-/// After the boot core's FFA_MSG_WAIT no entry point can be registered, good or bad, on any core.
+/// After the boot core's FFA_MSG_WAIT, no entry point can be registered on any core, whether it is valid or not.
 fn late_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ {
         for address in [entry::secondary_entry(), entry::image().start, 0, u64::MAX] {
@@ -53,8 +53,8 @@ fn log(function: u32, count: u64, text: &[u8]) -> Regs {
     smc::call(regs)
 }
 
-/// Every length prints; counts of nothing or of more than the registers hold are refused. What is
-/// printed cannot pass for a line of the tests: xtask would count it.
+/// Each length is printed. A count of zero, or of more than the registers hold, is refused. The printed text cannot be
+/// taken for a line of the tests, which xtask would count.
 fn console_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
         return None;

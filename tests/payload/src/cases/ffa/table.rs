@@ -1,5 +1,5 @@
-//! The contract's table, as far as a world can see it from outside: which
-//! calls cross from each world, which are refused.
+//! Cases about the dispatcher's table as the worlds see it: the calls that cross from each world, and those that are
+//! refused.
 
 use crate::arch::smc;
 use crate::ensure_eq;
@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
 ];
 
-/// Which conventions a function has.
+/// The conventions that a function has.
 #[derive(Clone, Copy, PartialEq)]
 enum Has {
     Only32,
@@ -36,8 +36,8 @@ enum Has {
 }
 use Has::{Both, Only32, Only64};
 
-/// Function, its conventions at 1.2, whether it crosses from the normal world, whether EL3 or the
-/// normal world takes it from the SPMC.
+/// For each function: its conventions in FF-A 1.2, whether it crosses from the normal world, and whether EL3 or the
+/// normal world accepts it from the SPMC.
 #[rustfmt::skip]
 const TABLE: &[(u32, Has, bool, bool)] = &[
     (ffa::ERROR, Both, true, true),
@@ -97,7 +97,7 @@ const FROM_1_3: [u32; 4] = [
     ffa::NOTIFICATION_GET2,
 ];
 
-/// The version that brought what EL3 does for its SPMC.
+/// Returns the version of FF-A in which a function came in, for the functions that EL3 has for its SPMC.
 fn since(function: u32) -> u32 {
     match function {
         ffa::CONSOLE_LOG
@@ -109,12 +109,12 @@ fn since(function: u32) -> u32 {
     }
 }
 
-/// The rows for the versions of this boot.
+/// Returns the rows of the table for the versions of this boot.
 fn rows() -> impl Iterator<Item = (u32, Has, bool, bool)> {
     let normal = config::ffa_version() >= 0x1_0003;
     let secure = spmc::version() >= 0x1_0003;
     let now = TABLE.iter().map(move |&(function, has, n, s)| {
-        // The caller's version counts; for what the secure world calls it is the SPMC's.
+        // The caller's version counts, which is the SPMC's for functions that the secure world calls.
         let wide = WIDE_FROM_1_3.contains(&function) && if n { normal } else { secure };
         (
             function,
@@ -126,7 +126,7 @@ fn rows() -> impl Iterator<Item = (u32, Has, bool, bool)> {
     now.chain(FROM_1_3.map(|f| (f, Only64, normal && secure, false)))
 }
 
-/// Numbers that nobody has given a meaning at 1.2.
+/// Numbers that have no meaning in FF-A 1.2.
 const NOBODYS: [u32; 8] = [
     0x8400_0091,
     0x8400_0093,
@@ -140,7 +140,7 @@ const NOBODYS: [u32; 8] = [
 
 const SUCCESS_64: u32 = ffa::SUCCESS | ffa::SMC64;
 
-/// What the normal world sends with `function`.
+/// Returns the registers that the normal world sends with `function`.
 fn sent(function: u32, core: usize) -> Regs {
     let regs = Regs::filled(function, core, u64::from(function));
     // A sender of FFA_MSG_SEND2 must not be secure.
@@ -151,7 +151,7 @@ fn sent(function: u32, core: usize) -> Regs {
     }
 }
 
-/// What the secure world answers to it.
+/// Returns the registers that the secure world answers.
 fn answered(function: u32, core: usize, success: u32) -> Regs {
     Regs::filled(success, core, !u64::from(function))
 }
@@ -166,7 +166,7 @@ fn crosses(has: Has) -> impl Iterator<Item = u32> {
         .map(|row| row.0)
 }
 
-/// Every 32-bit call that crosses does so with w0-w7, and back, and nothing else.
+/// Each 32-bit call that crosses does so with w0-w7 alone, and so does its answer.
 fn forward_32() -> Outcome {
     cores::on_each(|core| {
         for function in crosses(Only32) {
@@ -195,7 +195,7 @@ fn forward_32() -> Outcome {
     })
 }
 
-/// Every 64-bit call that crosses does so with x0-x17, and back.
+/// Each 64-bit call that crosses does so with x0-x17, and so does its answer.
 fn forward_64() -> Outcome {
     cores::on_each(|core| {
         for function in crosses(Only64).map(|f| f | ffa::SMC64) {
@@ -248,7 +248,7 @@ fn check_and_answer(s: &Secure, message: &Regs) -> Option<Regs> {
     ))
 }
 
-/// From a normal world below 1.2 a 64-bit call carries x0-x7; its own x8-x17 stay.
+/// A 64-bit call of a normal world with a version below 1.2 crosses with x0-x7. Its x8-x17 stay unchanged.
 fn forward_64_below() -> Outcome {
     cores::on_each(|core| {
         for function in [ffa::RXTX_MAP, ffa::MEM_SHARE, ffa::MEM_DONATE].map(|f| f | ffa::SMC64) {
@@ -286,7 +286,7 @@ fn check_and_answer_below(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(answered(function, s.core, SUCCESS_64))
 }
 
-/// What the normal world must not call gives NOT_SUPPORTED and never reaches the SPMC.
+/// Functions that the normal world must not call return NOT_SUPPORTED and never reach the SPMC.
 fn refused_normal() -> Outcome {
     cores::on_each(|core| {
         let mut refused = [0; 128];
@@ -336,7 +336,7 @@ fn refused_normal() -> Outcome {
                 );
             }
         }
-        // A response answers nothing here.
+        // There is no request that this response could answer.
         for id in [ffa::DIRECT_RESP, ffa::DIRECT_RESP | ffa::SMC64] {
             let got = ffa::call(id, &[ffa::route(0, ffa::SPMC)]);
             ffa::expect_error(&got, ffa::DENIED, "FFA_MSG_SEND_DIRECT_RESP")?;
@@ -364,7 +364,7 @@ fn refused_secure_normal() -> Outcome {
     })
 }
 
-/// What the SPMC must not call gives NOT_SUPPORTED, in the middle of a request of the normal world.
+/// Functions that the SPMC must not call return NOT_SUPPORTED, in the middle of a request of the normal world.
 fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
         return None;
@@ -406,7 +406,7 @@ fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// FFA_FEATURES tells the SPMC the truth about every function and convention.
+/// FFA_FEATURES, called by the SPMC, reports every function and convention correctly.
 fn features_table(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
         return None;

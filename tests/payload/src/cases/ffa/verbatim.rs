@@ -1,5 +1,5 @@
-//! What EL3 must not interpret: IDs of YIELD and RUN, error codes, notification
-//! flags, the "no live SVE state" hint.
+//! Cases about values that EL3 must not interpret: IDs of FFA_YIELD and FFA_RUN, error codes, notification flags, the
+//! SVE hint.
 
 use crate::arch::smc;
 use crate::ensure_eq;
@@ -23,7 +23,7 @@ const YIELD: [u64; 3] = [0x8003_0002, 0x89ab_cdef, 0x0123_4567];
 /// w1 of the FFA_RUN that follows.
 const RUN_TARGET: u64 = 0x8003_0002;
 
-/// A request, during which the SPMC yields twice and is run again, then the response.
+/// The SPMC yields twice during a request, is run again each time, and then responds.
 fn yield_run() -> Outcome {
     cores::on_each(|core| {
         let mut got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, 0x77]);
@@ -58,7 +58,7 @@ fn yield_run_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(ffa::response(message, &[message.x(3)]))
 }
 
-/// The SPMC is preempted (FFA_INTERRUPT) on one core and run again, on another for every request.
+/// The SPMC is preempted (FFA_INTERRUPT) and run again. Each request is made on another core.
 fn preempted() -> Outcome {
     for core in 0..cores::count() {
         let mut got = Regs::default();
@@ -92,7 +92,7 @@ fn preempted_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// w2 of FFA_ERROR: known, unknown, not even negative.
+/// Values of w2 of FFA_ERROR: known codes, unknown codes, and values that are not negative.
 const CODES: [u32; 8] = [
     0,
     1,
@@ -104,7 +104,7 @@ const CODES: [u32; 8] = [
     0xffff_ff9c,
 ];
 
-/// Every error code passes, with the registers beside it.
+/// Every error code crosses unchanged, with the other registers.
 fn error_codes() -> Outcome {
     cores::on_each(|core| {
         for (i, code) in CODES.into_iter().enumerate() {
@@ -124,7 +124,7 @@ fn error_codes_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         .then(|| Regs::filled(ffa::ERROR, s.core, 2).with(2, u64::from(*code)))
 }
 
-/// Flags of FFA_NOTIFICATION_SET, GET and BIND that no version knows: the SPMC's to judge.
+/// Flags of FFA_NOTIFICATION_SET, GET and BIND that no version defines cross unchanged: the SPMC decides about them.
 fn notification_flags() -> Outcome {
     cores::on_each(|_| {
         for function in [
@@ -163,7 +163,7 @@ fn notification_flags() -> Outcome {
     })
 }
 
-/// SUCCESS with what came.
+/// Answers FFA_SUCCESS with the registers of the message.
 fn reflect(_: &Secure, message: &Regs) -> Option<Regs> {
     match message.function() {
         ffa::NOTIFICATION_BIND..=ffa::NOTIFICATION_GET => {
@@ -173,10 +173,10 @@ fn reflect(_: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// Bit 16 of the function ID: no live SVE state.
+/// Bit 16 of the function ID: the caller has no live SVE state.
 const HINT: u32 = 1 << 16;
 
-/// The hint is no part of the function number; an SPMC at S-EL2 sees it.
+/// The hint is not part of the function's number. An SPMC at S-EL2 sees it.
 fn sve_hint() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(

@@ -1,4 +1,4 @@
-//! FFA_VERSION: negotiation before the first other call, and never after.
+//! Cases about FFA_VERSION: the version is negotiated before the first other call, and does not change afterwards.
 
 use crate::arch::smc;
 use crate::framework::case::{Case, Needs, Outcome};
@@ -17,7 +17,7 @@ fn version(asked: u32) -> u32 {
     ffa::call(ffa::VERSION, &[u64::from(asked)]).function()
 }
 
-/// These run before anybody knows whether there is FF-A at all.
+/// Skips a case if there is no FF-A: the cases here run before that is known.
 fn there() -> Outcome {
     if version(0x1_0000) == ffa::NOT_SUPPORTED as u32 {
         skip!("no FF-A in this boot");
@@ -25,7 +25,7 @@ fn there() -> Outcome {
     Ok(())
 }
 
-/// Bit 31 set is not a version; the answer has no FFA_ERROR form.
+/// A value with bit 31 set is no version. The answer is NOT_SUPPORTED in w0, and not FFA_ERROR.
 fn bad() -> Outcome {
     for asked in [0x8000_0000, 0x8001_0002, 0xffff_ffff] {
         ensure_eq!(
@@ -37,8 +37,8 @@ fn bad() -> Outcome {
     Ok(())
 }
 
-/// All cores ask at once, each for another version, again and again: each gets the answer to what
-/// it asked, and x1-x17 are as for one core.
+/// All cores ask again and again at the same time, each for another version. Each gets the answer to its own question,
+/// with x1-x17 as if it were alone.
 fn race() -> Outcome {
     there()?;
     cores::on_each(|n| {
@@ -51,7 +51,7 @@ fn race() -> Outcome {
     })
 }
 
-/// Until another call, the version can change.
+/// The version can change until another function is called.
 fn renegotiate() -> Outcome {
     there()?;
     for asked in [0x1_0000, 0x1_0001, 0x1_0002, 0x1_0000, 0x1_0002] {
@@ -61,7 +61,7 @@ fn renegotiate() -> Outcome {
     Ok(())
 }
 
-/// The SPMC's version in w0, w1-w7 zero, x8-x17 as they were; from every core.
+/// The answer is the SPMC's version in w0, with w1-w7 zero and x8-x17 unchanged, on every core.
 fn answer() -> Outcome {
     cores::on_each(|n| {
         let mut regs = ffa::request(ffa::VERSION, &[u64::from(config::ffa_version())]);
@@ -80,7 +80,7 @@ fn answer() -> Outcome {
     })
 }
 
-/// After another call a lower version changes nothing: x8-x17 still go across.
+/// After another call, asking for a lower version changes nothing: x8-x17 still cross.
 fn fixed() -> Outcome {
     version(0x1_0000);
     let mut request = ffa::request(ffa::DIRECT_REQ | ffa::SMC64, &[ffa::route(0, ffa::SPMC)]);

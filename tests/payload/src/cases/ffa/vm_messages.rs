@@ -1,5 +1,5 @@
-//! Framework messages: VM created and destroyed, with all the answers a
-//! partition may give; and who may not send them.
+//! Cases about the framework messages "VM created" and "VM destroyed": all answers that a partition may give, and
+//! senders that are refused.
 
 use crate::arch::{MAX_CORES, gic};
 use crate::ensure_eq;
@@ -19,7 +19,7 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
 ];
 
-/// The hypervisor's message `what` about VM `vm`, with a handle that all can check.
+/// Sends the hypervisor's message `what` about VM `vm`, with a handle that the receiver can check.
 pub fn vm_message(function: u32, receiver: u64, what: u64, vm: u64) -> Regs {
     ffa::call(
         function,
@@ -33,7 +33,7 @@ pub fn vm_message(function: u32, receiver: u64, what: u64, vm: u64) -> Regs {
     )
 }
 
-/// Checks the answer to it and gives its status.
+/// Checks the answer to such a message and returns its status.
 pub fn status(
     got: &Regs,
     function: u32,
@@ -54,11 +54,11 @@ pub fn status(
     Ok(got.w(3) as i32)
 }
 
-/// How often the SPMC says RETRY before it takes a message.
+/// The number of times that the SPMC answers RETRY before it accepts a message.
 const RETRIES: u32 = 5;
 
-/// Created, until it is accepted; destroyed, until it is. Each repeat from the next core, and all
-/// cores at once with VMs of their own; to the SPMC and to a partition behind it.
+/// "VM created" is repeated until it is accepted, then "VM destroyed". First each attempt comes from the next core;
+/// then all cores do this at the same time with VMs of their own. The receivers are the SPMC and a partition behind it.
 fn vm_messages() -> Outcome {
     for (receiver, function) in [
         (ffa::SPMC, ffa::DIRECT_REQ),
@@ -96,7 +96,7 @@ fn vm_messages() -> Outcome {
     })
 }
 
-/// Attempts so far, per VM (0: the one of the first part).
+/// The number of attempts so far per VM. VM 0 is that of the first part.
 static ATTEMPTS: [AtomicU32; MAX_CORES + 1] = [const { AtomicU32::new(0) }; MAX_CORES + 1];
 
 fn vm_messages_secure(s: &Secure, message: &Regs) -> Option<Regs> {
@@ -129,7 +129,7 @@ fn vm_messages_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(ffa::framework_response(message, what + 1, status))
 }
 
-/// Statuses that pass as they are, known or not.
+/// Statuses that cross unchanged, known and unknown ones.
 const STATUSES: [i32; 10] = [-1, -2, -3, -4, -5, -6, -7, -8, -77, 0x1234];
 
 fn codes() -> Outcome {
@@ -157,7 +157,7 @@ fn codes_secure(_: &Secure, message: &Regs) -> Option<Regs> {
 /// The doorbell that the SPMC rings inside the call: an SGI of the normal world.
 const DOORBELL: u32 = 5;
 
-/// An interrupt that the SPMC raises inside the call comes right after it.
+/// An interrupt that the SPMC raises during the call arrives right after it.
 fn interrupt() -> Outcome {
     irq::install(DOORBELL, irq::count_only);
     cores::on_each(|core| {
@@ -190,8 +190,8 @@ fn interrupt_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     ))
 }
 
-/// Nobody in the normal world can pose as the SPMD or the secure world, or send the SPMD's own
-/// messages: INVALID_PARAMETERS, and the SPMC never sees it.
+/// The normal world cannot send messages in the name of the SPMD or of the secure world, nor the SPMD's own
+/// messages: it gets INVALID_PARAMETERS, and the SPMC does not see the message.
 fn no_impostor() -> Outcome {
     cores::on_each(|_| {
         for function in [ffa::DIRECT_REQ, ffa::DIRECT_REQ | ffa::SMC64] {

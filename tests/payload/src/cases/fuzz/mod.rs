@@ -1,10 +1,10 @@
-//! Random calls on all cores at once, beside an SPMC that answers at random: nothing may hang, crash, or change
-//! what is another's.
+//! Fuzzing: random calls on all cores at once, with an SPMC that answers at random. Nothing may hang or crash, and no
+//! state of another world or core may change.
 //!
-//! A run is rounds. In a round each core makes its calls; then every core is looked at: PSCI answers, and the system
-//! registers that were filled before are whole. (That x18 to x30 come back unchanged is checked at every call.)
-//! Between rounds cores are turned off and on, and suspended. What a core does in a round follows from the seed, the
-//! round and the core's number alone.
+//! A run has rounds. In a round each core makes its calls. Then every core is checked: PSCI answers, and the system
+//! registers that were filled before are unchanged. (Every call checks that x18 to x30 come back unchanged.)
+//! Between rounds cores are turned off and on, and suspended. What a core does in a round depends only on the seed, the
+//! round and the core's number.
 
 mod normal;
 mod random;
@@ -21,15 +21,15 @@ pub const CASES: &[Case] = &[Case::new("fuzz/random", normal::run)
     .secure(secure::answer)
     .in_boot("fuzz", "on")];
 
-/// The round that runs, from 1 on; 0: none.
+/// The number of the round that runs, from 1 on; 0 if none runs.
 static ROUND: AtomicU64 = AtomicU64::new(0);
 
-/// The seed that all follows from.
+/// Returns the seed of the run.
 fn seed() -> u64 {
     config::get("seed", "1").parse().unwrap_or(1)
 }
 
-/// Where it happened, for a message about a failure; empty when nothing is fuzzed.
+/// Returns the seed and round, for a message about a failure. Empty if no round runs.
 pub fn place() -> Text {
     match ROUND.load(SeqCst) {
         0 => Text::new(),

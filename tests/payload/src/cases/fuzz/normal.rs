@@ -14,16 +14,16 @@ use crate::{ensure, ensure_eq, fail, machine};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// Calls of a core in a round with its registers filled, and in one with its interrupts open.
+/// The number of calls per core in a round with filled registers, and in a round with interrupts unmasked.
 const FILLED: u64 = 48;
 const OPEN: u64 = 400;
-/// So often a line says how far it is.
+/// The number of rounds between two lines about the progress.
 const PROGRESS: u64 = 128;
 
-/// Calls made.
+/// The number of calls made.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// Rounds until the time is over, or until one fails.
+/// Runs rounds until the time is over or one fails.
 pub fn run() -> Outcome {
     let number = |key: &str, default| config::get(key, "").parse().unwrap_or(default);
     let (first, most) = (number("first", 1), number("fuzz-rounds", u64::MAX));
@@ -48,7 +48,7 @@ pub fn run() -> Outcome {
         skipped => skipped,
     });
     ROUND.store(0, SeqCst);
-    // What the SPMC agreed to may be the other mode.
+    // A random call may have set the other suspend mode.
     psci::call(psci::PSCI_SET_SUSPEND_MODE, &[0]);
     outcome
 }
@@ -77,7 +77,7 @@ fn one_round(round: u64) -> Outcome {
     Ok(())
 }
 
-/// PSCI answers on this core.
+/// Checks that PSCI answers on this core.
 fn alive(_: usize) -> Outcome {
     ensure_eq!(
         psci::call(psci::PSCI_VERSION, &[]),
@@ -87,7 +87,7 @@ fn alive(_: usize) -> Outcome {
     Ok(())
 }
 
-/// Calls with every system register filled: all of them come back.
+/// Makes calls with every system register filled, and checks that their values are unchanged.
 fn filled(random: &mut Random, round: u64) -> Outcome {
     crate::daif!(set "0xf");
     bank::probe(false);
@@ -108,7 +108,7 @@ fn filled(random: &mut Random, round: u64) -> Outcome {
     }
 }
 
-/// Calls, interrupts, trapped instructions and sleep, with interrupts open.
+/// Makes calls, sends interrupts, executes trapped instructions and sleeps, with interrupts unmasked.
 fn open(random: &mut Random, core: usize) -> Outcome {
     for _ in 0..OPEN {
         match random.below(64) {
@@ -134,7 +134,7 @@ fn call(mut regs: Regs) {
     if ends_something(&regs) {
         regs.0[0] = u64::from(psci::PSCI_VERSION);
     }
-    // No entry point: a core that starts somewhere is no finding.
+    // PSCI gets no valid entry point: a core that starts at a random address would not be a fault of EL3.
     if is_psci(&regs) {
         for x in &mut regs.0[1..4] {
             if machine::HERE.normal_ram[0] && *x >= 0x4000_0000 {
@@ -146,7 +146,7 @@ fn call(mut regs: Regs) {
     smc::call(regs);
 }
 
-/// The number of a PSCI function, whatever else is in the ID.
+/// Returns the number of a PSCI function, whatever other bits the ID has.
 fn psci_number(regs: &Regs) -> Option<u32> {
     let id = regs.function();
     (id & 0xbf00_ffe0 == 0x8400_0000).then_some(id & 0x1f)
@@ -156,19 +156,19 @@ fn is_psci(regs: &Regs) -> bool {
     psci_number(regs).is_some()
 }
 
-/// Whether the call may turn the core or the machine off for good.
+/// Returns whether the call may turn the core or the machine off for good.
 fn ends_something(regs: &Regs) -> bool {
     // CPU_OFF, SYSTEM_OFF, SYSTEM_RESET, CPU_FREEZE, SYSTEM_RESET2, SYSTEM_OFF2.
     psci_number(regs).is_some_and(|n| [0x2, 0x8, 0x9, 0xb, 0x12, 0x15].contains(&n))
 }
 
-/// Whether the core may sleep in the call until an interrupt comes.
+/// Returns whether the core may sleep in the call until an interrupt comes.
 fn sleeps(regs: &Regs) -> bool {
     // CPU_SUSPEND, CPU_DEFAULT_SUSPEND, SYSTEM_SUSPEND.
     psci_number(regs).is_some_and(|n| [0x1, 0xc, 0xe].contains(&n))
 }
 
-/// A call that may sleep, with an interrupt to come.
+/// Makes a call that may sleep, after arranging an interrupt that ends the sleep.
 fn sleep(random: &mut Random, core: usize) {
     crate::daif!(set "0x7");
     gic::enable(core, timer::EL2_INTID);
@@ -184,14 +184,14 @@ fn sleep(random: &mut Random, core: usize) {
     } else {
         random.value()
     };
-    // No address that can be entered.
+    // The entry point is not aligned, so that it cannot be entered.
     CALLS.fetch_add(1, SeqCst);
     psci::call(function, &[state, random.value() | 1, random.value() | 1]);
     crate::daif!(clear "0x7");
     timer::stop_el2();
 }
 
-/// A core goes off and on again, or sleeps without its power.
+/// Turns a core off and on again, or has it suspend to a power-down state.
 fn move_core(random: &mut Random) -> Outcome {
     let others = cores::count() as u64 - 1;
     let Some(core) = cores::others().nth(random.below(others) as usize) else {
@@ -228,7 +228,8 @@ fn move_core(random: &mut Random) -> Outcome {
     Ok(())
 }
 
-/// MRS of anything but a register whose reading acknowledges an interrupt; or MSR to one of EL3's.
+/// Returns an MRS of a random register, but not of one whose reading acknowledges an interrupt; or an MSR to a random
+/// register of EL3.
 fn system_register(random: &mut Random) -> u32 {
     let fields = random.next() as u32 & 0xf_ffe0;
     // op1, CRn, CRm.
@@ -242,20 +243,20 @@ fn system_register(random: &mut Random) -> u32 {
     0xd530_0000 | fields
 }
 
-/// A page of instructions for each core.
+/// Memory for instructions of each core.
 #[repr(C, align(64))]
 struct Code(UnsafeCell<[u32; 16]>);
 
-// SAFETY: a core uses its own element only.
+// SAFETY: each core uses only its own element.
 unsafe impl Sync for Code {}
 
 static CODE: [Code; MAX_CORES] = [const { Code(UnsafeCell::new([0; 16])) }; MAX_CORES];
 
-/// Carries one instruction out, with numbers in x0 to x17. It may be undefined.
+/// Executes one instruction, with numbers in x0 to x17. The instruction may be undefined.
 fn instruction(word: u32) {
     let code = CODE[cpu::number()].0.get().cast::<u32>();
-    // SAFETY: the core's own memory, which is mapped as executable; the instruction is one that changes x0 to x17
-    // alone (an MRS, an SMC), or is undefined and then skipped.
+    // SAFETY: this is the core's own memory, which is mapped as executable. The instruction changes only x0 to x17
+    // (an MRS or an SMC), or is undefined and then skipped.
     unsafe {
         code.write_volatile(word);
         code.add(1).write_volatile(0xd65f_03c0); // ret

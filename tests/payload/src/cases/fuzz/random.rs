@@ -1,15 +1,15 @@
-//! Random numbers that can be had again, and calls made of them.
+//! Reproducible random numbers, and random calls made from them.
 
 use crate::arch::cpu;
 use crate::framework::cores;
 use crate::framework::ffa;
 use crate::framework::regs::Regs;
 
-/// A generator (splitmix64).
+/// A generator of random numbers (splitmix64).
 pub struct Random(u64);
 
 impl Random {
-    /// The one that belongs to these numbers.
+    /// Makes the generator for this seed, round and core.
     pub fn new(seed: u64, round: u64, core: usize) -> Self {
         let mut random = Self(seed);
         for salt in [round, core as u64] {
@@ -18,7 +18,7 @@ impl Random {
         random
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -27,22 +27,22 @@ impl Random {
         z ^ z >> 31
     }
 
-    /// One below `limit`.
+    /// Returns a number below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    /// True once in `times`.
+    /// Returns true once in `times` calls, on average.
     pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// One of these.
+    /// Returns one of `all`.
     pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len() as u64) as usize]
     }
 
-    /// An argument: something that means much somewhere, or a number.
+    /// Returns an argument: a value that has a meaning in some call, or any number.
     pub fn value(&mut self) -> u64 {
         const SPECIAL: [u64; 24] = [
             0,
@@ -83,7 +83,7 @@ impl Random {
         }
     }
 
-    /// A function ID: known ones most of the time.
+    /// Returns a function ID, most often a known one.
     pub fn function(&mut self) -> u64 {
         let n = self.next();
         let known = match self.below(16) {
@@ -110,7 +110,7 @@ impl Random {
             14 => 0x8700_0010 + n % 0x20,
             _ => n & 0xffff_ffff,
         };
-        // The 64-bit convention, the hint, and an upper half that does not count.
+        // Add the 64-bit convention, the SVE hint, and an upper half, which has no meaning.
         let known = known | (self.below(2) << 30) | (u64::from(self.once_in(8)) << 16);
         known
             | if self.once_in(8) {
@@ -120,7 +120,7 @@ impl Random {
             }
     }
 
-    /// A call.
+    /// Returns a call.
     pub fn call(&mut self) -> Regs {
         let mut regs = Regs::default();
         regs.0[0] = self.function();

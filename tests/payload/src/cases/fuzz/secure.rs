@@ -1,4 +1,4 @@
-//! The SPMC's answers: right, wrong, late, unasked; and calls of its own before them.
+//! The SPMC's side of the fuzzing: right and wrong answers, and calls of its own before them.
 
 use super::random::Random;
 use super::seed;
@@ -10,13 +10,13 @@ use crate::framework::spmc::{self, Secure};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use spin::Mutex;
 
-/// What a core of the SPMC keeps between two messages.
+/// The state of the SPMC on a core.
 struct Core {
-    /// The message that is not answered yet, while EL3 answers a call of this core's own.
+    /// The message that is not answered yet, while the SPMC makes calls of its own.
     asked: Mutex<Option<Regs>>,
-    /// Calls of its own since then.
+    /// The number of its own calls since the message.
     own: AtomicU64,
-    /// Messages, each with numbers of its own.
+    /// The number of messages, from which each message's random numbers are made.
     messages: AtomicU64,
     /// Whether its system registers are filled.
     filled: AtomicBool,
@@ -31,17 +31,17 @@ static CORES: [Core; MAX_CORES] = [const {
     }
 }; MAX_CORES];
 
-/// So many calls of its own may come before an answer: EL3 takes out an SPMC that never stops.
+/// The largest number of its own calls before an answer. (EL3 ends an SPMC that does not stop calling.)
 const OWN: u64 = 3;
-/// The SPMC of a core dies at one of so many messages of the SPMD's.
+/// The SPMC of a core dies at one of this many messages of the SPMD.
 const DEATH: u64 = 2000;
-/// So many messages are between two lines that say how many.
+/// The number of messages between two lines about the progress.
 const PROGRESS: u64 = 1 << 17;
 
-/// All messages of all cores.
+/// The number of messages on all cores.
 static ALL: AtomicU64 = AtomicU64::new(0);
 
-/// The SPMC starts on this core: nothing is filled or asked.
+/// Resets the state when the SPMC starts on this core.
 pub fn came_on(core: usize) {
     CORES[core].filled.store(false, Relaxed);
     *CORES[core].asked.lock() = None;
@@ -97,14 +97,14 @@ pub fn answer(s: &Secure, message: &Regs) -> Option<Regs> {
     })
 }
 
-/// A message of the SPMD's: agreed to, mostly.
+/// Answers a message of the SPMD, in most cases with consent.
 fn framework(s: &Secure, core: &Core, random: &mut Random, message: &Regs) -> Regs {
     if message.x(2) & 0xff == number::POWER && core.filled.swap(false, Relaxed) {
-        // The core may go off: it comes back with other values.
+        // The core may go off, and then comes back with other values.
         bank::restore();
     }
     let usual = spmc::default_answer(s, message);
-    // The SPMC dies of these, on this core. Core 0 has to tell what it found.
+    // These answers end the SPMC on this core. That of core 0 must live, to report its findings.
     if s.core != 0 && random.once_in(DEATH) {
         return match random.below(4) {
             0 => usual.with(3, random.value()),
@@ -113,7 +113,7 @@ fn framework(s: &Secure, core: &Core, random: &mut Random, message: &Regs) -> Re
             _ => spmc::stay_stuck(),
         };
     }
-    // Another refusal of a version is such a death, too.
+    // A refusal of a version with another code ends the SPMC, too.
     let refusal: &[i32] = if message.x(2) & 0xff == number::VERSION {
         &[ffa::NOT_SUPPORTED]
     } else {
@@ -125,15 +125,15 @@ fn framework(s: &Secure, core: &Core, random: &mut Random, message: &Regs) -> Re
     }
 }
 
-/// A call that has nothing to do with the message.
+/// Returns a call that does not depend on the message.
 fn own_call(s: &Secure, random: &mut Random) -> Regs {
     let call = random.call();
     match call.function() & 0xbf00_ffff {
-        // It would print; another entry point; death on all cores.
+        // These would print, change the entry point, or end the SPMC on all cores.
         ffa::CONSOLE_LOG | ffa::SECONDARY_EP_REGISTER | ffa::ABORT => {
             ffa::request(ffa::ID_GET, &[])
         }
-        // No answer to a request of EL3's: the SPMC dies on this core.
+        // This is no answer to a request of EL3: it ends the SPMC on this core.
         ffa::SUCCESS if s.core == 0 || !random.once_in(DEATH / 100) => {
             ffa::request(ffa::ID_GET, &[])
         }
@@ -141,7 +141,7 @@ fn own_call(s: &Secure, random: &mut Random) -> Regs {
     }
 }
 
-/// SGIs of every group, to any core.
+/// Sends an SGI of any group to any core.
 fn interrupts(random: &mut Random) {
     let to = random.below(8) as usize;
     let intid = random.below(16) as u32;
@@ -152,7 +152,7 @@ fn interrupts(random: &mut Random) {
     }
 }
 
-/// Looks whether the system registers are whole, and fills them anew, now and then.
+/// From time to time, checks that the system registers are unchanged, and fills them anew.
 fn registers(s: &Secure, core: &Core, random: &mut Random, n: u64) {
     if !random.once_in(64) {
         return;

@@ -1,8 +1,8 @@
-//! A Gunyah-like resource manager: VMs are allocated, started, stopped, reset,
-//! and their 16-bit IDs given out again; some crash in the middle of a call.
+//! A case with a resource manager like Gunyah's: VMs are allocated, started, stopped and reset, their 16-bit IDs are
+//! used again, and some VMs crash in the middle of a call.
 //!
-//! The SPMC keeps account of every VM: created before it is heard of, destroyed
-//! once, no message from one that is not there.
+//! The SPMC keeps account of each VM: it is created before its first message, destroyed once, and sends no message
+//! while it does not exist.
 
 use crate::framework::case::{Case, Outcome, Why};
 use crate::framework::ffa::{FRAMEWORK, message as number};
@@ -14,9 +14,9 @@ use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[Case::new("lifecycle/gunyah", thousand_lives).secure(account)];
 
-/// IDs that are given out; few, so that each is used again and again.
+/// The number of IDs. It is small, so that each ID is used again and again.
 const IDS: u64 = 8;
-/// The first of them: high, since a VM's ID has 15 bits.
+/// The first ID. It is high, to use all 15 bits of a VM's ID.
 const FIRST: u64 = 0x7ff0;
 
 const REQ: u32 = ffa::DIRECT_REQ | ffa::SMC64;
@@ -44,7 +44,7 @@ fn deallocate(vm: u64) {
     TAKEN.fetch_and(!(1 << (vm - FIRST)), SeqCst);
 }
 
-/// Tells the SPMC, with all the retries it wants.
+/// Sends message `what` about `vm` to the SPMC, and repeats it as often as the SPMC asks.
 fn tell(what: u64, vm: u64) -> Outcome {
     for _ in 0..10 {
         let got = ffa::call(
@@ -65,7 +65,7 @@ fn tell(what: u64, vm: u64) -> Outcome {
     crate::fail!("message {what} about VM {vm:#x} is not accepted")
 }
 
-/// A call of the VM: it is preempted once on the way.
+/// Begins a call of the VM, which is preempted once.
 fn call_begun(vm: u64, word: u64) -> Result<Regs, Why> {
     let got = ffa::call(REQ, &[ffa::route(vm, ffa::SPMC), 0, word]);
     ensure_eq!(got.function(), ffa::INTERRUPT, "the call of VM {vm:#x}");
@@ -83,7 +83,7 @@ fn life(n: u64) -> Outcome {
         ensure_eq!(got.x(3), word + vm, "x3 of its answer");
     }
     if n.is_multiple_of(3) {
-        // It crashes in the middle: nobody runs the call to its end.
+        // The VM crashes: its call is not run to its end.
         call_begun(vm, 0xdead)?;
     }
     tell(number::VM_DESTROYED, vm)?;
@@ -91,7 +91,7 @@ fn life(n: u64) -> Outcome {
     Ok(())
 }
 
-/// A thousand lives over all cores; afterwards nothing is left over.
+/// A thousand VMs live and end on all cores. Afterwards no VM is left.
 fn thousand_lives() -> Outcome {
     TAKEN.store(0, SeqCst);
     let each = 1000 * config::rounds() / cores::count() as u64;
@@ -102,10 +102,10 @@ fn thousand_lives() -> Outcome {
     Ok(())
 }
 
-/// Asks the SPMC how many VMs it knows, and how many it has known.
+/// The value that asks the SPMC how many VMs exist, and how many have existed.
 const COUNT: u64 = 0xc001;
 
-// The SPMC's books. A VM is absent, wants one retry, is there, or is in a call (with its word).
+// The SPMC's account: a VM is absent, waits for a retry, is there, or is in a call (with its word).
 const ABSENT: u32 = 0;
 const COMING: u32 = 1;
 const THERE: u32 = 2;
@@ -139,7 +139,7 @@ fn account(s: &Secure, message: &Regs) -> Option<Regs> {
             let (status, now) = match was {
                 ABSENT if created => (ffa::RETRY, COMING),
                 COMING if created => (0, THERE),
-                // A call that was never run to its end ends here.
+                // The VM may be in a call that was not run to its end.
                 THERE | IN_CALL.. if !created => (ffa::RETRY, GOING),
                 GOING if !created => {
                     LIVES.fetch_add(1, SeqCst);

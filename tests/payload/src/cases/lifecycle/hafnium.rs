@@ -1,6 +1,5 @@
-//! A Hafnium-like SPMC: its state lives in registers across its calls, a vCPU
-//! that was preempted goes on on whichever core the normal world runs it, and
-//! an interrupt of the normal world gets that world its core back.
+//! Cases with an SPMC like Hafnium: it keeps state in registers across its calls, a preempted vCPU goes on on any core
+//! on which the normal world runs it, and an interrupt of the normal world gives that world its core back.
 
 use crate::arch::{MAX_CORES, entry, gic, smc, timer};
 use crate::cases::psci::suspend::suspend_and_wake;
@@ -25,8 +24,8 @@ pub const CASES: &[Case] = &[
 const REQ: u32 = ffa::DIRECT_REQ | ffa::SMC64;
 const RESP: u32 = ffa::DIRECT_RESP | ffa::SMC64;
 
-/// The SPMC ended its boot with the last partition's registers: the core's boot counted all the same,
-/// the normal world started without them, and the SPMC serves.
+/// The SPMC ends its boot with the last partition's values in its registers. The boot succeeds all the same, the normal
+/// world does not see these values, and the SPMC answers.
 fn boot_state() -> Outcome {
     cores::on_each(|_| {
         for (number, value) in entry::my_boot_state().x.into_iter().enumerate() {
@@ -46,7 +45,7 @@ fn boot_state_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     (message.function() == REQ).then(|| ffa::response(message, &[message.x(3)]))
 }
 
-/// A chain of messages; the SPMC keeps the running sum in x19 of its own call.
+/// The SPMC keeps the sum of a chain of messages in x19 across its calls.
 fn registers() -> Outcome {
     cores::on_each(|core| {
         let mut sum = 0u64;
@@ -57,7 +56,7 @@ fn registers() -> Outcome {
             ensure_eq!(got.function(), RESP, "answer");
             ensure_eq!(got.x(3), sum, "the sum that the SPMC keeps in x19");
         }
-        // The end: the SPMC forgets.
+        // The last message: the SPMC resets its sum.
         let got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, u64::MAX]);
         ensure_eq!(got.function(), RESP, "answer to the last message");
         Ok(())
@@ -68,7 +67,7 @@ fn registers_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != REQ {
         return None;
     }
-    // The other world's loop of Hafnium: what it needs afterwards is in callee-saved registers.
+    // Hafnium's loop for the other world keeps its state in callee-saved registers.
     let mut all = [0u64; 31];
     all[19] = message.x(3);
     let mut answer = ffa::response(message, &[all[19]]);
@@ -85,14 +84,14 @@ fn registers_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// The vCPU of the partition: where it is in its work, saved by the SPMC when preempted.
+/// The progress of the partition's vCPU, saved by the SPMC when it is preempted.
 static VCPU: AtomicU64 = AtomicU64::new(0);
-/// FFA_INTERRUPT and FFA_RUN name it so.
+/// The vCPU as FFA_INTERRUPT and FFA_RUN name it.
 const TARGET: u64 = 0x8003_0000;
 const STEPS: u64 = 12;
 
-/// A request is begun on one core and preempted at every step; each step is run on the next core,
-/// and the answer comes wherever the last one was.
+/// A request is begun on one core and preempted at each step. Each step is run on the next core. The answer comes on
+/// the core of the last step.
 fn migrate() -> Outcome {
     let done = AtomicU64::new(0);
     for step in 0..=STEPS {
@@ -133,8 +132,8 @@ fn migrate_secure(_: &Secure, message: &Regs) -> Option<Regs> {
 
 static TIMER: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
-/// An interrupt of the normal world comes while the secure world works: EL3 is not in the way, the
-/// SPMC sees it and gives the core back, the handler runs, and FFA_RUN goes on with the work.
+/// An interrupt of the normal world comes while the secure world works. The SPMC sees it, without EL3, and gives the
+/// core back. The handler runs, and FFA_RUN continues the work.
 fn preempted() -> Outcome {
     interrupted(|round, handled| {
         let mut got = ffa::call(REQ, &[ffa::route(0, ffa::SPMC), 0, round]);
@@ -149,10 +148,10 @@ fn preempted() -> Outcome {
     })
 }
 
-/// Ten rounds on each core, in each of which the hypervisor's timer is about to interrupt the secure
-/// world. `call(round, handled)` asks that world for something and says whether it was interrupted; then
-/// it calls `handled`, which checks that the handler has run. The interrupt may also come before the
-/// call: then there is another round.
+/// Runs ten rounds on each core. In each, the hypervisor's timer is about to interrupt the secure
+/// world. `call(round, handled)` makes a call and returns whether it was interrupted. If so, it
+/// calls `handled`, which checks that the handler has run. If the interrupt comes before the call,
+/// the round is repeated.
 fn interrupted(call: impl Fn(u64, &dyn Fn() -> Outcome) -> Result<bool, Why> + Sync) -> Outcome {
     irq::install(timer::EL2_INTID, |core, _| {
         timer::stop_el2();
@@ -188,7 +187,7 @@ fn preempted_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != REQ {
         return None;
     }
-    // An interrupt of the other world shows as an FIQ.
+    // An interrupt of the other world is an FIQ here.
     let seen = timer::wait_until(5, || gic::pending_lines() & (1 << 6) != 0);
     if seen {
         let next = smc::call(ffa::request(ffa::INTERRUPT, &[TARGET]));
@@ -206,7 +205,8 @@ fn preempted_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(ffa::response(message, &[message.x(3)]))
 }
 
-/// A call is preempted, and the core sleeps before it goes on with it: standby and power-down, again and again.
+/// A call is preempted, and the core sleeps before it continues the call: in standby and in power-down states, several
+/// times.
 fn preempted_suspend() -> Outcome {
     for core in cores::others() {
         for round in 0..3 {
@@ -243,13 +243,13 @@ fn preempted_suspend_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// The partition that wants a managed exit, as the SPMC's manifest would say.
+/// The ID of the partition with managed exit.
 const MANAGED: u64 = 0x8004;
-/// In w3 of its response: it has stopped half-way and kept its state itself.
+/// The value in w3 of its response that says that it has stopped half-way, and has kept its state itself.
 const STOPPED: u64 = 1;
 
-/// A partition with managed exit: told of the normal world's interrupt, it puts its work aside and
-/// answers at once. The handler runs, and a second request has it go on.
+/// A partition with managed exit is told of the normal world's interrupt. It interrupts its work and
+/// answers at once. The handler runs, and a second request continues the work.
 fn managed_exit() -> Outcome {
     interrupted(|round, handled| {
         let to = ffa::route(0, MANAGED);
@@ -272,7 +272,7 @@ fn managed_exit() -> Outcome {
     })
 }
 
-/// Whether the partition has stopped half-way, core by core.
+/// Whether the partition has stopped half-way, per core.
 static HALF_WAY: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
 fn managed_exit_secure(_: &Secure, message: &Regs) -> Option<Regs> {

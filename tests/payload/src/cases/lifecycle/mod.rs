@@ -1,5 +1,5 @@
-//! The life cycle of VMs as real systems live it: each side is written after
-//! what those systems do, not after what the dispatcher does.
+//! Cases about the life cycle of VMs in real systems. Each side is written after what those systems do, and not after
+//! what the dispatcher does.
 
 pub mod gunyah;
 pub mod hafnium;

@@ -1,10 +1,9 @@
-//! A Trusty-like secure partition, and a hypervisor that tells it about VMs.
+//! Cases with a secure partition like Trusty, and a hypervisor that tells it about VMs.
 //!
-//! The partition is 0x8003 behind the SPMC, or the SPMC itself. To a new
-//! message it says RETRY and rings a doorbell at the normal world, because it
-//! needs time to work, which FFA_RUN gives it; the hypervisor repeats the
-//! message, on any core, until it says SUCCESS. A VM that it knows is not
-//! created again, one that it does not know is not destroyed.
+//! The partition is 0x8003 behind the SPMC, or the SPMC itself. It answers RETRY to a new message and rings a doorbell
+//! at the normal world, because it needs time, which FFA_RUN gives it. The hypervisor repeats the message, on any core,
+//! until the answer is SUCCESS. The partition refuses to create a VM that it knows, and to destroy one that it does not
+//! know.
 
 use crate::arch::{cpu, gic, timer};
 use crate::framework::case::{Case, Needs, Outcome, Why};
@@ -31,7 +30,7 @@ const RECEIVERS: [u64; 2] = [ffa::SPMC, 0x8003];
 /// The doorbell: an SGI of the normal world.
 const DOORBELL: u32 = 6;
 
-/// Sends `what` about `vm`; the status.
+/// Sends message `what` about `vm`. Returns the status.
 fn send(receiver: u64, what: u64, vm: u64) -> Result<i32, Why> {
     let got = ffa::call(
         ffa::DIRECT_REQ,
@@ -69,8 +68,8 @@ fn run(receiver: u64, vm: u64) -> Outcome {
     Ok(())
 }
 
-/// One attempt on this core: whether it was accepted. After RETRY the doorbell must ring, and the
-/// partition gets time.
+/// Makes one attempt on this core, and returns whether the message was accepted. After RETRY the doorbell must ring,
+/// and the partition gets time.
 fn attempt(receiver: u64, what: u64, vm: u64) -> Result<bool, Why> {
     let core = cpu::number();
     gic::enable(core, DOORBELL);
@@ -97,7 +96,7 @@ fn until_accepted(receiver: u64, what: u64, vm: u64) -> Outcome {
     crate::fail!("message {what} about VM {vm} is not accepted after 20 attempts")
 }
 
-/// One VM comes and goes three times, each attempt on the next core; VM 0 stands for the normal
+/// One VM is created and destroyed three times, with each attempt on the next core. VM 0 stands for the normal
 /// world before there is a hypervisor.
 fn one_vm() -> Outcome {
     irq::install(DOORBELL, irq::count_only);
@@ -123,7 +122,7 @@ fn one_vm() -> Outcome {
     Ok(())
 }
 
-/// Each core has a VM of its own, all at once, to both receivers.
+/// Each core creates and destroys a VM of its own, all at the same time, with both receivers.
 fn two_vms() -> Outcome {
     irq::install(DOORBELL, irq::count_only);
     cores::on_each(|core| {
@@ -138,7 +137,7 @@ fn two_vms() -> Outcome {
     })
 }
 
-/// A VM twice, a VM that is not there: INVALID_PARAMETERS, and what there is stays.
+/// Creating a VM twice and destroying an unknown VM give INVALID_PARAMETERS, and change nothing.
 fn duplicates() -> Outcome {
     irq::install(DOORBELL, irq::count_only);
     for receiver in RECEIVERS {
@@ -164,7 +163,7 @@ fn duplicates() -> Outcome {
     Ok(())
 }
 
-/// A message that is not the hypervisor's to send does not even reach the partition.
+/// A message that a hypervisor must not send does not reach the partition.
 fn unknown_message() -> Outcome {
     for receiver in RECEIVERS {
         let got = ffa::call(
@@ -186,11 +185,11 @@ fn unknown_message() -> Outcome {
     Ok(())
 }
 
-// The partition's books: what it knows of each VM, for each receiver.
+// The partition's account of each VM, for each receiver.
+/// The VM is not known. A value between this and [`PRESENT`] counts the turns of work that are done.
 
-/// The VM is not known; each value in between is one turn of work done.
 const ABSENT: u32 = 0;
-/// It wants this many turns before it accepts a message.
+/// The number of turns that the partition needs before it accepts a message.
 const TURNS: u32 = 3;
 const PRESENT: u32 = 100;
 
@@ -207,7 +206,7 @@ fn partition(s: &Secure, message: &Regs) -> Option<Regs> {
     let books = &VMS[RECEIVERS.iter().position(|r| *r == id)?];
     match function {
         ffa::RUN => {
-            // A turn of work for the VM that waits (its number stands in for the vCPU).
+            // Do a turn of work for the VM that waits (w1 has its number in the place of the vCPU's).
             books[message.x(1) as usize & 0xff].fetch_add(1, SeqCst);
             Some(ffa::request(ffa::MSG_WAIT, &[]))
         }

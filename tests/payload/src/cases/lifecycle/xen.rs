@@ -1,6 +1,5 @@
-//! A Xen-like hypervisor: the retrieval loop over more than one page of IDs,
-//! VM destroyed repeated on RETRY and INTERRUPTED, memory reclaimed once it is
-//! no longer in use, and error codes that reach it as they are.
+//! Cases with a hypervisor like Xen: it retrieves more than one page of IDs in a loop, repeats "VM destroyed" on RETRY
+//! and INTERRUPTED, reclaims memory when it is no longer in use, and gets error codes unchanged.
 
 use crate::arch::{MAX_CORES, smc};
 use crate::ensure_eq;
@@ -19,23 +18,23 @@ pub const CASES: &[Case] = &[
     Case::new("lifecycle/xen-reclaim", reclaim).secure(reclaim_secure),
 ];
 
-/// Pages of IDs that the SPMC has, per round.
+/// The number of pages of IDs that the SPMC has in a round.
 const PAGES: u32 = 5;
 
-/// x2 of a page: bit 0 "more", \[11:7\] the number of lists, \[63:12\] the size of each.
+/// Returns x2 of a page: bit 0 says that there are more, \[11:7\] is the number of lists, \[63:12\] the size of each.
 fn page_x2(page: u32) -> u64 {
     let more = u64::from(page + 1 < PAGES);
     0xedcb_a987_6543_2000 ^ (u64::from(page) << 60) & !0xfff | 20 << 7 | more
 }
 
-/// An ID register of a page.
+/// Returns the value of ID register `n` of a page.
 fn page_ids(page: u32, n: usize) -> u64 {
     0x8001_8002_8003_8000 + (u64::from(page) << 32) + n as u64
 }
 
 const INFO_GET: u32 = ffa::NOTIFICATION_INFO_GET | ffa::SMC64;
 
-/// All 64 bits of x2 and of the ID registers arrive, page after page, on every core.
+/// All 64 bits of x2 and of the ID registers of each page cross, on every core.
 fn info_pages() -> Outcome {
     cores::on_each(|_| {
         for page in 0..PAGES {
@@ -70,10 +69,10 @@ fn info_pages_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(regs)
 }
 
-/// What VM destroyed is answered with, one after the other.
+/// The answers to "VM destroyed", one after the other.
 const ANSWERS: [i32; 4] = [ffa::RETRY, ffa::INTERRUPTED, ffa::RETRY, 0];
 
-/// Repeated while it says RETRY or INTERRUPTED (Xen waits a second in between).
+/// "VM destroyed" is repeated while the answer is RETRY or INTERRUPTED. (Xen waits a second in between.)
 fn destroy() -> Outcome {
     cores::on_each(|core| {
         for round in 0..10 {
@@ -114,7 +113,7 @@ fn destroy_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     ))
 }
 
-/// Codes that Xen takes as permanent: each leaks memory, so none may be made up or changed.
+/// Error codes that Xen takes as permanent. Each makes Xen leak memory, so EL3 must not invent or change any.
 const PERMANENT: [i32; 6] = [
     ffa::NOT_SUPPORTED,
     ffa::INVALID_PARAMETERS,
@@ -124,7 +123,7 @@ const PERMANENT: [i32; 6] = [
     ffa::NO_DATA,
 ];
 
-/// Memory is shared; reclaim is DENIED as long as it is in use, then succeeds.
+/// Memory is shared. Reclaiming it is DENIED as long as it is in use, and then succeeds.
 fn reclaim() -> Outcome {
     cores::on_each(|core| {
         let handle = 0x7000_0000_0000_0000 | core as u64;

@@ -1,4 +1,4 @@
-//! One core's poisoned registers: probe, fill, check, put back.
+//! The poisoned system registers of a core: probe, fill, check, restore.
 
 use super::registers::{Bank, EL1_CRITICAL, REGISTERS, Register};
 use crate::arch::exceptions::attempt;
@@ -7,12 +7,12 @@ use crate::framework::{config, text::Text};
 use core::cell::UnsafeCell;
 use core::fmt::Write;
 
-/// Room for all registers.
+/// The largest number of registers.
 const MOST: usize = 192;
 
-/// What this core knows of each register.
+/// What is known of each register on a core.
 struct Known {
-    /// Bits that can be written, 0: leave it alone.
+    /// The bits that can be written; 0 if the register is left alone.
     mask: [u64; MOST],
     original: [u64; MOST],
     last: [u64; MOST],
@@ -20,7 +20,7 @@ struct Known {
 
 struct PerCore(UnsafeCell<[Known; MAX_CORES]>);
 
-// SAFETY: a core uses its own element only, and with interrupts masked.
+// SAFETY: each core uses only its own element, with interrupts masked.
 unsafe impl Sync for PerCore {}
 
 static KNOWN: PerCore = PerCore(UnsafeCell::new(
@@ -34,16 +34,16 @@ static KNOWN: PerCore = PerCore(UnsafeCell::new(
 ));
 
 fn known() -> &'static mut Known {
-    // SAFETY: see `PerCore`; no function of this module calls another while it holds this.
+    // SAFETY: this is the core's own element, and no function of this module calls another while it holds this.
     unsafe { &mut (*KNOWN.0.get())[cpu::number()] }
 }
 
-/// All registers with their indices.
+/// Returns all registers with their indices.
 fn all() -> impl Iterator<Item = (usize, &'static Register)> {
     REGISTERS.iter().chain(EL1_CRITICAL).enumerate()
 }
 
-/// Whether this payload fills registers of `bank`.
+/// Returns whether this payload fills `register`.
 fn fills(register: &Register, secure: bool) -> bool {
     let (sel2, all) = (cpu::el() == 2, config::spmc_leaves_all_to_el3());
     match register.bank {
@@ -51,13 +51,14 @@ fn fills(register: &Register, secure: bool) -> bool {
         Bank::El2 => sel2,
         Bank::El1 => !sel2 && !EL1_CRITICAL.iter().any(|r| r.name == register.name) || sel2 && all,
         Bank::Normal => false,
-        // Those of EL2 are not there at S-EL1; those of EL1 an SPMC at S-EL2 saves itself.
+        // At S-EL1, registers of EL2 do not exist. An SPMC at S-EL2 saves those of EL1 itself.
         Bank::Kept => register.name.ends_with("_EL2") || !sel2 || all,
         Bank::Pstate => true,
     }
 }
 
-/// A value for register `index` in round `seed`: another on every core, its complement two rounds on.
+/// Returns the value of register `index` in round `seed`. It differs on every core. Two rounds later it is the
+/// complement.
 fn pattern(index: usize, seed: u64, secure: bool) -> u64 {
     let n = (index as u64 + 1) * 64 + cpu::number() as u64 * 2 + u64::from(secure);
     let value = n
@@ -70,7 +71,7 @@ fn pattern(index: usize, seed: u64, secure: bool) -> u64 {
     }
 }
 
-/// Finds out which registers there are and which bits can be written. How many that is.
+/// Finds out which registers exist and which of their bits can be written. Returns the number of registers.
 pub fn probe(secure: bool) -> usize {
     let known = known();
     let mut count = 0;
@@ -98,7 +99,7 @@ pub fn probe(secure: bool) -> usize {
             count += usize::from(known.mask[i] != 0);
         }
     }
-    // What was not there raised exceptions here, which ESR, ELR and the like tell of.
+    // Missing registers caused exceptions above, which changed ESR, ELR and others: read the original values now.
     for (i, r) in all().filter(|(i, _)| known.mask[*i] != 0) {
         known.original[i] = (r.read)();
         known.last[i] = known.original[i];
@@ -106,19 +107,23 @@ pub fn probe(secure: bool) -> usize {
     count
 }
 
-/// Fills them with the patterns of round `seed`.
+/// Fills the registers with the patterns of round `seed`.
 pub fn fill(seed: u64, secure: bool) {
     let known = known();
     for (i, r) in all().filter(|(i, _)| known.mask[*i] != 0) {
         (r.write)(known.original[i] & !known.mask[i] | pattern(i, seed, secure) & known.mask[i]);
     }
-    // Some depend on others, and some bits only take certain values: what is there now counts.
+    // Some registers depend on others, and some bits take only certain values: the values that are there now count.
     for (i, r) in all().filter(|(i, _)| known.mask[*i] != 0) {
         known.last[i] = (r.read)() & !r.keep;
     }
 }
 
-/// Names the registers that are not as this world left them, the first with its values.
+/// Checks that the registers are as this world left them.
+///
+/// # Errors
+///
+/// The names of those that are not, the first with its values.
 pub fn check(secure: bool) -> Result<(), Text> {
     let known = known();
     let mut wrong = Text::new();
@@ -137,9 +142,9 @@ pub fn check(secure: bool) -> Result<(), Text> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// The name of a register that holds what [`fill`] puts there, in any round, of this core's normal or secure
-/// world. After [`probe`]. Registers of which little can be written are not looked at, nor, for the
-/// normal world's values, its timers and breakpoints: it may find them again when its core was off.
+/// Returns the name of a register that holds a value that [`fill`] puts there in any round, in this core's secure or
+/// normal world. Call it after [`probe`]. Registers with few writable bits are left out, and for the normal world's
+/// values its timers and breakpoints, too: it may find these again after its core was off.
 pub fn shows(secure: bool) -> Option<&'static str> {
     const ROUNDS: u64 = 128; // then the patterns come again
     let known = known();
@@ -154,7 +159,7 @@ pub fn shows(secure: bool) -> Option<&'static str> {
     })
 }
 
-/// Puts back what was there before.
+/// Restores the original values.
 pub fn restore() {
     let known = known();
     for (i, r) in all().filter(|(i, _)| known.mask[*i] != 0) {

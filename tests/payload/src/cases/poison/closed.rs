@@ -1,6 +1,5 @@
-//! What EL3 does not open for the secure world is UNDEFINED there, as if the CPU did not have it:
-//! nothing hangs, EL3 goes on, and the SPMC's own exception handler sees what an unallocated
-//! instruction would show it.
+//! Cases about extensions that EL3 does not open to the secure world. They are UNDEFINED there, as if the CPU did not
+//! have them: nothing hangs, EL3 goes on, and the SPMC's exception handler sees an unallocated instruction.
 
 use super::bank;
 use crate::arch::exceptions::{attempt, syndrome};
@@ -20,19 +19,19 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
 ];
 
-/// In x3 of a direct request: answer.
+/// x3 of a direct request that is just answered.
 const NOTHING: u64 = 0x3000;
 
-/// In x3 of a direct request: try all.
+/// x3 of a direct request on which the SPMC tries all accesses.
 const TRY: u64 = 0x3001;
 
-/// ESR_ELx of an unknown reason, 32-bit instruction.
+/// ESR_ELx of an exception with unknown reason at a 32-bit instruction.
 const UNKNOWN: u64 = 1 << 25;
 
 /// A register's name and how to read it.
 type Observer = (&'static str, fn() -> u64);
 
-/// Registers of what observes a program: the normal world's alone.
+/// Registers of extensions that observe programs, which only the normal world can use.
 const OBSERVERS: &[Observer] = &[
     ("PMBLIMITR_EL1", || mrs!("S3_0_C9_C10_0")),
     ("PMSCR_EL1", || mrs!("S3_0_C9_C9_0")),
@@ -60,8 +59,8 @@ fn closed() -> Outcome {
     cores::on_each(|_| ask(TRY))
 }
 
-/// The normal world fills all of its registers and calls an SPMC that has used none of what EL3
-/// opens on first use: its own stay in the CPU, and must not matter to the SPMC.
+/// The normal world fills all its registers and calls an SPMC that has used no extension that opens on first use. The
+/// normal world's registers stay in the CPU then, and must not affect the SPMC.
 fn normal_alone() -> Outcome {
     cores::on_each(|_| {
         crate::daif!(set "0xf");
@@ -79,7 +78,7 @@ fn normal_alone() -> Outcome {
     })
 }
 
-/// Fails unless reading is UNDEFINED.
+/// Fails the case unless reading the register is UNDEFINED.
 fn undefined(s: &Secure, name: &str, read: fn() -> u64) {
     if attempt(|| {
         read();
@@ -105,7 +104,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     let sve = mrs!("id_aa64pfr0_el1") >> 32 & 0xf != 0;
     let sme = mrs!("id_aa64pfr1_el1") >> 24 & 0xf != 0;
     if !s.sel2 {
-        // Open for all that this level has a say in.
+        // Open all that this level itself controls.
         let cpacr = mrs!("cpacr_el1");
         crate::msr!("cpacr_el1", cpacr | 3 << 16 | 3 << 20 | 3 << 24);
         undefined(s, "ZCR_EL1", || mrs!("S3_0_C1_C2_0"));

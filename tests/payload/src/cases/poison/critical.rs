@@ -1,22 +1,22 @@
-//! SMC with rubbish in the registers that hold the payload itself up: SCTLR,
-//! TTBR0, TCR, MAIR and VBAR of its own exception level.
+//! SMCs with arbitrary values in the registers on which the payload itself depends: SCTLR, TTBR0, TCR, MAIR and VBAR of
+//! its own exception level.
 //!
-//! The MMU is off and all is masked while they hold it; the sequence is
-//! assembly that uses no stack and the block of memory in [`Block`] only.
+//! Meanwhile the MMU is off and all interrupts are masked. The sequence is in assembly. It uses no stack, and only the
+//! memory in [`Block`].
 
 use crate::arch::cpu;
 use crate::framework::regs::Regs;
 
-/// Names of the critical registers, in the order of [`Block`].
+/// The names of the critical registers, in the order of [`Block`].
 pub const NAMES: [&str; 5] = ["TTBR0", "TCR", "MAIR", "VBAR", "SCTLR"];
 
-/// What the sequence works on; one cache line aligned so that it can be cleaned alone.
+/// The memory of the sequence. It is aligned to a cache line, so that cleaning it affects no other data.
 #[repr(C, align(64))]
 struct Block {
     regs: [u64; 18],
-    /// What to write (SCTLR: bits to invert).
+    /// The values to write; for SCTLR, the bits to invert.
     values: [u64; 5],
-    /// What was there right before the SMC, and right after it.
+    /// The values right before the SMC, and right after it.
     before: [u64; 5],
     after: [u64; 5],
 }
@@ -127,13 +127,13 @@ payload_critical_el\el:
 "#
 );
 
-/// Bits of SCTLR that can be inverted with the MMU off: A, C, SA, I, WXN, and the pointer
-/// authentication enables.
+/// The bits of SCTLR that can be inverted with the MMU off: A, C, SA, I, WXN, and the enables of pointer
+/// authentication.
 const SCTLR: u64 =
     1 << 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 13 | 1 << 19 | 1 << 27 | 1 << 30 | 1 << 31;
 
-/// SMC with x0-x17 = `regs` and rubbish of round `seed` in the critical registers; what came, and
-/// the first of them that changed: name, value, what it was.
+/// Makes an SMC with `regs` in x0-x17 and arbitrary values of round `seed` in the critical registers. Returns the
+/// answer, and the first critical register that changed, if any: its name, its value, and its value before.
 pub fn call(regs: Regs, seed: u64) -> (Regs, Result<(), (&'static str, u64, u64)>) {
     let rubbish = |n: u64| (seed * 8 + n + 1).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     let mut block = Block {
@@ -148,8 +148,8 @@ pub fn call(regs: Regs, seed: u64) -> (Regs, Result<(), (&'static str, u64, u64)
         before: [0; 5],
         after: [0; 5],
     };
-    // SAFETY: the sequence puts everything back and keeps the procedure call standard; the memory
-    // map is flat, so it goes on with the MMU off.
+    // SAFETY: the sequence restores everything and keeps the procedure call standard. The memory
+    // map is flat, so that the code runs with the MMU off.
     unsafe {
         if cpu::el() == 2 {
             payload_critical_el2(&mut block)

@@ -1,5 +1,5 @@
-//! The normal world cannot count what the secure world does: neither its cycles nor its instructions,
-//! whatever it writes into PMCR_EL0.DP, and it finds its own controls as it left them.
+//! The case that the normal world cannot count the secure world's cycles and instructions, whatever it writes into
+//! PMCR_EL0.DP, and that its own controls of the counters are unchanged afterwards.
 
 use crate::arch::{smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -12,14 +12,14 @@ pub const CASES: &[Case] = &[Case::new("poison/cycles", cycles)
     .secure(secure_side)
     .needs(Needs::JANUS)];
 
-/// In x3 of a direct request: work for [`WORK`].
+/// x3 of a direct request on which the SPMC works for [`WORK`].
 const SPIN: u64 = 0x5001;
-/// How long the secure call takes, in microseconds.
+/// The duration of the secure call in microseconds.
 const WORK: u64 = 20_000;
-/// How often it is tried: an emulator counts on while its host does something else.
+/// The number of tries. An emulator goes on counting while its host does something else.
 const TRIES: usize = 5;
 
-/// PMCR_EL0.E and LC: counting, 64 bits of cycles. DP is clear.
+/// PMCR_EL0.E and LC: counting, with 64 bits of cycles. DP is clear.
 const PMCR: u64 = 1 | 1 << 6;
 
 fn cycles() -> Outcome {
@@ -29,7 +29,7 @@ fn cycles() -> Outcome {
     cores::on_each(|_| {
         crate::daif!(set "0xf");
         let before = (mrs!("pmcr_el0"), mrs!("pmccfiltr_el0"));
-        // NSH: at EL2 too. M: not at EL3.
+        // NSH: count at EL2, too. M: do not count at EL3.
         msr!("pmccfiltr_el0", 1 << 27);
         msr!("pmcntenset_el0", 1 << 31);
         msr!("pmcr_el0", PMCR);

@@ -1,6 +1,5 @@
-//! Every extension that the CPU says it has is open to the normal world: a
-//! register of each, which EL3 would trap if it had left the extension closed,
-//! can be read at NS-EL2.
+//! The case that every extension that the CPU reports is open to the normal world: NS-EL2 can read a register of each,
+//! which EL3 would trap if the extension were closed.
 
 use crate::arch::exceptions::attempt;
 use crate::framework::case::{Case, Needs, Outcome};
@@ -12,10 +11,10 @@ use core::fmt::Write;
 pub const CASES: &[Case] =
     &[Case::new("poison/features", features).needs(Needs::NO_FFA.union(Needs::JANUS))];
 
-/// An extension, whether the ID registers say that the CPU has it, and the access.
+/// An extension: its name, whether the ID registers report it, and an access to it.
 struct Extension(&'static str, fn() -> bool, fn());
 
-/// Whether the field of an ID register at bit `$shift` is at least `$least`.
+/// Makes the test whether the field of an ID register at bit `$shift` is at least `$least`.
 macro_rules! field {
     ($register:literal, $shift:literal, $least:literal) => {
         || mrs!($register) >> $shift & 0xf >= $least
@@ -159,7 +158,7 @@ const EXTENSIONS: &[Extension] = &[
     ),
 ];
 
-/// On every core: a core that comes on later must not have fewer.
+/// The extensions are open on every core, also on those that came on later.
 fn features() -> Outcome {
     cores::on_each(|core| {
         super::vector_regs::open(0xf);

@@ -1,9 +1,8 @@
-//! Poison: each world fills every register it can write, calls the other, and
-//! must find all of it again; the other sees none of it.
+//! Poison cases: each world fills every register that it can write, calls the other world, and must find its values
+//! again, while the other world sees none of them.
 //!
-//! Every world switch of a case is made with the registers of both worlds full
-//! of patterns that differ in every register, core and round. A world that
-//! finds its own values has not seen the other's.
+//! At each world switch of a case, the registers of both worlds are full of patterns that differ in each register, core
+//! and round. A world that finds its own values has not seen those of the other.
 
 use crate::arch::{MAX_CORES, smc, timer};
 use crate::ensure;
@@ -36,14 +35,14 @@ pub const CASES: &[Case] = &[
     Case::new("poison/own-services", own_services).needs(Needs::NO_FFA),
 ];
 
-// What the normal world asks for, in x3 of a direct request, before its own registers are filled.
+// The operations of a direct request, in x3. The normal world sends these two before its own registers are filled.
 const PROBE: u64 = 0x1001;
 const RESTORE: u64 = 0x1002;
-/// Start the secure timer and fill; x4: where to tell that the interrupt came.
+/// Start the secure timer and fill. x4 is the address of the flag to raise after the interrupt.
 const ARM: u64 = 0x1003;
-/// Check, fill, answer by the way in x4.
+/// Check, fill, and answer in the way that x4 says.
 const SWITCH: u64 = 0x1004;
-/// The call that leaves rubbish in the registers that a world needs to run.
+/// Answer with arbitrary values in the registers that the SPMC needs to run.
 const CRITICAL: u64 = 0x1005;
 
 fn request(what: u64, argument: u64) -> Regs {
@@ -63,7 +62,7 @@ fn ask(what: u64, argument: u64) -> Outcome {
     Ok(())
 }
 
-/// Names the register.
+/// Checks the normal world's registers after an operation, which `after` names.
 fn intact(after: &str) -> Outcome {
     match bank::check(false) {
         Ok(()) => Ok(()),
@@ -71,7 +70,7 @@ fn intact(after: &str) -> Outcome {
     }
 }
 
-/// Runs `rounds` with all masked and both worlds' registers probed before and put back after it.
+/// Runs `rounds` on each core with interrupts masked. Both worlds' registers are probed before and restored afterwards.
 fn poisoned(rounds: fn(usize) -> Outcome) -> Outcome {
     cores::on_each(|core| {
         crate::daif!(set "0xf");
@@ -93,7 +92,7 @@ fn poisoned(rounds: fn(usize) -> Outcome) -> Outcome {
     })
 }
 
-/// The ways in which the secure world comes back to a call of the normal world.
+/// The calls by which the secure world answers a call of the normal world.
 const WAYS: [u32; 6] = [
     ffa::DIRECT_RESP,
     ffa::SUCCESS,
@@ -103,7 +102,7 @@ const WAYS: [u32; 6] = [
     ffa::MSG_WAIT,
 ];
 
-/// Calls that enter the secure world, each answered in each way.
+/// Each call that enters the secure world is answered in each way.
 fn calls() -> Outcome {
     poisoned(|_| {
         let mut seed = 0;
@@ -140,7 +139,7 @@ fn calls() -> Outcome {
     })
 }
 
-/// Rubbish also in what holds each payload up.
+/// Calls with arbitrary values in the registers on which each payload depends, too.
 fn critical_calls() -> Outcome {
     poisoned(|core| {
         for seed in 0..20 {
@@ -160,7 +159,7 @@ fn critical_calls() -> Outcome {
     })
 }
 
-/// A secure interrupt while the normal world runs.
+/// A secure interrupt comes while the normal world runs.
 fn interrupts() -> Outcome {
     poisoned(|core| {
         for seed in 0..20 {
@@ -178,7 +177,7 @@ fn interrupts() -> Outcome {
     })
 }
 
-/// What EL3 answers itself leaves everything alone.
+/// Calls that EL3 answers itself change no register.
 fn own_services() -> Outcome {
     cores::on_each(|_| {
         crate::daif!(set "0xf");
@@ -205,10 +204,10 @@ fn own_services() -> Outcome {
     })
 }
 
-/// Rounds of the secure side, per core: other patterns each time.
+/// The round of the secure side, per core. Each round has other patterns.
 static SEEDS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
-/// Checks what this world left, then fills anew.
+/// Checks the secure world's registers, then fills them anew.
 fn check_and_fill(s: &Secure, when: &str) {
     if let Err(wrong) = bank::check(true) {
         s.fail(format_args!("when entered by {when}: {wrong}"));
@@ -258,7 +257,7 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
                     "{name} of the SPMC's level is {now:#x} when entered again, was {was:#x}"
                 ));
             }
-            // The next request is of the same kind, or the end.
+            // The next request is of this kind, or ends the case.
             secure_side(s, &next)
         }
         ARM => {

@@ -1,7 +1,7 @@
-//! What a core's power-down leaves of both worlds: of the SPMC everything after a suspend, of the normal
-//! world nothing after a suspend or CPU_OFF.
+//! Cases about what a core's power-down leaves: the SPMC keeps everything after a suspend, the normal world keeps
+//! nothing after a suspend or CPU_OFF.
 //!
-//! The list of what a reset sets was written from the architecture, not from BL31's code.
+//! The list of the values that a reset sets is written from the architecture, and not from BL31's code.
 
 use super::vector_regs as v;
 use crate::arch::exceptions::attempt;
@@ -27,10 +27,10 @@ pub const CASES: &[Case] = &[
         .needs(Needs::NO_FFA.union(Needs::CORES).union(Needs::JANUS)),
 ];
 
-// In x3 of a direct request.
-/// The call by which the SPMC fills its registers.
+// The operations of a direct request, in x3.
+/// Fill the SPMC's registers.
 const FILL: u64 = 0x4001;
-/// Check, and put back.
+/// Check the SPMC's registers, and restore them.
 const CHECK: u64 = 0x4002;
 
 fn ask(what: u64) -> Outcome {
@@ -46,8 +46,8 @@ fn ask(what: u64) -> Outcome {
     Ok(())
 }
 
-/// The SPMC's vector state, its controls and what only the secure world has are as it left them when the core has
-/// suspended, whether the normal world uses vectors or not.
+/// The SPMC finds its vector state, the controls of it, and the registers that only the secure world has unchanged
+/// after the core was suspended, whether or not the normal world uses vectors.
 fn suspend_secure() -> Outcome {
     for normal_too in [false, true] {
         for core in cores::others() {
@@ -66,7 +66,7 @@ fn suspend_secure() -> Outcome {
     Ok(())
 }
 
-/// Whether EL3 keeps the SPMC's FP state for it.
+/// Returns whether EL3 saves the SPMC's FP state.
 fn kept_by_el3(s: &Secure) -> bool {
     !s.sel2 || config::spmc_leaves_all_to_el3()
 }
@@ -113,14 +113,14 @@ fn secure_side(s: &Secure, message: &Regs) -> Option<Regs> {
     Some(ffa::response(message, &[]))
 }
 
-/// A register that no switch touches, because the normal world has none or another of that name.
+/// A register that no switch exchanges, because the normal world has no such register, or its own under that name.
 struct Own {
     name: &'static str,
-    /// There at S-EL2 alone.
+    /// Whether it exists at S-EL2 alone.
     sel2: bool,
     read: fn() -> u64,
     write: fn(u64),
-    /// What is written into it.
+    /// The value that is written into it.
     value: u64,
 }
 
@@ -149,11 +149,11 @@ const OWN: &[Own] = own! {
     ICC_BPR1_EL1 "S3_0_C12_C12_3" = 5;
 };
 
-/// What [`OWN`] held before it was filled, and after, core by core.
+/// The values of the registers in [`OWN`] before they were filled and after, per core.
 static OWN_VALUES: [[[AtomicU64; 2]; OWN.len()]; MAX_CORES] =
     [const { [const { [const { AtomicU64::new(0) }; 2] }; OWN.len()] }; MAX_CORES];
 
-/// [`OWN`] as far as it is there, with its values on this core.
+/// Returns the registers in [`OWN`] that exist, with their values on this core.
 fn own(s: &Secure) -> impl Iterator<Item = (&'static Own, &'static [AtomicU64; 2])> {
     let sel2 = s.sel2;
     OWN.iter()
@@ -171,7 +171,7 @@ fn fill_own(s: &Secure) {
     }
 }
 
-/// Looks at [`OWN`], and puts back what was there.
+/// Checks the registers in [`OWN`], and restores their original values.
 fn check_own(s: &Secure) {
     for (own, [before, filled]) in own(s) {
         attempt(|| {
@@ -187,15 +187,15 @@ fn check_own(s: &Secure) {
     }
 }
 
-/// A register that a reset sets: what is written into it before, and what must be there of it after.
+/// A register that a reset sets: the value that is written into it before, and the value that it must have afterwards.
 struct Reset {
     name: &'static str,
     read: fn() -> u64,
     spoil: fn(),
-    /// Bits that the reset sets, and their values.
+    /// The bits that the reset sets, and their values.
     bits: u64,
     value: u64,
-    /// A suspend leaves it alone: its interrupt may have ended the suspend.
+    /// Whether it belongs to a timer. A suspend does not reset these: a timer may have ended the suspend.
     timer: bool,
 }
 
@@ -215,32 +215,32 @@ macro_rules! resets {
 }
 
 const ALL: u64 = u64::MAX;
-/// The counters of QEMU's CPUs: that of cycles, and four of events.
+/// The counters of QEMU's CPUs: one of cycles and four of events.
 const COUNTERS: u64 = 1 << 31 | 0xf;
 
-/// What a reset of a core sets, of what neither EL1's nor EL2's bank holds.
+/// The registers that a reset of a core sets, without those in the banks of EL1 and EL2.
 const RESETS: &[Reset] = resets! {
-    // Timers: off. Masked, so that they do not interrupt before.
+    // Timers: off. They are masked before, so that they do not interrupt.
     CNTP_CTL_EL0 "S3_3_C14_C2_1", "S3_3_C14_C2_1" = 3 => 1, 0, timer;
     CNTV_CTL_EL0 "S3_3_C14_C3_1", "S3_3_C14_C3_1" = 3 => 1, 0, timer;
     CNTHP_CTL_EL2 "S3_4_C14_C2_1", "S3_4_C14_C2_1" = 3 => 1, 0, timer;
     CNTHV_CTL_EL2 "S3_4_C14_C3_1", "S3_4_C14_C3_1" = 3 => 1, 0, timer;
-    // Performance monitors: nothing counts, nothing interrupts, EL0 has no access.
+    // Performance monitors: no counting, no interrupts, no access from EL0.
     PMCR_EL0 "S3_3_C9_C12_0", "S3_3_C9_C12_0" = 1 | 1 << 4 => 1 | 1 << 4, 0;
     PMCNTENSET_EL0 "S3_3_C9_C12_1", "S3_3_C9_C12_1" = COUNTERS => ALL, 0;
     PMINTENSET_EL1 "S3_0_C9_C14_1", "S3_0_C9_C14_1" = COUNTERS => ALL, 0;
     PMOVSSET_EL0 "S3_3_C9_C14_3", "S3_3_C9_C14_3" = COUNTERS => ALL, 0;
     PMUSERENR_EL0 "S3_3_C9_C14_0", "S3_3_C9_C14_0" = 0xf => 0xf, 0;
-    // Debug: the OS lock is locked, and nothing is armed.
+    // Debug: the OS lock is locked, and no breakpoint or watchpoint is enabled.
     OSLSR_EL1 "S2_0_C1_C1_4", "S2_0_C1_C0_4" = 0 => 2, 2;
     DBGBCR0_EL1 "S2_0_C0_C0_5", "S2_0_C0_C0_5" = 0x1e7 => 1, 0;
     DBGBCR1_EL1 "S2_0_C0_C1_5", "S2_0_C0_C1_5" = 0x1e7 => 1, 0;
     DBGWCR0_EL1 "S2_0_C0_C0_7", "S2_0_C0_C0_7" = 0x1ff7 => 1, 0;
     MDSCR_EL1 "S2_0_C0_C2_2", "S2_0_C0_C2_2" = 1 << 15 => 1 << 15 | 1, 0;
-    // The GIC's CPU interface: EOImode, no group of preemption, no active priority.
+    // The GIC's CPU interface: EOImode, the binary point, no active priority.
     ICC_CTLR_EL1 "S3_0_C12_C12_4", "S3_0_C12_C12_4" = 2 => 3, 0;
     ICC_AP1R0_EL1 "S3_0_C12_C9_0", "S3_0_C12_C9_0" = mrs!("S3_0_C12_C9_0") => ALL, 0;
-    // Profiling, trace, branch records, memory partitioning: where there are any.
+    // Profiling, trace, branch records, memory partitioning, if the CPU has them.
     PMBLIMITR_EL1 "S3_0_C9_C10_0", "S3_0_C9_C10_0" = 1 => 1, 0;
     TRBLIMITR_EL1 "S3_0_C9_C11_0", "S3_0_C9_C11_0" = 1 => 1, 0;
     BRBCR_EL1 "S2_1_C9_C0_0", "S2_1_C9_C0_0" = 3 => 3, 0;
@@ -248,26 +248,26 @@ const RESETS: &[Reset] = resets! {
     MPAM2_EL2 "S3_4_C10_C5_0", "S3_4_C10_C5_0" = 0x1_0001 => 0xffff_ffff, 0;
 };
 
-/// Which of [`RESETS`] could be spoiled, by core.
+/// The registers of [`RESETS`] that could be changed, per core.
 struct Spoiled(UnsafeCell<[[bool; RESETS.len()]; MAX_CORES]>);
 
-// SAFETY: a core uses its own element only.
+// SAFETY: each core uses only its own element.
 unsafe impl Sync for Spoiled {}
 
 static SPOILED: Spoiled = Spoiled(UnsafeCell::new([[false; RESETS.len()]; MAX_CORES]));
 
-/// SGI that is acknowledged and not ended.
+/// The SGI that is acknowledged and not ended.
 const SGI: u32 = 5;
 
-/// Leaves all of it other than a reset sets it.
+/// Gives all registers of [`RESETS`] other values than a reset.
 fn spoil(core: usize) {
     crate::daif!(set "0xf");
-    // An active interrupt, with its priority: a low one, so that what wakes the core gets through.
+    // Leave an interrupt active. Its priority is low, so that it does not mask the interrupt that wakes the core.
     gic::enable_low(core, SGI);
     gic::send_sgi(core, SGI);
     crate::arch::timer::wait_until(1, || gic::is_pending(core, SGI));
     gic::acknowledge();
-    // SAFETY: see `Spoiled`.
+    // SAFETY: this is the core's own element.
     let spoiled = unsafe { &mut (*SPOILED.0.get())[cpu::number()] };
     for (reset, spoiled) in RESETS.iter().zip(spoiled) {
         let mut there = 0;
@@ -278,9 +278,9 @@ fn spoil(core: usize) {
     }
 }
 
-/// Names what is not as after a reset.
+/// Checks that the registers are as after a reset.
 fn check(suspended: bool) -> Outcome {
-    // SAFETY: see `Spoiled`.
+    // SAFETY: this is the core's own element.
     let spoiled = unsafe { &(*SPOILED.0.get())[cpu::number()] };
     let mut wrong = Text::new();
     let mut tried = 0;
@@ -309,7 +309,7 @@ fn check(suspended: bool) -> Outcome {
     Ok(())
 }
 
-/// CPU_OFF and CPU_ON.
+/// The registers are as after a reset when the core was off.
 fn reset_off() -> Outcome {
     for core in cores::others() {
         cores::on(core, |core| {
@@ -323,7 +323,7 @@ fn reset_off() -> Outcome {
     Ok(())
 }
 
-/// A power-down suspend.
+/// The registers are as after a reset when the core was suspended to a power-down state.
 fn reset_suspend() -> Outcome {
     for core in cores::others() {
         cores::on(core, |core| {

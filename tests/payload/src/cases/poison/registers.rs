@@ -1,46 +1,45 @@
-//! The system registers that both worlds can write, from the architecture
-//! (DDI 0487), written without a look at the firmware's own lists.
+//! The system registers that both worlds can write. The list is written from the architecture (DDI 0487), without using
+//! the firmware's own lists.
 //!
-//! Which registers are there and which of their bits can be written is found
-//! at run time. `keep` are bits that a payload cannot change under its own
-//! feet, or that change by themselves.
+//! At run time a payload finds out which registers exist and which of their bits can be written. `keep` are bits that a
+//! payload cannot change because it depends on them, or that change by themselves.
 
 use crate::{mrs, msr};
 
-/// Who must find a register as it left it.
+/// The worlds that must find a register as they left it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bank {
-    /// Shared by the hypervisor and an SPMC at S-EL2: both.
+    /// Both: the hypervisor and an SPMC at S-EL2 share it.
     El2,
-    /// Shared by a kernel and an SPMC at S-EL1: both. An SPMC at S-EL2 saves it itself if it
-    /// uses it: then the normal world finds it because the SPMC of these tests does not.
+    /// Both: a kernel and an SPMC at S-EL1 share it. An SPMC at S-EL2 has to save it itself before it uses it; that
+    /// of these tests does not use it, so that the normal world finds it unchanged.
     El1,
-    /// The secure world leaves it alone: the normal world.
+    /// The normal world: the secure world does not write it.
     Normal,
-    /// Timers that run on for the normal world while the secure world runs, so that they can
-    /// interrupt it: the normal world, though the secure world may write them.
+    /// The normal world, although the secure world may write it: a timer that runs on while the secure world runs, and
+    /// can interrupt it.
     Kept,
-    /// Part of PSTATE: both.
+    /// Both: it is part of PSTATE.
     Pstate,
 }
 
 /// A system register.
 pub struct Register {
-    /// Its name in the architecture.
+    /// The name in the architecture.
     pub name: &'static str,
-    /// Who must find it intact.
+    /// The worlds that must find it unchanged.
     pub bank: Bank,
-    /// Bits that are left alone.
+    /// The bits that are not written.
     pub keep: u64,
-    /// MRS.
+    /// Reads it.
     pub read: fn() -> u64,
-    /// MSR and ISB.
+    /// Writes it and synchronises.
     pub write: fn(u64),
 }
 
 macro_rules! registers {
     ($($bank:ident { $($name:ident = $encoding:literal $(keep $keep:expr)?,)* })*) => {
-        /// All of them, but those that hold the payload itself up (see `critical`).
+        /// All registers, without those on which the payload itself depends (see `critical`).
         pub static REGISTERS: &[Register] = &[$($(Register {
             name: stringify!($name),
             bank: Bank::$bank,
@@ -53,13 +52,13 @@ macro_rules! registers {
 
 /// ISTATUS of a timer's control register.
 const ISTATUS: u64 = 1 << 2;
-/// What would trap this level's own FP, SVE and SME.
+/// The bits that would trap this level's own FP, SVE and SME.
 const FP_TRAPS_EL2: u64 = 1 << 8 | 1 << 10 | 1 << 12;
 const FP_TRAPS_EL1: u64 = 0b11 << 16 | 0b11 << 20 | 0b11 << 24;
-/// All but bits without an effect on the payload's own translation regime.
+/// All bits that have an effect on the payload's own translation regime.
 const TCR2: u64 = !(1 | 1 << 14 | 1 << 15);
 const SCTLR2: u64 = !0x74;
-/// Enables of the guarded control stack and of its stores at the payload's own level.
+/// All bits but those that enable the guarded control stack and its stores at the payload's own level.
 const GCS: u64 = !(1 << 5 | 1 << 6);
 
 registers! {
@@ -106,7 +105,7 @@ registers! {
         ICH_LR3_EL2 = "S3_4_C12_C12_3",
         ICH_VMCR_EL2 = "S3_4_C12_C11_7",
         IFSR32_EL2 = "S3_4_C5_C0_1",
-        MDCR_EL2 = "S3_4_C1_C1_1" keep 0x1f, // HPMN has a range
+        MDCR_EL2 = "S3_4_C1_C1_1" keep 0x1f, // HPMN, which takes only some values
         MPAM2_EL2 = "S3_4_C10_C5_0",
         MPAMHCR_EL2 = "S3_4_C10_C4_0",
         MPAMVPMV_EL2 = "S3_4_C10_C4_1",
@@ -215,7 +214,7 @@ registers! {
         DBGWCR0_EL1 = "S2_0_C0_C0_7" keep 1,
         DBGWVR0_EL1 = "S2_0_C0_C0_6",
         PMCCFILTR_EL0 = "S3_3_C14_C15_7",
-        PMCR_EL0 = "S3_3_C9_C12_0" keep 0x7, // E, and P and C, which act
+        PMCR_EL0 = "S3_3_C9_C12_0" keep 0x7, // E; P and C, which reset counters
         PMEVCNTR0_EL0 = "S3_3_C14_C8_0",
         PMEVTYPER0_EL0 = "S3_3_C14_C12_0",
         PMSELR_EL0 = "S3_3_C9_C12_5" keep !0x3,
@@ -230,8 +229,8 @@ registers! {
     }
 }
 
-/// EL1 registers that hold up an SPMC at S-EL1 and mean nothing to a hypervisor that runs no
-/// guest: the hypervisor fills them like the others, the SPMC as `critical`.
+/// EL1 registers on which an SPMC at S-EL1 depends, and which have no meaning for a hypervisor without
+/// guests. The hypervisor fills them like the others, the SPMC does so by `critical`.
 pub static EL1_CRITICAL: &[Register] = &[
     Register {
         name: "SCTLR_EL1",

@@ -1,8 +1,7 @@
-//! FP, SVE and SME state of a core, filled and looked at with assembly.
+//! A core's FP, SVE and SME state, filled and read with assembly.
 //!
-//! The payload itself never uses these registers. Lengths are what the level's
-//! ZCR and SMCR give at the moment; patterns are made anew for each look, so
-//! only one copy of the registers is kept.
+//! The payload itself does not use these registers. The vector lengths are those that ZCR and SMCR of this level give
+//! at the moment. Patterns are computed anew for each check, so that one copy of the registers is enough.
 
 use crate::arch::exceptions::attempt;
 use crate::arch::{MAX_CORES, cpu};
@@ -11,7 +10,7 @@ use crate::{mrs, msr};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-/// Longest vector in bytes.
+/// The length of the longest vector in bytes.
 const LONGEST: usize = 256;
 
 /// A copy of Z (or Q), P and FFR.
@@ -24,7 +23,7 @@ struct Copied {
 
 struct PerCore(UnsafeCell<[Copied; MAX_CORES]>);
 
-// SAFETY: a core uses its own element only.
+// SAFETY: each core uses only its own element.
 unsafe impl Sync for PerCore {}
 
 static COPIES: PerCore = PerCore(UnsafeCell::new(
@@ -35,7 +34,7 @@ static COPIES: PerCore = PerCore(UnsafeCell::new(
 ));
 
 fn copy() -> &'static mut Copied {
-    // SAFETY: see `PerCore`; nobody holds it across a call of this module.
+    // SAFETY: this is the core's own element, and no function of this module calls another while it holds this.
     unsafe { &mut (*COPIES.0.get())[cpu::number()] }
 }
 
@@ -111,8 +110,7 @@ payload_p:
 1:  payload_all_p ldr
     ret
 
-    // FFR goes through p0: when it is looked at, p0 has been already; when it is loaded, p0 comes
-    // after it.
+    // FFR is accessed by p0. So p0 is read before FFR, and loaded after FFR.
     .global payload_ffr
 payload_ffr:
     cbnz    x0, 1f
@@ -151,7 +149,7 @@ payload_zt0:
 "#
 );
 
-/// What can be used.
+/// The extensions that this world can use.
 #[derive(Clone, Copy)]
 pub struct Has {
     /// FEAT_SVE.
@@ -166,10 +164,10 @@ pub struct Has {
 const SVE: u32 = 1;
 const SME: u32 = 2;
 
-/// What [`open`] found that EL3 lets this world use, per core.
+/// The extensions that EL3 lets this world use, as [`open`] has found, per core.
 static USABLE: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(0) }; MAX_CORES];
 
-/// What this world may use since the last [`open`].
+/// Returns what this world can use since the last [`open`].
 pub fn has() -> Has {
     let usable = USABLE[cpu::number()].load(SeqCst);
     let sme2 = mrs!("id_aa64pfr1_el1") >> 24 & 0xf >= 2;
@@ -180,7 +178,7 @@ pub fn has() -> Has {
     }
 }
 
-/// SVCR: bit 0 streaming mode, bit 1 ZA in use.
+/// Returns SVCR: bit 0 is streaming mode, bit 1 says that ZA is in use.
 pub fn svcr() -> u64 {
     mrs!("S3_3_C4_C2_2")
 }
@@ -190,8 +188,7 @@ pub fn set_svcr(value: u64) {
     msr!("S3_3_C4_C2_2", value);
 }
 
-/// Opens FP, SVE and SME for this level as far as EL3 lets it, and sets the vector length to `len`
-/// (ZCR.LEN).
+/// Opens FP, SVE and SME for this level, as far as EL3 allows it, and sets the vector length to `len` (ZCR.LEN).
 pub fn open(len: u64) {
     let sve = mrs!("id_aa64pfr0_el1") >> 32 & 0xf != 0;
     let sme = mrs!("id_aa64pfr1_el1") >> 24 & 0xf;
@@ -230,7 +227,7 @@ pub fn trap_sve() {
     msr!("cptr_el2", mrs!("cptr_el2") & !(1 << 10) | 1 << 8 | 1 << 12);
 }
 
-/// Byte `i` of register `n` in round `seed` of a world.
+/// Returns byte `i` of register `n` in round `seed`.
 fn byte(seed: u64, n: usize, i: usize) -> u8 {
     let word = (seed * 64 + n as u64 + 1)
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -238,7 +235,7 @@ fn byte(seed: u64, n: usize, i: usize) -> u8 {
     (word >> (i % 8 * 8)) as u8
 }
 
-/// FFR must be ones, then zeroes: this many ones.
+/// Returns the number of ones in FFR, which must be ones followed by zeroes.
 fn ffr_ones(seed: u64, bits: usize) -> usize {
     (seed as usize * 7 + cpu::number() * 3 + 1) % (bits + 1)
 }
@@ -246,12 +243,12 @@ fn ffr_ones(seed: u64, bits: usize) -> usize {
 const FPSR: u64 = 0x0800_009f;
 const FPCR: u64 = 0x07c0_0000;
 
-/// Vector length in bytes: of Z, or 16 where there is only Q.
+/// Returns the vector length in bytes: that of Z, or 16 if there is only Q.
 pub fn length() -> usize {
     if !has().sve {
         return 16;
     }
-    // SAFETY: reads the vector length, where `open` has opened SVE.
+    // SAFETY: this reads the vector length, and `open` has opened SVE.
     unsafe { payload_vl() }
 }
 
@@ -271,7 +268,7 @@ pub fn fill(seed: u64) {
     }
     let mut ffr = [0u8; LONGEST / 8];
     (0..ffr_ones(seed, vl)).for_each(|bit| ffr[bit / 8] |= 1 << (bit % 8));
-    // SAFETY: the buffers are as long as the longest registers; the compiler keeps nothing in
+    // SAFETY: the buffers are as long as the longest registers, and the compiler keeps no values in
     // these registers.
     unsafe {
         if has.sve {
@@ -291,8 +288,12 @@ pub fn fill(seed: u64) {
     msr!("S3_3_C4_C4_0", (byte(seed, 61, 0) as u64) << 22 & FPCR);
 }
 
-/// Names the first register that is not as filled in round `seed`; with `bytes` only so much of each
-/// Z, and no P.
+/// Checks that the registers are as filled in round `seed`: `bytes` bytes of each Z, and also P and FFR if `bytes` is
+/// `usize::MAX`.
+///
+/// # Errors
+///
+/// The name of the first register that is not.
 pub fn check(seed: u64, bytes: usize) -> Result<(), Text> {
     let (has, vl, copy) = (has(), length(), copy());
     let streaming = has.sme && svcr() & 1 != 0;
@@ -319,7 +320,7 @@ pub fn check(seed: u64, bytes: usize) -> Result<(), Text> {
             }
         }
     }
-    // P and FFR are SVE state even where its vectors are as short as Q.
+    // P and FFR are SVE state, even if the vectors are as short as Q.
     if has.sve && bytes == usize::MAX {
         for n in 0..16 {
             for i in 0..vl / 8 {
@@ -359,8 +360,7 @@ pub fn check(seed: u64, bytes: usize) -> Result<(), Text> {
     Ok(())
 }
 
-/// Whether any Z register above its first 128 bits holds what the *other* world filled in round
-/// `seed`.
+/// Returns a Z register that holds, above its first 128 bits, what was filled in round `seed`, if there is one.
 pub fn shows(seed: u64) -> Option<usize> {
     let (vl, copy) = (length(), copy());
     if !has().sve || vl <= 16 {
@@ -371,7 +371,7 @@ pub fn shows(seed: u64) -> Option<usize> {
     (0..32).find(|&n| (16..vl).all(|i| copy.z[n * vl + i] == byte(seed, n, i)))
 }
 
-/// Whether the first 128 bits of any Z register hold what somebody filled in round `seed`.
+/// Returns a Q register that holds what was filled in round `seed`, if there is one.
 pub fn shows_q(seed: u64) -> Option<usize> {
     let copy = copy();
     // SAFETY: as in `fill`.
@@ -379,7 +379,7 @@ pub fn shows_q(seed: u64) -> Option<usize> {
     (0..32).find(|&n| (0..16).all(|i| copy.z[n * 16 + i] == byte(seed, n, i)))
 }
 
-/// Fills ZA and ZT0 (SVCR.ZA must be set).
+/// Fills ZA and ZT0. SVCR.ZA must be set.
 pub fn fill_za(seed: u64) {
     // SAFETY: the buffer is as long as the longest row.
     unsafe {
@@ -396,7 +396,11 @@ pub fn fill_za(seed: u64) {
     }
 }
 
-/// Names what is not as filled in round `seed`.
+/// Checks that ZA and ZT0 are as filled in round `seed`.
+///
+/// # Errors
+///
+/// What is not.
 pub fn check_za(seed: u64) -> Result<(), Text> {
     // SAFETY: as in `fill_za`.
     unsafe {

@@ -1,11 +1,9 @@
-//! Poison in the FP, SVE and SME registers.
+//! Poison cases for the FP, SVE and SME registers.
 //!
-//! The normal world fills them at one vector length after the other, on every
-//! core at once, enters the secure world by a call or is preempted by a secure
-//! interrupt, and must find them whole. An SPMC at S-EL1 (or one whose manifest
-//! wants everything switched) does the same with its own. One at S-EL2 saves
-//! what it uses by itself, and uses nothing here: it waits with SVE and SME
-//! trapped for itself, which must not cost the normal world anything.
+//! The normal world fills them with each vector length, on all cores at once, and enters the secure world by a call or
+//! by a secure interrupt. It must find them unchanged. An SPMC at S-EL1, or one whose manifest asks EL3 to switch
+//! everything, checks its own registers likewise. An SPMC at S-EL2 would save what it uses itself. Here it uses
+//! nothing, and waits with SVE and SME trapped for itself, which must not change the normal world's registers.
 
 use super::vector_regs as v;
 use crate::arch::{MAX_CORES, smc, timer};
@@ -31,20 +29,20 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
 ];
 
-// In x3 of a direct request.
-/// The call by which the SPMC gets ready.
+// The operations of a direct request, in x3.
+/// Get ready for the case.
 const BEGIN: u64 = 0x2001;
-/// Put all back.
+/// Restore everything.
 const END: u64 = 0x2002;
-/// Check and fill; x4: the seed of the normal world's registers.
+/// Check and fill. x4 is the seed of the normal world's registers.
 const SWITCH: u64 = 0x2003;
-/// Get ready for a secure interrupt; x5: where to tell that it came.
+/// Start the secure timer. x5 is the address of the flag to raise after its interrupt.
 const ARM: u64 = 0x2004;
 
-/// ZCR.LEN: the longest, and shorter ones.
+/// The values of ZCR.LEN: the longest, and shorter ones.
 const LENGTHS: [u64; 4] = [0xf, 0x3, 0x1, 0x0];
 
-/// Bit 16 of a function ID: no live SVE state.
+/// Bit 16 of a function ID: the caller has no live SVE state.
 const HINT: u64 = 1 << 16;
 
 fn request(what: u64, seed: u64, address: u64) -> Regs {
@@ -67,12 +65,12 @@ fn answered(got: Regs) -> Outcome {
     Ok(())
 }
 
-/// A seed that no other core, world or round uses.
+/// Returns a seed that no other core, world or round uses.
 fn seed(core: usize, round: u64, secure: bool) -> u64 {
     (core as u64 * 1000 + round) * 2 + u64::from(secure)
 }
 
-/// Runs `rounds` on each core at once with the SPMC ready for it.
+/// Runs `rounds` on all cores at once, with the SPMC ready for the case.
 fn with_spmc(rounds: fn(usize) -> Outcome) -> Outcome {
     cores::on_each(|core| {
         ask(BEGIN)?;
@@ -124,7 +122,7 @@ fn interrupts() -> Outcome {
     })
 }
 
-/// Streaming mode and ZA, each alone and both.
+/// Streaming mode and ZA are kept, each alone and both together.
 fn sme() -> Outcome {
     v::open(LENGTHS[0]);
     if mrs!("id_aa64pfr1_el1") >> 24 & 0xf == 0 {
@@ -154,7 +152,7 @@ fn sme() -> Outcome {
     })
 }
 
-/// With the hint that no SVE state is live, the first 128 bits are still FP's.
+/// After a call with the SVE hint, the first 128 bits of the vectors are kept: they are FP state.
 fn hint() -> Outcome {
     with_spmc(|core| {
         for round in 0..10 {
@@ -170,10 +168,10 @@ fn hint() -> Outcome {
     })
 }
 
-/// Rounds of the secure side, per core.
+/// The round of the secure side, per core.
 static ROUNDS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
-/// Whether EL3 switches FP for this SPMC.
+/// Returns whether EL3 switches FP for this SPMC.
 fn switched(s: &Secure) -> bool {
     !s.sel2 || config::spmc_leaves_all_to_el3()
 }
@@ -184,7 +182,7 @@ fn check_and_fill(s: &Secure, others: u64, when: &str) {
     }
     let round = ROUNDS[s.core].load(SeqCst);
     if round > 0 {
-        // What lies above the first 128 bits EL3 need not keep for the secure world.
+        // EL3 keeps only the first 128 bits for the secure world.
         if let Err(wrong) = v::check(seed(s.core, round, true), 16) {
             s.fail(format_args!("when entered by {when}: {wrong}"));
         }

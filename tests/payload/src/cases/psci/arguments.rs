@@ -1,4 +1,4 @@
-//! What the registers of a PSCI call may hold, and what of them counts.
+//! Cases about the arguments of PSCI calls: which values are valid, and which bits count.
 
 use crate::arch::{cpu, entry};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -14,10 +14,10 @@ pub const CASES: &[Case] = &[
     Case::new("psci/suspend-mode", suspend_mode).needs(JANUS.union(Needs::CORES)),
 ];
 
-/// Rubbish in the upper half of an argument.
+/// An arbitrary upper half of an argument.
 const HIGH: u64 = 0xdead_beef_0000_0000;
 
-/// Of the arguments of an SMC32 call the lower halves count alone, of those of an SMC64 call all.
+/// Only the lower halves of an SMC32 call's arguments count; all bits of an SMC64 call's arguments do.
 fn upper_halves() -> Outcome {
     let core = cores::another();
     let mpidr = cpu::mpidr_of(core);
@@ -46,11 +46,11 @@ fn upper_halves() -> Outcome {
     Ok(())
 }
 
-/// No core has one of these, by whichever call it is asked for.
+/// MPIDRs that no core has are refused by every call that takes one.
 fn illegal_mpidrs() -> Outcome {
     let me = cpu::mpidr_of(cores::boot_core());
     let forms = [
-        0xff, // cores, clusters and Aff2 that there are not
+        0xff, // cores, clusters and Aff2 that do not exist
         0xff00,
         0x7f_0000,
         0xff_ffff,
@@ -59,7 +59,7 @@ fn illegal_mpidrs() -> Outcome {
         me | 1 << 24, // MPIDR_EL1.MT
         me | 1 << 25, // reserved
         me | 1 << 30, // U
-        me | 1 << 31, // what MPIDR_EL1 itself has set
+        me | 1 << 31, // RES1 in MPIDR_EL1 itself
         me | 1 << 40, // reserved
         me | 1 << 63,
         0xffff_ffff,
@@ -76,7 +76,7 @@ fn illegal_mpidrs() -> Outcome {
             let got = psci::call(function, &arguments);
             ensure_eq!(got, error::INVALID_PARAMETERS, "{name}({mpidr:#x})");
         }
-        // The lower half alone may be a core's.
+        // Skip the 32-bit calls if the lower half is a valid MPIDR.
         if mpidr & 0xffff_ffff != me {
             for function in [psci::PSCI_CPU_ON_32, psci::PSCI_AFFINITY_INFO_32] {
                 let got = psci::call(
@@ -98,7 +98,8 @@ fn illegal_mpidrs() -> Outcome {
     Ok(())
 }
 
-/// SET_SUSPEND_MODE knows two modes, goes back to the platform's only while the caller is alone, and is an SMC32 call.
+/// PSCI_SET_SUSPEND_MODE has two modes and is an SMC32 call. Platform-coordinated mode can be set only while no other
+/// core is on.
 fn suspend_mode() -> Outcome {
     let set = |mode: u64| psci::call(psci::PSCI_SET_SUSPEND_MODE, &[mode]);
     let told = psci::call(

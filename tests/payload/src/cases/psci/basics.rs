@@ -1,4 +1,4 @@
-//! VERSION, FEATURES, CPU_ON, CPU_OFF, AFFINITY_INFO, and what they refuse.
+//! Cases about PSCI_VERSION, PSCI_FEATURES, CPU_ON, CPU_OFF and AFFINITY_INFO, and what they refuse.
 
 use crate::arch::{cpu, entry};
 use crate::ensure;
@@ -29,7 +29,7 @@ fn version() -> Outcome {
     Ok(())
 }
 
-/// What PSCI 1.1 makes mandatory is there; what is no PSCI function is not.
+/// PSCI_FEATURES reports all functions that are mandatory in PSCI 1.1, and no function that is not PSCI's.
 fn features() -> Outcome {
     let features = |id: u32| psci::call(psci::PSCI_FEATURES, &[u64::from(id)]);
     for id in [
@@ -65,7 +65,7 @@ fn features() -> Outcome {
     Ok(())
 }
 
-/// All cores are on; what does not exist is refused.
+/// AFFINITY_INFO reports all cores as on, and refuses affinities that do not exist.
 fn affinity_info() -> Outcome {
     let info = |function: u32, mpidr: u64, level: u64| psci::call(function, &[mpidr, level]);
     let (info_32, info_64) = (psci::PSCI_AFFINITY_INFO_32, psci::PSCI_AFFINITY_INFO_64);
@@ -100,7 +100,7 @@ fn affinity_info() -> Outcome {
     Ok(())
 }
 
-/// CPU_ON of a core that is on, of one that is not there, at addresses where no code can be.
+/// CPU_ON refuses a core that is on, a core that does not exist, and addresses at which no code can be.
 fn cpu_on_bad() -> Outcome {
     let on = |mpidr: u64, entry: u64| psci::call(psci::PSCI_CPU_ON_64, &[mpidr, entry, 0]);
     let good = entry::secondary_entry();
@@ -147,7 +147,7 @@ fn cpu_on_bad() -> Outcome {
     cores::turn_on(other)
 }
 
-/// Each core off and on again, three times; the context ID arrives, by both conventions.
+/// Each core goes off and on again three times. The context ID arrives in both conventions.
 fn off_on() -> Outcome {
     for n in cores::others() {
         for round in 0..3u64 {

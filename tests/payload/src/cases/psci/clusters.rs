@@ -1,6 +1,6 @@
 //! Cores and clusters that lose their power: what takes them down, what keeps them up, what brings them back.
 //!
-//! All cores but those of the first cluster sleep; the boot core looks at them by NODE_HW_STATE.
+//! The cores of the other clusters sleep. The boot core watches them by NODE_HW_STATE.
 
 use super::suspend::suspend_and_wake;
 use crate::arch::{gic, timer};
@@ -20,10 +20,10 @@ pub const CASES: &[Case] = &[
     Case::new("psci/cluster-off", cluster_off).needs(NEEDS),
 ];
 
-/// The interrupt that wakes cores here.
+/// The interrupt that wakes cores in these cases.
 const SGI: u32 = 6;
 
-// NODE_HW_STATE.
+// Results of NODE_HW_STATE.
 const HW_ON: i32 = 0;
 const HW_OFF: i32 = 1;
 
@@ -50,14 +50,14 @@ fn cluster() -> Range<usize> {
     size.min(cores::count())..(2 * size).min(cores::count())
 }
 
-/// Interrupts masked; the SGI would come otherwise.
+/// Prepares a core for the wake-up by the SGI. Interrupts are masked, so that the SGI is not taken but stays pending.
 fn listen(core: usize) {
     crate::daif!(set "0x7");
     irq::install(SGI, |_, _| {});
     gic::enable(core, SGI);
 }
 
-/// Has `core` suspend, and waits until it has no power.
+/// Has `core` suspend, and waits until it is without power.
 fn sleep(core: usize, state: u32) -> Outcome {
     cores::begin_suspend(core, state, listen)?;
     goes_off(core, 0)
@@ -78,7 +78,7 @@ fn wake(core: usize) -> Outcome {
     })
 }
 
-/// CPU_ON meets each moment of a core's way out.
+/// CPU_ON is called while a core goes off, at different moments of that.
 fn on_while_going_off() -> Outcome {
     for round in 0..4 {
         for core in cores::others() {
@@ -149,7 +149,7 @@ fn platform_coordinated() -> Outcome {
         } else {
             goes_off(cluster.start, 1)?;
         }
-        // The first core up and the last one down are others each time.
+        // The first core to wake and the last one to sleep differ each time.
         let first = veto.unwrap_or(cluster.end - 1);
         wake(first)?;
         for core in cluster.clone().filter(|&core| core != first) {
@@ -159,7 +159,7 @@ fn platform_coordinated() -> Outcome {
     Ok(())
 }
 
-/// The last core says that the cluster sleeps, and only the last one may.
+/// In OS-initiated mode, the last core of a cluster requests the cluster's state. The others must not.
 fn os_initiated() -> Outcome {
     let (core_off, cluster_off) = (machine::HERE.core_off, machine::HERE.cluster_off);
     let cluster = cluster();
@@ -199,7 +199,7 @@ fn os_initiated() -> Outcome {
     outcome.and(back)
 }
 
-/// CPU_OFF of all its cores takes the cluster's power too.
+/// CPU_OFF of all its cores turns the cluster off, too.
 fn cluster_off() -> Outcome {
     let cluster = cluster();
     if cluster.is_empty() {

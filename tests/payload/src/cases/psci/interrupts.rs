@@ -1,5 +1,5 @@
-//! What interrupts one world leaves behind on a core does not outlive it: cores that go off and come
-//! on, cores that sleep, cores that wait.
+//! Cases about interrupt state that a world leaves on a core: it has no effect after the core was off, while it sleeps,
+//! or while it is parked.
 
 use super::suspend::suspend_and_wake;
 use crate::arch::{gic, timer};
@@ -40,21 +40,21 @@ pub const CASES: &[Case] = &[
         .needs(JANUS_CORES),
 ];
 
-/// A secure Group 1 SGI that nobody else uses.
+/// A Secure Group 1 SGI that has no other use.
 const SECURE_SGI: u32 = 9;
-/// An SGI that becomes one of Group 0 for a case.
+/// An SGI that is put into Group 0 for a case.
 const GROUP0_SGI: u32 = 11;
 /// An SGI of the normal world.
 const NORMAL_SGI: u32 = 3;
-/// Another one.
+/// Another SGI of the normal world.
 const OTHER_SGI: u32 = 4;
 
-/// What the SPMC is asked to do on its core.
+/// The operations that the SPMC is asked to do on its core.
 const TAKE: u64 = 1;
 const TAKE_GROUP0: u64 = 2;
 const TAKE_AND_END: u64 = 3;
 
-/// The SPMC of this core does what `what` says; w3 of its answer.
+/// Has the SPMC of this core do operation `what`. Returns w3 of its answer.
 fn ask(what: u64, argument: u64) -> Result<u64, Why> {
     let got = ffa::call(
         ffa::DIRECT_REQ | ffa::SMC64,
@@ -68,13 +68,13 @@ fn ask(what: u64, argument: u64) -> Result<u64, Why> {
     Ok(got.x(3))
 }
 
-/// A core goes off while its SPMC has acknowledged an interrupt and not ended it: it comes on again,
-/// and its SPMC gets the interrupt again.
+/// A core goes off while its SPMC has acknowledged an interrupt and not ended it. The core can come on again,
+/// and its SPMC gets that interrupt again.
 fn off_while_active() -> Outcome {
     off_and_on_after(TAKE)
 }
 
-/// A core goes off while its SPMC has acknowledged a Group 0 interrupt and not ended it: it comes on again.
+/// A core goes off while its SPMC has acknowledged a Group 0 interrupt and not ended it. The core can come on again.
 fn off_while_active_group0() -> Outcome {
     off_and_on_after(TAKE_GROUP0)
 }
@@ -113,8 +113,8 @@ fn active_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// A core goes off while its SPMC's timer has expired and its interrupt is pending: it stays off, and its SPMC starts
-/// without.
+/// A core goes off while the interrupt of its SPMC's timer is pending. The core stays off, and its SPMC later starts
+/// without that interrupt.
 fn off_timer_pending() -> Outcome {
     for core in cores::others() {
         cores::turn_off(core)?;
@@ -148,19 +148,19 @@ fn timer_pending_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// The normal world of this core acknowledges an SGI, and never ends it.
+/// Acknowledges an SGI in the normal world of this core, and does not end it.
 fn take_and_keep(core: usize) {
     crate::daif!(set "0x7");
     gic::enable(core, NORMAL_SGI);
     gic::send_sgi(core, NORMAL_SGI);
     timer::wait_until(1, || gic::pending_lines() != 0);
     gic::acknowledge();
-    // What else a core's reset sets: two writes to end an interrupt, and a binary point.
+    // Set other registers that a core's reset sets: EOImode and the binary point.
     msr!("S3_0_C12_C12_4", 0b10); // ICC_CTLR_EL1.EOImode
     msr!("S3_0_C12_C12_3", 7); // ICC_BPR1_EL1
 }
 
-/// The normal world of this core starts as after reset, and gets interrupts.
+/// Checks that the normal world of this core has started as after a reset, and gets interrupts.
 fn takes_interrupts(core: usize, sgi: u32) -> Outcome {
     ensure_eq!(gic::running_priority(), 0xff, "ICC_RPR_EL1 of core {core}");
     ensure_eq!(
@@ -179,7 +179,7 @@ fn takes_interrupts(core: usize, sgi: u32) -> Outcome {
     Ok(())
 }
 
-/// A core goes off while its normal world has an interrupt active: it starts without.
+/// A core goes off while an interrupt of its normal world is active. It starts again without it.
 fn off_while_active_normal() -> Outcome {
     for core in cores::others() {
         cores::on(core, |n| {
@@ -193,9 +193,9 @@ fn off_while_active_normal() -> Outcome {
     Ok(())
 }
 
-/// A core suspends to a power-down state while its normal world has an interrupt active: it wakes, and the CPU
-/// interface is as after reset. The redistributor, which does not lose its power, keeps that interrupt active;
-/// others come.
+/// A core suspends to a power-down state while an interrupt of its normal world is active. It wakes, and the CPU
+/// interface is as after a reset. The redistributor keeps its power, so that the interrupt stays active there. Other
+/// interrupts come.
 fn suspend_while_active_normal() -> Outcome {
     for core in cores::others() {
         cores::on(core, |n| {
@@ -208,15 +208,14 @@ fn suspend_while_active_normal() -> Outcome {
     Ok(())
 }
 
-/// The SPMC answers the power message of a suspend with a priority mask and, at S-EL2, the hypervisor's
-/// timer stopped: neither holds for the normal world, which wakes by that timer. The SPMC finds its mask
-/// again.
+/// The SPMC sets a priority mask and, at S-EL2, stops the hypervisor's timer before it answers the power message of a
+/// suspend. Neither affects the normal world, which is woken by that timer. The SPMC finds its mask again.
 fn suspend_secure_mask() -> Outcome {
     cores::others().try_for_each(suspend_and_wake)
 }
 
-/// The SPMC takes an interrupt when it is asked about a suspend, and ends it after the warm boot: in between it
-/// keeps nothing from the normal world, and stays what the SPMC is in.
+/// The SPMC acknowledges an interrupt when it is asked about a suspend, and ends it after the warm boot. Meanwhile it
+/// masks no interrupt of the normal world, and stays active for the SPMC.
 fn suspend_while_active_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() & !ffa::SMC64 != ffa::DIRECT_REQ || message.x(2) & FRAMEWORK == 0 {
         return None;
@@ -265,7 +264,7 @@ fn suspend_secure_mask_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// An SGI that nobody meant wakes a core that is off: it is acknowledged, and the core sleeps on.
+/// A stray SGI wakes a core that is off. It is acknowledged, and the core goes on sleeping.
 fn parked_stray_sgi() -> Outcome {
     let Some(target) = cores::others().next() else {
         return Ok(());
@@ -284,7 +283,7 @@ fn parked_stray_sgi_secure(_: &Secure, message: &Regs) -> Option<Regs> {
         return None;
     }
     let target = message.x(4) as usize;
-    // The one that wakes a core is one of these, by what else the manifest uses.
+    // One of these wakes a parked core. Which one depends on the manifest.
     for intid in [13, 14, 15] {
         gic::send_sgi_group0(target, intid);
     }

@@ -1,4 +1,4 @@
-//! Power state coordination.
+//! Cases about PSCI, the power state coordination interface.
 
 pub mod arguments;
 pub mod basics;

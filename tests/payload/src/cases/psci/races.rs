@@ -1,4 +1,4 @@
-//! Two cores turning the same core on, off/on churn, AFFINITY_INFO during both.
+//! Cases about races: cores that turn one core on at the same time, and cores that go off and on again and again.
 
 use crate::arch::{MAX_CORES, cpu, entry};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -13,8 +13,8 @@ pub const CASES: &[Case] = &[
     Case::new("psci/churn-with-messages", churn_with_messages).needs(Needs::CORES),
 ];
 
-/// All cores that are on turn the same core on at the same moment: one succeeds, the others hear
-/// ON_PENDING or ALREADY_ON, and the core comes once.
+/// All cores that are on turn one core on at the same moment. One succeeds, the others get
+/// ON_PENDING or ALREADY_ON, and the core comes on once.
 fn on_race() -> Outcome {
     static START: cores::Barrier = cores::Barrier::new();
     static SUCCESSES: AtomicU32 = AtomicU32::new(0);
@@ -60,9 +60,8 @@ fn on_race() -> Outcome {
 
 const STATES: core::ops::RangeInclusive<i32> = 0..=2;
 
-/// One core is turned off and on again and again by the boot core, while another looks at its
-/// AFFINITY_INFO and tries to turn it on too: only ON, OFF and ON_PENDING are ever seen, and no
-/// attempt that fails does harm.
+/// The boot core turns one core off and on again and again. Another core watches its AFFINITY_INFO and tries to turn it
+/// on, too. It only sees ON, OFF and ON_PENDING, and failed attempts do no harm.
 fn churn() -> Outcome {
     let target = cores::another();
     let Some(watcher) = cores::others().find(|&n| n != target) else {
@@ -101,7 +100,7 @@ fn churn() -> Outcome {
     )
 }
 
-/// Half of the cores go off and on while the others exchange messages with the SPMC.
+/// A core goes off and on while the others exchange messages with the SPMC.
 fn churn_with_messages() -> Outcome {
     let target = cores::another();
     let over = AtomicBool::new(false);

@@ -1,5 +1,5 @@
-//! CPU_SUSPEND, SYSTEM_SUSPEND and the rest of PSCI: what is there works, what
-//! is not says so, and PSCI_FEATURES tells which is which.
+//! Cases about CPU_SUSPEND, SYSTEM_SUSPEND and the rest of PSCI: functions that exist work, others say NOT_SUPPORTED,
+//! and PSCI_FEATURES reports both correctly.
 
 use crate::arch::{entry, gic, timer};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -38,8 +38,8 @@ fn features(id: u32) -> i32 {
     psci::call(psci::PSCI_FEATURES, &[u64::from(id)])
 }
 
-/// A function that PSCI_FEATURES denies says NOT_SUPPORTED, one that it has says something else.
-/// Called with arguments that are wrong for all of them, so that nothing happens.
+/// A function that PSCI_FEATURES does not report returns NOT_SUPPORTED. One that it reports returns something else. All
+/// are called with invalid arguments, so that they do nothing.
 fn features_truth() -> Outcome {
     const ENDS: [u32; 9] = [
         psci::PSCI_CPU_OFF,
@@ -48,13 +48,13 @@ fn features_truth() -> Outcome {
         psci::PSCI_SYSTEM_RESET2_32,
         psci::PSCI_SYSTEM_RESET2_64,
         psci::PSCI_CPU_FREEZE,
-        psci::PSCI_FEATURES, // is asked about itself elsewhere
+        psci::PSCI_FEATURES, // tested elsewhere
         0x8400_0015,         // SYSTEM_OFF2
         0xc400_0015,
     ];
     for number in 0..0x20 {
         for id in [0x8400_0000 | number, 0xc400_0000 | number] {
-            // Their wrong arguments are ends, too, or take the core away.
+            // Invalid arguments of these can suspend the core, too.
             let suspends = [
                 psci::PSCI_CPU_DEFAULT_SUSPEND_32,
                 psci::PSCI_CPU_DEFAULT_SUSPEND_64,
@@ -74,8 +74,8 @@ fn features_truth() -> Outcome {
     Ok(())
 }
 
-/// Arms this core's EL2 timer so that its interrupt is pending after `microseconds`; enabled in the
-/// redistributor, masked at the core, so it wakes and nothing else.
+/// Starts this core's EL2 timer, whose interrupt is pending after `microseconds`. It is enabled in the
+/// redistributor and masked at the core, so that it only wakes the core.
 fn arm(core: usize, microseconds: u64) {
     crate::daif!(set "0x7");
     irq::install(timer::EL2_INTID, |_, _| timer::stop_el2());
@@ -89,7 +89,7 @@ fn disarm(core: usize) {
     gic::disable(core, timer::EL2_INTID);
 }
 
-/// Arms the timer that wakes `core` when it has no power; else as [`arm`].
+/// Starts the timer that wakes `core` when it has no power, as [`arm`] does with the EL2 timer.
 fn arm_wake_up(core: usize, microseconds: u64) {
     crate::daif!(set "0x7");
     irq::install(timer::wake_up_intid(), |_, _| timer::stop_wake_up());
@@ -103,7 +103,7 @@ fn disarm_wake_up(core: usize) {
     gic::disable(core, timer::wake_up_intid());
 }
 
-/// Standby of this core.
+/// The power state for standby of this core.
 const STANDBY: u64 = machine::HERE.standby as u64;
 
 /// An interrupt that comes later ends standby.
@@ -148,7 +148,7 @@ fn pending() -> Outcome {
     })
 }
 
-/// Power-down of this core, in the format in use.
+/// Returns the power state for power-down of this core, in the format in use.
 pub fn power_down_state() -> u32 {
     let state = machine::HERE.core_off;
     if features(psci::PSCI_CPU_SUSPEND_64) & 2 != 0 {
@@ -158,10 +158,10 @@ pub fn power_down_state() -> u32 {
     }
 }
 
-/// Lets `core` suspend to a power-down state with a timer to wake it.
+/// Has `core` suspend to a power-down state, with a timer to wake it.
 pub fn suspend_and_wake(core: usize) -> Outcome {
     for early in 1..=20 {
-        // Late enough that it does not come before the core sleeps, on a slow machine too.
+        // Late enough that it does not come before the core sleeps, even on a slow machine.
         let back = cores::suspend(core, power_down_state(), |n| {
             arm_wake_up(n, 50_000 * times())
         })?;
@@ -172,7 +172,7 @@ pub fn suspend_and_wake(core: usize) -> Outcome {
         if back == cores::CONTEXT | core as u64 {
             return Ok(());
         }
-        // It may be too late all the same: then it is no suspend, and no power message.
+        // If the timer was too early all the same, there was no suspend, and no power message.
         ensure_eq!(
             back as i32,
             error::SUCCESS,
@@ -183,7 +183,7 @@ pub fn suspend_and_wake(core: usize) -> Outcome {
     crate::fail!("core {core} never powered down: an interrupt seems to be pending at all times")
 }
 
-/// How often the wake-up came too early: it is put later each time.
+/// The number of times that the wake-up came too early. Each time it is set later.
 static TOO_EARLY: AtomicU64 = AtomicU64::new(0);
 
 fn times() -> u64 {
@@ -200,10 +200,10 @@ fn power_down() -> Outcome {
     Ok(())
 }
 
-/// Messages counted by the SPMC: power requests in the lower half, warm boots in the upper.
+/// The number of messages to the SPMC: power requests in the lower half, warm boots in the upper half.
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
 
-/// The SPMC hears of the suspend before, and of the warm boot after it, and answers messages again.
+/// The SPMC is told of the suspend before it and of the warm boot after it, and then answers messages again.
 fn suspend_messages() -> Outcome {
     for core in cores::others() {
         let before = count()?;
@@ -222,7 +222,7 @@ fn suspend_messages() -> Outcome {
         );
         cores::on(core, |_| count().map(|_| ()))?;
     }
-    // Standby is nobody's business.
+    // The SPMC is not told of a standby.
     let before = count()?;
     standby()?;
     ensure_eq!(count()?, before, "messages to the SPMC for a standby");
@@ -268,7 +268,7 @@ fn suspend_messages_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// An SPMC that does not know the messages of a suspend hears of one and is not asked again.
+/// An SPMC that does not know the messages of a suspend gets each of them, and the suspend goes on.
 fn suspend_unknown() -> Outcome {
     for core in cores::others() {
         for _ in 0..2 {
@@ -291,7 +291,7 @@ fn suspend_unknown_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     if message.x(2) & FRAMEWORK == 0 {
         return Some(ffa::response(message, &[UNKNOWN.load(SeqCst)]));
     }
-    // Both ways to say so.
+    // The two ways to answer that a message is unknown.
     match message.x(2) & 0xff {
         number::POWER if message.w(3) == psci::PSCI_CPU_SUSPEND_64 => {
             UNKNOWN.fetch_add(1, SeqCst);
@@ -310,10 +310,10 @@ fn suspend_unknown_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     }
 }
 
-/// What [`suspend_unknown_secure`] did not know.
+/// The number of messages that [`suspend_unknown_secure`] did not know.
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
-/// Power states that nobody has, reserved bits, entry points where no code can be.
+/// CPU_SUSPEND refuses power states that do not exist, reserved bits, and entry points at which no code can be.
 fn bad() -> Outcome {
     if features(psci::PSCI_CPU_SUSPEND_64) < 0 {
         skip!("no CPU_SUSPEND");
@@ -343,7 +343,7 @@ fn bad() -> Outcome {
     Ok(())
 }
 
-/// With another core on there is no system suspend.
+/// SYSTEM_SUSPEND is DENIED while another core is on.
 fn system_suspend_denied() -> Outcome {
     if features(psci::PSCI_SYSTEM_SUSPEND_64) < 0 {
         skip!("no SYSTEM_SUSPEND");
@@ -359,8 +359,8 @@ fn system_suspend_denied() -> Outcome {
     Ok(())
 }
 
-/// The last core suspends the system: its timer wakes it at the entry point, with its context ID, and
-/// the SPMC has heard of both.
+/// The last core suspends the system. Its timer wakes it at the entry point, with its context ID, and
+/// the SPMC is told of both.
 fn system_suspend() -> Outcome {
     if features(psci::PSCI_SYSTEM_SUSPEND_64) < 0 {
         skip!("no SYSTEM_SUSPEND");
@@ -377,7 +377,7 @@ fn system_suspend() -> Outcome {
         disarm_wake_up(me);
         cores::init_interrupts();
         if back == u64::from(error::SUCCESS as u32) {
-            // The timer was faster than the suspend: later next time.
+            // The timer came before the suspend. It is set later next time.
             ensure_eq!(count()?, before, "messages to the SPMC for no suspend");
             continue;
         }
@@ -392,7 +392,7 @@ fn system_suspend() -> Outcome {
             1 << 32 | 1,
             "messages to the SPMC, warm boots in the upper half"
         );
-        // The world is whole: other cores come, and the SPMC is there on them.
+        // Everything works: other cores come on, with their SPMC.
         for core in cores::others() {
             cores::turn_on(core)?;
             cores::on(core, |_| count().map(|_| ()))?;
@@ -413,7 +413,7 @@ fn system_suspend_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         number::POWER if message.w(3) == psci::PSCI_SYSTEM_SUSPEND_64 => {
             MESSAGES.fetch_add(1, SeqCst);
         }
-        // The other cores turn off for it.
+        // The other cores turn off before the system suspends.
         number::POWER => s.expect_eq(
             message.x(3),
             psci::PSCI_CPU_OFF.into(),
@@ -432,7 +432,7 @@ fn system_suspend_secure(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// PSCI is the normal world's: the SPMC is refused, and nothing happens.
+/// PSCI is for the normal world alone: calls of the SPMC are refused, and do nothing.
 fn secure_caller() -> Outcome {
     cores::on_each(|_| count().map(|_| ()))
 }

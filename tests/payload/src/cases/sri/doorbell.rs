@@ -1,9 +1,7 @@
-//! The doorbell: an SPMC that does not touch non-secure interrupts raises a
-//! Group 0 SGI on the core it wants, and EL3 raises the schedule receiver
-//! interrupt there.
+//! Cases about the doorbell: an SPMC that does not use Non-secure interrupts sends a Group 0 SGI to a core, and EL3
+//! raises the schedule receiver interrupt there.
 //!
-//! Needs a manifest with `janus,doorbell-sgi = <15>`, and says so in the
-//! configuration with `spmc=doorbell`.
+//! They run in boots with `janus,doorbell-sgi = <15>` in the manifest, whose configuration has `spmc=doorbell`.
 
 use super::{FEATURE, SRI};
 use crate::arch::{gic, timer};
@@ -44,10 +42,10 @@ pub const CASES: &[Case] = &[
         .in_boot("spmc", "doorbell"),
 ];
 
-/// The doorbell's INTID, as in the manifest of this boot.
+/// The doorbell's INTID, which is in the manifest of this boot.
 const DOORBELL: u32 = 15;
 
-/// The SPMC says NOT_SUPPORTED (its default), so EL3 answers.
+/// EL3 answers FFA_FEATURES(2), because the SPMC's answer is NOT_SUPPORTED.
 fn features() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::FEATURES, &[FEATURE]);
@@ -95,7 +93,7 @@ fn comes(core: usize, before: u32) -> Outcome {
     Ok(())
 }
 
-/// From every core to every core: it comes there, once.
+/// A doorbell from any core at any core raises one interrupt there.
 fn doorbell() -> Outcome {
     irq::install(SRI, irq::count_only);
     for from in 0..cores::count() {
@@ -108,7 +106,7 @@ fn doorbell() -> Outcome {
     Ok(())
 }
 
-/// Several before the next entry into the normal world become one.
+/// Several doorbells before the next entry into the normal world become one interrupt.
 fn together() -> Outcome {
     irq::install(SRI, irq::count_only);
     cores::on_each(|core| {
@@ -121,12 +119,12 @@ fn together() -> Outcome {
     })
 }
 
-/// All that came, on whatever core.
+/// Returns the number of interrupts on all cores.
 fn all() -> u32 {
     (0..cores::count()).map(|n| irq::count(n, SRI)).sum()
 }
 
-/// For a core that is off it goes to the one that asked.
+/// A doorbell at a core that is off raises the interrupt on the core whose SPMC rang.
 fn core_off() -> Outcome {
     irq::install(SRI, irq::count_only);
     for target in cores::others() {
@@ -139,14 +137,14 @@ fn core_off() -> Outcome {
         }
         cores::turn_on(target)?;
     }
-    // Nothing was left over for them.
+    // No interrupt is left over for the cores that come on again.
     let before = all();
     cores::on_each(|core| ring(core, 0))?;
     ensure_eq!(all(), before, "interrupts with nobody ringing");
     Ok(())
 }
 
-/// A core turns off while another one rings there: somebody gets the interrupt.
+/// A core turns off while another one rings there. One of the cores gets the interrupt.
 fn turning_off() -> Outcome {
     irq::install(SRI, irq::count_only);
     let Some(asker) = cores::others().nth(1) else {
@@ -173,8 +171,8 @@ fn turning_off() -> Outcome {
     Ok(())
 }
 
-/// The SPMC rings at its own core while it handles the power message of a suspend: the interrupt ends
-/// the suspend, for which nothing else is there to end it.
+/// The SPMC rings at its own core while it handles the power message of a suspend. The interrupt ends
+/// the suspend, which nothing else would end.
 fn suspend_rung() -> Outcome {
     irq::install(SRI, irq::count_only);
     for core in cores::others() {

@@ -1,5 +1,4 @@
-//! The schedule receiver interrupt: an SGI of the normal world that tells it
-//! that notifications are pending.
+//! Cases about the schedule receiver interrupt, an SGI that tells the normal world that notifications are pending.
 
 use crate::arch::{gic, timer};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -20,14 +19,14 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS),
 ];
 
-/// The INTID, unless the manifest has another.
+/// Its INTID, unless the manifest has another.
 pub const SRI: u32 = 8;
 
-/// FFA_FEATURES's feature ID of it.
+/// Its feature ID for FFA_FEATURES.
 pub const FEATURE: u64 = 2;
 
-/// The interrupt is there for the normal world on every core, from the start and after off and on:
-/// visible in its view of the redistributor, enabled, at a priority that passes.
+/// The normal world can get the interrupt on every core, from the start and after the core was off: it is
+/// visible in its view of the redistributor, enabled, and has a priority that is not masked.
 fn ready() -> Outcome {
     let check = |core: usize, when: &str| {
         ensure!(
@@ -53,7 +52,7 @@ fn ready() -> Outcome {
     Ok(())
 }
 
-/// SGIs 9 to 15 are not the normal world's: it sees nothing of them, and cannot send them.
+/// The normal world neither sees SGIs 9 to 15 nor can send them.
 fn secure_sgis() -> Outcome {
     cores::on_each(|core| {
         for intid in 9..16 {
@@ -64,13 +63,13 @@ fn secure_sgis() -> Outcome {
             );
             gic::send_sgi(core, intid);
         }
-        // None of them may come: there is no handler.
+        // None of them may come. There is no handler for them, so that one would fail the case.
         timer::delay(1_000);
         Ok(())
     })
 }
 
-/// What the SPMC answers to FFA_FEATURES(2) is what the normal world sees.
+/// The normal world gets the SPMC's answer to FFA_FEATURES(2).
 fn features() -> Outcome {
     cores::on_each(|_| {
         let got = ffa::call(ffa::FEATURES, &[FEATURE]);
@@ -89,12 +88,12 @@ fn features_secure(_: &Secure, message: &Regs) -> Option<Regs> {
     asked.then(|| ffa::request(ffa::SUCCESS, &[0, 13]))
 }
 
-/// Installs a handler that counts, and makes sure that the interrupt can come.
+/// Installs a handler that counts.
 fn install_counter() {
     irq::install(SRI, irq::count_only);
 }
 
-/// The SPMC raises it (ICC_ASGI1R_EL1) on its own core and on every other: it comes there, once.
+/// The SPMC raises the interrupt (ICC_ASGI1R_EL1) on its own core and on every other. It comes there once.
 fn raise() -> Outcome {
     install_counter();
     for from in 0..cores::count() {

@@ -1,11 +1,9 @@
-//! Notifications as Xen receives them, from an SPMC that keeps the books.
+//! Cases about notifications: the normal world receives them as Xen does, from an SPMC that keeps account of them.
 //!
-//! The normal world creates bitmaps for two VMs and binds all notifications.
-//! Each core asks the SPMC of its own core to set a notification that is this
-//! core's alone and to raise the interrupt on some core; the handler there asks
-//! FFA_NOTIFICATION_INFO_GET_64 until there is no more, then gets what is
-//! pending for each VM. The next round begins when the notification arrived:
-//! one that is lost stops the case.
+//! The normal world creates bitmaps for two VMs and binds all notifications. Each core asks the SPMC to set a
+//! notification that only this core uses, and to raise the interrupt on some core. The handler there calls
+//! FFA_NOTIFICATION_INFO_GET_64 until there is no more, then gets the pending notifications of each VM. A round ends
+//! when the notification has arrived, so that a lost one fails the case.
 
 use super::{FEATURE, SRI};
 use crate::arch::{MAX_CORES, gic, timer};
@@ -25,19 +23,19 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS.union(Needs::CORES)),
 ];
 
-/// The VMs that notifications are for.
+/// The VMs that receive notifications.
 const VMS: [u64; 2] = [1, 2];
-/// Who sends: a partition behind the SPMC.
+/// The sender: a partition behind the SPMC.
 const SENDER: u64 = 0x8002;
-/// Flags of FFA_NOTIFICATION_GET: from secure partitions.
+/// The flag of FFA_NOTIFICATION_GET for notifications from secure partitions.
 const FROM_SP: u64 = 1;
 
-/// Notifications that arrived, one word per VM, waiting for the core that asked.
+/// The notifications that have arrived and that the core that asked for them has not seen yet, one word per VM.
 static ARRIVED: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-/// The number of a core whose handler failed, plus one; then what it got.
+/// The number of a core whose handler failed, plus one, and what it got; 0 if none failed.
 static WRONG: AtomicU64 = AtomicU64::new(0);
 
-/// As in Xen: retrieve IDs while there are more, then each VM's notifications.
+/// Retrieves IDs while there are more, then each VM's notifications, as Xen does.
 fn handler(_core: usize, _intid: u32) {
     let mut pending = [false; 2];
     loop {
@@ -50,7 +48,7 @@ fn handler(_core: usize, _intid: u32) {
             break;
         }
         let lists = got.x(2) >> 7 & 0x1f;
-        // All lists of this SPMC have one ID: four of them in a register.
+        // Each list of this SPMC has one ID, so that a register has four lists.
         for i in 0..lists {
             let id = got.x(3 + i as usize / 4) >> (i % 4 * 16) & 0xffff;
             VMS.iter()
@@ -108,7 +106,7 @@ fn tear_down() -> Outcome {
     Ok(())
 }
 
-/// Rounds on one core; the interrupt goes to the cores of `targets` in turn.
+/// Runs `count` rounds on one core. The interrupt goes to the first `targets` cores in turn.
 fn rounds(core: usize, count: u64, targets: usize) -> Outcome {
     for round in 0..count {
         let (vm, bit) = (round as usize % 2, (core as u64 * 2 + round / 2 % 2) % 64);
@@ -134,14 +132,14 @@ fn rounds(core: usize, count: u64, targets: usize) -> Outcome {
     Ok(())
 }
 
-/// On all cores at once.
+/// Notifications arrive while all cores send them at once.
 fn notifications() -> Outcome {
     set_up()?;
     let outcome = cores::on_each(|core| rounds(core, 100 * config::rounds(), cores::count()));
     outcome.and(tear_down())
 }
 
-/// Notifications from the boot core and another, while the last core goes off and on; the interrupt
+/// Notifications from the boot core and another one arrive while the last core goes off and on. The interrupt
 /// goes to cores that stay on.
 fn notifications_hotplug() -> Outcome {
     set_up()?;
@@ -156,7 +154,7 @@ fn notifications_hotplug() -> Outcome {
         }
         Ok(())
     };
-    // The boot core turns the last one off and on in between: only it can.
+    // The boot core turns the last one off and on in between, which only the boot core can do.
     let churn = || {
         for _ in 0..10 {
             rounds(0, 10, last.max(1))?;
@@ -175,7 +173,7 @@ fn notifications_hotplug() -> Outcome {
     outcome.and(tear_down())
 }
 
-// The SPMC's books: pending notifications, and bitmaps that exist.
+// The SPMC's account: pending notifications, and notifications that are bound.
 static PENDING: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 static BOUND: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
