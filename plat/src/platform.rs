@@ -4,6 +4,7 @@ use crate::power::Power;
 use crate::services::Service;
 use core::ops::Range;
 use janus_drivers::{console::Console, gic};
+use janus_lfa::Component;
 use janus_psci::{Composite, Reset};
 use janus_spmd::{LogicalPartition, Messenger, World};
 
@@ -168,6 +169,10 @@ pub trait Platform {
 
     /// EL3's logical partitions (DEN0077A): code of the platform that talks to secure partitions.
     const PARTITIONS: &'static [&'static dyn LogicalPartition];
+
+    /// The firmware that can be replaced while the system runs (DEN0147). None: the calls for it do not exist, and
+    /// the image has nothing of it.
+    const COMPONENTS: &'static [&'static dyn Component] = &[];
 
     /// Whether [`Platform::soc_id`] says which SoC this is. A virtual machine has no such number.
     const HAS_SOC_ID: bool = false;

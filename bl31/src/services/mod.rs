@@ -6,6 +6,7 @@
 
 use crate::core_data::CoreData;
 use crate::flow::Flow;
+use crate::run::run_spmc;
 use janus_arm::{SMC64, SVE_HINT};
 use janus_plat::services::FAST;
 use janus_spmd::World;
@@ -14,6 +15,7 @@ use service::{Service, unknown};
 mod arch;
 mod errata;
 pub mod ffa;
+mod lfa;
 pub mod partitions;
 mod platform;
 mod psci;
@@ -71,6 +73,7 @@ fn rare_call(core: &mut CoreData, from: World, function: u32) -> Flow {
     match (function & !SMC64).wrapping_sub(STANDARD) {
         0x50..=0x5f => trng::Trng::call(core, from, function),
         0xf0..=0xff => errata::Errata::call(core, from, function),
+        0x2e0..=0x2ef if lfa::EXISTS => lfa::call(core, from, function, run_spmc),
         0xff00..=0xffff => standard::Standard::call(core, from, function),
         _ => platform::call(core, from, function),
     }

@@ -78,6 +78,10 @@ struct Refused;
 
 /// Sends a request to the SPMC of this core and waits for its answer. Succeeds if there is no SPMC.
 fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
+    // An image without partitions at EL3 asks nothing else, and has no code for it.
+    let (Request::Psci { .. } | Request::WarmBoot(_)) = request else {
+        return Err(Refused);
+    };
     match requests::ask(core, request, run::run_spmc) {
         Ok(Answer::Refused(status)) => {
             warning!(

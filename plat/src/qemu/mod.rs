@@ -15,6 +15,8 @@ use janus_spmd::LogicalPartition;
 
 #[cfg(feature = "calls")]
 mod calls;
+#[cfg(feature = "lab")]
+mod live;
 #[cfg(feature = "lossy")]
 mod lossy;
 
@@ -106,7 +108,12 @@ impl Platform for Qemu {
         lists: 0x0e0f_c000..0x0e10_0000,
         normal_list: 0x5fff_c000..0x6000_0000,
         // The GIC, with room for the redistributors of 123 cores; then the UARTs and the GPIO.
-        devices: &[0x0800_0000..0x0920_0000],
+        devices: &[
+            0x0800_0000..0x0920_0000,
+            // Not a device: what a lab has put there is only read, and has not been in EL3's cache.
+            #[cfg(feature = "lab")]
+            live::MEMORY,
+        ],
         // EL3 maps nothing of the SPMC's memory, and here the stacks need no table of their own.
         stacks: 0x0e1e_0000,
     };
@@ -124,8 +131,12 @@ impl Platform for Qemu {
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[&crate::greeter::Greeter];
     #[cfg(all(feature = "calls", not(feature = "greeter")))]
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = calls::PARTITIONS;
-    #[cfg(not(any(feature = "greeter", feature = "calls")))]
+    #[cfg(all(feature = "lab", not(any(feature = "greeter", feature = "calls"))))]
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = live::PARTITIONS;
+    #[cfg(not(any(feature = "greeter", feature = "calls", feature = "lab")))]
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+    #[cfg(feature = "lab")]
+    const COMPONENTS: &'static [&'static dyn janus_lfa::Component] = live::COMPONENTS;
     #[cfg(feature = "calls")]
     const GROUP0: &'static [crate::Group0] = calls::GROUP0;
     const SERVICES: &'static [Service] = &[

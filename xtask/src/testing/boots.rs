@@ -95,6 +95,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, a platform's calls", spmc_el: 1, cpu: "max", smp: 4, config: &["image=calls"], only: "platform/", qemu: Which::Recent },
     Boot { name: "S-EL2, a lab", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lab"], only: "lab/", qemu: Which::Recent },
     Boot { name: "S-EL1, a lab", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lab"], only: "lab/", qemu: Which::Recent },
+    Boot { name: "S-EL2, live activation", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.3", "ffa=1.3", "image=lab"], only: "lfa/", qemu: Which::Recent },
+    Boot { name: "S-EL1, live activation", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=v1.3,el1", "image=lab"], only: "lfa/", qemu: Which::Recent },
     Boot { name: "S-EL2, resets", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL1, resets", spmc_el: 1, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL2, max,sme=off", spmc_el: 2, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -173,6 +175,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("spmc=v1.0", "test-spmc-v1.0.dts"),
     ("spmc=v1.1", "test-spmc-v1.1.dts"),
     ("spmc=v1.3", "test-spmc-v1.3.dts"),
+    ("spmc=v1.3,el1", "test-spmc-v1.3-el1.dts"),
     ("spmc=sel2-only", "test-spmc-sel2-only.dts"),
 ];
 

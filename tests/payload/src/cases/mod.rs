@@ -6,6 +6,7 @@ mod boot;
 pub(crate) mod ffa;
 pub(crate) mod fuzz;
 mod lab;
+mod lfa;
 mod lifecycle;
 mod no_ffa;
 mod old_spmc;
@@ -20,6 +21,7 @@ static AREAS: &[&[Case]] = &[
     smccc::CASES,
     platform::CASES,
     lab::CASES,
+    lfa::CASES,
     ffa::version::CASES,
     ffa::ids::CASES,
     ffa::direct::CASES,

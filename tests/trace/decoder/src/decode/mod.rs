@@ -257,6 +257,12 @@ mod tests {
                 &[0x8400_00f2, 1_319_367],
                 "EM_CPU_ERRATUM_FEATURES erratum=1319367",
             ),
+            (&[0xc400_02e5, 2, 1], "LFA_ACTIVATE_64 component=2"),
+            (
+                &[0xc400_02e1, 0xc400_02e4],
+                "LFA_FEATURES_64 asked=LFA_PRIME_64",
+            ),
+            (&[0xc400_02e7, 2], "Standard Secure service 0xc40002e7 x1=2"),
             (&[0x8400_ff01], "Standard Secure service: call UID"),
             (&[0xb200_0004, 1], "Trusted OS 0xb2000004 w1=1"),
             (&[0xc200_0001, 1], "SiP 0xc2000001 x1=1"),
@@ -312,6 +318,14 @@ mod tests {
                 "FFA_MSG_SEND_DIRECT_RESP 0x8003 → 0x0001 w3=4",
                 false,
             ),
+            (&[0xc400_02e4, 0], &[0, 1], "SUCCESS again=1", false),
+            (
+                &[0xc400_02e5, 0],
+                &[-9_i64 as u64],
+                "COMPONENT_WRONG_STATE",
+                true,
+            ),
+            (&[0xc400_02e0], &[0x1_0000], "1.0", false),
             (&[0xc400_0003, 1], &[0], "SUCCESS", false),
             (
                 &[0xc400_0003, 1],

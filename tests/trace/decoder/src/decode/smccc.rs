@@ -16,6 +16,17 @@ const TRNG_VERSION: u32 = 0x8400_0050;
 const TRNG_FEATURES: u32 = 0x8400_0051;
 const TRNG_GET_UUID: u32 = 0x8400_0052;
 const TRNG_RND: u32 = 0x8400_0053;
+const LFA: [&str; 7] = [
+    "LFA_VERSION",
+    "LFA_FEATURES",
+    "LFA_GET_INFO",
+    "LFA_GET_INVENTORY",
+    "LFA_PRIME",
+    "LFA_ACTIVATE",
+    "LFA_CANCEL",
+];
+/// The first of them.
+const LFA_VERSION: u32 = 0xc400_02e0;
 const EM_VERSION: u32 = 0x8400_00f0;
 const EM_FEATURES: u32 = 0x8400_00f1;
 const EM_CPU_ERRATUM_FEATURES: u32 = 0x8400_00f2;
@@ -53,8 +64,44 @@ fn known(id: u32) -> Option<(&'static str, Option<(&'static str, As)>)> {
         _ if id == EM_CPU_ERRATUM_FEATURES => {
             ("EM_CPU_ERRATUM_FEATURES", Some(("erratum", As::Number)))
         }
+        _ => return lfa(id),
+    })
+}
+
+fn is_lfa(id: u32) -> bool {
+    id.wrapping_sub(LFA_VERSION) < LFA.len() as u32
+}
+
+/// A status of live firmware activation.
+fn lfa_status(x0: u64) -> Option<&'static str> {
+    Some(match x0 as i64 {
+        0 => "SUCCESS",
+        -1 => "NOT_SUPPORTED",
+        -2 => "BUSY",
+        -3 => "AUTH_ERROR",
+        -4 => "NO_MEMORY",
+        -5 => "CRITICAL_ERROR",
+        -6 => "DEVICE_ERROR",
+        -7 => "WRONG_STATE",
+        -8 => "INVALID_PARAMETERS",
+        -9 => "COMPONENT_WRONG_STATE",
+        -10 => "INVALID_ADDRESS",
+        -11 => "ACTIVATION_FAILED",
         _ => return None,
     })
+}
+
+/// Live firmware activation (DEN0147).
+fn lfa(id: u32) -> Option<(&'static str, Option<(&'static str, As)>)> {
+    let number = id.wrapping_sub(LFA_VERSION);
+    let name = LFA.get(number as usize)?;
+    let x1 = match number {
+        0 => None,
+        1 => Some(("asked", As::Function)),
+        2 => Some(("selector", As::Number)),
+        _ => Some(("component", As::Number)),
+    };
+    Some((name, x1))
 }
 
 /// The service that a function ID belongs to (SMCCC, table 6-1).
@@ -117,6 +164,18 @@ pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
     let w0 = regs[0] as u32 as i32;
     let trng = matches!(id & !SMC64, TRNG_VERSION..=TRNG_RND);
     let errata = matches!(id, EM_VERSION..=EM_CPU_ERRATUM_FEATURES);
+    if is_lfa(id)
+        && let Some(name) = lfa_status(regs[0])
+    {
+        if w0 < 0 {
+            return Some(error(name));
+        }
+        let mut words = Words::named(name);
+        if matches!(id.wrapping_sub(LFA_VERSION), 4 | 5) {
+            words.field("again", regs[1].to_string());
+        }
+        return Some(words);
+    }
     Some(match (w0, id & !SMC64) {
         (-1, _) => error("NOT_SUPPORTED"),
         (-2, _) if trng || errata => error("INVALID_PARAMETERS"),
@@ -127,6 +186,7 @@ pub fn answer(to: &Regs, regs: &Regs) -> Option<Words> {
         (0, EM_CPU_ERRATUM_FEATURES) => Words::named("MITIGATED_AT_A_HIGHER_EL"),
         (1, EM_CPU_ERRATUM_FEATURES) => Words::named("AFFECTED"),
         (2, EM_CPU_ERRATUM_FEATURES) => Words::named("NOT_AFFECTED"),
+        _ if id == LFA_VERSION => Words::named(version(w0 as u32)),
         (_, SMCCC_VERSION | TRNG_VERSION | EM_VERSION) => Words::named(version(w0 as u32)),
         (0, SMCCC_ARCH_FEATURES | TRNG_FEATURES | EM_FEATURES) => Words::named("SUCCESS"),
         (0, ARCH_FEATURE_AVAILABILITY) => {

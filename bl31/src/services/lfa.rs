@@ -1,0 +1,70 @@
+//! Live firmware activation (DEN0147): brings the agent its calls, and holds the cores that it gathers.
+
+use super::service::unknown;
+use crate::core_data::CoreData;
+use crate::flow::Flow;
+use crate::hw::{cpu, shared};
+use crate::on_core::OnCore;
+use crate::power::PSCI;
+use crate::requests::RunSpmc;
+use core::hint;
+use janus_lfa::{Agent, Function, Here};
+use janus_plat::{Plat, Platform};
+use janus_spmd::{Messenger, World};
+
+/// Whether the platform has anything to activate. Else none of the calls exists.
+pub const EXISTS: bool = !Plat::COMPONENTS.is_empty();
+
+/// How long a core waits for the others, in milliseconds: with its interrupts held back.
+const PATIENCE_MS: u64 = 1000;
+
+shared! {
+    static AGENT: Agent = Agent::new();
+}
+
+/// Handles the call. `run_spmc`: how components ask the secure world.
+#[inline(never)]
+pub fn call(core: &mut CoreData, from: World, function: u32, run_spmc: RunSpmc) -> Flow {
+    let function = Function::of(function).filter(|_| from == World::Normal);
+    let Some(function) = function else {
+        return unknown(core, from);
+    };
+    let [_, which, flags, ..] = core.normal.gpr;
+    let mut here = OnThisCore {
+        core: OnCore::new(core, Some(run_spmc)),
+        until: 0,
+    };
+    let (given, values) = AGENT.call(Plat::COMPONENTS, function, [which, flags], &mut here);
+    let registers = core.normal.gpr.iter_mut().take(given);
+    for (register, value) in registers.zip(values) {
+        *register = value;
+    }
+    Flow::Run(from)
+}
+
+/// A core that calls the agent.
+struct OnThisCore<'a> {
+    core: OnCore<'a>,
+    /// When it has waited long enough, by the system counter.
+    until: u64,
+}
+
+impl Here for OnThisCore<'_> {
+    fn messenger(&mut self) -> &mut dyn Messenger {
+        &mut self.core
+    }
+
+    fn cores(&mut self) -> usize {
+        PSCI.cores_on()
+    }
+
+    fn begin_to_wait(&mut self) {
+        let ticks = cpu::counter_frequency().saturating_mul(PATIENCE_MS) / 1000;
+        self.until = cpu::counter().saturating_add(ticks);
+    }
+
+    fn patience(&mut self) -> bool {
+        hint::spin_loop();
+        cpu::counter() < self.until
+    }
+}
