@@ -18,16 +18,18 @@ use crate::hw::{cpu, entry, gic, no_vectors, pen};
 use crate::messages::{error, info, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
+use crate::services::partitions::{self, Partitions};
 use crate::system::{self, System};
 use crate::{run, served, services, speculation, spmc_image, spmc_vectors, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
-use janus_spmd::{Event, Spmd, World};
+use janus_spmd::{Event, PartitionError, Spmd, World};
 
 /// Boots the machine on the boot core. Called by entry.S with BL2's x0, x1 and x3.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> ! {
-    let bl33 = set_up_system(&Registers { x0, x1, x3 }, index);
+    let partitions = partitions::checked();
+    let bl33 = set_up_system(&Registers { x0, x1, x3 }, index, partitions);
     // Called here and not in `set_up_system`, whose frame is large: `open` calls through a pointer, and the stack
     // check counts the deepest possible callee for such a call.
     entry::open();
@@ -41,7 +43,11 @@ pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> !
 /// share. Returns where the normal world begins. `index` is the boot core's number. It is not inlined, so that
 /// its stack frame is gone when the worlds run.
 #[inline(never)]
-fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
+fn set_up_system(
+    registers: &Registers,
+    index: usize,
+    partitions: Result<Partitions, PartitionError>,
+) -> EntryPoint {
     console::init();
     cpu::set_counter_frequency();
     Plat::protect_memory();
@@ -68,12 +74,14 @@ fn set_up_system(registers: &Registers, index: usize) -> EntryPoint {
         stop();
     }
 
-    let (spmd, spmc) = match spmc_image::find(params.bl32, list.as_ref()) {
-        Ok((spmd, spmc)) => (spmd, Some(spmc)),
-        Err(why) => {
-            error!("no FF-A: {why}");
-            (Spmd::new(), None)
-        }
+    let found = partitions::or_report(partitions).and_then(|partitions| {
+        spmc_image::find(params.bl32, list.as_ref(), partitions)
+            .map_err(|why| error!("no FF-A: {why}"))
+            .ok()
+    });
+    let (spmd, spmc) = match found {
+        Some((spmd, spmc)) => (spmd, Some(spmc)),
+        None => (Spmd::new(), None),
     };
     let policy = Policy::detect(spmc.as_ref().map_or(SpmcMode::None, |spmc| spmc.mode));
     info!("CPU: {policy}");
@@ -145,9 +153,9 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
 fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
     let spmc_runs = set_up_worlds(core, primary, entry);
     if !primary {
-        services::partitions::tell(core, Event::CoreOn);
+        partitions::tell(core, Event::CoreOn);
     } else if spmc_runs {
-        services::partitions::start(core);
+        partitions::start(core);
     }
     PSCI.started(core.index);
     run::run(core, World::Normal)

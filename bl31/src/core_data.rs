@@ -15,12 +15,13 @@ use crate::hw::{layout, shared, vectors};
 use crate::sri;
 use crate::system::{self, System};
 use crate::topology::MAX_CORES;
+use crate::watch::Watch;
 use crate::world::{Exit, WorldContext};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
-use janus_plat::{Plat, Platform, Stop};
+use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 
 /// One core's state. The fields that a forwarded call uses come first, within the reach of LDP and STP.
@@ -51,9 +52,8 @@ pub struct CoreData {
     /// The registers that only the secure world has, saved while this core has no power. The array is empty on
     /// platforms whose cores never lose their power.
     pub secure_only: [SecureOnly; Plat::POWER.room()],
-    /// Set when the SPMC has been told that the system stops: how it stops, and the deadline in ticks of the
-    /// system counter.
-    pub stopping: Option<(Stop, u64)>,
+    /// How long the SPMC may be silent, while that matters.
+    pub watch: Option<Watch>,
     /// The registers at an exception of EL3 itself. The vectors write it and find it by TPIDR_EL3.
     pub crash: CrashRecord,
 }
@@ -83,7 +83,7 @@ impl CoreData {
             (&raw mut (*core).secure_only).write([SecureOnly::EMPTY; Plat::POWER.room()]);
             (&raw mut (*core).event).write(SpmcEvent::Ready);
             (&raw mut (*core).asked).write([0; 2]);
-            (&raw mut (*core).stopping).write(None);
+            (&raw mut (*core).watch).write(None);
             slot.assume_init_mut()
         }
     }

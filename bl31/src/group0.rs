@@ -2,11 +2,12 @@
 
 use crate::core_data::CoreData;
 use crate::hw::gic::{self, IntId};
-use crate::hw::{cpu, power, shared};
+use crate::hw::shared;
 use crate::messages::error;
 use crate::on_core::OnCore;
 use crate::requests::RunSpmc;
 use crate::sri;
+use crate::watch::{self, Due};
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Next, Plat, Platform};
 use janus_spmd::World;
@@ -20,26 +21,34 @@ shared! {
     static UNCLAIMED: AtomicU32 = AtomicU32::new(0);
 }
 
+/// Who runs after a Group 0 interrupt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The world that was interrupted.
+    Resume,
+    /// The SPMC with FFA_INTERRUPT, if it was the normal world that was interrupted.
+    Spmc,
+    /// Not the SPMC, which has been silent for too long.
+    Dead,
+}
+
 /// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
 ///
 /// `run_spmc` lets a handler ask the SPMC something; None if the SPMC was interrupted and cannot be asked.
-pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
+pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> After {
     let Some(id) = gic::acknowledge_group0() else {
-        return Next::Resume;
+        return After::Resume;
     };
-    if let Some((how, deadline)) = core.stopping
-        && gic::is_secure_timer(id)
-    {
-        if cpu::counter() >= deadline {
-            error!("the SPMC does not answer that the system stops; it stops without it");
-            power::stop_system(how);
-        }
-        // Too early: the SPMC has changed the timer for its own use. Set it again.
-        power::interrupt_at(deadline);
+    let watched = match watch::due(core, id) {
+        Due::Other => None,
+        Due::NotYet => Some(After::Resume),
+        Due::Now => Some(After::Dead),
+    };
+    if let Some(after) = watched {
         gic::end_group0(id);
-        return Next::Resume;
+        return after;
     }
-    let mut next = Next::Resume;
+    let mut after = After::Resume;
     let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
     let handler = Plat::GROUP0
         .iter()
@@ -47,14 +56,16 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> Next {
     if doorbell == Some(id.into()) {
         request_sri(core);
     } else if let Some(handler) = handler {
-        next = (handler.handle)(&mut OnCore::new(core, run_spmc));
+        if (handler.handle)(&mut OnCore::new(core, run_spmc)) == Next::Spmc {
+            after = After::Spmc;
+        }
     } else {
         #[cfg(feature = "lab")]
         crate::lab::count(core.index, janus_plat::lab::Counter::Unclaimed, 1);
         unclaimed(id);
     }
     gic::end_group0(id);
-    next
+    after
 }
 
 /// Counts a Group 0 interrupt without a handler. Reports the first one, and disables one that does not stop.

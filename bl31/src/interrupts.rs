@@ -6,11 +6,11 @@
 
 use crate::core_data::CoreData;
 use crate::flow::Flow;
-use crate::group0;
+use crate::group0::{self, After};
 use crate::hw::gic::{self, Pending};
 use crate::requests::RunSpmc;
 use crate::services::ffa;
-use janus_plat::Next;
+use crate::watch;
 use janus_spmd::World;
 
 /// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc` is for handlers that ask
@@ -19,10 +19,15 @@ pub fn handle(core: &mut CoreData, world: World, run_spmc: RunSpmc) -> Flow {
     let of_normal = world == World::Normal;
     match gic::pending() {
         Pending::Group0(_) => match group0::handle(core, of_normal.then_some(run_spmc)) {
-            Next::Spmc if of_normal => ffa::secure_interrupt(core),
+            After::Spmc if of_normal => ffa::secure_interrupt(core),
+            After::Dead => ffa::time_out(core),
             _ => Flow::Run(world),
         },
         Pending::SecureGroup1 if of_normal => ffa::secure_interrupt(core),
+        Pending::NonSecureGroup1 if !of_normal => {
+            watch::let_through(core);
+            Flow::Run(world)
+        }
         _ => Flow::Run(world),
     }
 }

@@ -54,6 +54,7 @@ pub mod system;
 pub mod topology;
 pub mod transfer_list;
 pub mod traps;
+pub mod watch;
 pub mod world;
 
 #[cfg(test)]

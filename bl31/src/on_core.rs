@@ -1,11 +1,14 @@
 //! EL3 as the platform's code sees it, in a service, a Group 0 handler or a logical partition.
 
 use crate::core_data::CoreData;
-use crate::hw::cpu;
+use crate::hw::{cpu, gic};
 use crate::requests::{self, RunSpmc};
-use crate::spsr;
+use crate::{spsr, watch};
 use janus_plat::{El3, Plat, Platform, Unfit};
-use janus_spmd::{Answer, Messenger, NotAvailable, Regs, Request, World};
+use janus_spmd::{Answer, Interrupts, Messenger, NotAvailable, Regs, Request, World};
+
+/// How long an SPMC may take to say which partitions it has, in milliseconds.
+const DISCOVERY_MS: u32 = 5000;
 
 /// A core on which the platform's code runs.
 pub struct OnCore<'a> {
@@ -25,10 +28,35 @@ impl Messenger for OnCore<'_> {
         let Some(run_spmc) = self.run_spmc else {
             return Err(NotAvailable::Busy);
         };
-        match requests::ask(self.core, request, run_spmc)? {
-            Answer::Message => Ok(*self.core.secure.args()),
+        let (patience_ms, hold) = self.terms(&request);
+        let core = &mut *self.core;
+        requests::begin(core, request)?;
+        watch::begin(core, patience_ms, hold);
+        let event = gic::without_secure_priorities(|| run_spmc(core));
+        let answer = requests::end(core, event);
+        watch::end(core);
+        match answer {
+            Answer::Message => Ok(*core.secure.args()),
             _ => Err(NotAvailable::Died),
         }
+    }
+}
+
+impl OnCore<'_> {
+    /// How long a request may take, and whether the normal world's interrupts wait meanwhile: as its partition says.
+    fn terms(&self, request: &Request) -> (u32, bool) {
+        let sender = match request {
+            Request::Message(message) => Some(message.sender),
+            Request::Run(run) => Some(run.sender),
+            Request::Activation(activation) => Some(activation.sender),
+            _ => None,
+        };
+        let spmc = self.core.system.spmd.spmc();
+        let partition = sender.and_then(|id| spmc?.partition(id));
+        partition.map_or((DISCOVERY_MS, true), |partition| {
+            let hold = partition.interrupts() == Interrupts::Wait;
+            (partition.patience_ms(), hold)
+        })
     }
 }
 

@@ -14,23 +14,27 @@ use janus_spmd::{Answer, NotAvailable, Request};
 /// Runs the SPMC of this core until it has finished what the dispatcher asked of it: the run loop, nested.
 pub type RunSpmc = fn(&mut CoreData) -> SpmcEvent;
 
-/// Sends a request to the SPMC or to a partition and waits for the answer. If the SPMC dies meanwhile, that is reported
-/// and the answer is [`Answer::Aborted`]. The answer's registers are those of the secure world.
+/// Has the SPMC, or a partition, do something when it runs next: then run it, and go on with [`end`].
 ///
 /// # Errors
 ///
-/// The SPMC cannot be asked now.
-pub fn ask(core: &mut CoreData, request: Request, run: RunSpmc) -> Result<Answer, NotAvailable> {
-    core.system
-        .spmd
-        .request(&mut core.spmd, request, core.secure.args())?;
-    Ok(match run(core) {
+/// Nobody could be asked.
+#[inline(always)]
+pub fn begin(core: &mut CoreData, request: Request) -> Result<(), NotAvailable> {
+    let spmd = &core.system.spmd;
+    spmd.request(&mut core.spmd, request, core.secure.args())
+}
+
+/// The request has come to an end: the answer, whose registers are the secure world's. A death meanwhile is reported.
+#[inline(always)]
+pub fn end(core: &mut CoreData, event: SpmcEvent) -> Answer {
+    match event {
         SpmcEvent::Answered(answer) if answer != Answer::Aborted => answer,
         _ => {
             report_death(core);
             Answer::Aborted
         }
-    })
+    }
 }
 
 /// Reports that the SPMC died on this core.

@@ -4,7 +4,7 @@ use crate::boot_params::LoadedImage;
 use crate::context::{Policy, SpmcMode};
 use crate::hw::shared_ram;
 use crate::messages::{info, warning};
-use crate::services::partitions;
+use crate::services::partitions::Partitions;
 use crate::spsr;
 use crate::system::{Spmc, Sri};
 use crate::transfer_list::{Tag, TransferList, X1};
@@ -23,6 +23,7 @@ use janus_spmd::{SpmcConfig, Spmd};
 pub fn find(
     bl32: Option<LoadedImage>,
     list: Option<&TransferList<'static>>,
+    partitions: Partitions,
 ) -> Result<(Spmd, Spmc), NoSpmc> {
     let mut bl32 = bl32.ok_or(NoSpmc::NoImage)?;
     let args = &mut bl32.entry.args;
@@ -79,7 +80,7 @@ pub fn find(
         image: image.range,
         entry: image.entry,
         doorbell_sri: manifest.doorbell.map(|_| manifest.sri),
-        partitions: partitions::partitions(),
+        partitions,
     });
     let sri = Sri {
         id: manifest.sri,

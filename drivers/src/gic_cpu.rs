@@ -5,24 +5,24 @@
 //! one copy per world, chosen by SCR_EL3.NS; what writes them here chooses and puts SCR_EL3 back.
 
 use crate::gic::{IntId, Pending};
-use arm_gic::InterruptGroup;
 use arm_gic::gicv3::GicCpuInterface;
 use arm_sysregs::el1::accessors::{
     read_icc_ap0r0_el1, read_icc_ap0r1_el1, read_icc_ap0r2_el1, read_icc_ap0r3_el1,
     read_icc_ap1r0_el1, read_icc_ap1r1_el1, read_icc_ap1r2_el1, read_icc_ap1r3_el1,
-    read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_pmr_el1, read_icc_sre_el1,
+    read_icc_hppir0_el1, read_icc_iar0_el1, read_icc_pmr_el1, read_icc_rpr_el1, read_icc_sre_el1,
     read_id_aa64pfr0_el1, write_icc_ap0r0_el1, write_icc_ap0r1_el1, write_icc_ap0r2_el1,
     write_icc_ap0r3_el1, write_icc_ap1r0_el1, write_icc_ap1r1_el1, write_icc_ap1r2_el1,
     write_icc_ap1r3_el1, write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1,
-    write_icc_pmr_el1, write_icc_sgi0r_el1,
+    write_icc_eoir0_el1, write_icc_pmr_el1, write_icc_sgi0r_el1,
 };
 use arm_sysregs::el1::registers::{
-    IccAp1r0El1, IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccSgi0rEl1, IccSreEl1,
+    IccAp1r0El1, IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccEoir0El1, IccSgi0rEl1, IccSreEl1,
 };
 use arm_sysregs::el2::accessors::read_icc_sre_el2;
 use arm_sysregs::el2::registers::IccSreEl2;
 use arm_sysregs::el3::accessors::{
-    read_icc_ctlr_el3, read_scr_el3, write_icc_ctlr_el3, write_icc_igrpen1_el3, write_scr_el3,
+    read_icc_ctlr_el3, read_icc_igrpen1_el3, read_scr_el3, write_icc_ctlr_el3,
+    write_icc_igrpen1_el3, write_scr_el3,
 };
 use arm_sysregs::el3::registers::{IccCtlrEl3, IccIgrpen1El3, ScrEl3};
 use janus_arm::AFFINITY_MASK;
@@ -241,6 +241,22 @@ pub fn disable_normal_group1() {
     isb();
 }
 
+/// Stops the normal world's interrupts to this core, or lets them come. Returns whether they came before.
+pub fn set_normal_group1(enabled: bool) -> bool {
+    let before = read_icc_igrpen1_el3();
+    let mut after = before;
+    after.set(IccIgrpen1El3::ENABLEGRP1NS, enabled);
+    write_icc_igrpen1_el3(after);
+    isb();
+    before.contains(IccIgrpen1El3::ENABLEGRP1NS)
+}
+
+/// Whether an interrupt with a priority of the secure half is active on this core: those that come now have to be of
+/// a higher one.
+pub fn in_secure_interrupt() -> bool {
+    read_icc_rpr_el1().bits() & 0xff < 0x80
+}
+
 /// Stops secure Group 1 interrupts to this core until the next [`init`], because nobody takes them. Also ends the
 /// active priorities of those that the secure world acknowledged.
 pub fn end_secure_group1() {
@@ -277,7 +293,8 @@ pub fn acknowledge_group0() -> Option<IntId> {
 pub fn end_group0(id: IntId) {
     // What the handler wrote to its device arrives before the interrupt can come again.
     dsb();
-    GicCpuInterface::end_interrupt(id, InterruptGroup::Group0);
+    // Not by `end_interrupt`, which panics where it cannot see how large an INTID is.
+    write_icc_eoir0_el1(IccEoir0El1::from_bits_retain(u32::from(id).into()));
     isb();
 }
 

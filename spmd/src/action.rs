@@ -58,7 +58,7 @@ pub enum Answer {
     /// SPMC does not know such messages, go on.
     Ignored(i32),
     /// A logical partition's: x0 to x17 of the answer (w0 to w7 of an SMC32 one) are in the secure
-    /// world's registers.
+    /// world's registers. It may be FFA_INTERRUPT or FFA_YIELD, where the partition takes them.
     Message,
     /// The SPMC died over it on this core: report it; go on without.
     Aborted,

@@ -10,7 +10,7 @@
 
 use crate::call::{Call, ErrorCode, Regs, id, number};
 use crate::dispatch::SpmcConfig;
-use crate::requests::{framework, may_receive, message};
+use crate::requests::{framework, message};
 
 /// The size of a page, in which the messages count.
 const PAGE: u64 = 4096;
@@ -73,8 +73,8 @@ pub struct Activation {
 impl Activation {
     /// Returns whether both IDs are of partitions that can be in such a message.
     pub(crate) fn fits(&self, spmc: &SpmcConfig) -> bool {
-        spmc.is_partition(self.sender)
-            && may_receive(spmc, self.partition)
+        spmc.partition(self.sender).is_some()
+            && spmc.may_receive(self.partition)
             && self.partition != spmc.id
     }
 

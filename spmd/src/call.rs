@@ -32,6 +32,7 @@ pub(crate) mod id {
     pub const SUCCESS_32: u32 = 0x8400_0061;
     pub const SUCCESS_64: u32 = 0xC400_0061;
     pub const INTERRUPT: u32 = 0x8400_0062;
+    pub const RUN: u32 = 0x8400_006D;
     pub const DIRECT_REQ_32: u32 = 0x8400_006F;
     pub const DIRECT_REQ_64: u32 = 0xC400_006F;
     pub const PARTITION_INFO_GET_REGS: u32 = 0xC400_008B;
@@ -41,7 +42,9 @@ pub(crate) mod id {
 /// Function numbers that the dispatcher tells apart outside the table.
 pub(crate) mod number {
     pub const ERROR: u32 = 0x60;
+    pub const INTERRUPT: u32 = 0x62;
     pub const VERSION: u32 = 0x63;
+    pub const YIELD: u32 = 0x6C;
     pub const DIRECT_RESP: u32 = 0x70;
     pub const DIRECT_RESP2: u32 = 0x8E;
 }

@@ -80,6 +80,7 @@ impl SpmcConfig {
                 Pending::Message {
                     endpoints: asked,
                     req2,
+                    ..
                 },
                 FromSecure::DirectResp | FromSecure::DirectResp2,
             ) => {
@@ -101,6 +102,14 @@ impl SpmcConfig {
                 Pending::Message { .. } | Pending::Discover | Pending::Activation { .. },
                 FromSecure::Error,
             ) => Some(Answer::Message),
+            (
+                Pending::Message {
+                    gives_way: true, ..
+                },
+                FromSecure::Forward,
+            ) if matches!(call.number(), number::INTERRUPT | number::YIELD) => {
+                Some(Answer::Message)
+            }
             (Pending::Discover, FromSecure::Success) if call.is_64() => Some(Answer::Message),
             (_, FromSecure::Success) => Some(Answer::Aborted),
             _ => None,

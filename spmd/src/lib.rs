@@ -98,8 +98,8 @@ pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};
 pub use janus_arm::World;
 pub use partitions::{
-    Body, Event, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError, Properties,
-    Start, check as check_partitions,
+    Body, Event, Interrupts, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
+    Properties, Run, Start, check as check_partitions,
 };
 pub use refusal::{Refusal, Why};
 pub use requests::{NotAvailable, Request, WarmBoot};

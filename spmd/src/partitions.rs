@@ -37,6 +37,17 @@ pub trait LogicalPartition: Sync {
         Start::VersionFixed
     }
 
+    /// How long a request of its own may take, in milliseconds. An SPMC that has not answered by then is
+    /// [`NotAvailable::Died`] on the core, and the partition and the normal world go on.
+    fn patience_ms(&self) -> u32 {
+        5000
+    }
+
+    /// What an interrupt of the normal world's does while a request of this partition is being served.
+    fn interrupts(&self) -> Interrupts {
+        Interrupts::Wait
+    }
+
     /// Runs once, when [`LogicalPartition::starts`] says.
     fn start(&self, messenger: &mut dyn Messenger);
 
@@ -45,6 +56,18 @@ pub trait LogicalPartition: Sync {
     fn event(&self, event: Event, messenger: &mut dyn Messenger) {
         let _ = (event, messenger);
     }
+}
+
+/// What an interrupt of the normal world's does to a request of a logical partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interrupts {
+    /// It waits until the request is answered: the secure world does not see it. To the partition a request is a
+    /// function call, and to the normal world it takes no longer than [`LogicalPartition::patience_ms`].
+    Wait,
+    /// It comes to the SPMC, which may end the request by FFA_INTERRUPT or FFA_YIELD. That is then the answer. Return
+    /// to the normal world, so that it can handle the interrupt, and go on by [`crate::Request::Run`] when it
+    /// calls again.
+    End,
 }
 
 /// When a logical partition starts.
@@ -92,13 +115,15 @@ impl Properties {
 
 /// What bl31 offers to logical partitions: a request that returns with its answer.
 pub trait Messenger {
-    /// Sends `request` (a [`crate::Request::Message`], [`crate::Request::Discover`] or
+    /// Sends `request` (a [`crate::Request::Message`], [`crate::Request::Run`], [`crate::Request::Discover`] or
     /// [`crate::Request::Activation`]) on this core and runs the secure world until it answers.
     ///
-    /// `Ok` has x0 to x17 of the answer: a direct response, FFA_SUCCESS or FFA_ERROR.
+    /// `Ok` has x0 to x17 of the answer: a direct response, FFA_SUCCESS or FFA_ERROR; where the partition says
+    /// [`Interrupts::End`] also FFA_INTERRUPT and FFA_YIELD.
     ///
     /// # Errors
-    /// [`NotAvailable::Died`] where the SPMC died over the request: the core goes on without it.
+    /// [`NotAvailable::Died`] where the SPMC died over the request, or did not answer in time: the core goes on
+    /// without it.
     fn ask(&mut self, request: crate::Request) -> Result<Regs, NotAvailable>;
 }
 
@@ -111,6 +136,20 @@ pub struct Message {
     pub receiver: u16,
     /// The payload.
     pub body: Body,
+}
+
+/// FFA_RUN: a partition goes on with a request of a logical partition that ended by FFA_INTERRUPT or FFA_YIELD. What
+/// it was sent is not sent again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Run {
+    /// The logical partition's ID.
+    pub sender: u16,
+    /// The secure partition's ID.
+    pub receiver: u16,
+    /// Its execution context: bits 15 to 0 of w1 of FFA_INTERRUPT or FFA_YIELD.
+    pub vcpu: u16,
+    /// Whether the request was a [`Body::Req2`].
+    pub req2: bool,
 }
 
 /// The payload of a direct request.
@@ -130,12 +169,8 @@ pub enum Body {
 }
 
 impl Message {
-    pub(crate) fn endpoints(&self) -> u32 {
-        u32::from(self.sender) << 16 | u32::from(self.receiver)
-    }
-
     pub(crate) fn write(&self, secure: &mut Regs) {
-        let w1 = self.endpoints();
+        let w1 = crate::requests::endpoints_of(self.sender, self.receiver);
         match self.body {
             Body::Req32(words) => {
                 crate::requests::message(secure, [id::DIRECT_REQ_32, w1, 0, 0]);
@@ -242,9 +277,10 @@ impl Spmd {
 }
 
 impl SpmcConfig {
-    /// Whether `id` is one of EL3's logical partitions.
-    pub(crate) fn is_partition(&self, id: u16) -> bool {
-        self.partitions.iter().any(|partition| partition.id() == id)
+    /// Returns the logical partition with this ID.
+    pub fn partition(&self, id: u16) -> Option<&'static dyn LogicalPartition> {
+        let mut partitions = self.partitions.iter();
+        partitions.find(|it| it.id() == id).copied()
     }
 
     /// FFA_PARTITION_INFO_GET_REGS from the SPMC: x1, x2 = UUID (nil: all), x3\[15:0\] = the first

@@ -8,10 +8,10 @@
 
 use crate::action::Answer;
 use crate::activation::Activation;
-use crate::call::{Regs, SPMD_ID, WITHOUT_HINT, endpoints, id, set};
+use crate::call::{Regs, SPMD_ID, WITHOUT_HINT, endpoints, id, is_secure, set};
 use crate::dispatch::{SpmcConfig, Spmd};
 use crate::negotiation::Question;
-use crate::partitions::{Body, Message};
+use crate::partitions::{Body, Interrupts, Message, Run};
 use crate::state::{Core, State};
 use crate::version::Version;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -60,6 +60,8 @@ pub enum Request {
     WarmBoot(WarmBoot),
     /// A direct request of an EL3 logical partition to a secure partition.
     Message(Message),
+    /// The rest of such a request, after an interrupt of the normal world's.
+    Run(Run),
     /// FFA_PARTITION_INFO_GET_REGS of an EL3 logical partition to the SPMC.
     Discover {
         /// The protocol UUID as x1 and x2 carry it; zero: all partitions.
@@ -77,7 +79,7 @@ pub enum Request {
 pub enum NotAvailable {
     /// No SPMC serves this core. Go on without one.
     NoSpmc,
-    /// The SPMC died over the request on this core, which goes on without it.
+    /// The SPMC died over the request on this core, or did not answer in time. The core goes on without it.
     Died,
     /// The SPMC is in the middle of something else (booting, an interrupt, another request).
     Busy,
@@ -96,8 +98,13 @@ pub(crate) enum Pending {
     Version(Question),
     /// A power management message; which one.
     Power(PowerMessage),
-    /// A direct request of a logical partition: sender << 16 | receiver, and whether it is a REQ2.
-    Message { endpoints: u32, req2: bool },
+    /// A direct request of a logical partition: sender << 16 | receiver, whether it is a REQ2, and whether an
+    /// interrupt of the normal world's may end it.
+    Message {
+        endpoints: u32,
+        req2: bool,
+        gives_way: bool,
+    },
     /// FFA_PARTITION_INFO_GET_REGS of a logical partition.
     Discover,
     /// A live activation message of this logical partition, and w2 of its response.
@@ -153,75 +160,112 @@ impl Spmd {
     ///
     /// # Errors
     /// See [`NotAvailable`].
+    #[inline(always)]
     pub fn request(
         &self,
         core: &mut Core,
         request: Request,
         secure: &mut Regs,
     ) -> Result<(), NotAvailable> {
-        let Some(spmc) = &self.spmc else {
-            return Err(NotAvailable::NoSpmc);
-        };
-        match core.state {
-            State::Running => {}
-            State::Off | State::Failed | State::Dead => return Err(NotAvailable::NoSpmc),
-            _ => return Err(NotAvailable::Busy),
-        }
-        let to_spmc = u32::from(SPMD_ID) << 16 | u32::from(spmc.id);
-        let pending = match request {
+        // In a function each: a monitor that makes requests of one kind alone has no code for the other.
+        match request {
             Request::Psci {
                 function,
                 arguments,
-            } => {
-                let function = function & WITHOUT_HINT;
-                if self.unknown.has(function) {
-                    return Err(NotAvailable::Unknown);
-                }
-                // A PSCI function of SMC64 has 64-bit parameters, and so its message.
-                let wide = function & SMC64 != 0;
-                let first = if wide {
-                    id::DIRECT_REQ_64
-                } else {
-                    id::DIRECT_REQ_32
-                };
-                message(secure, [first, to_spmc, framework::PSCI_REQUEST, function]);
-                let mask = if wide { u64::MAX } else { u64::from(u32::MAX) };
-                for (reg, argument) in secure[4..7].iter_mut().zip(arguments) {
-                    *reg = argument & mask;
-                }
-                Pending::Power(function)
-            }
-            Request::WarmBoot(_) if self.unknown.has(WARM_BOOT) => {
-                return Err(NotAvailable::Unknown);
-            }
+            } => self.power_request(core, function & WITHOUT_HINT, arguments, secure),
             Request::WarmBoot(kind) => {
-                message(
-                    secure,
-                    [
-                        id::DIRECT_REQ_32,
-                        to_spmc,
-                        framework::WARM_BOOT,
-                        kind as u32,
-                    ],
-                );
-                Pending::Power(WARM_BOOT)
+                self.power_request(core, WARM_BOOT, [kind as u64, 0, 0], secure)
             }
+            request => self.request_of_partition(core, &request, secure),
+        }
+    }
+
+    /// The SPMC, if it can be asked anything.
+    #[inline(always)]
+    fn idle(&self, core: &Core) -> Result<&SpmcConfig, NotAvailable> {
+        match (core.state, &self.spmc) {
+            (State::Running, Some(spmc)) => Ok(spmc),
+            (State::Off | State::Failed | State::Dead, _) | (_, None) => Err(NotAvailable::NoSpmc),
+            _ => Err(NotAvailable::Busy),
+        }
+    }
+
+    /// Sends a power management message. `arguments`: those of the PSCI function; of the warm boot message its w3.
+    #[inline(never)]
+    fn power_request(
+        &self,
+        core: &mut Core,
+        function: PowerMessage,
+        arguments: [u64; 3],
+        secure: &mut Regs,
+    ) -> Result<(), NotAvailable> {
+        let spmc = self.idle(core)?;
+        if self.unknown.has(function) {
+            return Err(NotAvailable::Unknown);
+        }
+        let to_spmc = endpoints_of(SPMD_ID, spmc.id);
+        if function == WARM_BOOT {
+            let kind = arguments[0] as u32;
+            let first = id::DIRECT_REQ_32;
+            message(secure, [first, to_spmc, framework::WARM_BOOT, kind]);
+        } else {
+            // A PSCI function of SMC64 has 64-bit parameters, and so its message.
+            let wide = function & SMC64 != 0;
+            let first = if wide {
+                id::DIRECT_REQ_64
+            } else {
+                id::DIRECT_REQ_32
+            };
+            message(secure, [first, to_spmc, framework::PSCI_REQUEST, function]);
+            let mask = if wide { u64::MAX } else { u64::from(u32::MAX) };
+            for (reg, argument) in secure[4..7].iter_mut().zip(arguments) {
+                *reg = argument & mask;
+            }
+        }
+        core.enter(State::Requested(Pending::Power(function)));
+        Ok(())
+    }
+
+    /// Sends a request of a logical partition.
+    #[inline(never)]
+    fn request_of_partition(
+        &self,
+        core: &mut Core,
+        request: &Request,
+        secure: &mut Regs,
+    ) -> Result<(), NotAvailable> {
+        let spmc = self.idle(core)?;
+        let version = self.pair(core).secure();
+        let pending = match *request {
             Request::Message(wanted) => {
-                if !spmc.is_partition(wanted.sender) || !may_receive(spmc, wanted.receiver) {
-                    return Err(NotAvailable::Id);
-                }
+                let gives_way = spmc.may_ask(wanted.sender, wanted.receiver)?;
                 let req2 = matches!(wanted.body, Body::Req2 { .. });
-                if req2 && self.pair(core).secure() < Version::V1_2 {
+                if req2 && version < Version::V1_2 {
                     return Err(NotAvailable::Version);
                 }
                 wanted.write(secure);
                 Pending::Message {
-                    endpoints: wanted.endpoints(),
+                    endpoints: endpoints_of(wanted.sender, wanted.receiver),
                     req2,
+                    gives_way,
+                }
+            }
+            Request::Run(Run {
+                sender,
+                receiver,
+                vcpu,
+                req2,
+            }) => {
+                let gives_way = spmc.may_ask(sender, receiver)?;
+                message(secure, [id::RUN, endpoints_of(receiver, vcpu), 0, 0]);
+                Pending::Message {
+                    endpoints: endpoints_of(sender, receiver),
+                    req2,
+                    gives_way,
                 }
             }
             Request::Discover { uuid, start } => {
-                if self.pair(core).secure() < Version::V1_2 {
+                if version < Version::V1_2 {
                     return Err(NotAvailable::Version);
                 }
                 message(
@@ -235,7 +279,7 @@ impl Spmd {
                 if !wanted.fits(spmc) {
                     return Err(NotAvailable::Id);
                 }
-                if self.pair(core).secure() < Version::V1_3 {
+                if version < Version::V1_3 {
                     return Err(NotAvailable::Version);
                 }
                 wanted.write(spmc.id, secure);
@@ -244,15 +288,34 @@ impl Spmd {
                     response: wanted.response(),
                 }
             }
+            // Not of a partition.
+            Request::Psci { .. } | Request::WarmBoot(_) => return Err(NotAvailable::Id),
         };
         core.enter(State::Requested(pending));
         Ok(())
     }
 }
 
-/// A secure partition or the SPMC: secure, not the SPMD and none of EL3's own.
-pub(crate) fn may_receive(spmc: &SpmcConfig, id: u16) -> bool {
-    crate::call::is_secure(id) && id != SPMD_ID && !spmc.is_partition(id)
+impl SpmcConfig {
+    /// A secure partition or the SPMC: secure, not the SPMD and none of EL3's own.
+    pub(crate) fn may_receive(&self, id: u16) -> bool {
+        is_secure(id) && id != SPMD_ID && self.partition(id).is_none()
+    }
+
+    /// Whether `sender`, one of EL3's logical partitions, gives way to interrupts while it waits for `receiver`.
+    fn may_ask(&self, sender: u16, receiver: u16) -> Result<bool, NotAvailable> {
+        let partition = self.partition(sender).ok_or(NotAvailable::Id)?;
+        if self.may_receive(receiver) {
+            Ok(partition.interrupts() == Interrupts::End)
+        } else {
+            Err(NotAvailable::Id)
+        }
+    }
+}
+
+/// w1 of a direct message, or of FFA_RUN, by its halves.
+pub(crate) fn endpoints_of(high: u16, low: u16) -> u32 {
+    u32::from(high) << 16 | u32::from(low)
 }
 
 /// A message of EL3: x4 to x17 zero, whatever the SPMC's version.

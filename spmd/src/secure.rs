@@ -140,6 +140,11 @@ impl Spmd {
         self.die(core, Death::Fault, normal)
     }
 
+    /// Ends the SPMC on this core, because it has not answered a request of EL3's in time. As [`Spmd::abort`].
+    pub fn time_out(&self, core: &mut Core, normal: &mut Regs) -> Action {
+        self.die(core, Death::Silence, normal)
+    }
+
     pub(crate) fn die(&self, core: &mut Core, death: Death, normal: &mut Regs) -> Action {
         let work = match core.state {
             State::Booting { .. } => Work::SpmcFailed(ErrorCode::Aborted as i32),

@@ -73,6 +73,8 @@ pub enum Death {
     Nonsense,
     /// EL3 waited for one particular call, and the SPMC made [`WRONG_CALLS`] others.
     WrongCalls,
+    /// It has not answered EL3 in time ([`crate::Spmd::time_out`]).
+    Silence,
 }
 
 /// How many wrong calls an SPMC may make while EL3 waits for a particular one: an answer, or the end of a
@@ -85,6 +87,7 @@ impl fmt::Display for Death {
         match self {
             Self::Abort => f.write_str("it called FFA_ABORT"),
             Self::Fault => f.write_str("EL3 cannot let it go on"),
+            Self::Silence => f.write_str("it does not answer EL3"),
             Self::Nonsense => f.write_str("its answer to EL3 says nothing"),
             Self::WrongCalls => write!(
                 f,

@@ -479,7 +479,7 @@ fn answers_to_requests_of_the_spmd() {
         };
         let (number, convention) = call_name.split_once(' ').expect("number and convention");
         let mut machine = Machine::negotiated(
-            config_with_partition(Version::V1_3),
+            config_with_both(Version::V1_3),
             Some(Version::V1_2),
             Version::V1_3,
         );
@@ -501,6 +501,9 @@ fn answers_to_requests_of_the_spmd() {
                     payload: [3; 14],
                 }));
             }
+            "way" => machine.request(message_of(0xFFC2, Body::Req64([1, 2, 3, 4, 5]))),
+            "run" => machine.request(rest_of(0xFFC2, false)),
+            "run2" => machine.request(rest_of(0xFFC2, true)),
             "discover" => machine.request(Request::Discover {
                 uuid: [0, 0],
                 start: 0,
@@ -523,7 +526,7 @@ fn answers_to_requests_of_the_spmd() {
             assert_eq!(machine.core.state(), pending, "{what}: still pending");
         }
     }
-    assert_eq!(kinds.len(), 7);
+    assert_eq!(kinds.len(), 10);
 }
 
 #[test]

@@ -167,6 +167,9 @@ impl Draw {
                     uuid: [1, 2],
                     payload: [3; 14],
                 }),
+                message_of(0xFFC2, Body::Req32([1, 2, 3, 4, 5])),
+                rest_of(0xFFC2, false),
+                rest_of(0xFFC2, true),
                 Request::Discover {
                     uuid: [0, 0],
                     start: 0,
@@ -215,7 +218,7 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 
 impl System {
     fn new(version: Version, sel2: bool, doorbell: bool) -> Self {
-        let mut config = config_with_partition(version);
+        let mut config = config_with_both(version);
         config.sel2 = sel2;
         config.doorbell_sri = doorbell.then_some(8);
         let cpu = |seed| Cpu {

@@ -5,8 +5,8 @@
 mod support;
 
 use janus_spmd::{
-    Action, Activation, Answer, Body, LogicalPartition, Message, Messenger, NotAvailable, Pages,
-    PartitionError, Properties, Regs, Request, Step, Version, Work, activation_status,
+    Action, Activation, Answer, Body, Death, LogicalPartition, Message, Messenger, NotAvailable,
+    Pages, PartitionError, Properties, Regs, Request, Step, Version, Work, activation_status,
     check_partitions,
 };
 use std::sync::Mutex;
@@ -539,4 +539,58 @@ fn partitions_wait_until_the_normal_world_has_its_version() {
     // While the SPMC has something else to end, the normal world does not run.
     machine.request(POWER);
     assert!(!fixes(&mut machine, id(0x69, false)));
+}
+
+/// The rest of a request is FFA_RUN of the partition that was interrupted, and only EL3's partitions ask for it.
+#[test]
+fn a_request_goes_on_by_run() {
+    let mut machine = Machine::running(config_with_both(Version::V1_2));
+    machine.request(message_of(0xFFC2, Body::Req64([1, 2, 3, 4, 5])));
+    let action = machine.secure_says(&[id(0x62, false), 0x8001_0003, 0]);
+    assert_eq!(action, Action::El3(Work::Answered(Answer::Message)));
+    assert_eq!(machine.secure[1], 0x8001_0003, "the partition sees which");
+    // Meanwhile the normal world has its own with the SPMC.
+    assert_eq!(
+        machine.normal_says(&[id(0x6F, false), 0x8002, 0, 7]),
+        Action::Enter
+    );
+    assert_eq!(
+        machine.secure_says(&[id(0x70, false), 0x8002_0000, 0, 8]),
+        Action::Enter
+    );
+    machine.request(rest_of(0xFFC2, false));
+    assert_eq!(machine.secure[..2], [id(0x6D, false), 0x8001_0003]);
+    assert_eq!(machine.secure[2..], [0; 16]);
+    let action = machine.secure_says(&[id(0x70, true), 0x8001_FFC2, 0, 9]);
+    assert_eq!(action, Action::El3(Work::Answered(Answer::Message)));
+    for sender in [0xFFC1, 0x8000, 0xFFFF] {
+        let Machine {
+            spmd, core, secure, ..
+        } = &mut machine;
+        let result = spmd.request(core, rest_of(sender, false), secure);
+        assert_eq!(result, Err(NotAvailable::Id), "{sender:x}");
+    }
+}
+
+/// An SPMC that does not answer in time is dead on the core, and the normal world sees nothing of it.
+#[test]
+fn an_spmc_that_is_silent_is_taken_out() {
+    let mut machine = Machine::running(config_with_both(Version::V1_2));
+    machine.request(message(Body::Req32([0; 5])));
+    let normal = machine.normal;
+    let Machine {
+        spmd,
+        core,
+        normal: registers,
+        ..
+    } = &mut machine;
+    let action = spmd.time_out(core, registers);
+    assert_eq!(action, Action::El3(Work::Answered(Answer::Aborted)));
+    assert_eq!(machine.normal, normal);
+    assert_eq!(machine.core.death(), Some(Death::Silence));
+    assert_eq!(
+        machine.normal_says(&[id(0x6F, false), 0x8001]),
+        Action::Return
+    );
+    assert_eq!(machine.normal[2], error_code(-1));
 }

@@ -197,6 +197,11 @@ impl Policy {
         isb();
     }
 
+    /// Writes a world's EL3 registers once more, which have changed while it is the current one.
+    pub fn renew_el3(&self, world: &El3Regs) {
+        Self::write_el3(world);
+    }
+
     /// Replaces the values of all registers that the CPU has with those in `first`.
     fn replace_all(&self, first: &mut SysRegs) {
         let all = match self.features().has(Feature::EL2) {

@@ -89,6 +89,24 @@ pub fn fire_secure_at(when: u64) {
     isb();
 }
 
+/// The secure physical timer: when it fires, and its control. EL3 can always use it.
+pub fn secure() -> [u64; 2] {
+    [CNTPS_CVAL_EL1::read(), CNTPS_CTL_EL1::read()]
+}
+
+/// Sets the secure physical timer.
+pub fn set_secure([when, control]: [u64; 2]) {
+    CNTPS_CVAL_EL1::write(when);
+    CNTPS_CTL_EL1::write(control);
+    isb();
+}
+
+/// Whether that is what [`fire_secure_at`] sets.
+pub fn is_set_to([at, control]: [u64; 2], when: u64) -> bool {
+    // ISTATUS, which says that it has fired, is no setting.
+    at == when && control & 3 == 1
+}
+
 /// Stops the secure world's timers. SCR_EL3 is the secure world's.
 pub(super) fn stop_secure(features: Features, mode: SpmcMode) {
     CNTPS_CTL_EL1::write(0);

@@ -43,6 +43,10 @@ pub enum Event {
     SecureInterruptsTo(Option<u64>),
     /// The secure timer was set to this value of the counter.
     InterruptAt(u64),
+    /// EL3 borrowed it until then; whether the normal world's interrupts wait.
+    TimerBorrowed(u64, bool),
+    /// It is the SPMC's again, which lives or does not.
+    TimerReturned(bool),
 }
 
 /// How a core left Rust.

@@ -317,6 +317,11 @@ pub mod gic {
         u32::from(id) == 29
     }
 
+    /// Interrupts that are active keep none away here.
+    pub fn without_secure_priorities<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     /// Records that SGI `id` was sent to the normal world of the core with this affinity.
     pub fn send_to_normal_world(id: u32, affinity: u64) {
         machine().happens(Event::Sent(id, affinity));
@@ -366,6 +371,25 @@ pub mod power {
     /// Records when the secure timer is to fire.
     pub fn interrupt_at(when: u64) {
         machine().happens(Event::InterruptAt(when));
+    }
+
+    /// What the timer was set to.
+    pub struct Lent;
+
+    /// An interrupt is to come then, for a while.
+    pub fn borrow_timer(when: u64, hold: bool) -> Lent {
+        machine().happens(Event::TimerBorrowed(when, hold));
+        Lent
+    }
+
+    /// The SPMC has set it for itself.
+    pub fn take_timer_again(_: &mut Lent, when: u64) {
+        machine().happens(Event::InterruptAt(when));
+    }
+
+    /// The timer is as it was.
+    pub fn return_timer(_: Lent, _: u64, alive: bool) {
+        machine().happens(Event::TimerReturned(alive));
     }
 
     /// Stops the system.

@@ -9,7 +9,7 @@ use janus_drivers::gic::{
     DistributorContext, Error, Gic, Redistributor, RedistributorContext, SecureGroup,
     SecureInterrupt,
 };
-pub use janus_drivers::gic::{IntId, Pending};
+pub use janus_drivers::gic::{IntId, Pending, Ppi};
 use janus_drivers::gic_cpu;
 pub use janus_drivers::gic_cpu::{acknowledge_group0, end_group0, pending};
 use janus_plat::{Plat, Platform};
@@ -284,6 +284,35 @@ pub fn take_secure_timer() {
         GIC.redistributor(MPIDR_EL1.get())
             .and_then(|mut redistributor| redistributor.take(id))
     });
+}
+
+/// Makes the secure physical timer's interrupt EL3's on this core, before all others, until
+/// [`return_secure_timer`].
+pub fn borrow_secure_timer() -> Option<Ppi> {
+    let id = IntId::try_from(SECURE_TIMER).ok()?;
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get()).ok()?;
+    redistributor.borrow(id).ok()
+}
+
+/// The secure physical timer's interrupt is as it was. `enable`: somebody takes it.
+pub fn return_secure_timer(interrupt: &Ppi, enable: bool) {
+    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+        redistributor.give_back(interrupt, enable);
+    }
+}
+
+/// Runs `work` with no secure priority active on this core: an interrupt that EL3, or the SPMC, is in keeps none away.
+pub fn without_secure_priorities<T>(work: impl FnOnce() -> T) -> T {
+    if gic_cpu::in_secure_interrupt() {
+        gic_cpu::without_secure_priorities(work)
+    } else {
+        work()
+    }
+}
+
+/// The normal world's interrupts do not come to this core, if `hold`, or come again. Returns whether they came.
+pub fn hold_normal_world(hold: bool) -> bool {
+    gic_cpu::set_normal_group1(!hold)
 }
 
 /// Sends SGI `id` to the normal world of the core with this affinity.

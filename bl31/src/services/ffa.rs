@@ -6,13 +6,13 @@
 use super::service::Service;
 use crate::core_data::CoreData;
 use crate::flow::{Flow, SpmcEvent};
-use crate::group0;
+use crate::group0::{self, After};
 use crate::hw::console;
 use crate::messages::{Signed, error};
 use crate::requests::report_death;
 use crate::served;
 use crate::spmc_vectors;
-use janus_spmd::{Action, ConsoleLog, Work, World};
+use janus_spmd::{Action, Answer, ConsoleLog, Work, World};
 
 /// The FF-A service.
 pub struct Ffa;
@@ -76,6 +76,17 @@ pub fn abort(core: &mut CoreData) -> Flow {
     }
 }
 
+/// Ends the SPMC on this core, because it does not answer the request of EL3's that it was run for ([`crate::watch`]).
+#[cold]
+pub fn time_out(core: &mut CoreData) -> Flow {
+    // While a request is pending the action can be no other.
+    let _ = core
+        .system
+        .spmd
+        .time_out(&mut core.spmd, core.normal.args());
+    finished(core, SpmcEvent::Answered(Answer::Aborted))
+}
+
 /// Ends the nested run of the SPMC: it has finished what EL3 asked of it, with this event.
 fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
     core.event = event;
@@ -105,8 +116,10 @@ fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
         }
         Work::Group0Interrupt => {
             // The SPMC waits for this call to return, so a handler cannot ask it anything.
-            group0::handle(core, None);
-            Flow::Run(World::Secure)
+            match group0::handle(core, None) {
+                After::Dead => time_out(core),
+                _ => Flow::Run(World::Secure),
+            }
         }
         Work::Aborted => {
             report_death(core);

@@ -10,17 +10,26 @@ use crate::on_core::OnCore;
 use crate::run::run_spmc;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use janus_plat::{Plat, Platform};
-use janus_spmd::{Event, LogicalPartition, Start};
+use janus_spmd::{Event, LogicalPartition, PartitionError, Start};
 
-/// Returns the platform's partitions. If something is wrong with them, reports that and returns none.
-pub fn partitions() -> &'static [&'static dyn LogicalPartition] {
-    match janus_spmd::check_partitions(Plat::PARTITIONS) {
-        Ok(()) => Plat::PARTITIONS,
-        Err(why) => {
-            error!("no EL3 logical partitions: {why}");
-            &[]
-        }
+/// The platform's partitions.
+pub type Partitions = &'static [&'static dyn LogicalPartition];
+
+/// The platform's partitions, if there is nothing wrong with them. Before anything large is on the stack: it calls
+/// through pointers.
+///
+/// # Errors
+/// What is wrong.
+pub fn checked() -> Result<Partitions, PartitionError> {
+    janus_spmd::check_partitions(Plat::PARTITIONS).map(|()| Plat::PARTITIONS)
+}
+
+/// What [`checked`] says, for the console. An image without partitions has no text about them.
+pub fn or_report(checked: Result<Partitions, PartitionError>) -> Option<Partitions> {
+    if Plat::PARTITIONS.is_empty() {
+        return Some(&[]);
     }
+    checked.map_err(|why| error!("no FF-A: {why}")).ok()
 }
 
 shared! {
@@ -77,7 +86,7 @@ fn tell_all(core: &mut CoreData, event: Event) {
 }
 
 /// Returns the partitions that passed the check at boot. There are none without an SPMC.
-fn of_system(core: &CoreData) -> &'static [&'static dyn LogicalPartition] {
+fn of_system(core: &CoreData) -> Partitions {
     let spmc = core.system.spmd.spmc();
     spmc.map_or(&[][..], |spmc| spmc.partitions)
 }

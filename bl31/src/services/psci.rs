@@ -7,7 +7,6 @@
 use super::partitions;
 use super::service::{NOT_SUPPORTED, Service, answer};
 use crate::boot_params::EntryPoint;
-use crate::context::el3::scr;
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::hw::power::stop_system;
@@ -15,8 +14,8 @@ use crate::hw::{cpu, gic};
 use crate::messages::{Signed, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
-use crate::{hw, requests, run, served, sri};
-use janus_plat::{NoPower, Plat, Platform, Stop};
+use crate::{requests, run, served, sri, watch};
+use janus_plat::{NoPower, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
@@ -79,10 +78,19 @@ struct Refused;
 /// Sends a request to the SPMC of this core and waits for its answer. Succeeds if there is no SPMC.
 fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
     // An image without partitions at EL3 asks nothing else, and has no code for it.
-    let (Request::Psci { .. } | Request::WarmBoot(_)) = request else {
-        return Err(Refused);
+    let asked = match request {
+        Request::Psci {
+            function,
+            arguments,
+        } => requests::begin(core, power_request(function, arguments)),
+        Request::WarmBoot(kind) => requests::begin(core, Request::WarmBoot(kind)),
+        _ => Err(NotAvailable::Unknown),
     };
-    match requests::ask(core, request, run::run_spmc) {
+    let answer = asked.map(|()| {
+        let event = run::run_spmc(core);
+        requests::end(core, event)
+    });
+    match answer {
         Ok(Answer::Refused(status)) => {
             warning!(
                 "core {}: the SPMC refuses, PSCI status {}",
@@ -110,13 +118,7 @@ fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
         partitions::tell(core, Event::PowerDown(function));
     }
     if core.system.spmc.is_some() {
-        let patience =
-            u64::from(Plat::STOP_PATIENCE_MS).saturating_mul(cpu::counter_frequency()) / 1000;
-        let deadline = cpu::counter().wrapping_add(patience);
-        core.stopping = Some((how, deadline));
-        // While the SPMC runs, FIQs and with them Group 0 interrupts come to EL3.
-        core.secure.el3.scr_el3 |= scr::FIQ;
-        hw::power::interrupt_at(deadline);
+        watch::until_stop(core, how);
         let _ = ask_spmc(core, request);
     }
     stop_system(how)

@@ -22,6 +22,7 @@
 //! Sections are those of the GIC architecture specification, IHI 0069.
 
 mod leftovers;
+mod lent;
 mod power;
 
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi, GicrTyper};
@@ -32,6 +33,7 @@ use arm_gic::gicv3::{
 pub use arm_gic::{IntId, Trigger};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use janus_arm::AFFINITY_MASK;
+pub use lent::Ppi;
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
 

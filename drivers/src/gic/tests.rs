@@ -320,6 +320,49 @@ fn a_private_interrupt_becomes_el3s() {
     assert_eq!(reg(0x100), 1 << 29);
 }
 
+/// A PPI that EL3 borrowed is as it was afterwards, whatever that is: not enabled where nobody wants it any more. The
+/// others stay as they are. (The fake's registers of ones to set and to clear are words of their own.)
+#[test]
+fn a_borrowed_interrupt_is_given_back() {
+    let bit = 1 << 29;
+    for (groups, modifiers, active, triggers) in [
+        (!bit, bit, 0, 0x5555_5555),
+        (!0, 0, bit, !0),
+        (0, !bit, !0, 0),
+    ] {
+        for enable in [true, false] {
+            let fake = Fake::new(&[&[0]], false, &[]);
+            let set = |offset, value| write(fake.regions[0], SGI_BASE + offset, value);
+            let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
+            let was = [
+                (0x80, groups),
+                (0xd00, modifiers),
+                (0x300, active),
+                (0x41c, 0x1122_3344),
+                (0xc04, triggers),
+            ];
+            for (offset, value) in was {
+                set(offset, value);
+            }
+            set(0x100, bit);
+            let mut redistributor = fake.gic().redistributor(0).unwrap();
+            let ppi = redistributor.borrow(IntId::ppi(13)).unwrap();
+            assert_eq!(reg(0x380), bit, "active no more");
+            assert_eq!((reg(0x80) | reg(0xd00)) & bit, 0);
+            assert_eq!(reg(0x41c), 0x1122_0044);
+            set(0x100, 0);
+            set(0x300, 0);
+            redistributor.give_back(&ppi, enable);
+            for (offset, value) in was {
+                let value = if offset == 0x300 { value & bit } else { value };
+                assert_eq!(reg(offset), value, "{offset:#x}");
+            }
+            assert_eq!(reg(0x180), bit, "disabled meanwhile");
+            assert_eq!(reg(0x100), if enable { bit } else { 0 });
+        }
+    }
+}
+
 #[test]
 fn sleep_and_wake_do_nothing_twice() {
     let fake = Fake::new(&[&[0]], false, &[]);

@@ -8,7 +8,10 @@ use crate::{Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Ow
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
-use janus_spmd::{Body, Event, LogicalPartition, Message, Messenger, NotAvailable, Request, World};
+use janus_spmd::{
+    Body, Event, Interrupts, LogicalPartition, Message, Messenger, NotAvailable, Regs, Request, Run,
+    World,
+};
 
 /// The interrupt: QEMU's machine has no device on it.
 const INTERRUPT: u32 = 18;
@@ -45,6 +48,9 @@ pub const SERVICE: Service = Service {
         },
         call(8, Forms::Smc64, Callers::Normal, seen),
         call(9, Forms::Smc64, Callers::Normal, last_power_down),
+        call(0x10, Forms::Smc64, Callers::Normal, ask_as),
+        call(0x11, Forms::Smc64, Callers::Normal, run_as),
+        call(0x12, Forms::Smc64, Callers::Normal, handler_asks),
     ],
 };
 
@@ -63,7 +69,53 @@ const fn call(
     }
 }
 
-pub const PARTITIONS: &[&dyn LogicalPartition] = &[&Caller];
+pub const PARTITIONS: &[&dyn LogicalPartition] = &[
+    &Caller,
+    // Its requests end where the SPMC gives way to an interrupt.
+    &Asks {
+        id: 0xffc2,
+        patience_ms: 30_000,
+        interrupts: Interrupts::End,
+    },
+    // It does not wait for long.
+    &Asks {
+        id: 0xffc3,
+        patience_ms: 300,
+        interrupts: Interrupts::Wait,
+    },
+    &Asks {
+        id: 0xffc4,
+        patience_ms: 300,
+        interrupts: Interrupts::End,
+    },
+];
+
+/// A partition that only asks when a call says so.
+struct Asks {
+    id: u16,
+    patience_ms: u32,
+    interrupts: Interrupts,
+}
+
+impl LogicalPartition for Asks {
+    fn id(&self) -> u16 {
+        self.id
+    }
+
+    fn uuid(&self) -> [u64; 2] {
+        [0x4c7a_9b11_5d6e_4f02, self.id.into()]
+    }
+
+    fn patience_ms(&self) -> u32 {
+        self.patience_ms
+    }
+
+    fn interrupts(&self) -> Interrupts {
+        self.interrupts
+    }
+
+    fn start(&self, _: &mut dyn Messenger) {}
+}
 
 /// The EL3 logical partition that sends the requests.
 struct Caller;
@@ -75,6 +127,11 @@ impl LogicalPartition for Caller {
 
     fn uuid(&self) -> [u64; 2] {
         [0x4c7a_9b11_5d6e_4f02, 0x8a53_10fe_77c4_21b9]
+    }
+
+    // Longer than a loaded host keeps this machine from running.
+    fn patience_ms(&self) -> u32 {
+        30_000
     }
 
     fn start(&self, messenger: &mut dyn Messenger) {
@@ -138,19 +195,60 @@ fn last_power_down(el3: &mut dyn El3, call: &Call) {
 /// The partition that is asked; the test SPMC answers for it, and repeats what it was sent.
 const ASKED: u16 = 0x8006;
 
-/// Asks that partition. Returns 0 and its answer, 1 if the SPMC waits for EL3, or 2 if nobody could be asked.
+/// Asks that partition. Returns what came of it and its answer.
 fn ask(el3: &mut dyn El3, word: u64) -> [u64; 2] {
-    let answer = el3.ask(Request::Message(Message {
-        sender: Caller.id(),
+    let answer = send(el3, Caller.id(), word);
+    [answer[0], answer[3]]
+}
+
+/// Asks that partition for the logical partition `sender`. See [`outcome`].
+fn send(el3: &mut dyn El3, sender: u16, word: u64) -> [u64; 4] {
+    outcome(el3.ask(Request::Message(Message {
+        sender,
         receiver: ASKED,
         body: Body::Req32([word as u32, 0, 0, 0, 0]),
-    }));
+    })))
+}
+
+/// 0 and w0, w1 and w3 of the answer; or 1 if the SPMC waits for EL3, 3 if it died, 2 if nobody could be asked.
+fn outcome(answer: Result<Regs, NotAvailable>) -> [u64; 4] {
     match answer {
-        Ok(answer) => [0, answer[3]],
-        Err(NotAvailable::Busy) => [1, 0],
-        Err(_) => [2, 0],
+        Ok(answer) => [0, answer[0], answer[1], answer[3]],
+        Err(NotAvailable::Busy) => [1, 0, 0, 0],
+        Err(NotAvailable::Died) => [3, 0, 0, 0],
+        Err(_) => [2, 0, 0, 0],
     }
 }
+
+/// Asks for the logical partition x1, with the word x2.
+fn ask_as(el3: &mut dyn El3, call: &Call) {
+    let (sender, word) = (call.parameter(el3, 1) as u16, call.parameter(el3, 2));
+    let answer = send(el3, sender, word);
+    call.answer(el3, &answer);
+}
+
+/// The rest of such a request; x2: w1 of FFA_INTERRUPT.
+fn run_as(el3: &mut dyn El3, call: &Call) {
+    let (sender, vcpu) = (call.parameter(el3, 1) as u16, call.parameter(el3, 2) as u16);
+    let answer = el3.ask(Request::Run(Run {
+        sender,
+        receiver: ASKED,
+        vcpu,
+        req2: false,
+    }));
+    call.answer(el3, &outcome(answer));
+}
+
+/// The next handler asks for the logical partition x1, with the word x2.
+fn handler_asks(el3: &mut dyn El3, call: &Call) {
+    for (n, slot) in ASKS.iter().enumerate() {
+        slot.store(call.parameter(el3, n.wrapping_add(1)), Relaxed);
+    }
+    call.answer(el3, &[0]);
+}
+
+/// For whom the next handler asks, and with what; zero: for the usual one.
+static ASKS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// How often the interrupt was handled, on all cores.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
@@ -161,7 +259,13 @@ static SPMC_NEXT: AtomicU64 = AtomicU64::new(0);
 
 fn handle(el3: &mut dyn El3) -> Next {
     let count = HANDLED.fetch_add(1, Relaxed).wrapping_add(1);
-    let answer = ask(el3, count | 0x100);
+    let answer = match ASKS.each_ref().map(|slot| slot.swap(0, Relaxed)) {
+        [0, _] => ask(el3, count | 0x100),
+        [sender, word] => {
+            let answer = send(el3, sender as u16, word);
+            [answer[0], answer[3]]
+        }
+    };
     for (slot, value) in ANSWER.iter().zip(answer) {
         slot.store(value, Relaxed);
     }

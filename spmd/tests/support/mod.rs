@@ -5,8 +5,8 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 use janus_spmd::{
-    Action, Activation, Body, Core, LogicalPartition, Message, Messenger, Pages, Regs, Request,
-    SpmcConfig, Spmd, Step, Version, Work, World,
+    Action, Activation, Body, Core, Interrupts, LogicalPartition, Message, Messenger, Pages, Regs,
+    Request, Run, SpmcConfig, Spmd, Step, Version, Work, World,
 };
 
 pub const SPMC: u16 = 0x8000;
@@ -43,9 +43,28 @@ impl LogicalPartition for ExamplePartition {
     }
 }
 
+/// The same, but its requests end where the SPMC gives way to an interrupt.
+pub struct GivesWay(pub ExamplePartition);
+
+impl LogicalPartition for GivesWay {
+    fn id(&self) -> u16 {
+        self.0.id()
+    }
+    fn uuid(&self) -> [u64; 2] {
+        self.0.uuid()
+    }
+    fn interrupts(&self) -> Interrupts {
+        Interrupts::End
+    }
+    fn start(&self, _: &mut dyn Messenger) {}
+}
+
+pub static GIVES_WAY: GivesWay = GivesWay(ExamplePartition(0xFFC2, [0x3333, 0x4444]));
+
 pub static PARTITION: ExamplePartition = ExamplePartition(0xFFC0, [0x1111, 0x2222]);
 
 static PARTITIONS: [&dyn LogicalPartition; 1] = [&PARTITION];
+static BOTH_PARTITIONS: [&dyn LogicalPartition; 2] = [&PARTITION, &GIVES_WAY];
 
 pub fn config(version: Version) -> SpmcConfig {
     SpmcConfig {
@@ -62,6 +81,14 @@ pub fn config(version: Version) -> SpmcConfig {
 pub fn config_with_partition(version: Version) -> SpmcConfig {
     SpmcConfig {
         partitions: &PARTITIONS,
+        ..config(version)
+    }
+}
+
+/// With [`PARTITION`] and [`GIVES_WAY`].
+pub fn config_with_both(version: Version) -> SpmcConfig {
+    SpmcConfig {
+        partitions: &BOTH_PARTITIONS,
         ..config(version)
     }
 }
@@ -185,8 +212,13 @@ pub const POWER: Request = Request::Psci {
 };
 
 pub fn message(body: Body) -> Request {
+    message_of(0xFFC0, body)
+}
+
+/// A message of this logical partition.
+pub fn message_of(sender: u16, body: Body) -> Request {
     Request::Message(Message {
-        sender: 0xFFC0,
+        sender,
         receiver: 0x8001,
         body,
     })
@@ -208,4 +240,14 @@ pub const START: Step = Step::Start {
 
 pub const fn pages(base: u64, count: u32) -> Pages {
     Pages::new(base, count).expect("pages")
+}
+
+/// The rest of it.
+pub fn rest_of(sender: u16, req2: bool) -> Request {
+    Request::Run(Run {
+        sender,
+        receiver: 0x8001,
+        vcpu: 3,
+        req2,
+    })
 }

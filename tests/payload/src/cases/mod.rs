@@ -13,6 +13,7 @@ mod old_spmc;
 mod platform;
 pub(crate) mod poison;
 mod psci;
+mod requests;
 mod smccc;
 mod sri;
 
@@ -20,6 +21,7 @@ static AREAS: &[&[Case]] = &[
     boot::CASES,
     smccc::CASES,
     platform::CASES,
+    requests::CASES,
     lab::CASES,
     lfa::CASES,
     ffa::version::CASES,

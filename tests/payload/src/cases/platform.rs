@@ -30,7 +30,7 @@ pub const CASES: &[Case] = &[
     case("platform/secure", hypervisor::ask_spmc).secure(secure_side),
 ];
 
-const fn case(name: &'static str, normal: fn() -> Outcome) -> Case {
+pub const fn case(name: &'static str, normal: fn() -> Outcome) -> Case {
     Case::new(name, normal)
         .needs(Needs::JANUS)
         .in_boot("image", "calls")
@@ -38,8 +38,8 @@ const fn case(name: &'static str, normal: fn() -> Outcome) -> Case {
 
 /// The calls of plat/src/qemu/calls.rs.
 const WHO: u64 = 0xc200_0001;
-const RAISE: u64 = 0xc200_0002;
-const HANDLED: u64 = 0xc200_0003;
+pub const RAISE: u64 = 0xc200_0002;
+pub const HANDLED: u64 = 0xc200_0003;
 const ASK: u64 = 0xc200_0004;
 const GO_ON: u64 = 0xc200_0005;
 const YIELDING: u64 = 0x4200_0007;
@@ -48,7 +48,7 @@ const YIELDING: u64 = 0x4200_0007;
 const NOT_SUPPORTED: u64 = u64::MAX;
 
 /// Makes a call with `arguments` in x0 and the registers that follow, and known values in the rest. Returns x0 to x17.
-fn call(arguments: &[u64]) -> Regs {
+pub fn call(arguments: &[u64]) -> Regs {
     let mut regs = Regs(core::array::from_fn(|n| 0x0707_0000 | n as u64));
     regs.0[..arguments.len()].copy_from_slice(arguments);
     smc::call(regs)
@@ -295,7 +295,7 @@ fn queries() -> Outcome {
             }
             Ok(())
         };
-        ask(0x8200_ff00, &[10])?;
+        ask(0x8200_ff00, &[13])?;
         ask(
             0x8200_ff01,
             &[0xb852_7c0f, 0x694d_143e, 0xd1c5_209b, 0x9643_8e7a],

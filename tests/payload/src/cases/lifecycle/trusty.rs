@@ -187,7 +187,6 @@ fn unknown_message() -> Outcome {
 
 // The partition's account of each VM, for each receiver.
 /// The VM is not known. A value between this and [`PRESENT`] counts the turns of work that are done.
-
 const ABSENT: u32 = 0;
 /// The number of turns that the partition needs before it accepts a message.
 const TURNS: u32 = 3;
