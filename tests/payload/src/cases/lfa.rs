@@ -163,6 +163,8 @@ enum Does {
     Interrupts(i32),
     /// The SPMC dies of FINISH.
     Dies,
+    /// The SPMC does not come back from FINISH.
+    Silent,
     /// The partition says that it cannot be replaced.
     NotCapable,
 }
@@ -178,6 +180,7 @@ impl Does {
             Self::Interrupts(times) => (5, times),
             Self::Dies => (6, 0),
             Self::NotCapable => (7, 0),
+            Self::Silent => (8, 0),
         };
         [what, u64::from(status as u32)]
     }
@@ -536,19 +539,22 @@ fn skip_gathering() -> Outcome {
     nothing_wrong()
 }
 
-/// The SPMC dies between the messages: the caller is told that the partition is lost, and the core goes on.
+/// The SPMC dies or falls silent between the messages: the caller is told that the partition is lost, and the core goes
+/// on.
 fn spmc_dies() -> Outcome {
-    primed()?;
-    cores::on(cores::another(), |_| {
-        behave(Does::Dies);
-        let lost = [CRITICAL_ERROR];
-        expect(&[ACTIVATE, COMPONENT, SKIP], 2, &lost, "the SPMC dies")?;
-        let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
-        ensure_eq!(got.function(), ffa::ERROR, "FF-A on the core");
-        expect(&[VERSION], 1, &[0x1_0000], "LFA_VERSION")
-    })?;
+    for (core, does) in cores::others().zip([Does::Dies, Does::Silent]) {
+        primed()?;
+        cores::on(core, |_| {
+            behave(does);
+            let lost = [CRITICAL_ERROR];
+            expect(&[ACTIVATE, COMPONENT, SKIP], 2, &lost, "the SPMC dies")?;
+            let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+            ensure_eq!(got.function(), ffa::ERROR, "FF-A on the core");
+            expect(&[VERSION], 1, &[0x1_0000], "LFA_VERSION")
+        })?;
+        behave(Does::Good);
+    }
     // Another core's SPMC is well.
-    behave(Does::Good);
     primed()?;
     expect(&[ACTIVATE, COMPONENT, SKIP], 2, &[0, 0], "on another core")
 }
@@ -707,6 +713,9 @@ fn live_activation(s: &Secure, message: &Regs, number: u64) -> Regs {
     if behaves(Does::Loses) {
         RUNS.store(0, SeqCst);
         return says(ffa::ABORTED);
+    }
+    while behaves(Does::Silent) {
+        core::hint::spin_loop();
     }
     if behaves(Does::Dies) {
         return ffa::request(ffa::ABORT, &[]);
