@@ -8,7 +8,7 @@ use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::no_panic;
 use crate::stack_depth::{self, Stacks};
 use crate::tfa::Built;
-use crate::toolchain::{self, Kind};
+use crate::toolchain::{self, Binary};
 use crate::{a64, image, paths};
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind};
@@ -124,9 +124,9 @@ fn flat(args: &BuildArgs, elf: PathBuf, name: &str) -> Result<PathBuf> {
 
 fn build(args: &BuildArgs, features: &str) -> Result<PathBuf> {
     let kind = if args.hardened {
-        Kind::Hardened
+        Binary::Hardened
     } else {
-        Kind::Image
+        Binary::Image
     };
     toolchain::build(kind, "janus-bl31", "bl31", features, args.debug)
 }

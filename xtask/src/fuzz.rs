@@ -4,7 +4,7 @@
 use crate::cli::{BuildArgs, Plat};
 use crate::console::Limits;
 use crate::qemu::Machine;
-use crate::testing::boots::Bench;
+use crate::testing::boots::Setup;
 use crate::testing::{Context, Tally, TestArgs, payload};
 use crate::{fuzz_host, paths, tfa, ui};
 use anyhow::{Context as _, Result};
@@ -130,8 +130,8 @@ fn once(context: &Context, args: &FuzzArgs) -> Result<Tally> {
         Some(seed) => seed,
         None => time.context("the clock is before 1970")?.as_micros() as u64 & 0xffff_ffff,
     };
-    let bench = Bench::new(context, args.build.plat)?;
-    let (options, images) = bench.images(spmc_el)?;
+    let setup = Setup::new(context, args.build.plat)?;
+    let (options, images) = setup.images(spmc_el)?;
     let name = name(spmc_el, &args.cpu);
     let mut config = vec![
         "fuzz=on".to_owned(),
@@ -151,11 +151,11 @@ fn once(context: &Context, args: &FuzzArgs) -> Result<Tally> {
         cpu: args.cpu.clone(),
         smp: args.smp,
         extra,
-        ..bench.machine(&name, &options, &images, "fuzz/", &config)?
+        ..setup.machine(&name, &options, &images, "fuzz/", &config)?
     };
     // Under -icount the machine's time is not the host's.
     let limits = Limits::secs(180, args.seconds * 20 + 300);
-    let mut report = payload::run_within(&name, &bench.qemu, &machine, limits)?;
+    let mut report = payload::run_within(&name, &setup.qemu, &machine, limits)?;
     let log = paths::out().join(format!(
         "log/qemu-{}.log",
         name.replace([' ', ',', '/'], "_")

@@ -20,7 +20,7 @@ const CLUSTER: u32 = 4;
 
 /// The kinds of models: they differ in the names of their parameters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+enum Family {
     /// FVP_Base_*.
     Base {
         /// It has AEM cores, whose number and version of the architecture can be chosen.
@@ -30,15 +30,15 @@ enum Kind {
     Foundation,
 }
 
-impl Kind {
+impl Family {
     /// The kind of the model whose program has this name.
-    fn of(name: &str) -> Kind {
+    fn of(name: &str) -> Family {
         if name.contains("Foundation") {
-            return Kind::Foundation;
+            return Family::Foundation;
         }
         // A stand-in, or a link of another name, is taken for the usual model.
         let core = name.strip_prefix("FVP_Base_").unwrap_or("AEM");
-        Kind::Base {
+        Family::Base {
             aem: core.contains("AEM"),
         }
     }
@@ -48,7 +48,7 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub struct Model {
     program: PathBuf,
-    kind: Kind,
+    family: Family,
 }
 
 /// The model to run instead of QEMU, if one is asked for: by `--model`, with or without its path, or by [`VARIABLE`].
@@ -99,7 +99,7 @@ impl Model {
         }
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         Ok(Model {
-            kind: Kind::of(&name),
+            family: Family::of(&name),
             program,
         })
     }
@@ -117,8 +117,8 @@ impl Model {
         let bl1 = machine.flash.with_file_name(fip::BL1);
         let mut model = Command::new(&self.program);
         model.stdin(Stdio::null()).stdout(Stdio::piped());
-        match self.kind {
-            Kind::Base { aem } => {
+        match self.family {
+            Family::Base { aem } => {
                 for parameter in base(machine, &bl1, aem) {
                     model.arg("-C").arg(parameter);
                 }
@@ -132,7 +132,7 @@ impl Model {
                     model.args(["--iris-server", "--print-port-number"]);
                 }
             }
-            Kind::Foundation => {
+            Family::Foundation => {
                 ensure!(
                     machine.smp <= CLUSTER,
                     "the Foundation FVP has at most {CLUSTER} cores"
@@ -202,7 +202,7 @@ mod tests {
     fn words(name: &str, machine: &Machine) -> Vec<String> {
         let model = Model {
             program: name.into(),
-            kind: Kind::of(name),
+            family: Family::of(name),
         };
         let command = model.command(machine).expect("a machine that it can be");
         let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();

@@ -74,8 +74,8 @@ struct Wanted {
 /// A partition in a layout file, as TF-A's build has them.
 #[derive(Deserialize)]
 struct Layout {
-    image: Part,
-    pm: Part,
+    image: PackagedFile,
+    pm: PackagedFile,
     uuid: Option<String>,
     #[serde(rename = "physical-load-address")]
     load_address: Option<String>,
@@ -88,7 +88,7 @@ struct Layout {
 /// A file, with or without its place in the package.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Part {
+enum PackagedFile {
     File(PathBuf),
     At {
         file: PathBuf,
@@ -96,11 +96,11 @@ enum Part {
     },
 }
 
-impl Part {
+impl PackagedFile {
     fn split(self) -> Result<(PathBuf, Option<usize>)> {
         Ok(match self {
-            Part::File(file) => (file, None),
-            Part::At { file, offset } => {
+            PackagedFile::File(file) => (file, None),
+            PackagedFile::At { file, offset } => {
                 let offset = offset.as_deref().map(number).transpose()?;
                 (file, offset.map(usize::try_from).transpose()?)
             }

@@ -5,7 +5,7 @@ use crate::console::{self, Limits};
 use crate::model::{self, Model};
 use crate::qemu::{self, Machine, Qemu};
 use crate::stacks::{self, Mode, Prepared};
-use crate::toolchain::Kind;
+use crate::toolchain::Binary;
 use crate::trace::record;
 use crate::verdict::{self, End, Rules, Watch};
 use crate::{apt, bl31, fip, manifest, own_machine, paths, proc, tfa, ui};
@@ -276,9 +276,9 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
 pub fn clean(all: bool) -> Result<bool> {
     let mut dirs = vec![
         paths::out(),
-        Kind::Image.target_dir(),
-        Kind::Hardened.target_dir(),
-        Kind::Payload.target_dir(),
+        Binary::Image.target_dir(),
+        Binary::Hardened.target_dir(),
+        Binary::Payload.target_dir(),
     ];
     if all {
         dirs.push(paths::cache());

@@ -62,13 +62,13 @@ pub struct SizeArgs {
 /// The sizes of both BL31s.
 #[derive(Serialize)]
 pub struct Sizes {
-    pub janus: Image,
-    c: Image,
+    pub janus: ImageSize,
+    c: ImageSize,
 }
 
 /// One BL31, in bytes.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Image {
+pub struct ImageSize {
     /// What the FIP holds.
     pub image: u64,
     /// Code.
@@ -170,14 +170,14 @@ pub fn measure(plat: Plat) -> Result<Sizes> {
     })
 }
 
-fn image(elf: &Path, flat: &Path, stack: u64) -> Result<Image> {
+fn image(elf: &Path, flat: &Path, stack: u64) -> Result<ImageSize> {
     let length = fs::metadata(flat)
         .with_context(|| format!("no {}", flat.display()))?
         .len();
     let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let file = object::File::parse(&*bytes)
         .with_context(|| format!("{} is no ELF file", elf.display()))?;
-    let mut image = Image {
+    let mut image = ImageSize {
         image: length,
         text: 0,
         constants: 0,

@@ -23,7 +23,7 @@ const DEBUG_PROFILE: &str = "debug-image";
 /// What a bare-metal binary is. Each kind has its own compiler flags, and so its own directory below cargo's target
 /// directory: in a shared one, a build would throw away what the build of another kind made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum Binary {
     /// EL3's image. With its RAM it takes less than 1 MiB, so that one instruction reaches each of its addresses. (The
     /// linker reports an error if it ever gets larger.)
     Image,
@@ -34,27 +34,27 @@ pub enum Kind {
     Payload,
 }
 
-impl Kind {
+impl Binary {
     /// The compiler flags beside those of `.cargo/config.toml`.
     fn flags(self) -> &'static [&'static str] {
         match self {
-            Kind::Image => &["-Ccode-model=tiny"],
+            Binary::Image => &["-Ccode-model=tiny"],
             // bl31 maps its code with the guard bit under this cfg.
-            Kind::Hardened => &[
+            Binary::Hardened => &[
                 "-Ccode-model=tiny",
                 "-Zbranch-protection=bti",
                 "--cfg=landing_pads",
             ],
-            Kind::Payload => &[],
+            Binary::Payload => &[],
         }
     }
 
     /// Where cargo builds it.
     pub fn target_dir(self) -> PathBuf {
         paths::target().join(match self {
-            Kind::Image => "image",
-            Kind::Hardened => "hardened",
-            Kind::Payload => "payload",
+            Binary::Image => "image",
+            Binary::Hardened => "hardened",
+            Binary::Payload => "payload",
         })
     }
 }
@@ -70,14 +70,20 @@ pub fn log(package: &str, bin: &str) -> PathBuf {
 ///
 /// # Errors
 /// No toolchain can be had, or the build fails.
-pub fn build(kind: Kind, package: &str, bin: &str, features: &str, debug: bool) -> Result<PathBuf> {
+pub fn build(
+    kind: Binary,
+    package: &str,
+    bin: &str,
+    features: &str,
+    debug: bool,
+) -> Result<PathBuf> {
     let toolchain = ensure()?;
     let step = ui::step(format!(
         "{package}: {bin} ({})",
         if debug { "debug" } else { "release" }
     ));
     let mut cargo = cargo(&toolchain);
-    if kind == Kind::Hardened && matches!(toolchain, Toolchain::Installed) {
+    if kind == Binary::Hardened && matches!(toolchain, Toolchain::Installed) {
         ensure_sources()?;
         cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
     }

@@ -12,7 +12,7 @@ use std::process::Command;
 
 /// What an apt root offers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum Packages {
     /// Source packages.
     Source,
     /// Packages of the guest's architecture, arm64; taken apart, never installed.
@@ -27,7 +27,7 @@ pub struct Archive {
     /// The release, such as `trixie`; empty for the machine's own.
     pub release: &'static str,
     /// What is taken from it.
-    pub kind: Kind,
+    pub packages: Packages,
 }
 
 /// Debian 13's sources first: TF-A, Xen.
@@ -62,25 +62,25 @@ pub const SNAPSHOT: &str = "20261025T000000Z";
 /// Debian 12's backports for this machine: QEMU 10.
 pub const BACKPORTS: Archive = Archive {
     release: "bookworm-backports",
-    kind: Kind::Host,
+    packages: Packages::Host,
 };
 /// The machine's own release: its QEMU.
 pub const OWN: Archive = Archive {
     release: "",
-    kind: Kind::Host,
+    packages: Packages::Host,
 };
 
 pub const fn source_of(release: &'static str) -> Archive {
     Archive {
         release,
-        kind: Kind::Source,
+        packages: Packages::Source,
     }
 }
 
 pub const fn guest_of(release: &'static str) -> Archive {
     Archive {
         release,
-        kind: Kind::Guest,
+        packages: Packages::Guest,
     }
 }
 
@@ -100,10 +100,10 @@ impl Archive {
         } else {
             self.release
         };
-        let kind = match self.kind {
-            Kind::Source => "source",
-            Kind::Guest => "arm64",
-            Kind::Host => "host",
+        let kind = match self.packages {
+            Packages::Source => "source",
+            Packages::Guest => "arm64",
+            Packages::Host => "host",
         };
         format!("apt/{release}-{kind}")
     }
@@ -147,7 +147,7 @@ impl Archive {
              Dir::Etc::sourcelist \"{d}/etc/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
              APT::Sandbox::User \"root\";\nAPT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\n",
             d = dir.display(),
-            arch = if self.kind == Kind::Guest {
+            arch = if self.packages == Packages::Guest {
                 "arm64".to_owned()
             } else {
                 host_arch()?
@@ -203,10 +203,10 @@ impl Archive {
         } else {
             main
         };
-        Ok(match self.kind {
-            Kind::Source => line("deb-src", "", from, self.release),
-            Kind::Guest => line("deb", "arch=arm64 ", from, self.release),
-            Kind::Host => {
+        Ok(match self.packages {
+            Packages::Source => line("deb-src", "", from, self.release),
+            Packages::Guest => line("deb", "arch=arm64 ", from, self.release),
+            Packages::Host => {
                 let arch = format!("arch={} ", host_arch()?);
                 let mut lines = String::new();
                 for source in &matching {
@@ -285,9 +285,9 @@ impl Archive {
     pub fn versions(self, conf: &Path, package: &str) -> Vec<String> {
         let mut cache = Command::new("apt-cache");
         cache.env("APT_CONFIG", conf);
-        match self.kind {
-            Kind::Source => cache.args(["showsrc", "--only-source", package]),
-            Kind::Guest | Kind::Host => cache.args(["show", package]),
+        match self.packages {
+            Packages::Source => cache.args(["showsrc", "--only-source", package]),
+            Packages::Guest | Packages::Host => cache.args(["show", package]),
         };
         let text = proc::output(&mut cache).unwrap_or_default();
         text.lines()

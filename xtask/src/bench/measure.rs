@@ -6,7 +6,7 @@ use crate::fip::{self, Images};
 use crate::qemu::{self, Machine, Qemu};
 use crate::stacks::test;
 use crate::tfa::{self, Dispatcher};
-use crate::toolchain::{self, Kind};
+use crate::toolchain::{self, Binary};
 use crate::{bl31, image, paths};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -279,7 +279,7 @@ pub fn payload(plat: Plat, bin: &str) -> Result<PathBuf> {
         Plat::Qemu => "",
         Plat::Fvp => "fvp",
     };
-    let elf = toolchain::build(Kind::Payload, "janus-bench-payload", bin, feature, false)?;
+    let elf = toolchain::build(Binary::Payload, "janus-bench-payload", bin, feature, false)?;
     image::flatten(&elf, &dir.join(format!("{bin}-{}.bin", plat.name())))
 }
 

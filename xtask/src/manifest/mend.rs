@@ -6,7 +6,7 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use janus_spmd::manifest::{COMPATIBLE, Manifest, ManifestError};
 
 /// A fault: the property that it is about, or an empty name, and what to do.
-pub struct Fault {
+pub struct ManifestFault {
     /// The property, or the node `attribute`.
     pub property: &'static str,
     /// The parser's message.
@@ -20,14 +20,14 @@ const MOST: usize = 32;
 const BL32: (u64, u64) = (0x0e10_0000, 0x20_0000);
 
 /// All faults, in the order in which the parser finds them.
-pub fn faults(bytes: &[u8]) -> Vec<Fault> {
+pub fn faults(bytes: &[u8]) -> Vec<ManifestFault> {
     let mut copy = bytes.to_vec();
     let mut faults = Vec::new();
     while faults.len() < MOST {
         let parsed = Manifest::parse(&copy)
             .and_then(|manifest| manifest.image(BL32.0, BL32.1, BL32.0).map(|_| ()));
         let Err(error) = parsed else { break };
-        faults.push(Fault {
+        faults.push(ManifestFault {
             property: about(&error),
             text: error.to_string(),
         });

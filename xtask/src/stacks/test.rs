@@ -4,7 +4,7 @@ use super::{LIMITS, Prepared, sees};
 use crate::cli::{FipArgs, Plat};
 use crate::fip::Images;
 use crate::tfa::{Dispatcher, Options};
-use crate::toolchain::{self, Kind};
+use crate::toolchain::{self, Binary};
 use crate::{image, paths};
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -112,7 +112,7 @@ pub fn manifest(plat: Plat, name: &str) -> Result<PathBuf> {
 /// Builds one of the test payloads as a raw image.
 pub fn payload(plat: Plat, bin: &str) -> Result<PathBuf> {
     let elf = toolchain::build(
-        Kind::Payload,
+        Binary::Payload,
         "janus-test-payload",
         bin,
         plat.feature(),

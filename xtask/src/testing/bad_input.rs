@@ -1,7 +1,7 @@
 //! Unusable input from BL2: the console must say what is wrong, the normal world must boot, and FF-A must be
 //! NOT_SUPPORTED. Without a normal world EL3 must say so and stop.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Tally, payload};
 use crate::cli::Plat;
 use crate::console::{self, Limits, Uart};
@@ -49,55 +49,55 @@ const CASES: &[Bad] = &[
 ///
 /// # Errors
 /// The machines cannot be set up.
-pub fn run(bench: &Bench) -> Result<Tally> {
+pub fn run(setup: &Setup) -> Result<Tally> {
     let mut tally = Tally::default();
-    let qemu = bench.plat == Plat::Qemu;
+    let qemu = setup.plat == Plat::Qemu;
     for bad in CASES
         .iter()
         .filter(|bad| qemu || bad.dispatcher == Dispatcher::SpmdEl1)
-        .filter(|bad| bench.context.wants(bad.name))
+        .filter(|bad| setup.context.wants(bad.name))
     {
-        let result = bad.run(bench);
+        let result = bad.run(setup);
         tally.case(bad.name, result);
     }
     if !qemu {
-        if bench.context.wants(BL33_SPSR) {
-            tally.case(BL33_SPSR, bl33_spsr(bench));
+        if setup.context.wants(BL33_SPSR) {
+            tally.case(BL33_SPSR, bl33_spsr(setup));
         }
         return Ok(tally);
     }
-    if bench.context.wants(NO_VECTORS) {
-        tally.case(NO_VECTORS, no_vectors(bench));
+    if setup.context.wants(NO_VECTORS) {
+        tally.case(NO_VECTORS, no_vectors(setup));
     }
-    if bench.context.wants(NO_BL33) {
-        tally.case(NO_BL33, no_bl33(bench));
+    if setup.context.wants(NO_BL33) {
+        tally.case(NO_BL33, no_bl33(setup));
     }
-    if bench.context.wants(BL33_SPSR) {
-        tally.case(BL33_SPSR, bl33_spsr(bench));
+    if setup.context.wants(BL33_SPSR) {
+        tally.case(BL33_SPSR, bl33_spsr(setup));
     }
-    if bench.context.wants(GICV2) {
-        tally.case(GICV2, gicv2(bench));
+    if setup.context.wants(GICV2) {
+        tally.case(GICV2, gicv2(setup));
     }
     Ok(tally)
 }
 
 impl Bad {
-    fn run(&self, bench: &Bench) -> Result<()> {
+    fn run(&self, setup: &Setup) -> Result<()> {
         let dir = paths::out().join("test").join(self.name.replace('/', "_"));
         std::fs::create_dir_all(&dir)?;
         let options = Options {
-            plat: bench.plat,
+            plat: setup.plat,
             dispatcher: self.dispatcher,
             ..Options::default()
         };
         let images = Images {
-            bl31: bench.bl31(&options)?,
-            bl32: (self.dispatcher != Dispatcher::None).then(|| bench.spmc.clone()),
-            manifest: self.manifest.write(bench.plat, &dir)?,
-            bl33: Some(bench.hypervisor.clone()),
+            bl31: setup.bl31(&options)?,
+            bl32: (self.dispatcher != Dispatcher::None).then(|| setup.spmc.clone()),
+            manifest: self.manifest.write(setup.plat, &dir)?,
+            bl33: Some(setup.hypervisor.clone()),
             ..Images::default()
         };
-        boots_without_ffa(bench, self.name, &options, &images, self.says)
+        boots_without_ffa(setup, self.name, &options, &images, self.says)
     }
 }
 
@@ -131,14 +131,14 @@ impl Manifest {
 
 /// Boots. The console has to say `says`, and the normal world must find no FF-A.
 fn boots_without_ffa(
-    bench: &Bench,
+    setup: &Setup,
     name: &str,
     options: &Options,
     images: &Images,
     says: &str,
 ) -> Result<()> {
-    let machine = bench.machine(name, options, images, "noffa/", &[])?;
-    let report = payload::run(name, &bench.qemu, &machine)?;
+    let machine = setup.machine(name, options, images, "noffa/", &[])?;
+    let report = payload::run(name, &setup.qemu, &machine)?;
     let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
     let said = std::fs::read_to_string(&log)?.to_lowercase();
     ensure!(
@@ -162,16 +162,16 @@ fn boots_without_ffa(
 const NO_VECTORS: &str = "boot/spmc-without-vectors";
 
 /// Boots an SPMC whose first instruction, before it has set its vectors, is undefined: EL3 must report its end.
-fn no_vectors(bench: &Bench) -> Result<()> {
+fn no_vectors(setup: &Setup) -> Result<()> {
     let dir = paths::out().join("test/boot_spmc-without-vectors");
     std::fs::create_dir_all(&dir)?;
     let udf = dir.join("udf.bin");
     std::fs::write(&udf, [0; 4])?;
     for level in [1, 2] {
-        let (options, mut images) = bench.images(level)?;
+        let (options, mut images) = setup.images(level)?;
         images.bl32 = Some(udf.clone());
         let says = format!("exception before it set vbar_el{level}: esr 0x2000000, elr 0xe100000");
-        boots_without_ffa(bench, NO_VECTORS, &options, &images, &says)?;
+        boots_without_ffa(setup, NO_VECTORS, &options, &images, &says)?;
     }
     Ok(())
 }
@@ -182,23 +182,23 @@ const NO_BL33: &str = "boot/no-bl33";
 ///
 /// TF-A's BL2 never leaves BL33 out, so its image is edited: its record of BL31 says that BL33 follows, and then that
 /// nothing does.
-fn no_bl33(bench: &Bench) -> Result<()> {
+fn no_bl33(setup: &Setup) -> Result<()> {
     let dir = paths::out().join("test/boot_no-bl33");
     std::fs::create_dir_all(&dir)?;
     let options = Options {
-        plat: bench.plat,
+        plat: setup.plat,
         dispatcher: Dispatcher::None,
         ..Options::default()
     };
     let mut built = tfa::build(&options, None)?;
     built.bl2 = without_bl33(&built.bl2, &dir)?;
     let images = Images {
-        bl31: bench.bl31(&options)?,
-        bl33: Some(bench.hypervisor.clone()),
+        bl31: setup.bl31(&options)?,
+        bl33: Some(setup.hypervisor.clone()),
         ..Images::default()
     };
     let machine = Machine::new(options.plat, fip::pack(&built, &images, &dir)?);
-    stops(bench, NO_BL33, &machine, "BL33")
+    stops(setup, NO_BL33, &machine, "BL33")
 }
 
 const BL33_SPSR: &str = "boot/bl33-spsr";
@@ -207,10 +207,10 @@ const BL33_SPSR: &str = "boot/bl33-spsr";
 ///
 /// TF-A's BL2 always gives a possible state, so BL31's first instruction is replaced by a detour that writes another
 /// one into BL2's list.
-fn bl33_spsr(bench: &Bench) -> Result<()> {
+fn bl33_spsr(setup: &Setup) -> Result<()> {
     let dir = paths::out().join("test/boot_bl33-spsr");
     std::fs::create_dir_all(&dir)?;
-    let (options, images) = bench.images(1)?;
+    let (options, images) = setup.images(1)?;
     let image = std::fs::read(&images.bl31)?;
     // AArch32 Supervisor; M[1] set; EL3; EL2 with SPSR.IL.
     for (spsr, why) in [
@@ -225,8 +225,8 @@ fn bl33_spsr(bench: &Bench) -> Result<()> {
             bl31,
             ..images.clone()
         };
-        let machine = bench.machine(BL33_SPSR, &options, &images, "", &[])?;
-        stops(bench, BL33_SPSR, &machine, why)?;
+        let machine = setup.machine(BL33_SPSR, &options, &images, "", &[])?;
+        stops(setup, BL33_SPSR, &machine, why)?;
     }
     Ok(())
 }
@@ -263,22 +263,22 @@ fn with_bl33_spsr(image: &[u8], spsr: u32) -> Result<Vec<u8>> {
 const GICV2: &str = "boot/gicv2";
 
 /// A machine with a GICv2, which Janus does not support: EL3 must say so and stop.
-fn gicv2(bench: &Bench) -> Result<()> {
+fn gicv2(setup: &Setup) -> Result<()> {
     let dir = paths::out().join("test/boot_gicv2");
     std::fs::create_dir_all(&dir)?;
-    let (options, images) = bench.images(1)?;
+    let (options, images) = setup.images(1)?;
     let machine = Machine {
         properties: Some("gic-version=2".into()),
-        ..bench.machine(GICV2, &options, &images, "", &[])?
+        ..setup.machine(GICV2, &options, &images, "", &[])?
     };
-    stops(bench, GICV2, &machine, "GICv2 is not supported")
+    stops(setup, GICV2, &machine, "GICv2 is not supported")
 }
 
 /// Boots `machine`. EL3 has to say `why`, and the normal world must not run.
-pub(super) fn stops(bench: &Bench, name: &str, machine: &Machine, why: &str) -> Result<()> {
+pub(super) fn stops(setup: &Setup, name: &str, machine: &Machine, why: &str) -> Result<()> {
     let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
     let step = ui::step(name);
-    let mut running = console::start(&bench.qemu, machine, &log, false, Limits::secs(60, 120))?;
+    let mut running = console::start(&setup.qemu, machine, &log, false, Limits::secs(60, 120))?;
     for text in [why, "this core stops here"] {
         if let Err(error) = running.expect(Uart::Normal, text) {
             bail!(

@@ -1,12 +1,12 @@
 //! The last calls of all cores, which EL3 prints when the SPMC ends, and which `cargo xtask trace --console` puts into
 //! words.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Tally, payload};
 use anyhow::{Result, ensure};
 
 /// A case: a boot whose console has such a report.
-struct Report {
+struct Case {
     /// The case.
     name: &'static str,
     /// The SPMC's oddity, which ends it.
@@ -19,8 +19,8 @@ struct Report {
     words: &'static [&'static str],
 }
 
-const REPORTS: &[Report] = &[
-    Report {
+const CASES: &[Case] = &[
+    Case {
         name: "boot/black-box-spmc-died",
         oddity: "spmc=stuck",
         case: "ffa/stuck",
@@ -34,7 +34,7 @@ const REPORTS: &[Report] = &[
             "core 1   NS    CPU_OFF  … no answer",
         ],
     },
-    Report {
+    Case {
         name: "boot/black-box-spmc-refuses",
         oddity: "spmc=boot-error-1",
         case: "ffa/boot-error-secondary",
@@ -48,22 +48,19 @@ const REPORTS: &[Report] = &[
 ];
 
 /// Runs the cases that are asked for.
-pub fn run(bench: &Bench) -> Tally {
+pub fn run(setup: &Setup) -> Tally {
     let mut tally = Tally::default();
-    for report in REPORTS
-        .iter()
-        .filter(|report| bench.context.wants(report.name))
-    {
-        tally.case(report.name, report.run(bench));
+    for case in CASES.iter().filter(|case| setup.context.wants(case.name)) {
+        tally.case(case.name, case.run(setup));
     }
     tally
 }
 
-impl Report {
-    fn run(&self, bench: &Bench) -> Result<()> {
-        let (options, images) = bench.images(2)?;
-        let machine = bench.machine(self.name, &options, &images, self.case, &[self.oddity])?;
-        let report = payload::run(self.name, &bench.qemu, &machine)?;
+impl Case {
+    fn run(&self, setup: &Setup) -> Result<()> {
+        let (options, images) = setup.images(2)?;
+        let machine = setup.machine(self.name, &options, &images, self.case, &[self.oddity])?;
+        let report = payload::run(self.name, &setup.qemu, &machine)?;
         ensure!(report.failed.is_empty(), "the case failed, see above");
         let log = payload::log(self.name);
         let text = std::fs::read_to_string(&log)?;

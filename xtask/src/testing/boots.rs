@@ -180,7 +180,7 @@ const MANIFESTS: &[(&str, &str)] = &[
 ];
 
 /// What all boots share.
-pub struct Bench<'a> {
+pub struct Setup<'a> {
     /// What is tested.
     pub context: &'a Context,
     /// The platform of these machines.
@@ -193,13 +193,13 @@ pub struct Bench<'a> {
     pub qemu: Qemu,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Setup<'a> {
     /// Builds or finds what the boots on a platform share.
     ///
     /// # Errors
     /// It cannot be built or downloaded.
     pub fn new(context: &'a Context, plat: Plat) -> Result<Self> {
-        Ok(Bench {
+        Ok(Setup {
             context,
             plat,
             spmc: test::payload(plat, "spmc")?,
@@ -311,27 +311,27 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     if boots.is_empty() && !others {
         return Ok(tally);
     }
-    let bench = Bench::new(context, plat)?;
+    let setup = Setup::new(context, plat)?;
     for boot in boots {
         tally.add(
-            boot.run(&bench)
+            boot.run(&setup)
                 .with_context(|| format!("in the boot `{}`", boot.name))?,
         );
     }
     if others {
-        tally.add(hand_over::run(&bench));
+        tally.add(hand_over::run(&setup));
     }
     if others {
-        tally.add(bad_input::run(&bench)?);
+        tally.add(bad_input::run(&setup)?);
     }
     if others && plat == Plat::Qemu {
-        tally.add(crash::run(&bench));
-        tally.add(black_box::run(&bench));
-        tally.add(verdicts::run(&bench));
+        tally.add(crash::run(&setup));
+        tally.add(black_box::run(&setup));
+        tally.add(verdicts::run(&setup));
         tally.add(own_partitions::run(context));
     }
     if others {
-        tally.add(drop_in::run(&bench)?);
+        tally.add(drop_in::run(&setup)?);
     }
     Ok(tally)
 }
@@ -349,12 +349,12 @@ fn ended_by_the_count(boot: &str) -> Result<()> {
 }
 
 impl Boot {
-    fn run(&self, bench: &Bench) -> Result<Tally> {
-        let Some(filter) = self.filter(&bench.context.filter) else {
+    fn run(&self, setup: &Setup) -> Result<Tally> {
+        let Some(filter) = self.filter(&setup.context.filter) else {
             return Ok(Tally::default());
         };
         let qemu = match self.qemu {
-            Which::Recent | Which::Gicv4 | Which::NoEl2 | Which::Fvp(_) => bench.qemu.clone(),
+            Which::Recent | Which::Gicv4 | Which::NoEl2 | Which::Fvp(_) => setup.qemu.clone(),
             Which::OwnRelease => match Qemu::own_release() {
                 Ok(qemu) => qemu,
                 Err(error) => {
@@ -366,30 +366,30 @@ impl Boot {
                 }
             },
         };
-        let (options, mut images) = bench.images(self.spmc_el)?;
+        let (options, mut images) = setup.images(self.spmc_el)?;
         for line in self.config {
             // An oddity of the SPMC that its manifest has to state too.
             if let Some((_, manifest)) = MANIFESTS.iter().find(|(oddity, _)| oddity == line) {
-                images.manifest = Some(test::manifest(bench.plat, manifest)?);
+                images.manifest = Some(test::manifest(setup.plat, manifest)?);
             }
         }
         if self.config.iter().any(|line| line.starts_with("spmc=old")) {
-            images.bl32 = Some(test::payload(bench.plat, "old-spmc")?);
+            images.bl32 = Some(test::payload(setup.plat, "old-spmc")?);
             if self.spmc_el == 1 {
-                images.manifest = Some(test::manifest(bench.plat, "test-spmc-all-el1.dts")?);
+                images.manifest = Some(test::manifest(setup.plat, "test-spmc-all-el1.dts")?);
             }
         }
         let greets = |line: &&str| line.starts_with("spmc=greeter");
-        if self.config.iter().any(greets) && bench.context.args.bl31 == Runtime::Janus {
-            images.bl31 = bl31::with_feature(&bench.build(), "greeter")?;
+        if self.config.iter().any(greets) && setup.context.args.bl31 == Runtime::Janus {
+            images.bl31 = bl31::with_feature(&setup.build(), "greeter")?;
         }
         if let Some(feature) = self.config.iter().find_map(|l| l.strip_prefix("image=")) {
-            if bench.context.args.bl31 != Runtime::Janus {
+            if setup.context.args.bl31 != Runtime::Janus {
                 return Ok(Tally::default());
             }
-            images.bl31 = bl31::with_feature(&bench.context.build(), feature)?;
+            images.bl31 = bl31::with_feature(&setup.context.build(), feature)?;
         }
-        let machine = bench.machine(self.name, &options, &images, filter, self.config)?;
+        let machine = setup.machine(self.name, &options, &images, filter, self.config)?;
         let machine = Machine {
             cpu: self.cpu.into(),
             smp: self.smp,

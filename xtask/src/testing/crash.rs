@@ -4,7 +4,7 @@
 //! one that users get.
 
 use super::Tally;
-use super::boots::Bench;
+use super::boots::Setup;
 use crate::console::{self, Limits, Uart};
 use crate::qemu::Machine;
 use crate::{bl31, image, paths, ui};
@@ -136,12 +136,12 @@ const NO_LANDING_PAD: Bug = Bug {
 };
 
 /// Runs the cases that are asked for.
-pub fn run(bench: &Bench) -> Tally {
+pub fn run(setup: &Setup) -> Tally {
     let mut tally = Tally::default();
-    let hardened = bench.context.args.hardened.then_some(&NO_LANDING_PAD);
+    let hardened = setup.context.args.hardened.then_some(&NO_LANDING_PAD);
     let bugs = BUGS.iter().chain(hardened);
-    for bug in bugs.filter(|bug| bench.context.wants(bug.name)) {
-        tally.case(bug.name, bug.run(bench));
+    for bug in bugs.filter(|bug| setup.context.wants(bug.name)) {
+        tally.case(bug.name, bug.run(setup));
     }
     tally
 }
@@ -150,26 +150,26 @@ pub fn run(bench: &Bench) -> Tally {
 ///
 /// # Errors
 /// The image does not build, or lacks the function.
-pub fn at_boot(bench: &Bench, to: &Path) -> Result<()> {
+pub fn at_boot(setup: &Setup, to: &Path) -> Result<()> {
     let bug = BUGS.last().context("there are bugs")?;
-    bug.write(&bl31::elf(&bench.context.build())?, to)?;
+    bug.write(&bl31::elf(&setup.context.build())?, to)?;
     Ok(())
 }
 
 impl Bug {
-    fn run(&self, bench: &Bench) -> Result<()> {
+    fn run(&self, setup: &Setup) -> Result<()> {
         let step = ui::step(self.name);
         let dir = paths::out().join("test").join(self.name.replace('/', "_"));
         std::fs::create_dir_all(&dir)?;
-        let elf = bl31::elf(&bench.context.build())?;
-        let (options, mut images) = bench.images(1)?;
+        let elf = bl31::elf(&setup.context.build())?;
+        let (options, mut images) = setup.images(1)?;
         images.bl31 = dir.join("bl31.bin");
         let at = self.write(&elf, &images.bl31)?;
-        let machine = bench.machine(self.name, &options, &images, "boot/", &[])?;
+        let machine = setup.machine(self.name, &options, &images, "boot/", &[])?;
         let machine = Machine { smp: 2, ..machine };
         let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
         let mut running =
-            console::start(&bench.qemu, &machine, &log, false, Limits::secs(60, 120))?;
+            console::start(&setup.qemu, &machine, &log, false, Limits::secs(60, 120))?;
         for text in self.says {
             if let Err(error) = running.expect(Uart::Normal, text) {
                 bail!(

@@ -1,7 +1,7 @@
 //! The drop-in: TF-A's own build packages Janus with `BL31=path`, which its documentation names for a BL31 from
 //! elsewhere.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Tally, payload};
 use crate::cli::Plat;
 use crate::qemu::Machine;
@@ -22,18 +22,18 @@ const fn name(plat: Plat) -> &'static str {
 ///
 /// # Errors
 /// TF-A is not available.
-pub fn run(bench: &Bench) -> Result<Tally> {
+pub fn run(setup: &Setup) -> Result<Tally> {
     let mut tally = Tally::default();
-    let name = name(bench.plat);
-    if bench.context.wants(name) {
-        tally.case(name, drop_in(bench, name));
+    let name = name(setup.plat);
+    if setup.context.wants(name) {
+        tally.case(name, drop_in(setup, name));
     }
     Ok(tally)
 }
 
-fn drop_in(bench: &Bench, name: &str) -> Result<()> {
+fn drop_in(setup: &Setup, name: &str) -> Result<()> {
     let options = Options {
-        plat: bench.plat,
+        plat: setup.plat,
         dispatcher: Dispatcher::SpmdEl1,
         ..Options::default()
     };
@@ -43,16 +43,16 @@ fn drop_in(bench: &Bench, name: &str) -> Result<()> {
     }
     std::fs::create_dir_all(&base)?;
     let extra = [
-        format!("BL31={}", bench.bl31(&options)?.display()),
-        format!("BL32={}", bench.spmc.display()),
-        format!("BL33={}", bench.hypervisor.display()),
+        format!("BL31={}", setup.bl31(&options)?.display()),
+        format!("BL32={}", setup.spmc.display()),
+        format!("BL33={}", setup.hypervisor.display()),
         format!(
             "{}={}",
-            match bench.plat {
+            match setup.plat {
                 Plat::Qemu => "QEMU_TOS_FW_CONFIG_DTS",
                 Plat::Fvp => "ARM_SPMC_MANIFEST_DTS",
             },
-            test::manifest(bench.plat, test::usual_manifest(false))?.display()
+            test::manifest(setup.plat, test::usual_manifest(false))?.display()
         ),
     ];
     let packed = tfa::make_fip(&options, &base, &extra)?;
@@ -60,10 +60,10 @@ fn drop_in(bench: &Bench, name: &str) -> Result<()> {
     let text = base.join("config.txt");
     std::fs::write(&text, test::config_text("test", "boot/", "janus", 1, &[]))?;
     let machine = Machine {
-        loaded: vec![(text, test::config_address(bench.plat))],
+        loaded: vec![(text, test::config_address(setup.plat))],
         ..Machine::new(options.plat, flash)
     };
-    let report = payload::run(name, &bench.qemu, &machine)?;
+    let report = payload::run(name, &setup.qemu, &machine)?;
     ensure!(report.failed.is_empty(), "cases failed, see above");
     ensure!(!report.passed.is_empty(), "no case ran");
     Ok(())

@@ -1,7 +1,7 @@
 //! Tests the board for the FVP by itself: TF-A's own BL31 boots on it, turns its cores in both clusters off and on and
 //! suspends them. A failure on the board with Janus alone is then a fault of Janus.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Context, Tally, bad_input, payload};
 use crate::cli::{Plat, Runtime};
 use crate::console::{self, Limits, Uart};
@@ -45,31 +45,31 @@ pub fn run(context: &Context) -> Result<Tally> {
             args,
             filter: String::new(),
         };
-        tally.case(NAME, reference(&Bench::new(&context, Plat::Fvp)?));
+        tally.case(NAME, reference(&Setup::new(&context, Plat::Fvp)?));
     }
     if context.args.bl31 == Runtime::Janus && BAD.iter().any(|bad| context.wants(bad.name)) {
-        let bench = Bench::new(context, Plat::Fvp)?;
+        let setup = Setup::new(context, Plat::Fvp)?;
         for bad in BAD.iter().filter(|bad| context.wants(bad.name)) {
-            tally.case(bad.name, bad.run(&bench));
+            tally.case(bad.name, bad.run(&setup));
         }
     }
     Ok(tally)
 }
 
 impl Bad {
-    fn run(&self, bench: &Bench) -> Result<()> {
-        let (options, images) = bench.images(1)?;
+    fn run(&self, setup: &Setup) -> Result<()> {
+        let (options, images) = setup.images(1)?;
         let machine = Machine {
             properties: Some(self.property.to_owned()),
-            ..bench.machine(self.name, &options, &images, "psci/off-on", &[])?
+            ..setup.machine(self.name, &options, &images, "psci/off-on", &[])?
         };
         if self.ends {
-            return bad_input::stops(bench, self.name, &machine, self.says);
+            return bad_input::stops(setup, self.name, &machine, self.says);
         }
         let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
         let step = ui::step(self.name);
         let mut running =
-            console::start(&bench.qemu, &machine, &log, false, Limits::secs(60, 120))?;
+            console::start(&setup.qemu, &machine, &log, false, Limits::secs(60, 120))?;
         running
             .expect(Uart::Normal, self.says)
             .with_context(|| format!("log: {}", log.display()))?;
@@ -78,14 +78,14 @@ impl Bad {
     }
 }
 
-fn reference(bench: &Bench) -> Result<()> {
-    let (options, images) = bench.images(2)?;
+fn reference(setup: &Setup) -> Result<()> {
+    let (options, images) = setup.images(2)?;
     for filter in ["psci/off-on", "psci/suspend-standby"] {
         let machine = Machine {
             smp: 8,
-            ..bench.machine(NAME, &options, &images, filter, &[])?
+            ..setup.machine(NAME, &options, &images, filter, &[])?
         };
-        let report = payload::run(NAME, &bench.qemu, &machine)?;
+        let report = payload::run(NAME, &setup.qemu, &machine)?;
         ensure!(report.failed.is_empty(), "{filter} failed, see above");
         ensure!(
             report.passed == [filter],

@@ -4,7 +4,7 @@
 //! versions of TF-A hand over the transfer list alone on other platforms; that form is made here. BL2 loads and enters
 //! a few instructions and a list that stand before the image, and the instructions enter the image.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Tally, bad_input, payload};
 use crate::cli::Plat;
 use crate::fip::{self, Images};
@@ -21,7 +21,7 @@ const BAD: &str = "handover/bad";
 const MISPLACED: &str = "handover/misplaced";
 
 /// A case's function.
-type Test = fn(&Bench) -> Result<()>;
+type Test = fn(&Setup) -> Result<()>;
 
 const TESTS: &[(&str, Test)] = &[
     (BOTH, both),
@@ -32,47 +32,47 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Runs the cases that are asked for.
-pub fn run(bench: &Bench) -> Tally {
+pub fn run(setup: &Setup) -> Tally {
     let mut tally = Tally::default();
-    for (name, test) in TESTS.iter().filter(|(name, _)| bench.context.wants(name)) {
-        tally.case(name, test(bench));
+    for (name, test) in TESTS.iter().filter(|(name, _)| setup.context.wants(name)) {
+        tally.case(name, test(setup));
     }
     tally
 }
 
 /// TF-A's own form: BL31 has another base, and both lists are there.
-fn both(bench: &Bench) -> Result<()> {
-    let (mut options, images) = bench.images(1)?;
+fn both(setup: &Setup) -> Result<()> {
+    let (mut options, images) = setup.images(1)?;
     options.more = vec!["TRANSFER_LIST=1".to_owned()];
-    let (filter, says) = match bench.plat {
+    let (filter, says) = match setup.plat {
         Plat::Qemu => ("boot/", "transfer list at"),
         // The FVP has no parameter list, and no manifest in the transfer list.
         Plat::Fvp => ("noffa/", "nor in its transfer list"),
     };
-    runs(bench, BOTH, &options, &images, filter, says)
+    runs(setup, BOTH, &options, &images, filter, says)
 }
 
 /// A transfer list alone.
-fn alone(bench: &Bench) -> Result<()> {
-    let (options, images) = bench.images(1)?;
-    let images = behind(&images, ALONE, &Detour::usual(bench, ALONE)?)?;
-    runs(bench, ALONE, &options, &images, "boot/", "transfer list at")
+fn alone(setup: &Setup) -> Result<()> {
+    let (options, images) = setup.images(1)?;
+    let images = behind(&images, ALONE, &Detour::usual(setup, ALONE)?)?;
+    runs(setup, ALONE, &options, &images, "boot/", "transfer list at")
 }
 
 /// A transfer list alone, without the SPMC's manifest, as from TF-A 2.12 on the FVP: no FF-A.
-fn no_manifest(bench: &Bench) -> Result<()> {
-    let (options, images) = bench.images(1)?;
-    let mut detour = Detour::usual(bench, NO_MANIFEST)?;
+fn no_manifest(setup: &Setup) -> Result<()> {
+    let (options, images) = setup.images(1)?;
+    let mut detour = Detour::usual(setup, NO_MANIFEST)?;
     detour.entries.retain(|(tag, _)| *tag != SPMC_MANIFEST);
     let images = behind(&images, NO_MANIFEST, &detour)?;
     let says = "nor in its transfer list";
-    runs(bench, NO_MANIFEST, &options, &images, "noffa/", says)
+    runs(setup, NO_MANIFEST, &options, &images, "noffa/", says)
 }
 
 /// Lists that cannot be used: EL3 says why, and that there is no normal world.
-fn bad(bench: &Bench) -> Result<()> {
-    let (options, images) = bench.images(1)?;
-    let usual = Detour::usual(bench, BAD)?;
+fn bad(setup: &Setup) -> Result<()> {
+    let (options, images) = setup.images(1)?;
+    let usual = Detour::usual(setup, BAD)?;
     let with = |change: fn(&mut Detour)| {
         let mut detour = usual.clone();
         change(&mut detour);
@@ -100,19 +100,19 @@ fn bad(bench: &Bench) -> Result<()> {
         ),
     ] {
         let images = behind(&images, BAD, &detour)?;
-        let machine = bench.machine(BAD, &options, &images, "", &[])?;
-        bad_input::stops(bench, BAD, &machine, why)?;
+        let machine = setup.machine(BAD, &options, &images, "", &[])?;
+        bad_input::stops(setup, BAD, &machine, why)?;
     }
     Ok(())
 }
 
 /// An image that cannot run at its address: it has to say so.
-fn misplaced(bench: &Bench) -> Result<()> {
-    let (options, images) = bench.images(1)?;
-    let usual = Detour::usual(bench, MISPLACED)?;
-    let loaded = bench.plat.bl31();
+fn misplaced(setup: &Setup) -> Result<()> {
+    let (options, images) = setup.images(1)?;
+    let usual = Detour::usual(setup, MISPLACED)?;
+    let loaded = setup.plat.bl31();
     // In the middle of a page; and with the end above EL3's memory, if BL2 can load it there.
-    let offsets: &[usize] = match bench.plat {
+    let offsets: &[usize] = match setup.plat {
         Plat::Qemu => &[0x1840, 0x4_0000],
         Plat::Fvp => &[0x1840],
     };
@@ -123,23 +123,23 @@ fn misplaced(bench: &Bench) -> Result<()> {
         };
         let why = format!("BL31 is at {:#x} to", loaded + offset as u64);
         let images = behind(&images, MISPLACED, &detour)?;
-        let machine = bench.machine(MISPLACED, &options, &images, "", &[])?;
-        bad_input::stops(bench, MISPLACED, &machine, &why)?;
+        let machine = setup.machine(MISPLACED, &options, &images, "", &[])?;
+        bad_input::stops(setup, MISPLACED, &machine, &why)?;
     }
     Ok(())
 }
 
 /// Boots `images`. Cases of `filter` must run and pass, and the console has to say `says`.
 fn runs(
-    bench: &Bench,
+    setup: &Setup,
     name: &str,
     options: &Options,
     images: &Images,
     filter: &str,
     says: &str,
 ) -> Result<()> {
-    let machine = bench.machine(name, options, images, filter, &["handover=list"])?;
-    let report = payload::run(name, &bench.qemu, &machine)?;
+    let machine = setup.machine(name, options, images, filter, &["handover=list"])?;
+    let report = payload::run(name, &setup.qemu, &machine)?;
     let log = paths::out().join(format!("log/qemu-{}.log", name.replace('/', "_")));
     ensure!(report.failed.is_empty(), "cases failed, see above");
     ensure!(!report.passed.is_empty(), "no case ran");
@@ -173,11 +173,11 @@ struct Detour {
 
 impl Detour {
     /// A usable one, with the test payloads.
-    fn usual(bench: &Bench, name: &str) -> Result<Self> {
+    fn usual(setup: &Setup, name: &str) -> Result<Self> {
         let dir = directory(name)?;
-        let manifest = test::manifest(bench.plat, test::usual_manifest(false))?;
+        let manifest = test::manifest(setup.plat, test::usual_manifest(false))?;
         let manifest = std::fs::read(fip::device_tree(&manifest, &dir)?)?;
-        let (spmc, hypervisor) = (bench.plat.spmc(), bench.plat.bl33());
+        let (spmc, hypervisor) = (setup.plat.spmc(), setup.plat.bl33());
         let entries = vec![
             // An entry that BL31 does not read.
             (DEVICE_TREE, b"a device tree".to_vec()),

@@ -1,7 +1,7 @@
 //! Tests of the trace: its page in a browser, a large file, the examples of docs/debugging.md, and the image against
 //! the dispatcher's library.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::trace_examples::{EXAMPLES, Example};
 use super::{Context, Tally};
 use crate::cli::{BuildArgs, Plat, RunArgs, Runtime};
@@ -40,11 +40,11 @@ pub fn run(context: &Context) -> Tally {
         .iter()
         .any(|example| context.wants(&name_of(example)))
     {
-        match bench(context) {
+        match setup(context) {
             Err(error) => case("trace/examples", &|| bail!("{error:#}")),
-            Ok(bench) => {
+            Ok(setup) => {
                 for example in EXAMPLES {
-                    case(&name_of(example), &|| example.check(&bench));
+                    case(&name_of(example), &|| example.check(&setup));
                 }
             }
         }
@@ -95,9 +95,9 @@ fn name_of(example: &Example) -> String {
 }
 
 /// What the examples share.
-fn bench(context: &Context) -> Result<Bench<'_>> {
+fn setup(context: &Context) -> Result<Setup<'_>> {
     tfa::ensure_tools()?;
-    Ok(Bench {
+    Ok(Setup {
         context,
         plat: Plat::Qemu,
         spmc: test::payload(Plat::Qemu, "spmc")?,

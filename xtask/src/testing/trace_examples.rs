@@ -3,7 +3,7 @@
 //! An example is a block ` ```trace NAME ` in the document. Each of its lines has to be in the trace, in this order.
 //! The document has no times, and `…` in it stands for any text.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use crate::cli::RunArgs;
 use crate::console::{self, Limits};
 use crate::paths;
@@ -60,11 +60,11 @@ impl Example {
     ///
     /// # Errors
     /// It cannot be run, or the trace differs from the document.
-    pub fn check(&self, bench: &Bench) -> Result<()> {
+    pub fn check(&self, setup: &Setup) -> Result<()> {
         let document = std::fs::read_to_string(paths::root().join("docs/debugging.md"))?;
         let wanted = block(&document, self.name)
             .with_context(|| format!("docs/debugging.md has no block `trace {}`", self.name))?;
-        let trace = self.run(bench)?;
+        let trace = self.run(setup)?;
         let differences = janus_trace::differences(&trace)?;
         ensure!(
             differences.is_empty(),
@@ -83,15 +83,15 @@ impl Example {
         Ok(())
     }
 
-    fn run(&self, bench: &Bench) -> Result<PathBuf> {
+    fn run(&self, setup: &Setup) -> Result<PathBuf> {
         let name = format!("trace-{}", self.name);
-        let (options, images) = bench.images(self.spmc_el)?;
+        let (options, images) = setup.images(self.spmc_el)?;
         let oddities = format!("spmc={}", self.oddities);
-        let machine = bench.machine(&name, &options, &images, "", &[&oddities])?;
+        let machine = setup.machine(&name, &options, &images, "", &[&oddities])?;
         let text = test::config_text(
             "demo",
             "",
-            bench.context.build().bl31.name(),
+            setup.context.build().bl31.name(),
             1,
             &[&oddities],
         );
@@ -100,7 +100,7 @@ impl Example {
         let file = paths::out().join("test").join(&name).join("run.trace");
         record::start(Some(&file), &RunArgs::default(), &images, &mut machine)?;
         let log = file.with_extension("log");
-        let mut running = console::start(&bench.qemu, &machine, &log, false, LIMITS)?;
+        let mut running = console::start(&setup.qemu, &machine, &log, false, LIMITS)?;
         // Most of them hang, which is what they show.
         let _ = running.finish();
         Ok(file)

@@ -1,7 +1,7 @@
 //! How `cargo xtask run` judges a normal world that it does not know: by what it prints, by how long it is silent, and
 //! by firmware that stops for good.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Tally, crash};
 use crate::cli::{RunArgs, Runtime};
 use crate::stacks::Mode;
@@ -75,17 +75,17 @@ const CASES: &[Case] = &[
 ///
 /// # Errors
 /// None: failures are counted.
-pub fn run(bench: &Bench) -> Tally {
+pub fn run(setup: &Setup) -> Tally {
     let mut tally = Tally::default();
-    for (name, set, judge) in CASES.iter().filter(|(name, ..)| bench.context.wants(name)) {
-        let result = arguments(bench).and_then(|mut args| {
+    for (name, set, judge) in CASES.iter().filter(|(name, ..)| setup.context.wants(name)) {
+        let result = arguments(setup).and_then(|mut args| {
             set(&mut args);
             judge(run::check(&args, Mode::Demo, false))
         });
         tally.case(name, result);
     }
-    if bench.context.wants(CRASH) {
-        tally.case(CRASH, crash_ends(bench));
+    if setup.context.wants(CRASH) {
+        tally.case(CRASH, crash_ends(setup));
     }
     tally
 }
@@ -93,10 +93,10 @@ pub fn run(bench: &Bench) -> Tally {
 const CRASH: &str = "run/crash";
 
 /// A crash report ends a run at once, with its line as the reason, no matter what the run waits for.
-fn crash_ends(bench: &Bench) -> Result<()> {
-    let mut args = arguments(bench)?;
+fn crash_ends(setup: &Setup) -> Result<()> {
+    let mut args = arguments(setup)?;
     let file = directory()?.join("bl31-crash.bin");
-    crash::at_boot(bench, &file)?;
+    crash::at_boot(setup, &file)?;
     let file: &'static Path = Box::leak(file.into_boxed_path());
     args.fip.build.bl31 = Runtime::File(file);
     args.until = vec![regex("never said")];
@@ -110,18 +110,18 @@ fn directory() -> Result<PathBuf> {
 }
 
 /// The options for a run of the silent normal world.
-fn arguments(bench: &Bench) -> Result<RunArgs> {
+fn arguments(setup: &Setup) -> Result<RunArgs> {
     let bl33 = directory()?.join("silent.bin");
     std::fs::write(&bl33, SILENT)?;
     let mut args = RunArgs {
-        qemu: bench.context.args.qemu.clone(),
+        qemu: setup.context.args.qemu.clone(),
         smp: 1,
         cpu: "max".into(),
         timeout: Some(60),
         ..RunArgs::default()
     };
     args.fip.bl33 = Some(bl33);
-    args.fip.build = bench.context.build();
+    args.fip.build = setup.context.build();
     Ok(args)
 }
 
