@@ -25,6 +25,8 @@ mod growth;
 mod image;
 mod interop;
 #[cfg(test)]
+mod licences;
+#[cfg(test)]
 mod links;
 mod manifest;
 mod model;

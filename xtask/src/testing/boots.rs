@@ -400,7 +400,7 @@ impl Boot {
             ..machine
         };
         let mut tally = payload::run(self.name, &qemu, &machine)?.tally;
-        if self.config.contains(&"spmc=stuck") && bench.context.args.bl31 == Runtime::Janus {
+        if self.config.contains(&"spmc=stuck") && setup.context.args.bl31 == Runtime::Janus {
             tally.case(self.name, ended_by_the_count(self.name));
         }
         Ok(tally)
