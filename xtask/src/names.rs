@@ -12,7 +12,7 @@ use syn::TraitItem;
 const NOT_OURS: [&str; 3] = ["docs/comparison.md", "docs/decisions", "CHANGELOG.md"];
 
 /// Names that documents give as examples, or that belong to others: Rust's library, another project.
-const OTHERS: [&str; 2] = ["NonZero", "qemu_virt"];
+const OTHERS: [&str; 3] = ["NonZero", "qemu_virt", "stop_machine"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(paths::root().join(path)).expect("a file that git knows")
