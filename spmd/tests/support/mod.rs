@@ -43,7 +43,7 @@ impl LogicalPartition for ExamplePartition {
     }
 }
 
-/// The same, but its requests end where the SPMC gives way to an interrupt.
+/// An [`ExamplePartition`] whose requests end where the SPMC gives way to an interrupt.
 pub struct GivesWay(pub ExamplePartition);
 
 impl LogicalPartition for GivesWay {
