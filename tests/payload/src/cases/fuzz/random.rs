@@ -4,6 +4,7 @@ use crate::arch::cpu;
 use crate::framework::cores;
 use crate::framework::ffa;
 use crate::framework::regs::Regs;
+use crate::machine::HERE;
 
 /// A generator of random numbers (splitmix64).
 pub struct Random(u64);
@@ -58,8 +59,8 @@ impl Random {
             0x8000,
             0xffff,
             0x1_0000,
-            0x1_0002,
-            0x101_0022,
+            HERE.core_off as u64,
+            HERE.cluster_off as u64,
             0x7fff_ffff,
             0x8000_0000,
             0xffff_ffff,
@@ -68,8 +69,8 @@ impl Random {
             0x8000_0000_0000_0000,
             u64::MAX,
             // Memory of the secure world, and of EL3.
-            0x0e10_0000,
-            0x0e09_0000,
+            HERE.not_normal[0],
+            HERE.not_normal[1],
         ];
         match self.below(8) {
             0..4 => self.one_of(&SPECIAL),
