@@ -38,6 +38,7 @@ pub mod lab;
 pub mod messages;
 pub mod normal_entry;
 pub mod on_core;
+pub mod patience;
 pub mod power;
 pub mod requests;
 pub mod run;

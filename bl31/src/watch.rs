@@ -8,23 +8,10 @@ use crate::context::el3::scr;
 use crate::core_data::CoreData;
 use crate::hw::cpu;
 use crate::hw::gic::{self, IntId};
-use crate::hw::power::{self, Lent};
+use crate::hw::power;
 use crate::messages::error;
+use crate::patience::{Overdue, Watch};
 use janus_plat::{Plat, Platform, Stop};
-
-/// Until when the SPMC of a core may be silent, by the system counter.
-pub struct Watch {
-    deadline: u64,
-    overdue: Overdue,
-}
-
-/// What happens then.
-enum Overdue {
-    /// The system stops without it.
-    Stop(Stop),
-    /// The SPMC is dead on this core. Until then the timer is borrowed.
-    Dead(Lent),
-}
 
 /// What a Group 0 interrupt is to the watch.
 pub enum Due {
