@@ -232,7 +232,7 @@ mod tests {
         let names = [
             "tfa-2.12.1+dfsg-1-el1",
             "tfa-2.12.1+dfsg-1-el2",
-            "fvp-machine-69074e793af59a26",
+            "fvp-machine-e907aabddc7aaedc",
             "qemu-system-arm.own-host",
         ]
         .map(str::to_owned);
