@@ -4,13 +4,14 @@
 //! The interrupt is a PPI without a device, which a call makes pending. Its handler and a call talk to a partition.
 //! Another call returns the result.
 
+use super::router;
 use crate::{Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Service};
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_spmd::{
-    Body, Event, Interrupts, LogicalPartition, Message, Messenger, NotAvailable, Regs, Request, Run,
-    World,
+    Body, Event, Interrupts, LogicalPartition, Message, Messenger, NotAvailable, Regs, Request,
+    Run, World,
 };
 
 /// The interrupt: QEMU's machine has no device on it.
@@ -51,6 +52,7 @@ pub const SERVICE: Service = Service {
         call(0x10, Forms::Smc64, Callers::Normal, ask_as),
         call(0x11, Forms::Smc64, Callers::Normal, run_as),
         call(0x12, Forms::Smc64, Callers::Normal, handler_asks),
+        call(0x13, Forms::Smc64, Callers::Normal, router::route),
     ],
 };
 
@@ -71,6 +73,7 @@ const fn call(
 
 pub const PARTITIONS: &[&dyn LogicalPartition] = &[
     &Caller,
+    &router::ROUTER,
     // Its requests end where the SPMC gives way to an interrupt.
     &Asks {
         id: 0xffc2,

@@ -19,6 +19,8 @@ mod calls;
 mod live;
 #[cfg(feature = "lossy")]
 mod lossy;
+#[cfg(feature = "calls")]
+mod router;
 
 /// QEMU virt. See the module's documentation.
 pub struct Qemu;
@@ -216,6 +218,21 @@ mod tests {
     extern crate std;
     use super::*;
     use std::format;
+
+    /// The code in docs/partitions.md is that of the example, which is compiled and run.
+    #[test]
+    fn the_documents_example() {
+        let (text, code) = (
+            include_str!("../../../docs/partitions.md"),
+            include_str!("router.rs"),
+        );
+        let blocks = text.split("```rust\n").skip(1);
+        let blocks = blocks.map(|rest| rest.split("```").next().unwrap_or(""));
+        for block in blocks.clone() {
+            assert!(code.contains(block), "not in router.rs:\n{block}");
+        }
+        assert_eq!(blocks.count(), 3);
+    }
 
     /// The memory map of docs/hafnium.md.
     #[test]

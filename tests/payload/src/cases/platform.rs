@@ -295,7 +295,7 @@ fn queries() -> Outcome {
             }
             Ok(())
         };
-        ask(0x8200_ff00, &[13])?;
+        ask(0x8200_ff00, &[14])?;
         ask(
             0x8200_ff01,
             &[0xb852_7c0f, 0x694d_143e, 0xd1c5_209b, 0x9643_8e7a],

@@ -9,11 +9,13 @@ use crate::framework::regs::Regs;
 use crate::framework::spmc::{self, Secure};
 use crate::framework::{cores, ffa, irq};
 use crate::{ensure, ensure_eq};
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
     case("platform/request-held", held).secure(serve),
     case("platform/request-gives-way", gives_way).secure(serve),
     case("platform/request-secure-interrupts", secure_interrupts).secure(serve),
+    case("platform/router", router).secure(found),
     case("platform/request-storm", storm)
         .secure(serve)
         .needs(Needs::JANUS.union(Needs::CORES)),
@@ -169,6 +171,46 @@ fn spmc_timers(core: usize) -> Result<u64, crate::framework::case::Why> {
     );
     ensure_eq!(got.function(), ffa::DIRECT_RESP, "answer of core {core}");
     Ok(got.x(4))
+}
+
+/// The example of docs/partitions.md: a call is routed to a secure partition that is found by its protocol, on every
+/// core; NOT_SUPPORTED while nobody speaks it.
+fn router() -> Outcome {
+    const ROUTE: u64 = 0xc200_0013;
+    ensure_eq!(call(&[ROUTE, 1]).x(0), u64::MAX, "x0 while nobody is found");
+    let got = ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC), 0, SHOW]);
+    ensure_eq!(got.function(), ffa::DIRECT_RESP, "the SPMC's answer");
+    cores::on_each(|core| {
+        let word = 1 << 40 | core as u64;
+        let got = call(&[ROUTE, word]);
+        ensure_eq!(got.x(0), 0, "x0");
+        ensure_eq!(got.x(1), word + 1, "the partition's answer");
+        own(core as u64)
+    })
+}
+
+/// From now on the SPMC shows the partition that speaks the example's protocol.
+const SHOW: u64 = DEED | 0x18;
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+fn found(s: &Secure, message: &Regs) -> Option<Regs> {
+    let protocol = [0x4f9a_27d1_0b6c_8e53, 0x91e6_3c08_d4a7_f25b];
+    let regs = ffa::PARTITION_INFO_GET_REGS | ffa::SMC64;
+    if message.function() == regs && SHOWN.load(SeqCst) {
+        s.expect(message.0[1..3] == protocol, "the protocol asked for");
+        // One descriptor of 24 bytes: ID, one execution context, receives direct requests.
+        let descriptor = 0x8006 | 1 << 16 | 0x101 << 32;
+        let success = ffa::SUCCESS | ffa::SMC64;
+        return Some(ffa::request(success, &[0, 24 << 48, descriptor]));
+    }
+    if message.x(1) == ffa::route(0xffd0, 0x8006) {
+        return Some(ffa::response(message, &[message.x(3) + 1]));
+    }
+    if message.function() == ffa::DIRECT_REQ && message.x(3) == SHOW {
+        SHOWN.store(true, SeqCst);
+        return Some(ffa::response(message, &[SHOW]));
+    }
+    None
 }
 
 /// A storm of the platform's Group 0 interrupt on every core, whose handler asks a partition, between requests of a
