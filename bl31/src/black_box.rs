@@ -130,7 +130,9 @@ impl BlackBox {
     /// [`crate::world::Exit`].
     #[inline(always)]
     pub fn normal(&mut self, x0: u64, x1: u64) {
-        cpu::store_pair(&self.open().asked, x0, x1);
+        const ASKED: usize = core::mem::offset_of!(Record, asked);
+        // SAFETY: two words are there.
+        unsafe { cpu::store_pair::<_, ASKED>(self.open(), x0, x1) };
     }
 
     /// Notes that the normal world starts at `pc`. An earlier call stays without an answer.

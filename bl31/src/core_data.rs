@@ -8,7 +8,7 @@
 
 use crate::black_box::BlackBox;
 use crate::context::secure_only::SecureOnly;
-use crate::context::{OpenGroups, SysRegs};
+use crate::context::{OpenGroups, Policy, Switch, SysRegs};
 use crate::crash_record::CrashRecord;
 use crate::flow::SpmcEvent;
 use crate::hw::{layout, shared, vectors};
@@ -106,62 +106,97 @@ impl CoreData {
         self.current
     }
 
-    /// Makes `world` the current one: puts its system registers into the CPU, parks those of the other world
-    /// and then calls `due`. Does nothing if `world` is current already. Returns the value by which `world` can
-    /// be entered.
+    /// Puts the system registers of `world` into the CPU and parks those of the other world, unless
+    /// they are there already; then does what is `due` when they change hands.
     #[inline(always)]
-    pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Current<'_> {
+    pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Here {
         if self.current != world {
             self.exchange(world);
             due(self);
         }
-        Current(self.context(world), world)
+        Here(())
+    }
+
+    /// Puts the system registers of `world` into the CPU, where those of the other world are; then does what is
+    /// `due`.
+    #[inline(always)]
+    pub fn hand_over(&mut self, world: World, _: Here, due: impl FnOnce(&mut Self)) -> Here {
+        debug_assert!(self.current != world);
+        self.exchange(world);
+        due(self);
+        Here(())
+    }
+
+    /// Runs `world`, which is here, until an exception brings the core back to EL3, and returns which one, with
+    /// its x0 and x1.
+    #[inline(always)]
+    pub fn enter(&mut self, world: World, _: &Here) -> (Exit, u64, u64) {
+        debug_assert!(self.current == world);
+        // SAFETY: the switch has put the world's registers into the CPU, those of its return with
+        // them, and nobody has switched since: who has a `Here` lets nobody.
+        unsafe { vectors::enter(self.context(world), world) }
     }
 
     /// Exchanges the system registers of the worlds: `world`, which is not current, becomes current.
     #[inline(always)]
     fn exchange(&mut self, world: World) {
         self.current = world;
-        let policy = &self.system.policy;
+        let switched = self.live.switched();
+        if switched.is(Switch::Beside) {
+            self.leave_beside(world);
+        }
         let (normal, secure, parked) = (&mut self.normal, &mut self.secure, &mut self.parked);
         match world {
             World::Secure => {
                 normal.save_return();
-                policy.to_secure(&mut self.live, parked, &secure.el3);
+                Policy::to_secure(switched, parked, &secure.el3);
                 secure.load_return();
             }
             World::Normal => {
                 secure.save_return();
-                policy.to_normal(&mut self.live, parked, &normal.el3);
+                Policy::to_normal(switched, parked, &normal.el3);
                 normal.load_return();
+                if switched.is(Switch::Beside) {
+                    self.enter_beside();
+                }
             }
         }
     }
 
-    /// Makes the normal world current without an exchange: [`crate::context::Policy::init_el3`] has put its system
-    /// registers into the CPU. Where it goes on is in its context.
+    /// The first half of what is beside the banks; `world` comes.
+    #[cold]
+    #[inline(never)]
+    fn leave_beside(&mut self, world: World) {
+        let (policy, parked) = (&self.system.policy, &mut self.parked);
+        match world {
+            World::Secure => self.live.leave_normal(policy, parked, &self.secure.el3),
+            World::Normal => self.live.leave_secure(policy, parked, &self.normal.el3),
+        }
+    }
+
+    /// The second half: the normal world comes.
+    #[cold]
+    #[inline(never)]
+    fn enter_beside(&mut self) {
+        self.live.enter_normal();
+    }
+
+    /// Makes the normal world current: its system registers are in the CPU, by
+    /// [`crate::context::Policy::init_el3`], where it goes on is in its context.
     pub fn begin_normal(&mut self) {
         self.current = World::Normal;
-        let policy = &self.system.policy;
-        policy.enter_normal(&self.live, &self.normal.el3);
+        Policy::enter_normal(&self.live, &self.normal.el3);
         self.normal.load_return();
     }
 }
 
-/// The world whose system registers are in the CPU, so that it can be entered. Only [`CoreData::switch_to`] makes
-/// one. It borrows the core's data, so that no switch can happen while it exists.
-pub struct Current<'a>(&'a mut WorldContext, World);
-
-impl Current<'_> {
-    /// Runs the world until an exception brings the core back to EL3. Returns the kind of exception and the two
-    /// values that the black box notes for it.
-    #[inline(always)]
-    pub fn enter(self) -> (Exit, u64, u64) {
-        // SAFETY: the switch has put the world's registers into the CPU, ELR_EL3 and SPSR_EL3 among them, and
-        // nothing has switched since, because this value borrows the core's data.
-        unsafe { vectors::enter(self.0, self.1) }
-    }
-}
+/// Says that the registers of the world that runs, or that has just come to EL3, are in the CPU. A switch makes it,
+/// and it lasts until the next: so it is not copied, and whoever lets a world run, or switches, gives it up first
+/// ([`CoreData::switch_to`] makes a new one). Only [`crate::run`] and the dispatch of calls have it at all. It saves
+/// asking again, for each call, which world is current.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Here(());
 
 /// The offset of the crash record in a core's data.
 pub const CRASH_RECORD: usize = offset_of!(CoreData, crash);

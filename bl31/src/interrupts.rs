@@ -4,7 +4,7 @@
 //! belongs to EL3. The interrupt may be gone when EL3 looks: then there is nothing to do. Each entry handles
 //! one interrupt, so that a storm of interrupts does not keep a world from running.
 
-use crate::core_data::CoreData;
+use crate::core_data::{CoreData, Here};
 use crate::flow::Flow;
 use crate::group0::{self, After};
 use crate::hw::gic::{self, Pending};
@@ -13,17 +13,18 @@ use crate::services::ffa;
 use crate::watch;
 use janus_spmd::World;
 
-/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc` is for handlers that ask
-/// the SPMC something.
-pub fn handle(core: &mut CoreData, world: World, run_spmc: RunSpmc) -> Flow {
+/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc`: for handlers that ask
+/// the SPMC something. `here`: `world` is.
+pub fn handle(core: &mut CoreData, world: World, run_spmc: RunSpmc, here: Here) -> Flow {
     let of_normal = world == World::Normal;
     match gic::pending() {
         Pending::Group0(_) => match group0::handle(core, of_normal.then_some(run_spmc)) {
-            After::Spmc if of_normal => ffa::secure_interrupt(core),
+            // The handler may have asked the SPMC: who is here has to be asked again.
+            After::Spmc if of_normal => ffa::secure_interrupt(core, None),
             After::Dead => ffa::time_out(core),
             _ => Flow::Run(world),
         },
-        Pending::SecureGroup1 if of_normal => ffa::secure_interrupt(core),
+        Pending::SecureGroup1 if of_normal => ffa::secure_interrupt(core, Some(here)),
         Pending::NonSecureGroup1 if !of_normal => {
             watch::let_through(core);
             Flow::Run(world)

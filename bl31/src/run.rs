@@ -6,15 +6,12 @@
 //! the loop nested until the SPMC has answered.
 
 use crate::black_box::TRAP;
-use crate::core_data::{CoreData, Current};
+use crate::core_data::{CoreData, Here};
 use crate::flow::{Flow, SpmcEvent};
 use crate::hw::cpu;
 use crate::world::Exit;
 use crate::{interrupts, services, sri, traps};
 use janus_spmd::World;
-
-/// ESR_EL3 of `smc #0` in AArch64: exception class 0x17, a 32-bit instruction, immediate zero.
-const ESR_SMC64_0: u64 = 0x17 << 26 | 1 << 25;
 
 /// Runs worlds on this core, `world` first, for as long as it is on.
 pub fn run(core: &mut CoreData, mut world: World) -> ! {
@@ -35,27 +32,48 @@ pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
 /// Runs the worlds in turn, `world` first, until the SPMC has finished something that EL3 asked of it.
 /// [`CoreData::event`] then says what.
 #[inline(never)]
-fn run_worlds(core: &mut CoreData, world: World) {
+fn run_worlds(mut core: &mut CoreData, world: World) {
+    let mut here = switch(core, world);
     let mut secure = world == World::Secure;
     loop {
         // Each world has a loop of its own. The world is a constant in it, so that branches on it cost nothing.
         if secure {
             loop {
-                match run_once(core, World::Secure) {
-                    Flow::Run(World::Normal) => break,
-                    flow => {
-                        answered(core, flow);
-                        if flow == Flow::Spmc {
-                            return;
-                        }
+                core = cpu::anew(core);
+                here = match run_once(core, World::Secure, here) {
+                    Flow::Forwarded(secure) => {
+                        here = hand_over(core, World::Normal, secure);
+                        break;
                     }
+                    Flow::Answered(secure) => {
+                        answered(core, false);
+                        secure
+                    }
+                    Flow::Run(World::Secure) => {
+                        answered(core, false);
+                        switch(core, World::Secure)
+                    }
+                    Flow::Run(World::Normal) => {
+                        here = switch(core, World::Normal);
+                        break;
+                    }
+                    Flow::Spmc => return answered(core, true),
                 }
             }
         }
         loop {
-            match run_once(core, World::Normal) {
-                Flow::Run(World::Normal) => {}
-                Flow::Run(World::Secure) => break,
+            core = cpu::anew(core);
+            here = match run_once(core, World::Normal, here) {
+                Flow::Forwarded(normal) => {
+                    here = hand_over(core, World::Secure, normal);
+                    break;
+                }
+                Flow::Answered(normal) => normal,
+                Flow::Run(World::Normal) => switch(core, World::Normal),
+                Flow::Run(World::Secure) => {
+                    here = switch(core, World::Secure);
+                    break;
+                }
                 Flow::Spmc => return,
             }
         }
@@ -67,71 +85,74 @@ fn run_worlds(core: &mut CoreData, world: World) {
 /// except failures.
 #[cold]
 #[inline(never)]
-fn answered(core: &mut CoreData, flow: Flow) {
+fn answered(core: &mut CoreData, of_el3: bool) {
     let [x0, _, x2, ..] = core.secure.gpr;
     let asked = &core.asked;
-    if flow != Flow::Spmc {
+    if !of_el3 {
         core.normal.black_box.spmc(asked, [x0, x2]);
     } else if core.event == SpmcEvent::Failed {
         core.normal.black_box.spmc(asked, [0; 2]);
     }
 }
 
-/// Makes the normal world current and delivers the interrupts that wait for it, but does not enter it.
-#[inline(never)]
+/// Makes the normal world the current one, with what waits for it, without entering it yet.
 pub fn switch_to_normal(core: &mut CoreData) {
-    switch(core, World::Normal);
+    let _ = switch(core, World::Normal);
 }
 
-/// Makes `world` current. If that is the normal world, the interrupts that wait for it are delivered.
+/// Makes `world` the current one, if it is not. The normal world gets what waits for it.
+#[cold]
+#[inline(never)]
+fn switch(core: &mut CoreData, world: World) -> Here {
+    core.switch_to(world, |core| deliver(core, world))
+}
+
+/// Makes `world` the current one, which `from` says is not.
 #[inline(always)]
-fn switch(core: &mut CoreData, world: World) -> Current<'_> {
-    core.switch_to(world, |core| {
-        if world == World::Normal
-            && core.sri.any()
-            && let Some(spmc) = &core.system.spmc
-        {
-            sri::deliver(&mut core.sri, spmc, core.index);
+fn hand_over(core: &mut CoreData, world: World, from: Here) -> Here {
+    core.hand_over(world, from, |core| deliver(core, world))
+}
+
+/// What waits for the normal world.
+#[inline(always)]
+fn deliver(core: &mut CoreData, world: World) {
+    if world == World::Normal
+        && core.sri.any()
+        && let Some(spmc) = &core.system.spmc
+    {
+        sri::deliver(&mut core.sri, spmc, core.index);
+    }
+}
+
+/// Lets `world`, which is `here`, run until it comes back, and handles why.
+#[inline(always)]
+fn run_once(core: &mut CoreData, world: World, here: Here) -> Flow {
+    let (exit, x0, x1) = core.enter(world, &here);
+    #[cfg(feature = "lab")]
+    count(core, world, exit);
+    let here = if exit == Exit::SMC64_0 {
+        here
+    } else {
+        match other_exit(core, world, exit, here) {
+            Other::Call(here) => here,
+            Other::Handled(flow) => return flow,
         }
-    })
-}
-
-/// Runs `world` until its next exit, and handles the exit.
-#[inline(always)]
-fn run_once(core: &mut CoreData, world: World) -> Flow {
-    let (exit, x0, x1) = switch(core, world).enter();
+    };
     if world == World::Normal {
         core.normal.black_box.normal(x0, x1);
     }
-    #[cfg(feature = "lab")]
-    count(core, world, exit);
-    if exit == Exit::Synchronous {
-        let esr = cpu::syndrome();
-        if esr != ESR_SMC64_0
-            && let Some(flow) = traps::synchronous(core, world, esr)
-        {
-            match world {
-                World::Normal => core.normal.black_box.normal(TRAP, esr),
-                World::Secure => core.asked = [TRAP as u32, esr as u32],
-            }
-            return flow;
-        }
-        return services::call(core, world);
-    }
-    other_exit(core, world, exit, x0)
+    services::call(core, world, here)
 }
 
 /// Counts an exit of `world`.
 #[cfg(feature = "lab")]
 fn count(core: &CoreData, world: World, exit: Exit) {
     use janus_plat::lab::Counter;
-    let [normal, secure] = match exit {
-        Exit::Synchronous if matches!(cpu::syndrome() >> 26, 0x13 | 0x17) => {
-            [Counter::NormalSmc, Counter::SecureSmc]
-        }
-        Exit::Synchronous => [Counter::NormalTrap, Counter::SecureTrap],
-        Exit::SError => [Counter::NormalSError, Counter::SecureSError],
-        Exit::Irq | Exit::Fiq => [Counter::NormalInterrupt, Counter::SecureInterrupt],
+    let [normal, secure] = match exit.syndrome() {
+        Some(esr) if matches!(esr >> 26, 0x13 | 0x17) => [Counter::NormalSmc, Counter::SecureSmc],
+        Some(_) => [Counter::NormalTrap, Counter::SecureTrap],
+        None if exit == Exit::SERROR => [Counter::NormalSError, Counter::SecureSError],
+        None => [Counter::NormalInterrupt, Counter::SecureInterrupt],
     };
     let counter = match world {
         World::Normal => normal,
@@ -140,14 +161,32 @@ fn count(core: &CoreData, world: World, exit: Exit) {
     crate::lab::count(core.index, counter, 1);
 }
 
-/// Handles an interrupt or an SError.
+/// What an exit is that is not `smc #0`.
+enum Other {
+    /// It is a call all the same.
+    Call(Here),
+    /// It is handled.
+    Handled(Flow),
+}
+
+/// Handles an exit that is not `smc #0`, and notes it for the black box.
 #[inline(never)]
-fn other_exit(core: &mut CoreData, world: World, exit: Exit, x0: u64) -> Flow {
-    if world == World::Secure {
-        core.asked = [x0 as u32, 0];
+fn other_exit(core: &mut CoreData, world: World, exit: Exit, here: Here) -> Other {
+    let syndrome = exit.syndrome();
+    let [what, more] = match syndrome {
+        Some(esr) => [TRAP, esr],
+        None => [exit.kind(), 0],
+    };
+    match world {
+        World::Normal => core.normal.black_box.normal(what, more),
+        World::Secure => core.asked = [what as u32, more as u32],
     }
-    match exit {
-        Exit::SError => traps::serror(core, world),
-        _ => interrupts::handle(core, world, run_spmc),
-    }
+    Other::Handled(match syndrome {
+        Some(esr) => match traps::synchronous(core, world, esr) {
+            Some(flow) => flow,
+            None => return Other::Call(here),
+        },
+        None if exit == Exit::SERROR => traps::serror(core, world),
+        None => interrupts::handle(core, world, run_spmc, here),
+    })
 }

@@ -72,15 +72,41 @@ impl WorldContext {
     }
 }
 
-/// Why a world came back to EL3.
+/// Why a world came back to EL3: ESR_EL3 of a synchronous exception, which never is negative, or one of the three
+/// other kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// A synchronous exception: ESR_EL3 says which.
-    Synchronous,
+#[repr(transparent)]
+pub struct Exit(i64);
+
+impl Exit {
     /// A physical IRQ that is routed to EL3.
-    Irq,
+    pub const IRQ: Self = Self(-1);
     /// A physical FIQ that is routed to EL3.
-    Fiq,
+    pub const FIQ: Self = Self(-2);
     /// A physical SError that is routed to EL3.
-    SError,
+    pub const SERROR: Self = Self(-3);
+    /// `smc #0` in AArch64: exception class 0x17, a 32-bit instruction, immediate zero.
+    pub const SMC64_0: Self = Self(0x17 << 26 | 1 << 25);
+
+    /// What vectors.S says.
+    #[inline(always)]
+    pub const fn from_vectors(said: i64) -> Self {
+        Self(said)
+    }
+
+    /// What vectors.S says.
+    pub const fn to_vectors(self) -> i64 {
+        self.0
+    }
+
+    /// Returns ESR_EL3, where it is a synchronous exception.
+    #[inline(always)]
+    pub fn syndrome(self) -> Option<u64> {
+        u64::try_from(self.0).ok()
+    }
+
+    /// Returns the number of its kind, for the black box: 0 is a synchronous exception.
+    pub fn kind(self) -> u64 {
+        self.0.min(0).unsigned_abs()
+    }
 }

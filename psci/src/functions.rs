@@ -8,7 +8,7 @@
 use crate::platform::{Format, PsciPlatform};
 use core::marker::PhantomData;
 use janus_arm::SMC64;
-use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_VERSION};
+use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_MIGRATE_INFO_UP_CPU_32, PSCI_VERSION};
 
 /// SYSTEM_OFF2 (PSCI 1.3), SMC32.
 pub const PSCI_SYSTEM_OFF2_32: u32 = 0x8400_0015;
@@ -19,6 +19,10 @@ pub const HIBERNATE_OFF: u32 = 1;
 
 /// SMCCC_VERSION, the only function outside PSCI's range that PSCI_FEATURES knows.
 const SMCCC_VERSION: u32 = 0x8000_0000;
+
+/// Function numbers whose PSCI_FEATURES tells more than that they exist.
+const CPU_SUSPEND: u32 = PSCI_CPU_SUSPEND_32 & 0x1f;
+const SYSTEM_OFF2: u32 = PSCI_SYSTEM_OFF2_32 & 0x1f;
 
 /// The functions of platform `P`.
 pub(crate) struct Functions<P>(PhantomData<P>);
@@ -66,28 +70,42 @@ impl<P: PsciPlatform> Functions<P> {
     /// Whether `function` is a PSCI function that exists on this platform.
     #[inline(always)]
     pub(crate) fn has(function: u32) -> bool {
-        if function & !SMC64 & !0x1f != PSCI_VERSION {
+        Self::is_in(Self::WORDS, function)
+    }
+
+    /// Whether it is one that exists on this platform, or does where a Trusted OS is bound to a core.
+    #[inline(always)]
+    pub(crate) fn may_have(function: u32) -> bool {
+        let (smc32, smc64) = Self::WORDS;
+        let bound = 1 << (PSCI_MIGRATE_INFO_UP_CPU_32 & 0x1f);
+        Self::is_in((smc32 | bound, smc64 | bound), function)
+    }
+
+    /// Whether the words for SMC32 and SMC64 have `function`.
+    #[inline(always)]
+    fn is_in(words: (u32, u32), function: u32) -> bool {
+        let number = function ^ PSCI_VERSION;
+        if number & !SMC64 > 0x1f {
             return false;
         }
-        let words = Self::WORDS;
         let word = if function & SMC64 == 0 {
             words.0
         } else {
             words.1
         };
-        word >> (function & 0x1f) & 1 != 0
+        word >> (number & 0x1f) & 1 != 0
     }
 
     /// The answer of PSCI_FEATURES for `function`, or `None` for NOT_SUPPORTED.
     #[inline(always)]
     pub(crate) fn features(function: u32) -> Option<u32> {
         if Self::has(function) {
-            return Some(match function & !SMC64 {
-                PSCI_CPU_SUSPEND_32 => {
+            return Some(match function & 0x1f {
+                CPU_SUSPEND => {
                     P::POWER.os_initiated as u32
                         | ((matches!(P::POWER.format, Format::Extended)) as u32) << 1
                 }
-                PSCI_SYSTEM_OFF2_32 => HIBERNATE_OFF,
+                SYSTEM_OFF2 => HIBERNATE_OFF,
                 _ => 0,
             });
         }

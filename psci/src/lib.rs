@@ -152,6 +152,11 @@ pub struct Psci<P, const CORES: usize> {
     resident: AtomicUsize,
 }
 
+/// The numbers of the frequent calls, counted from PSCI_VERSION.
+const FEATURES: u32 = PSCI_FEATURES ^ PSCI_VERSION;
+const AFFINITY_INFO_32: u32 = PSCI_AFFINITY_INFO_32 ^ PSCI_VERSION;
+const AFFINITY_INFO_64: u32 = PSCI_AFFINITY_INFO_64 ^ PSCI_VERSION;
+
 impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// Makes a value of zeros only, so that a static takes no room in the image. Call [`Psci::init`] before
     /// any other function.
@@ -210,24 +215,33 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// and x1 to x3.
     ///
     /// Takes any values. A call that is refused changes no state.
-    #[inline(always)]
     pub fn call(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
-        // The frequent ones, each on its own short path.
-        match function {
-            PSCI_VERSION => return Decision::Return(i64::from(u32::from(VERSION))),
-            PSCI_FEATURES => return Decision::Return(self.features(arguments[0] as u32)),
-            PSCI_AFFINITY_INFO_64 => {
-                return Decision::Return(self.affinity_info(arguments[0], arguments[1] as u32));
-            }
-            PSCI_AFFINITY_INFO_32 => {
-                let target = u64::from(arguments[0] as u32);
-                return Decision::Return(self.affinity_info(target, arguments[1] as u32));
-            }
-            _ if !self.may_exist(function) => return Decision::Return(Error::NotSupported.into()),
-            _ if function | SMC64 == PSCI_CPU_SUSPEND_64 => {
-                return self.cpu_suspend_call(function, arguments);
-            }
-            _ => {}
+        match self.answer(function, arguments[0], arguments[1]) {
+            Some(x0) => Decision::Return(x0),
+            None => self.decide(core, function, arguments),
+        }
+    }
+
+    /// Answers the frequent calls that only ask something, and those that do not exist: the first half of
+    /// [`Psci::call`]. `None`: go on with [`Psci::decide`].
+    #[inline(always)]
+    pub fn answer(&self, function: u32, x1: u64, x2: u64) -> Option<i64> {
+        // Small numbers are compared in one instruction each.
+        Some(match function ^ PSCI_VERSION {
+            0 => i64::from(u32::from(VERSION)),
+            FEATURES => self.features(x1 as u32),
+            AFFINITY_INFO_64 => self.affinity_info(x1, x2 as u32),
+            AFFINITY_INFO_32 => self.affinity_info(u64::from(x1 as u32), x2 as u32),
+            _ if !Functions::<P>::may_have(function) => Error::NotSupported.into(),
+            _ => return None,
+        })
+    }
+
+    /// Decides about a call that [`Psci::answer`] did not answer: the second half of [`Psci::call`].
+    #[inline(always)]
+    pub fn decide(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
+        if function | SMC64 == PSCI_CPU_SUSPEND_64 {
+            return self.cpu_suspend_call(function, arguments);
         }
         self.other_call(core, function, arguments)
             .unwrap_or_else(|error| Decision::Return(error.into()))
@@ -241,12 +255,6 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         arguments::power_state::<P>(power_state as u32)
             .and_then(|state| self.cpu_suspend(function, state.levels, entry, context))
             .unwrap_or_else(|error| Decision::Return(error.into()))
-    }
-
-    /// Whether the function exists, or does where a Trusted OS is bound to a core.
-    #[inline(always)]
-    fn may_exist(&self, function: u32) -> bool {
-        Functions::<P>::has(function) || function | SMC64 == PSCI_MIGRATE_INFO_UP_CPU_64
     }
 
     #[inline(never)]

@@ -44,6 +44,7 @@ pub(crate) mod number {
     pub const ERROR: u32 = 0x60;
     pub const INTERRUPT: u32 = 0x62;
     pub const VERSION: u32 = 0x63;
+    pub const ID_GET: u32 = 0x69;
     pub const YIELD: u32 = 0x6C;
     pub const DIRECT_RESP: u32 = 0x70;
     pub const DIRECT_RESP2: u32 = 0x8E;
@@ -73,6 +74,21 @@ pub const fn is_ffa(function_id: u32) -> bool {
     )
 }
 
+/// How many [`place`]s FF-A's functions have.
+pub const PLACES: u32 = (0xF0 - 0x60) * 4;
+
+/// Returns where W0 `function_id` stands among FF-A's functions: below [`PLACES`] for them and nothing else but
+/// yielding calls of the same numbers. `place / 4` is the function number from 0x60 on; bit 0 says that the call is
+/// SMC64, bit 1 that it is a yielding one, and then the number is one less. The SVE hint changes nothing.
+///
+/// Rotated by two, a function ID has convention and kind of the call below its number: one subtraction tells the
+/// range, and the result is the index of a table that has a byte for each convention.
+#[inline(always)]
+pub const fn place(function_id: u32) -> u32 {
+    (function_id.rotate_left(2) & !SVE_HINT.rotate_left(2))
+        .wrapping_sub((OWNER | 0x60).rotate_left(2))
+}
+
 /// A function ID taken apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
@@ -86,8 +102,20 @@ impl Call {
         Self { id: regs[0] as u32 }
     }
 
+    /// The call's [`place`].
+    #[inline(always)]
+    pub const fn place(self) -> u32 {
+        place(self.id)
+    }
+
+    /// Whether the call is a yielding one; FF-A has none.
+    #[inline(always)]
+    pub const fn is_yielding(self) -> bool {
+        self.id >> 31 == 0
+    }
+
     /// A call named by its function ID.
-    pub fn named(id: u32) -> Self {
+    pub const fn named(id: u32) -> Self {
         Self { id }
     }
 
@@ -140,4 +168,32 @@ pub(crate) fn set_success(regs: &mut Regs, w2: u32) {
 /// Turns an answer's function ID into that of its 64-bit form.
 pub(crate) fn make_smc64(answer: &mut Regs) {
     answer[0] |= u64::from(SMC64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All numbers of all conventions, kinds and owners, with and without the hint.
+    #[test]
+    fn a_place_says_owner_number_and_convention() {
+        for head in 0..=0xff_u32 {
+            for number in 0..=0xff_u32 {
+                for hint in [0, SVE_HINT] {
+                    let id = head << 24 | number;
+                    let found = place(id | hint);
+                    let ffa = head & !0x40 == 0x84 && (0x60..0xf0).contains(&number);
+                    if ffa {
+                        assert_eq!(found, (number - 0x60) * 4 + (head >> 6 & 1), "{id:#x}");
+                    } else if found < PLACES {
+                        assert_eq!((head & !0x40, found & 2), (0x04, 2), "{id:#x}");
+                    }
+                }
+            }
+        }
+        // Bits 23 to 17 and 15 to 8 are zero in a function of FF-A's.
+        for bit in (8..24).filter(|bit| *bit != 16) {
+            assert!(place(0x8400_0061 | 1 << bit) >= PLACES, "bit {bit}");
+        }
+    }
 }

@@ -37,10 +37,8 @@ impl ConsoleLog {
     /// Takes the characters out of the `secure` registers, writes FFA_SUCCESS there and gives every
     /// line that is complete now to `print` (without a line feed at its end).
     pub fn lines(self, core: &mut Core, secure: &mut Regs, mut print: impl FnMut(Line<'_>)) {
-        let text = *secure;
-        set_success(secure, 0);
         let bytes_per_register = if self.wide { 8 } else { 4 };
-        let bytes = text[2..]
+        let bytes = secure[2..]
             .iter()
             .flat_map(|reg| reg.to_le_bytes().into_iter().take(bytes_per_register));
         for byte in bytes.take(usize::from(self.count)) {
@@ -52,11 +50,15 @@ impl ConsoleLog {
                 core.line.push(byte);
             }
         }
+        set_success(secure, 0);
     }
 }
 
 /// A line that is not complete yet.
+///
+/// Aligned, because an EL3 that may not do unaligned accesses clears or copies it byte by byte otherwise.
 #[derive(Debug)]
+#[repr(align(8))]
 pub struct LineBuffer {
     bytes: [u8; LINE],
     length: u8,

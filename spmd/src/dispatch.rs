@@ -7,14 +7,14 @@
 //! [`crate::secure`], which know nothing of the short cut.
 
 use crate::action::{Action, Work};
-use crate::call::{Call, Regs, WITH_HINT, WITHOUT_HINT, id, set};
+use crate::call::{Call, Regs, WITH_HINT, WITHOUT_HINT, id, number, set, set_success};
 use crate::direct::{may_address, may_answer, may_request, may_respond};
 use crate::features::SCHEDULE_RECEIVER;
 use crate::negotiation::{Negotiation, Versions};
 use crate::partitions::LogicalPartition;
 use crate::requests::Unknown;
 use crate::state::{Core, State};
-use crate::table::{FromNormal, FromSecure, find, rules};
+use crate::table::{ShortCut, rules};
 use crate::version::Version;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -104,6 +104,9 @@ impl Spmd {
         if self.forwards(core, from, caller, other) {
             return Action::Enter;
         }
+        if from == World::Normal && self.answers(core, caller) {
+            return Action::Return;
+        }
         self.decide(core, from, caller, other)
     }
 
@@ -117,6 +120,23 @@ impl Spmd {
             World::Normal => self.normal_forwards(core, caller, other),
             World::Secure => self.secure_forwards(core, caller, other),
         }
+    }
+
+    /// Answers a call of the normal world that asks for an ID, where the versions say that it may: after
+    /// [`Spmd::forwards`] did not take it.
+    ///
+    /// `true`: `caller` holds the answer; go on as for [`Action::Return`]. `false`: nothing has changed. Takes any
+    /// call. [`Spmd::decide`] answers in the same way.
+    #[inline(always)]
+    pub fn answers(&self, core: &Core, caller: &mut Regs) -> bool {
+        let call = Call::of(caller);
+        let answers = core.path.cuts(call).has(ShortCut::ID);
+        if answers {
+            let spmc = self.spmc.as_ref().map_or(0, |spmc| spmc.id);
+            let own = call.number() == number::ID_GET;
+            set_success(caller, if own { 0 } else { spmc.into() });
+        }
+        answers
     }
 
     /// Decides about a call that [`Spmd::forwards`] did not take: the second half of [`Spmd::call`].
@@ -139,45 +159,42 @@ impl Spmd {
     #[inline(always)]
     fn normal_forwards(&self, core: &Core, caller: &Regs, other: &mut Regs) -> bool {
         let call = Call::of(caller);
-        let Some(rules) = find(call) else {
-            return false;
+        let path = &core.path;
+        let cut = path.cuts(call);
+        let forwarded = if cut.has(ShortCut::FORWARD) {
+            true
+        } else if cut.has(ShortCut::REQUEST) {
+            may_request(caller)
+        } else if cut.has(ShortCut::REQUEST2) {
+            may_address(caller)
+        } else {
+            cut.has(ShortCut::FEATURES) && caller[1] as u32 != SCHEDULE_RECEIVER
         };
-        let path = core.path;
-        let forwarded = match rules.normal {
-            FromNormal::Forward => true,
-            FromNormal::DirectReq => may_request(caller),
-            FromNormal::DirectReq2 => path.both_wide() && may_address(caller),
-            FromNormal::Features => caller[1] as u32 != SCHEDULE_RECEIVER,
-            _ => false,
-        };
-        if !(forwarded && path.is_open() && rules.has(call)) {
+        if !forwarded {
             return false;
         }
-        let (from_wide, to_wide) = (path.normal_is_wide(), path.secure_is_wide());
-        forward(call, self.id_mask, from_wide, to_wide, caller, other);
+        let wide = || (path.normal_is_wide, path.secure_is_wide);
+        forward(call, self.id_mask, wide, caller, other);
         true
     }
 
     #[inline(always)]
     fn secure_forwards(&self, core: &Core, caller: &Regs, other: &mut Regs) -> bool {
         let call = Call::of(caller);
-        let Some(rules) = find(call) else {
-            return false;
+        let path = &core.path;
+        let cut = path.cuts(call);
+        let forwarded = if cut.has(ShortCut::PASS) {
+            true
+        } else if cut.has(ShortCut::RESPONSE) {
+            may_respond(caller)
+        } else {
+            cut.has(ShortCut::RESPONSE2) && may_answer(caller)
         };
-        let path = core.path;
-        let forwarded = match rules.secure {
-            FromSecure::Forward | FromSecure::Error | FromSecure::Success | FromSecure::MsgWait => {
-                true
-            }
-            FromSecure::DirectResp => may_respond(caller),
-            FromSecure::DirectResp2 => path.both_wide() && may_answer(caller),
-            _ => false,
-        };
-        if !(forwarded && path.is_open() && rules.has(call)) {
+        if !forwarded {
             return false;
         }
-        let (from_wide, to_wide) = (path.secure_is_wide(), path.normal_is_wide());
-        forward(call, WITHOUT_HINT, from_wide, to_wide, caller, other);
+        let wide = || (path.secure_is_wide, path.normal_is_wide);
+        forward(call, WITHOUT_HINT, wide, caller, other);
         true
     }
 
@@ -229,8 +246,7 @@ impl Spmd {
         forward(
             call,
             self.id_mask,
-            pair.normal_is_wide(),
-            pair.secure_is_wide(),
+            || (pair.normal_is_wide(), pair.secure_is_wide()),
             caller,
             secure,
         );
@@ -251,8 +267,7 @@ pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs)
     forward(
         call,
         WITHOUT_HINT,
-        pair.secure_is_wide(),
-        pair.normal_is_wide(),
+        || (pair.secure_is_wide(), pair.normal_is_wide()),
         caller,
         normal,
     );
@@ -262,18 +277,27 @@ pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs)
 /// The registers of a forwarded call: w0 to w7 of SMC32, x0 to x17 of SMC64 between sides that have
 /// them. x8 to x17 of a receiver below 1.2 keep what they hold; from a sender below 1.2 they are zero.
 ///
+/// `wide`: whether the sender, and whether the receiver has 18 registers; asked only where it matters.
 /// Written out, for loops and copies of slices become calls and counters at `opt-level = "s"`.
 #[inline(always)]
-fn forward(call: Call, id_mask: u32, from_wide: bool, to_wide: bool, from: &Regs, to: &mut Regs) {
-    let [_, x1, x2, x3, x4, x5, x6, x7, ..] = *from;
-    to[0] = u64::from(call.id(id_mask));
+fn forward(
+    call: Call,
+    id_mask: u32,
+    wide: impl FnOnce() -> (bool, bool),
+    from: &Regs,
+    to: &mut Regs,
+) {
+    let id = u64::from(call.id(id_mask));
     if !call.is_64() {
-        let low = |x: u64| x & 0xFFFF_FFFF;
-        [to[1], to[2], to[3], to[4]] = [low(x1), low(x2), low(x3), low(x4)];
-        [to[5], to[6], to[7]] = [low(x5), low(x6), low(x7)];
+        let low = |i: usize| u64::from(from[i] as u32);
+        [to[0], to[1], to[2], to[3]] = [id, low(1), low(2), low(3)];
+        [to[4], to[5], to[6], to[7]] = [low(4), low(5), low(6), low(7)];
         return;
     }
-    [to[1], to[2], to[3], to[4], to[5], to[6], to[7]] = [x1, x2, x3, x4, x5, x6, x7];
+    let [_, x1, x2, x3, x4, x5, x6, x7, ..] = *from;
+    [to[0], to[1], to[2], to[3]] = [id, x1, x2, x3];
+    [to[4], to[5], to[6], to[7]] = [x4, x5, x6, x7];
+    let (from_wide, to_wide) = wide();
     if !to_wide {
         return;
     }

@@ -93,7 +93,7 @@ mod version;
 
 pub use action::{Action, Answer, Work};
 pub use activation::{Activation, Pages, Step, activation_status};
-pub use call::{ErrorCode, Regs, is_ffa};
+pub use call::{ErrorCode, PLACES, Regs, is_ffa, place};
 pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};
 pub use janus_arm::World;

@@ -5,9 +5,11 @@
 //! Exactly one state at a time; each has one handler in [`crate::dispatch`]. The drawing of the
 //! transitions is in docs/spmd.md and a test holds it against what the code does.
 
+use crate::call::Call;
 use crate::console::LineBuffer;
 use crate::negotiation::Versions;
 use crate::requests::Pending;
+use crate::table::ShortCut;
 use crate::version::Version;
 use core::fmt;
 
@@ -98,51 +100,48 @@ impl fmt::Display for Death {
     }
 }
 
-/// Whether a call is forwarded without further questions, and how many registers each side has.
+/// Which calls are forwarded without further questions, and how many registers each side has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Forwarding(u8);
+pub(crate) struct Forwarding {
+    /// What [`ShortCut::of`] may say.
+    open: ShortCut,
+    /// Whether the normal world is at 1.2 or later.
+    pub normal_is_wide: bool,
+    /// Whether the SPMC is at 1.2 or later.
+    pub secure_is_wide: bool,
+}
 
 impl Forwarding {
-    const CLOSED: Self = Self(0);
-    const OPEN: u8 = 1;
-    const NORMAL_WIDE: u8 = 2;
-    const SECURE_WIDE: u8 = 4;
+    const CLOSED: Self = Self {
+        open: ShortCut::NONE,
+        normal_is_wide: false,
+        secure_is_wide: false,
+    };
 
+    /// All is closed until the SPMC runs and the versions are fixed.
     fn new(state: State, pair: Versions) -> Self {
         if state != State::Running || !pair.fixed() {
             return Self::CLOSED;
         }
-        let bit = |set, bit| if set { bit } else { 0 };
-        Self(
-            Self::OPEN
-                | bit(pair.normal_is_wide(), Self::NORMAL_WIDE)
-                | bit(pair.secure_is_wide(), Self::SECURE_WIDE),
-        )
+        let (normal_is_wide, secure_is_wide) = (pair.normal_is_wide(), pair.secure_is_wide());
+        let mut open = ShortCut::ALWAYS;
+        if normal_is_wide {
+            open = open.or(ShortCut::ID);
+            if secure_is_wide {
+                open = open.or(ShortCut::REQUEST2).or(ShortCut::RESPONSE2);
+            }
+        }
+        Self {
+            open,
+            normal_is_wide,
+            secure_is_wide,
+        }
     }
 
-    /// Returns whether the SPMC runs and the versions are fixed.
+    /// Returns the short cuts that `call` may take.
     #[inline(always)]
-    pub fn is_open(self) -> bool {
-        self.0 & Self::OPEN != 0
-    }
-
-    /// Returns whether the normal world is at 1.2 or later.
-    #[inline(always)]
-    pub fn normal_is_wide(self) -> bool {
-        self.0 & Self::NORMAL_WIDE != 0
-    }
-
-    /// Returns whether the SPMC is at 1.2 or later.
-    #[inline(always)]
-    pub fn secure_is_wide(self) -> bool {
-        self.0 & Self::SECURE_WIDE != 0
-    }
-
-    /// Returns whether both are at 1.2 or later.
-    #[inline(always)]
-    pub fn both_wide(self) -> bool {
-        const BOTH: u8 = Forwarding::NORMAL_WIDE | Forwarding::SECURE_WIDE;
-        self.0 & BOTH == BOTH
+    pub fn cuts(&self, call: Call) -> ShortCut {
+        ShortCut::of(call).and(self.open)
     }
 }
 

@@ -7,7 +7,7 @@
 //! are the SPMC's to judge: it knows its caller's version. A normal world that never asked for a version may
 //! make them all.
 
-use crate::call::Call;
+use crate::call::{Call, PLACES};
 use crate::version::Version;
 use FromNormal as N;
 use FromSecure as S;
@@ -280,15 +280,125 @@ static BY_NUMBER: [Rules; COUNT] = {
     rules
 };
 
+/// What the short cut of [`crate::dispatch`] may do with a function in one convention, a bit for each.
+/// None: the call is decided in full.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ShortCut(u8);
+
+impl ShortCut {
+    /// From the normal world: forwarded as it is.
+    pub const FORWARD: Self = Self(1 << 0);
+    /// From the normal world: forwarded if [`crate::direct::may_request`].
+    pub const REQUEST: Self = Self(1 << 1);
+    /// From the normal world: forwarded if [`crate::direct::may_address`]. Only where both sides have 18 registers.
+    pub const REQUEST2: Self = Self(1 << 2);
+    /// From the normal world: forwarded, but for the question after the schedule receiver interrupt.
+    pub const FEATURES: Self = Self(1 << 3);
+    /// From the SPMC: forwarded as it is.
+    pub const PASS: Self = Self(1 << 4);
+    /// From the SPMC: forwarded if [`crate::direct::may_respond`].
+    pub const RESPONSE: Self = Self(1 << 5);
+    /// From the SPMC: forwarded if [`crate::direct::may_answer`]. Only where both sides have 18 registers.
+    pub const RESPONSE2: Self = Self(1 << 6);
+    /// From the normal world: answered with an ID. Only where it is at 1.2 or later: before 1.1 one of the two calls
+    /// does not exist.
+    pub const ID: Self = Self(1 << 7);
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// Those that depend on no version.
+    pub const ALWAYS: Self = Self(
+        Self::FORWARD.0 | Self::REQUEST.0 | Self::FEATURES.0 | Self::PASS.0 | Self::RESPONSE.0,
+    );
+
+    /// Returns what either has.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns what both have.
+    #[inline(always)]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Returns whether `bit` is among them.
+    #[inline(always)]
+    pub const fn has(self, bit: Self) -> bool {
+        self.0 & bit.0 != 0
+    }
+
+    /// Finds the short cuts of the function called.
+    #[inline(always)]
+    pub fn of(call: Call) -> Self {
+        let cuts = SHORT_CUTS.get(call.place() as usize);
+        Self(cuts.copied().unwrap_or(0))
+    }
+
+    /// The short cuts of a row in a convention that it has.
+    const fn of_row(row: &Row) -> Self {
+        let normal = match row.normal {
+            N::Forward => Self::FORWARD.0,
+            N::DirectReq => Self::REQUEST.0,
+            N::DirectReq2 => Self::REQUEST2.0,
+            N::Features => Self::FEATURES.0,
+            N::IdGet | N::SpmIdGet => Self::ID.0,
+            N::NotSupported
+            | N::ForwardAt1_0
+            | N::ForwardSince1_3
+            | N::Version
+            | N::Send2
+            | N::DirectResp
+            | N::DirectResp2 => 0,
+        };
+        let secure = match row.secure {
+            S::Forward | S::Error | S::Success | S::MsgWait => Self::PASS.0,
+            S::DirectResp => Self::RESPONSE.0,
+            S::DirectResp2 => Self::RESPONSE2.0,
+            S::NotSupported
+            | S::Version
+            | S::Features
+            | S::IdGet
+            | S::SpmIdGet
+            | S::PartitionInfo
+            | S::SecondaryEntry
+            | S::ConsoleLog
+            | S::El3Interrupt
+            | S::DirectReq
+            | S::DirectReq2
+            | S::Abort
+            | S::ForwardAt1_0
+            | S::Resume => 0,
+        };
+        Self(normal | secure)
+    }
+}
+
+/// The short cuts by [`Call::place`]: finding them, the convention included, is one comparison and one load.
+static SHORT_CUTS: [u8; PLACES as usize] = {
+    let mut cuts = [0; PLACES as usize];
+    let mut i = 0;
+    while i < ROWS.len() {
+        let row = &ROWS[i];
+        let mut convention = 0;
+        while convention < 2 {
+            if row.conventions as u32 >> convention & 1 != 0 {
+                let id = 0x8400_0000 | (convention as u32) << 30 | row.number as u32;
+                cuts[Call::named(id).place() as usize] = ShortCut::of_row(row).0;
+            }
+            convention += 1;
+        }
+        i += 1;
+    }
+    cuts
+};
+
 /// Finds the rules of the function called. `None`: the function ID is not FF-A's.
 #[inline(always)]
 pub(crate) fn find(call: Call) -> Option<&'static Rules> {
-    let number = call.number();
-    // Two steps: from one subtraction the compiler would build the table's address in pieces.
-    if number > 0xff {
+    if call.is_yielding() {
         return None;
     }
-    BY_NUMBER.get(usize::from((number as u8).wrapping_sub(FIRST)))
+    BY_NUMBER.get((call.place() / 4) as usize)
 }
 
 /// Finds the rules of the function called; those of a function that does not exist where the ID is not FF-A's.

@@ -8,7 +8,7 @@ use super::sysreg::{
     ID_AA64MMFR3_EL1, ID_AA64MMFR4_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, ID_AA64PFR2_EL1,
     ID_AA64SMFR0_EL1, MIDR_EL1,
 };
-use super::{CommonBank, El1Bank, El2Bank, Features, IdRegs, SpmcMode, Switch, Switched};
+use super::{CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, SpmcMode, Switch, Switched};
 use crate::cpu_ext::{self, Extension, gic, impdef, ras};
 
 impl IdRegs {
@@ -102,35 +102,38 @@ impl Features {
     }
 }
 
-/// For each fact that says that all of some groups are switched: these groups.
-const ALL_OF: &[(Switch, u64)] = &[
-    (Switch::UsualEl2, El2Bank::GROUPS.usual.low()),
-    (Switch::UsualEl1, El1Bank::GROUPS.usual.low()),
-    (Switch::UsualCommon, CommonBank::GROUPS.usual.low()),
-];
-/// For each fact that says that any of some groups is switched: these groups.
-const ANY_OF: &[(Switch, u64)] = &[
-    (Switch::LateEl2, El2Bank::GROUPS.late.low()),
-    (Switch::LateEl1, El1Bank::GROUPS.late.low()),
-    (Switch::LateCommon, CommonBank::GROUPS.late.low()),
-    (Switch::RareEl2, El2Bank::GROUPS.rare.low()),
-    (Switch::RareEl1, El1Bank::GROUPS.rare.low()),
-    (Switch::RareCommon, CommonBank::GROUPS.rare.low()),
-];
+/// The usual groups where only the EL2 bank is switched beside the common one; for [`Switch::StraightEl2`].
+const USUAL_EL2: u64 = CommonBank::GROUPS.usual.low() | El2Bank::GROUPS.usual.low();
+/// Those where only the EL1 bank is; for [`Switch::StraightEl1`].
+const USUAL_EL1: u64 = CommonBank::GROUPS.usual.low() | El1Bank::GROUPS.usual.low();
+// `timers` asks no further.
+const _: () = assert!(USUAL_EL2 & 1 << Feature::VHE as u32 != 0);
+
+/// MPAM3_EL3 is the CPU's.
+const MPAM: u64 = 1 << Feature::MPAM as u32;
 
 impl Switched {
-    /// Returns what a switch exchanges: the banks of `mode`, with the groups of `features`.
-    pub fn of(features: Features, mode: SpmcMode) -> Self {
+    /// The banks of `mode`, as far as `features` have them. `live`: there is vector state or a door.
+    pub fn of(features: Features, mode: SpmcMode, live: bool) -> Self {
         let features = features.low() & ((1 << SWITCHED) - 1);
-        let mut switched = features
-            | u64::from(mode.el2()) << Switch::El2 as u32
-            | u64::from(mode.el1()) << Switch::El1 as u32;
-        for (fact, all) in ALL_OF {
-            switched |= u64::from(features & all == *all) << *fact as u32;
-        }
-        for (fact, any) in ANY_OF {
-            switched |= u64::from(features & any != 0) << *fact as u32;
-        }
+        let bit = |fact, holds| u64::from(holds) << fact as u32;
+        let all = |usual| features & usual == usual;
+        let any = |groups: Features| features & groups.low() != 0;
+        let (el2, el1) = (mode.el2(), mode.el1());
+        let more = bit(Switch::LateEl2, any(El2Bank::GROUPS.late))
+            | bit(Switch::LateEl1, any(El1Bank::GROUPS.late))
+            | bit(Switch::LateCommon, any(CommonBank::GROUPS.late))
+            | bit(Switch::RareEl2, any(El2Bank::GROUPS.rare))
+            | bit(Switch::RareEl1, any(El1Bank::GROUPS.rare))
+            | bit(Switch::RareCommon, any(CommonBank::GROUPS.rare));
+        let switched = features
+            | more
+            | bit(Switch::More, more != 0)
+            | bit(Switch::El2, el2)
+            | bit(Switch::El1, el1)
+            | bit(Switch::StraightEl2, el2 && !el1 && all(USUAL_EL2))
+            | bit(Switch::StraightEl1, el1 && !el2 && all(USUAL_EL1))
+            | bit(Switch::Beside, live || features & MPAM != 0);
         Self::from_bits(switched)
     }
 }

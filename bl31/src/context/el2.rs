@@ -38,8 +38,8 @@ registers! {
 
 every_extension! {
     bank! (
-        /// The registers that are switched if the SPMC runs at S-EL2.
-        pub struct El2Bank: El2, asks UsualEl2 LateEl2 RareEl2 {
+        /// What is switched where the SPMC runs at S-EL2.
+        pub struct El2Bank: El2, asks LateEl2 RareEl2 {
             base { el2: El2 }
             kept { }
         }

@@ -273,7 +273,7 @@ impl El3Regs {
         }
     }
 
-    /// Writes the registers that a switch to the world changes.
+    /// Writes what a switch to the world writes on every CPU.
     ///
     /// There is no `isb`: nothing at EL3 depends on the new values before the ERET, which synchronises.
     /// The one exception is in [`super::Simd`].
@@ -282,7 +282,7 @@ impl El3Regs {
     ///
     /// The caller goes on to load this world's registers and to enter it.
     #[inline(always)]
-    pub unsafe fn write(&self, switched: Switched) {
+    pub unsafe fn write(&self) {
         // Both are read first: the compiler then loads them as a pair.
         let (scr_el3, cptr_el3) = (self.scr_el3, self.cptr_el3);
         // SAFETY: until the ERET, EL3 uses nothing that these values trap; the ERET goes to the world for which
@@ -290,9 +290,14 @@ impl El3Regs {
         unsafe {
             SCR_EL3::write(scr_el3);
             CPTR_EL3::write(cptr_el3);
-            if switched.has(Feature::MPAM) {
-                MPAM3_EL3::write(self.mpam3_el3);
-            }
+        }
+    }
+
+    /// Writes what a switch to the world writes on some CPUs. It has no effect on EL3.
+    pub fn write_beside(&self, switched: Switched) {
+        if switched.has(Feature::MPAM) {
+            // SAFETY: it says how memory traffic of lower ELs is labelled, and what of that is trapped.
+            unsafe { MPAM3_EL3::write(self.mpam3_el3) };
         }
     }
 }

@@ -158,13 +158,14 @@ pub enum Switch {
     El2 = 63,
     /// The EL1 bank is switched.
     El1 = 62,
-    /// All usual groups of the EL2 bank are switched.
-    UsualEl2 = 61,
-    /// All usual groups of the EL1 bank are switched.
-    UsualEl1 = 60,
-    /// All usual groups of the common bank are switched.
-    UsualCommon = 59,
-    /// At least one late group of the EL2 bank is switched.
+    /// Of the EL2 and the EL1 bank only the former is switched, and all usual groups of it and of the common
+    /// bank: no group of these has to be asked for.
+    StraightEl2 = 61,
+    /// The same of the EL1 bank.
+    StraightEl1 = 60,
+    /// Any late or rare group.
+    More = 59,
+    /// Any late group of the EL2 bank.
     LateEl2 = 58,
     /// At least one late group of the EL1 bank is switched.
     LateEl1 = 57,
@@ -176,10 +177,12 @@ pub enum Switch {
     RareEl1 = 54,
     /// At least one rare group of the common bank is switched.
     RareCommon = 53,
+    /// There is something to switch beside the banks: vector state, MPAM3_EL3, the door of the secure world.
+    Beside = 52,
 }
 
-/// The number of features that can be switched.
-pub const SWITCHED: u32 = Switch::RareCommon as u32;
+/// How many features can be switched.
+pub const SWITCHED: u32 = Switch::Beside as u32;
 
 /// What a switch exchanges. It is decided when a core comes on or an extension opens. It has the banks, the features
 /// whose registers are exchanged, and facts about several groups ([`Switch`]), which spare most CPUs most tests.
@@ -195,7 +198,7 @@ impl Switched {
         Self(bits)
     }
 
-    /// Returns whether the registers of `feature` are switched.
+    /// Whether the registers of `feature` are switched.
     #[inline(always)]
     pub const fn has(self, feature: Feature) -> bool {
         self.0 & 1 << feature as u32 != 0

@@ -46,13 +46,14 @@ impl OpenGroups {
 
     /// Returns what a switch exchanges.
     #[inline(always)]
-    pub(super) fn switched(&self) -> Switched {
+    pub fn switched(&self) -> Switched {
         self.switched
     }
 
-    /// Sets up a core that comes on. Extensions that the secure world opened when the core was on before stay
-    /// open: their registers may have an effect for the SPMC without another access.
-    pub(super) fn init(&mut self, features: Features, mode: SpmcMode, secure: &mut El3Regs) {
+    /// For a core that comes on: what the secure world opened when the core was on before stays
+    /// open, because the SPMC may go on with registers that have an effect without an access. Then
+    /// [`OpenGroups::start`].
+    pub(super) fn init(&mut self, features: Features, secure: &mut El3Regs) {
         let mut live = features;
         for (feature, scr) in cpu_ext::ON_FIRST_USE {
             if features.has(feature) {
@@ -64,7 +65,11 @@ impl OpenGroups {
             }
         }
         self.features = live;
-        self.switched = Switched::of(live, mode);
+    }
+
+    /// Decides anew what a switch exchanges, after `features` or `simd` have changed.
+    fn renew(&mut self, mode: SpmcMode) {
+        self.switched = Switched::of(self.features, mode, self.simd.is_live());
     }
 
     /// Sets up vector state and door of a core with `features` that comes on. CPTR_EL3 must trap nothing.
@@ -77,50 +82,37 @@ impl OpenGroups {
         if self.door.is_used() {
             self.simd.set_door();
         }
+        self.renew(mode);
     }
 
-    /// Does what comes before the normal world's registers are saved. CPTR_EL3 still has the normal world's value.
-    #[inline(always)]
-    pub(super) fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs) {
+    /// Leaves the normal world where [`Switch::Beside`](super::Switch) holds, before its registers are saved:
+    /// CPTR_EL3 is still the normal world's. `secure`: EL3's registers of the world that comes.
+    pub fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs, secure: &El3Regs) {
+        secure.write_beside(self.switched);
         if self.simd.is_live() {
-            self.leave_normal_live(policy, parked);
+            if self.simd.has_door() {
+                self.door.shut();
+            }
+            self.simd.save_normal(policy, parked);
         }
     }
 
-    #[cold]
-    fn leave_normal_live(&mut self, policy: &Policy, parked: &mut SysRegs) {
-        if self.simd.has_door() {
-            self.door.shut();
-        }
-        self.simd.save_normal(policy, parked);
-    }
-
-    /// Does what comes before the secure world's registers are saved. CPTR_EL3 still has the secure world's value.
-    #[inline(always)]
-    pub(super) fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs) {
+    /// Leaves the secure world where [`Switch::Beside`](super::Switch) holds, before its registers are saved:
+    /// CPTR_EL3 is still the secure world's. `normal`: EL3's registers of the world that comes.
+    pub fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs, normal: &El3Regs) {
+        normal.write_beside(self.switched);
         if self.simd.is_live() {
-            self.leave_secure_live(policy, parked);
+            self.simd.save_secure(policy, parked);
         }
     }
 
-    #[cold]
-    fn leave_secure_live(&mut self, policy: &Policy, parked: &mut SysRegs) {
-        self.simd.save_secure(policy, parked);
-    }
-
-    /// Does what comes after CPTR_EL3 was written for the normal world.
-    #[inline(always)]
-    pub(super) fn enter_normal(&mut self) {
+    /// Enters the normal world where [`Switch::Beside`](super::Switch) holds, after CPTR_EL3 was written for it.
+    pub fn enter_normal(&mut self) {
         if self.simd.is_live() {
-            self.enter_normal_live();
-        }
-    }
-
-    #[cold]
-    fn enter_normal_live(&mut self) {
-        self.simd.load_normal();
-        if self.simd.has_door() {
-            self.door.open();
+            self.simd.load_normal();
+            if self.simd.has_door() {
+                self.door.open();
+            }
         }
     }
 
@@ -136,6 +128,7 @@ impl OpenGroups {
         esr: u64,
     ) -> bool {
         if self.simd.first_use(policy, world, el3, parked, esr) {
+            self.renew(policy.mode());
             return true;
         }
         if world == World::Normal {
@@ -158,7 +151,7 @@ impl OpenGroups {
         // synchronises before the world uses it.
         unsafe { SCR_EL3::write(el3.scr_el3) };
         self.features.insert(feature);
-        self.switched = Switched::of(self.features, policy.mode());
+        self.renew(policy.mode());
         // SAFETY: the CPU has the feature.
         unsafe { policy.swap_extension(feature, parked) };
         true
@@ -212,7 +205,7 @@ mod tests {
         let mut normal = policy.el3_regs(World::Normal);
         let mut parked = SysRegs::EMPTY;
         let mut live = OpenGroups::new(&mut []);
-        live.init(features, policy.mode(), &mut secure);
+        live.init(features, &mut secure);
         for (feature, scr) in lazy {
             assert!(!live.features.has(feature) && secure.scr_el3 & scr == 0);
             assert_eq!(normal.scr_el3 & scr, scr);
@@ -235,7 +228,7 @@ mod tests {
 
         // The core goes off and comes back.
         let mut again = policy.el3_regs(World::Secure);
-        live.init(features, policy.mode(), &mut again);
+        live.init(features, &mut again);
         assert_eq!(again.scr_el3, secure.scr_el3);
         assert!(live.features.has(Feature::HCX) && !live.features.has(Feature::FGT));
     }

@@ -306,13 +306,29 @@ macro_rules! registers {
 }
 pub(crate) use registers;
 
-/// Declares a bank: the registers that are switched together in one mode of the SPMC.
+/// Exchanges the group of an extension in one bank, if it has one, is asked for in this way and `$holds`.
+macro_rules! swap_asked {
+    ($Extension:path, $Which:ident, $bank:ident, $Asked:ident, $holds:expr) => {
+        if const {
+            matches!($crate::cpu_ext::asked::<$Extension>(), $crate::cpu_ext::Asked::$Asked)
+                                        && <<$Extension as $crate::cpu_ext::Extension>::$Which as
+                                            $crate::context::registers::Group>::LIST.is_some()
+        } && $holds
+        {
+            <<$Extension as $crate::cpu_ext::Extension>::$Which as
+                                        $crate::context::registers::Group>::swap($bank);
+        }
+    };
+}
+pub(crate) use swap_asked;
+
+/// Declares a bank: the registers that are switched together in one mode, and how.
 ///
 /// ```text
 /// bank! {
 ///     (
-///         /// The registers that are switched if the SPMC runs at S-EL1.
-///         pub struct El1Bank: El1, asks UsualEl1 LateEl1 RareEl1 {
+///         /// What is switched where the SPMC runs at S-EL1.
+///         pub struct El1Bank: El1, asks LateEl1 RareEl1 {
 ///             base { el1: El1 }
 ///             kept { }
 ///         }
@@ -324,14 +340,14 @@ pub(crate) use registers;
 /// `base` is always switched. `kept` is in the bank, but other code saves and loads it. Each extension of the
 /// list adds the group that it names as its `El1`, in a field of the extension's name.
 ///
-/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). One test asks whether all groups are
-/// there that most CPUs have: the first [`Switch`](crate::context::Switch) behind `asks`. If so, they are exchanged
-/// without further tests, else each is tested. Groups that open to the secure world on its first use, and groups that
-/// few CPUs have, are each tested only if any of them is there: the second and the third `Switch`.
+/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). Those that most CPUs have are
+/// straight-line code where a CPU has them all ([`Switch::StraightEl2`](crate::context::Switch)); only where one
+/// is missing each is asked for. Those that open to the secure world on its first use, and those that few CPUs
+/// have, are asked for behind one test for all, the two [`Switch`](crate::context::Switch)es behind `asks`.
 macro_rules! bank {
     (
         (
-            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, asks $usual:ident $late:ident $rare:ident {
+            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, asks $late:ident $rare:ident {
                 base { $($base:ident: $Base:ty),* $(,)? }
                 kept { $($kept:ident: $Kept:ty),* $(,)? }
             }
@@ -405,47 +421,57 @@ macro_rules! bank {
                 unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
-            /// Exchanges the CPU's registers with those in `self`, as far as they are in `switched`.
+            /// Exchanges what the CPU holds with `self`: the base and the groups that most CPUs have. `ALL`: the
+            /// CPU has all of the usual ones.
             ///
             /// # Safety
             ///
             /// The CPU has the features of `switched`, and no code at EL3 relies on what the registers
             /// hold.
             #[inline(always)]
-            pub unsafe fn swap(&mut self, switched: $crate::context::Switched) {
-                use $crate::context::{Feature, Switch, registers::Group};
-                use $crate::cpu_ext::{Asked, Extension, asked};
+            pub unsafe fn swap<const ALL: bool>(&mut self, switched: $crate::context::Switched) {
+                use $crate::context::registers::swap_asked;
                 let bank = core::ptr::from_mut(self).cast::<u8>();
                 // SAFETY: the pointer is BIAS bytes into this bank (or past its end, at an offset that none of its
                 // groups uses). The caller promises the rest.
                 unsafe {
                     let bank = bank.wrapping_add($crate::context::registers::BIAS);
-                    // Exchanges the groups that are tested in one way: each after its own test, or all without.
-                    macro_rules! groups {
-                        ($of:ident, each) => { groups!($of, |feature| switched.has(feature)) };
-                        ($of:ident, $is:expr) => {$($(
-                            if const {
-                                type Of = $crate::cpu_ext::$module::$EXTENSION;
-                                matches!(asked::<Of>(), Asked::$of)
-                                    && <<Of as Extension>::$Which as Group>::LIST.is_some()
-                            } && $is(Feature::$EXTENSION)
-                            {
-                                <$crate::cpu_ext::$module::$EXTENSION as Extension>::$Which::swap(bank);
-                            }
-                        )+)*};
-                    }
-                    $(<$Base as Group>::swap(bank);)*
-                    if switched.is(Switch::$usual) {
-                        groups!(WithUsual, |_| true);
-                    } else {
-                        groups!(WithUsual, each);
-                    }
-                    groups!(Alone, each);
+                    $(<$Base as $crate::context::registers::Group>::swap(bank);)*
+                    $($(swap_asked!(
+                        $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        WithUsual, ALL || switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                    $($(swap_asked!(
+                        $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        Alone, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                }
+            }
+
+            /// Exchanges the late and the rare groups.
+            ///
+            /// # Safety
+            ///
+            /// As for `swap`.
+            #[inline(always)]
+            pub unsafe fn swap_more(&mut self, switched: $crate::context::Switched) {
+                use $crate::context::Switch;
+                use $crate::context::registers::swap_asked;
+                let bank = core::ptr::from_mut(self).cast::<u8>();
+                // SAFETY: as in `swap`.
+                unsafe {
+                    let bank = bank.wrapping_add($crate::context::registers::BIAS);
                     if switched.is(Switch::$late) {
-                        groups!(WithLate, each);
+                        $($(swap_asked!(
+                            $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                            WithLate, switched.has($crate::context::Feature::$EXTENSION)
+                        );)+)*
                     }
                     if switched.is(Switch::$rare) {
-                        groups!(WithRare, each);
+                        $($(swap_asked!(
+                            $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                            WithRare, switched.has($crate::context::Feature::$EXTENSION)
+                        );)+)*
                     }
                 }
             }

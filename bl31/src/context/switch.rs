@@ -107,7 +107,7 @@ impl Policy {
             Some(boot_core) => (boot_core.normal, boot_core.secure),
             None => (here.el3_regs(World::Normal), here.el3_regs(World::Secure)),
         };
-        live.init(here.features(), self.mode(), secure);
+        live.init(here.features(), secure);
         Self::write_el3(secure);
         if here.features().has(Feature::GIC) {
             // The architecture requires this order.
@@ -208,12 +208,12 @@ impl Policy {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
         };
-        let switched = Switched::of(Self::new(self.features(), all).features(), all);
-        // SAFETY: the features are this CPU's, and the former values are not needed any more.
+        let switched = Switched::of(Self::new(self.features(), all).features(), all, false);
+        // SAFETY: the features are this CPU's, and what it held is of no use any more.
         unsafe { Self::swap(switched, first) };
     }
 
-    /// Exchanges the CPU's registers with `parked`.
+    /// Exchanges what the CPU holds with `parked`: one group after the other is asked for.
     ///
     /// # Safety
     ///
@@ -222,12 +222,66 @@ impl Policy {
     unsafe fn swap(switched: Switched, parked: &mut SysRegs) {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
         unsafe {
-            parked.common.swap(switched);
+            parked.common.swap::<false>(switched);
             if switched.is(Switch::El2) {
-                parked.el2.swap(switched);
+                parked.el2.swap::<false>(switched);
             }
             if switched.is(Switch::El1) {
-                parked.el1.swap(switched);
+                parked.el1.swap::<false>(switched);
+            }
+            Self::swap_more(switched, parked);
+        }
+    }
+
+    /// [`Policy::swap`] where [`Switch::StraightEl2`] holds.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has what is `switched`.
+    #[inline(always)]
+    unsafe fn swap_el2(switched: Switched, parked: &mut SysRegs) {
+        // SAFETY: as the caller promises; EL3 uses none of these registers.
+        unsafe {
+            parked.common.swap::<true>(switched);
+            parked.el2.swap::<true>(switched);
+            if switched.is(Switch::More) {
+                Self::swap_more(switched, parked);
+            }
+        }
+    }
+
+    /// [`Policy::swap`] where [`Switch::StraightEl1`] holds.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has what is `switched`.
+    #[inline(always)]
+    unsafe fn swap_el1(switched: Switched, parked: &mut SysRegs) {
+        // SAFETY: as the caller promises; EL3 uses none of these registers.
+        unsafe {
+            parked.common.swap::<true>(switched);
+            parked.el1.swap::<true>(switched);
+            if switched.is(Switch::More) {
+                Self::swap_more(switched, parked);
+            }
+        }
+    }
+
+    /// The late and the rare groups of a switch.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has what is `switched`.
+    #[inline(never)]
+    unsafe fn swap_more(switched: Switched, parked: &mut SysRegs) {
+        // SAFETY: as the caller promises; EL3 uses none of these registers.
+        unsafe {
+            parked.common.swap_more(switched);
+            if switched.is(Switch::El2) {
+                parked.el2.swap_more(switched);
+            }
+            if switched.is(Switch::El1) {
+                parked.el1.swap_more(switched);
             }
         }
     }
@@ -239,7 +293,7 @@ impl Policy {
     ///
     /// The CPU has the extension.
     pub(super) unsafe fn swap_extension(&self, feature: Feature, parked: &mut SysRegs) {
-        let alone = |features| Switched::of(features, self.mode());
+        let alone = |features| Switched::of(features, self.mode(), false);
         // SAFETY: as the caller promises.
         unsafe {
             Self::swap(alone(Features::NONE), parked);
@@ -247,39 +301,58 @@ impl Policy {
         }
     }
 
-    /// Switches the core from the normal world to the secure world. `parked` has the secure world's registers before,
-    /// and the normal world's after. `el3` are the secure world's EL3 registers.
+    /// Switches the core from the normal world to the secure world: the latter's registers are in
+    /// `parked`, the former's will be. `el3` are the secure world's. Where [`Switch::Beside`] holds,
+    /// [`OpenGroups::leave_normal`] comes before it.
     #[inline(always)]
-    pub fn to_secure(&self, live: &mut OpenGroups, parked: &mut SysRegs, el3: &El3Regs) {
-        live.leave_normal(self, parked);
-        let switched = live.switched();
-        timers::save(switched, &mut parked.common);
-        // SAFETY: both halves of the switch are here, for this core.
+    pub fn to_secure(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
+        // SAFETY: both halves of the switch are here, for this core. What a way takes for granted of the groups,
+        // its Switch says.
         unsafe {
-            el3.write(switched);
-            Self::swap(switched, parked);
+            if switched.is(Switch::StraightEl2) {
+                timers::save_el2(&mut parked.common);
+                el3.write();
+                Self::swap_el2(switched, parked);
+            } else if switched.is(Switch::StraightEl1) {
+                timers::save_el1(&mut parked.common);
+                el3.write();
+                Self::swap_el1(switched, parked);
+            } else {
+                timers::save(switched, &mut parked.common);
+                el3.write();
+                Self::swap(switched, parked);
+            }
         }
     }
 
-    /// Switches the core from the secure world to the normal world. `parked` has the normal world's registers before,
-    /// and the secure world's after. `el3` are the normal world's EL3 registers.
+    /// Switches the core from the secure world to the normal world, whose registers are in `parked`.
+    /// `el3` are the normal world's. Where [`Switch::Beside`] holds, [`OpenGroups::leave_secure`] comes before it
+    /// and [`OpenGroups::enter_normal`] after it.
     #[inline(always)]
-    pub fn to_normal(&self, live: &mut OpenGroups, parked: &mut SysRegs, el3: &El3Regs) {
-        live.leave_secure(self, parked);
-        let switched = live.switched();
-        // SAFETY: both halves of the switch are here, for this core.
+    pub fn to_normal(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
+        // SAFETY: as in `to_secure`.
         unsafe {
-            el3.write(switched);
-            Self::swap(switched, parked);
+            el3.write();
+            if switched.is(Switch::StraightEl2) {
+                Self::swap_el2(switched, parked);
+                timers::load_el2(&parked.common);
+            } else if switched.is(Switch::StraightEl1) {
+                Self::swap_el1(switched, parked);
+                timers::load_el1(&parked.common);
+            } else {
+                Self::swap(switched, parked);
+                timers::load(switched, &parked.common);
+            }
         }
-        timers::load(switched, &parked.common);
-        live.enter_normal();
     }
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
-    pub fn enter_normal(&self, live: &OpenGroups, el3: &El3Regs) {
-        // SAFETY: the world's registers, the other half of the switch, are in the CPU.
-        unsafe { el3.write(live.switched()) };
+    pub fn enter_normal(live: &OpenGroups, el3: &El3Regs) {
+        // SAFETY: the other half of the switch, the world's registers, is in the CPU.
+        unsafe {
+            el3.write();
+            el3.write_beside(live.switched());
+        }
     }
 
     /// Handles a trap of `world`, whose registers are in the CPU: a synchronous exception with this

@@ -285,12 +285,12 @@ fn every_extension_is_found_by_its_own_field() {
             extension.feature
         );
     }
-    let switched = Switched::of(all, SpmcMode::All);
+    let switched = Switched::of(all, SpmcMode::All, true);
     for fact in [
         Switch::El2,
         Switch::El1,
-        Switch::UsualEl2,
-        Switch::UsualCommon,
+        Switch::More,
+        Switch::Beside,
         Switch::LateEl2,
         Switch::LateEl1,
         Switch::LateCommon,
@@ -298,6 +298,19 @@ fn every_extension_is_found_by_its_own_field() {
         Switch::RareEl1,
     ] {
         assert!(switched.is(fact), "{fact:?}");
+    }
+    // Both banks: no straight way.
+    for (mode, straight) in [
+        (SpmcMode::All, None),
+        (SpmcMode::SEl2, Some(Switch::StraightEl2)),
+        (SpmcMode::SEl1, Some(Switch::StraightEl1)),
+        (SpmcMode::None, None),
+    ] {
+        let switched = Switched::of(all, mode, false);
+        assert!(switched.is(Switch::Beside), "MPAM3_EL3");
+        for way in [Switch::StraightEl2, Switch::StraightEl1] {
+            assert_eq!(switched.is(way), straight == Some(way), "{mode:?}");
+        }
     }
     let none = Features::from_id(&IdRegs::default());
     assert_eq!(none, Features::NONE);
@@ -366,11 +379,11 @@ fn old_cpu() {
     assert_eq!(features.to_string(), "AA32EL1 PMUv3");
     assert!(features.has(Feature::EAGER_FP));
     assert!(features.has(Feature::LR0_3) && !features.has(Feature::LR4_7));
-    let switched = Switched::of(features, SpmcMode::SEl1);
+    let switched = Switched::of(features, SpmcMode::SEl1, false);
     assert!(switched.is(Switch::El1) && !switched.is(Switch::El2));
     assert!(!switched.is(Switch::RareEl1) && !switched.is(Switch::RareEl2));
     // It has no RAS.
-    assert!(!switched.is(Switch::UsualCommon) && switched.has(Feature::GIC));
+    assert!(!switched.is(Switch::StraightEl1) && switched.has(Feature::GIC));
 }
 
 #[test]
@@ -590,7 +603,7 @@ fn one_file_and_one_line_make_an_extension() {
     ] {
         let mut live = OpenGroups::new(&mut []);
         let mut el3 = secure;
-        live.init(features, policy.mode(), &mut el3);
+        live.init(features, &mut el3);
         assert!(!live.switched().has(Feature::MADE_UP));
         let mut parked = SysRegs::EMPTY;
         assert!(live.first_use(&policy, World::Secure, &mut el3, &mut parked, esr));

@@ -13,40 +13,88 @@ use super::registers::BIAS;
 use super::sysreg::{isb, sysregs};
 use super::{Feature, Features, SpmcMode, Switch, Switched};
 
-/// Saves the normal world's timers.
-#[inline(always)]
+/// Saves the normal world's timers: EL2's or EL1's, as far as they are the CPU's and exchanged.
 pub(super) fn save(switched: Switched, bank: &mut CommonBank) {
-    let bank = core::ptr::from_mut(bank).cast::<u8>().wrapping_add(BIAS);
-    // SAFETY: the CPU has the registers, and EL3 uses none of these timers.
+    // SAFETY: the CPU has the registers.
     unsafe {
         if switched.is(Switch::El2) {
-            HypTimer::save(bank);
             if switched.has(Feature::VHE) {
-                HypVirtualTimer::save(bank);
+                save_el2(bank);
+            } else {
+                HypTimer::save(around(bank));
             }
         }
         if switched.is(Switch::El1) {
-            KernelTimers::save(bank);
+            save_el1(bank);
         }
     }
 }
 
-/// Restores the normal world's timers.
-#[inline(always)]
+/// Puts the normal world's timers back.
 pub(super) fn load(switched: Switched, bank: &CommonBank) {
-    let bank = core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS);
-    // SAFETY: the CPU has the registers, and EL3 uses none of these timers.
+    // SAFETY: as above.
     unsafe {
         if switched.is(Switch::El2) {
-            HypTimer::load(bank);
             if switched.has(Feature::VHE) {
-                HypVirtualTimer::load(bank);
+                load_el2(bank);
+            } else {
+                HypTimer::load(core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS));
             }
         }
         if switched.is(Switch::El1) {
-            KernelTimers::load(bank);
+            load_el1(bank);
         }
     }
+}
+
+/// The pointer that the lists of registers want.
+#[inline(always)]
+fn around(bank: &mut CommonBank) -> *mut u8 {
+    core::ptr::from_mut(bank).cast::<u8>().wrapping_add(BIAS)
+}
+
+/// Saves the hypervisor's timers.
+///
+/// # Safety
+///
+/// The CPU has EL2 and FEAT_VHE. (EL3 uses none of these timers.)
+#[inline(always)]
+pub(super) unsafe fn save_el2(bank: &mut CommonBank) {
+    let bank = around(bank);
+    // SAFETY: as the caller promises.
+    unsafe {
+        HypTimer::save(bank);
+        HypVirtualTimer::save(bank);
+    }
+}
+
+/// Puts the hypervisor's timers back.
+///
+/// # Safety
+///
+/// As for [`save_el2`].
+#[inline(always)]
+pub(super) unsafe fn load_el2(bank: &CommonBank) {
+    let bank = core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS);
+    // SAFETY: as the caller promises.
+    unsafe {
+        HypTimer::load(bank);
+        HypVirtualTimer::load(bank);
+    }
+}
+
+/// Saves the kernel's timers, which every CPU has and EL3 does not use.
+#[inline(always)]
+pub(super) fn save_el1(bank: &mut CommonBank) {
+    // SAFETY: as said.
+    unsafe { KernelTimers::save(around(bank)) }
+}
+
+/// Puts the kernel's timers back.
+#[inline(always)]
+pub(super) fn load_el1(bank: &CommonBank) {
+    // SAFETY: as for `save_el1`.
+    unsafe { KernelTimers::load(core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS)) }
 }
 
 sysregs! {

@@ -64,8 +64,6 @@ pub enum End {
 
 /// The state of a test's machine.
 pub struct Machine {
-    /// ESR_EL3.
-    pub esr: u64,
     /// ELR_EL3 and SPSR_EL3.
     pub return_state: (u64, u64),
     /// Whether the machine has EL2.
@@ -120,7 +118,6 @@ impl Machine {
     /// Makes a machine of four cores with EL2, on which nothing has happened.
     fn new() -> Self {
         Self {
-            esr: 0,
             return_state: (0, 0),
             el2: true,
             counter: 0,

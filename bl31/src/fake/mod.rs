@@ -94,9 +94,9 @@ pub mod cpu {
     use super::{End, end, machine};
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    /// Returns ESR_EL3.
-    pub fn syndrome() -> u64 {
-        machine().esr
+    /// Nothing to hide here.
+    pub fn anew<T>(it: &mut T) -> &mut T {
+        it
     }
 
     /// Returns ELR_EL3 and SPSR_EL3.
@@ -149,9 +149,18 @@ pub mod cpu {
     }
 
     /// Writes two words.
-    pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {
-        words[0].store(first as u32, Relaxed);
-        words[1].store(second as u32, Relaxed);
+    ///
+    /// # Safety
+    ///
+    /// Two words are `AT` bytes into `it`.
+    pub unsafe fn store_pair<T, const AT: usize>(it: &T, first: u64, second: u64) {
+        let words = core::ptr::from_ref(it)
+            .wrapping_byte_add(AT)
+            .cast::<[AtomicU32; 2]>();
+        // SAFETY: as the caller promises.
+        let [one, two] = unsafe { &*words };
+        one.store(first as u32, Relaxed);
+        two.store(second as u32, Relaxed);
     }
 
     /// Stops the core.
@@ -457,9 +466,7 @@ pub mod vectors {
             context.black_box.goes_on(&context.gpr);
         }
         let exit = machine::enter(context);
-        match (exit, context.gpr) {
-            (Exit::Synchronous, [x0, x1, ..]) => (exit, x0, x1),
-            (exit, _) => (exit, exit as u64, 0),
-        }
+        let [x0, x1, ..] = context.gpr;
+        (exit, x0, x1)
     }
 }

@@ -2,22 +2,15 @@
 //! [`crate::context`].
 
 use aarch64_cpu::registers::{
-    CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ESR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
+    CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
 };
-use core::sync::atomic::AtomicU32;
 use janus_drivers::{gic_cpu, wait};
 use janus_plat::{Plat, Platform};
 
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
 const PFR0_EL2: u64 = 0xf << 8;
 
-/// Returns ESR_EL3: why the last exception was taken.
-#[inline(always)]
-pub fn syndrome() -> u64 {
-    ESR_EL3.get()
-}
-
-/// Returns ELR_EL3 and SPSR_EL3: where the last exception came from.
+/// ELR_EL3 and SPSR_EL3: where the last exception came from.
 #[inline(always)]
 pub fn return_state() -> (u64, u64) {
     (ELR_EL3.get(), SPSR_EL3.get())
@@ -111,12 +104,27 @@ pub fn random() -> Option<u64> {
     (valid != 0).then_some(value)
 }
 
-/// Writes two words in one instruction, with the effect of two relaxed stores.
+/// Returns `it`, of which the compiler knows nothing any more: it computes addresses in it anew. Across the run of a
+/// world, which takes all registers but one, it would keep them on the stack: more work than to add a number.
 #[inline(always)]
-pub fn store_pair(words: &[AtomicU32; 2], first: u64, second: u64) {
-    // SAFETY: the reference allows writing both words. Rust has no operation for a pair of atomic stores.
+pub fn anew<T>(it: &mut T) -> &mut T {
+    let mut at = core::ptr::from_mut(it);
+    // SAFETY: nothing is done.
+    unsafe { core::arch::asm!("/* {} */", inout(reg) at, options(nostack, preserves_flags)) };
+    // SAFETY: the same reference, which the caller has given up.
+    unsafe { &mut *at }
+}
+
+/// Writes two words, `AT` bytes into `it`, as two relaxed stores would, in one instruction.
+///
+/// # Safety
+///
+/// Two [`AtomicU32`](core::sync::atomic::AtomicU32) are there.
+#[inline(always)]
+pub unsafe fn store_pair<T, const AT: usize>(it: &T, first: u64, second: u64) {
+    // SAFETY: writes what the reference may write; Rust has no name for a pair of atomic stores.
     unsafe {
-        core::arch::asm!("stp {:w}, {:w}, [{}]", in(reg) first, in(reg) second, in(reg) words,
+        core::arch::asm!("stp {:w}, {:w}, [{}, #{}]", in(reg) first, in(reg) second, in(reg) it, const AT,
             options(nostack, preserves_flags));
     }
 }

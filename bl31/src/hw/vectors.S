@@ -7,7 +7,7 @@
 // An exception from EL3 itself is a bug. SP cannot be trusted then, so x0 is kept in SP_EL0 (which is not
 // needed any more), and all registers are saved in this core's crash record, which TPIDR_EL3 points to.
 
-.macro lower_el kind, name
+.macro lower_el name, kind
     .balign 0x80
     stp     x0, x1, [sp, #{gpr} + 0]
 \name:
@@ -27,7 +27,11 @@
     stp     x28, x29, [sp, #{gpr} + 224]
     ldp     x19, x3, [sp, #{el3_frame}]
     str     x30, [sp, #{gpr} + 240]
+    .ifb \kind
+    mrs     x2, esr_el3
+    .else
     mov     x2, #\kind
+    .endif
     mov     sp, x3
     ldp     x29, x30, [sp], #16
     ret
@@ -86,10 +90,10 @@ vectors:
     current_el 2
     current_el 3
     // From a lower EL. The one below EL3 is never in AArch32 (SCR_EL3.RW), so the last four entries are missing.
-    lower_el {sync}, lower_el_sync
-    lower_el {irq}, lower_el_irq
-    lower_el {fiq}, lower_el_fiq
-    lower_el {serror}, lower_el_serror
+    lower_el lower_el_sync
+    lower_el lower_el_irq, {irq}
+    lower_el lower_el_fiq, {fiq}
+    lower_el lower_el_serror, {serror}
 
     .balign 0x800
     .global guarded_vectors
@@ -107,9 +111,9 @@ guarded_vectors:
     guarded_lower_el lower_el_fiq
     guarded_lower_el lower_el_serror
 
-// Enters a world. x0 = its &mut WorldContext; its system registers, ELR_EL3 and SPSR_EL3 are in the CPU.
-// Returns the world's x0 and x1, and in x2 the kind of exception that ended its run. Clobbers
-// all registers but x19, x29 and SP.
+// x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
+// Returns x0 and x1 as the world had them, and in x2 what ended its run: ESR_EL3 of a synchronous exception,
+// else the kind of exception; clobbers all but x19, x29 and SP.
 .macro enter normal
     stp     x29, x30, [sp, #-16]!
     mov     x1, sp

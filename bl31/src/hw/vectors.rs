@@ -7,20 +7,13 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use janus_spmd::World;
 
-/// The kinds of exception, as vectors.S returns them.
-const SYNC: u64 = 0;
-const IRQ: u64 = 1;
-const FIQ: u64 = 2;
-const SERROR: u64 = 3;
-
 global_asm!(
     include_str!("vectors.S"),
     gpr = const offset_of!(WorldContext, gpr),
     el3_frame = const WorldContext::EL3_FRAME,
-    sync = const SYNC,
-    irq = const IRQ,
-    fiq = const FIQ,
-    serror = const SERROR,
+    irq = const Exit::IRQ.to_vectors(),
+    fiq = const Exit::FIQ.to_vectors(),
+    serror = const Exit::SERROR.to_vectors(),
     record = const WorldContext::RECORD,
     record_size = const size_of::<Record>(),
     wrap = const black_box::WRAP,
@@ -39,10 +32,10 @@ pub fn guard() {
 
 /// Calls one of the two functions in vectors.S that enter a world.
 macro_rules! call {
-    ($function:literal, $context:expr, $x0:ident, $x1:ident, $kind:ident) => {
+    ($function:literal, $context:expr, $x0:ident, $x1:ident, $why:ident) => {
         asm!(
             concat!("bl ", $function),
-            inout("x0") $context => $x0, out("x1") $x1, out("x2") $kind,
+            inout("x0") $context => $x0, out("x1") $x1, out("x2") $why,
             out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _,
             out("x25") _, out("x26") _, out("x27") _, out("x28") _,
             clobber_abi("C"),
@@ -50,32 +43,22 @@ macro_rules! call {
     };
 }
 
-/// Runs a world until an exception brings the core back to EL3. Returns the kind of exception, and two values for the
-/// black box: the world's x0 and x1, or the number of the kind and zero for an interrupt or an SError.
+/// Runs a world until an exception brings the core back to EL3, and returns which one, and the world's x0 and x1.
 ///
 /// # Safety
 ///
 /// The world's system registers, ELR_EL3 and SPSR_EL3 are in the CPU, and it goes on below EL3.
 #[inline(always)]
 pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
-    let (x0, x1, kind): (u64, u64, u64);
-    // SAFETY: both functions keep SP, x19 and x29, and the asm blocks declare all other registers as clobbered. A
-    // lower EL cannot access EL3's memory: it runs in another translation regime, and all registers that it gets come
-    // from its context.
+    let (x0, x1, why): (u64, u64, i64);
+    // SAFETY: both keep SP, x19 and x29 and the asm blocks declare everything else as clobbered. A lower
+    // EL cannot reach EL3's memory: it runs in another translation regime, and what it gets of EL3's
+    // registers is what its context holds.
     unsafe {
         match world {
-            World::Normal => call!("normal_enter", context, x0, x1, kind),
-            World::Secure => call!("world_enter", context, x0, x1, kind),
+            World::Normal => call!("normal_enter", context, x0, x1, why),
+            World::Secure => call!("world_enter", context, x0, x1, why),
         }
     }
-    // The most frequent kind comes first and has its own branch.
-    if kind == SYNC {
-        return (Exit::Synchronous, x0, x1);
-    }
-    let exit = match kind {
-        IRQ => Exit::Irq,
-        FIQ => Exit::Fiq,
-        _ => Exit::SError,
-    };
-    (exit, kind, 0)
+    (Exit::from_vectors(why), x0, x1)
 }

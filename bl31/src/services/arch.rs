@@ -1,7 +1,7 @@
 //! The Arm Architecture service (SMCCC, DEN0028, section 7).
 
-use super::service::{NOT_SUPPORTED, Service, answer};
-use crate::core_data::CoreData;
+use super::service::{NOT_SUPPORTED, answer};
+use crate::core_data::{CoreData, Here};
 use crate::flow::Flow;
 use crate::smc::arch::{self, Function};
 use crate::smc::{availability, workarounds};
@@ -16,19 +16,16 @@ const VERSION: u64 = 1 << 16 | 5;
 /// SMCCC's INVALID_PARAMETER.
 const INVALID_PARAMETER: u64 = -3_i64 as u64;
 
-/// The Arm Architecture service.
-pub struct Arch;
-
-impl Service for Arch {
-    #[inline(always)]
-    fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
-        let x0 = match function {
-            SMCCC_VERSION => VERSION,
-            SMCCC_ARCH_FEATURES => features(core.context(from).gpr[1] as u32),
-            _ => return other(core, from, function),
-        };
-        answer(core, from, x0)
-    }
+/// Handles a call of this service by `from`, which is `here`.
+#[inline(always)]
+pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
+    let x0 = match function {
+        SMCCC_VERSION => VERSION,
+        SMCCC_ARCH_FEATURES => features(core.context(from).gpr[1] as u32),
+        _ => return other(core, from, function),
+    };
+    core.context(from).gpr[0] = x0;
+    Flow::Answered(here)
 }
 
 /// Returns the function of this service that has this ID, if there is one.

@@ -3,8 +3,7 @@
 //! `janus-spmd` makes all decisions. This file only gives it the registers of both worlds, and does
 //! the work that needs the hardware.
 
-use super::service::Service;
-use crate::core_data::CoreData;
+use crate::core_data::{CoreData, Here};
 use crate::flow::{Flow, SpmcEvent};
 use crate::group0::{self, After};
 use crate::hw::console;
@@ -14,54 +13,78 @@ use crate::served;
 use crate::spmc_vectors;
 use janus_spmd::{Action, Answer, ConsoleLog, Work, World};
 
-/// The FF-A service.
-pub struct Ffa;
+/// Forwards the SMC of `from` where nothing has to be decided, as for nearly all calls of FF-A: the other world's
+/// registers are those of the call then. This, [`answers`] and [`decide`] are [`janus_spmd::Spmd::call`] in its parts.
+#[inline(always)]
+pub fn forwards(core: &mut CoreData, from: World, function: u32) -> bool {
+    let (caller, other) = match from {
+        World::Normal => (core.normal.args(), core.secure.args()),
+        World::Secure => (core.secure.args(), core.normal.args()),
+    };
+    let forwarded = core.system.spmd.forwards(&core.spmd, from, caller, other);
+    if forwarded && from == World::Normal {
+        core.live.call(function);
+    }
+    forwarded
+}
 
-impl Service for Ffa {
-    #[inline(always)]
-    fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
-        let spmd = &core.system.spmd;
-        let (caller, other) = match from {
-            World::Normal => (core.normal.args(), core.secure.args()),
-            World::Secure => (core.secure.args(), core.normal.args()),
-        };
-        // This is `Spmd::call` split into its two halves. Nearly all calls are forwarded, and save 7 instructions here.
-        if spmd.forwards(&core.spmd, from, caller, other) {
-            return enter_other(core, from, function);
+/// Answers the SMC of `from` where nothing has to be decided.
+#[inline(always)]
+pub fn answers(core: &mut CoreData, from: World) -> bool {
+    from == World::Normal && core.system.spmd.answers(&core.spmd, core.normal.args())
+}
+
+/// Handles a call of FF-A's whoever is here.
+#[cold]
+pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
+    if forwards(core, from, function) {
+        return other_world(from);
+    }
+    decide(core, from, function, None)
+}
+
+/// Handles a call of FF-A's that is not simply forwarded. `here`: `from` is; `None` where that has to be asked.
+#[inline(always)]
+pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here>) -> Flow {
+    let spmd = &core.system.spmd;
+    let (caller, other) = match from {
+        World::Normal => (core.normal.args(), core.secure.args()),
+        World::Secure => (core.secure.args(), core.normal.args()),
+    };
+    if from == World::Secure {
+        core.asked = [function, caller[1] as u32];
+    }
+    #[cfg(feature = "lab")]
+    crate::lab::refused(core.index, from, spmd.refusal(&core.spmd, from, caller));
+    match spmd.decide(&mut core.spmd, from, caller, other) {
+        Action::Return => here.map_or(Flow::Run(from), Flow::Answered),
+        Action::Enter => {
+            if from == World::Normal {
+                core.live.call(function);
+            }
+            here.map_or(other_world(from), Flow::Forwarded)
         }
-        if from == World::Secure {
-            core.asked = [function, caller[1] as u32];
-        }
-        #[cfg(feature = "lab")]
-        crate::lab::refused(core.index, from, spmd.refusal(&core.spmd, from, caller));
-        match spmd.decide(&mut core.spmd, from, caller, other) {
-            Action::Return => Flow::Run(from),
-            Action::Enter => enter_other(core, from, function),
-            Action::El3(work) => perform(core, from, work),
-        }
+        Action::El3(work) => perform(core, from, work),
     }
 }
 
-/// Enters the other world, which gets the call of `from`.
-#[inline(always)]
-fn enter_other(core: &mut CoreData, from: World, function: u32) -> Flow {
+/// The world that `from` is not runs.
+const fn other_world(from: World) -> Flow {
     Flow::Run(match from {
-        World::Normal => {
-            core.live.call(function);
-            World::Secure
-        }
+        World::Normal => World::Secure,
         World::Secure => World::Normal,
     })
 }
 
-/// Handles a Secure Group 1 interrupt that is pending while the normal world runs: the SPMC gets it.
-pub fn secure_interrupt(core: &mut CoreData) -> Flow {
+/// A secure Group 1 interrupt is pending while the normal world runs: the SPMC's to handle. `here`: the normal
+/// world is; `None` where that has to be asked.
+pub fn secure_interrupt(core: &mut CoreData, here: Option<Here>) -> Flow {
     let action = core
         .system
         .spmd
         .secure_interrupt(&mut core.spmd, core.secure.args());
     match action {
-        Action::Enter => Flow::Run(World::Secure),
+        Action::Enter => here.map_or(Flow::Run(World::Secure), Flow::Forwarded),
         Action::Return => Flow::Run(World::Normal),
         Action::El3(work) => perform(core, World::Normal, work),
     }

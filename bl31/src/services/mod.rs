@@ -4,13 +4,13 @@
 //! x0-x17 of the caller's context. A service changes those that its answer uses and leaves the
 //! others, as SMCCC requires. Only what a decision needs is decoded.
 
-use crate::core_data::CoreData;
+use crate::core_data::{CoreData, Here};
 use crate::flow::Flow;
 use crate::run::run_spmc;
 use janus_arm::{SMC64, SVE_HINT};
 use janus_plat::services::FAST;
 use janus_spmd::World;
-use service::{Service, unknown};
+use service::{NOT_SUPPORTED, Service};
 
 mod arch;
 mod errata;
@@ -29,8 +29,15 @@ pub use psci::come_back;
 const ARCH: u32 = 0x8000_0000;
 /// The first function of the Standard Secure service, owning entity 4.
 const STANDARD: u32 = 0x8400_0000;
-/// The range of call numbers, as [`call`] computes them, from the lowest to the highest owner that has a service: its
-/// start and its length. The Architecture service is not in it. Owners outside of the range need no further test.
+/// Where PSCI's functions, the numbers 0 to 0x1f of the Standard Secure service, stand by [`janus_spmd::place`]: the
+/// first, and how far it is to the last. (Between them are yielding calls, which PSCI does not have either.)
+const PSCI: (u32, u32) = {
+    let first = janus_spmd::place(STANDARD);
+    let last = janus_spmd::place(STANDARD | SMC64 | 0x1f);
+    (first, last.wrapping_sub(first))
+};
+/// The numbers of all calls, as [`call`] has them, from the lowest owner to the highest that has a service beside
+/// the Architecture service: where it begins, and its length. An owner outside of it costs nothing.
 const RARE: (u32, u32) = {
     let (low, high) = platform::owners(4);
     (
@@ -39,30 +46,42 @@ const RARE: (u32, u32) = {
     )
 };
 
-/// Handles an SMC of `from`.
+/// Handles an SMC of `from`, which is `here`.
 #[inline(always)]
-pub fn call(core: &mut CoreData, from: World) -> Flow {
+pub fn call(core: &mut CoreData, from: World, here: Here) -> Flow {
     let function = core.context(from).gpr[0] as u32;
-    let number = (function & !(SMC64 | SVE_HINT)).wrapping_sub(STANDARD);
-    if matches!(number, 0x60..=0xef) {
-        if from == World::Normal {
-            partitions::start_when_fixed(core);
+    let place = janus_spmd::place(function);
+    if place < janus_spmd::PLACES {
+        if from == World::Normal && function & FAST != 0 && partitions::start_when_fixed(core) {
+            // The SPMC has run: who is here has to be asked again.
+            return ffa::call(core, from, function);
         }
-        return ffa::Ffa::call(core, from, function);
+        if ffa::forwards(core, from, function) {
+            return Flow::Forwarded(here);
+        }
+        if ffa::answers(core, from) {
+            return Flow::Answered(here);
+        }
+        if function & FAST != 0 {
+            return ffa::decide(core, from, function, Some(here));
+        }
     }
     if from == World::Secure {
         core.note_call(function);
     }
-    if number <= 0x1f {
-        psci::Psci::call(core, from, function & !SVE_HINT)
-    } else if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
-        arch::Arch::call(core, from, function & !SVE_HINT)
+    if place.wrapping_sub(PSCI.0) <= PSCI.1 {
+        return psci::call(core, from, function & !SVE_HINT, here);
+    }
+    let number = (function & !(SMC64 | SVE_HINT)).wrapping_sub(STANDARD);
+    if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {
+        arch::call(core, from, function & !SVE_HINT, here)
     } else if number.wrapping_sub(RARE.0) <= RARE.1
         || platform::YIELDING && (number ^ FAST).wrapping_sub(RARE.0) <= RARE.1
     {
         rare_call(core, from, function & !SVE_HINT)
     } else {
-        unknown(core, from)
+        core.context(from).gpr[0] = NOT_SUPPORTED;
+        Flow::Answered(here)
     }
 }
 

@@ -5,9 +5,9 @@
 //! call for that ([`crate::run::run_spmc`]).
 
 use super::partitions;
-use super::service::{NOT_SUPPORTED, Service, answer};
+use super::service::{NOT_SUPPORTED, answer};
 use crate::boot_params::EntryPoint;
-use crate::core_data::CoreData;
+use crate::core_data::{CoreData, Here};
 use crate::flow::Flow;
 use crate::hw::power::stop_system;
 use crate::hw::{cpu, gic};
@@ -20,26 +20,29 @@ use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
-/// The PSCI service.
-pub struct Psci;
-
-impl Service for Psci {
-    #[inline(always)]
-    fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
-        if from == World::Secure {
-            return answer(core, from, NOT_SUPPORTED);
+/// Handles a call of this service by `from`, which is `here`. The SPMC has none of it.
+#[inline(always)]
+pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
+    let x0 = match from {
+        World::Secure => NOT_SUPPORTED,
+        World::Normal => {
+            let [_, x1, x2, ..] = core.normal.gpr;
+            match PSCI.answer(function, x1, x2) {
+                Some(x0) => x0 as u64,
+                None => return carry_out(core, function),
+            }
         }
-        let [_, x1, x2, x3, ..] = core.normal.gpr;
-        match PSCI.call(core.index, function, [x1, x2, x3]) {
-            Decision::Return(x0) => answer(core, from, x0 as u64),
-            decision => carry_out(core, decision, [x1, x2, x3]),
-        }
-    }
+    };
+    core.context(from).gpr[0] = x0;
+    Flow::Answered(here)
 }
 
-/// Carries out a decision that is no answer yet.
+/// Decides about a call of the normal world that is not answered at once, and carries it out.
 #[inline(never)]
-fn carry_out(core: &mut CoreData, decision: Decision, arguments: [u64; 3]) -> Flow {
+fn carry_out(core: &mut CoreData, function: u32) -> Flow {
+    let [_, x1, x2, x3, ..] = core.normal.gpr;
+    let arguments = [x1, x2, x3];
+    let decision = PSCI.decide(core.index, function, arguments);
     let x0 = match decision {
         Decision::Return(x0) => x0,
         Decision::TurnOn { core: target, .. } => match power::turn_on(core.system, target) {

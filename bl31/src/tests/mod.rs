@@ -15,10 +15,7 @@ use crate::world::{Exit, WorldContext};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use janus_plat::{Plat, Platform};
 
-/// ESR_EL3 of `smc #0` in AArch64.
-const SMC: u64 = 0x17 << 26 | 1 << 25;
-
-/// The address at which BL33 starts.
+/// Where BL33 starts.
 const BL33: u64 = 0x6000_0000;
 /// The address at which the SPMC starts.
 const BL32: u64 = Plat::SECURE_RAM.start;
@@ -46,14 +43,13 @@ fn smc(call: &[u64]) -> impl FnOnce(&mut WorldContext) -> Exit + use<> {
     let call = call.to_vec();
     move |context| {
         context.gpr[..call.len()].copy_from_slice(&call);
-        machine().esr = SMC;
-        Exit::Synchronous
+        Exit::SMC64_0
     }
 }
 
 /// Makes a world's step: an FIQ takes it to EL3.
 fn fiq() -> impl FnOnce(&mut WorldContext) -> Exit + 'static {
-    |_| Exit::Fiq
+    |_| Exit::FIQ
 }
 
 /// Adds a step to the normal world's script.

@@ -12,7 +12,7 @@ const RESUME: u64 = 0x8400_007c;
 fn group0(id: u32) -> impl FnOnce(&mut WorldContext) -> Exit + 'static {
     move |_| {
         machine().pending = Some(Pending::Group0(IntId::try_from(id).unwrap()));
-        Exit::Fiq
+        Exit::FIQ
     }
 }
 
@@ -69,7 +69,7 @@ fn each_world_goes_on_where_it_called() {
 fn an_interrupt_that_went_away_is_nothing() {
     without_spmc();
     normal(fiq());
-    normal(|_| Exit::Irq);
+    normal(|_| Exit::IRQ);
     let (end, events) = boots();
     assert_eq!(end, End::OutOfScript(World::Normal));
     assert_eq!(entries(&events), [(World::Normal, 0x33); 3]);
@@ -80,7 +80,7 @@ fn a_secure_interrupt_goes_to_the_spmc_and_the_normal_world_goes_on() {
     with_spmc(&[]);
     normal(|_| {
         machine().pending = Some(Pending::SecureGroup1);
-        Exit::Fiq
+        Exit::FIQ
     });
     secure(|context| {
         machine().pending = None;
@@ -104,7 +104,7 @@ fn a_secure_interrupt_without_an_spmc_is_turned_off() {
     without_spmc();
     normal(|_| {
         machine().pending = Some(Pending::SecureGroup1);
-        Exit::Fiq
+        Exit::FIQ
     });
     let (_, events) = boots();
     assert!(
@@ -208,8 +208,7 @@ fn only_smcs_with_immediate_zero_are_calls() {
             without_spmc();
             normal(move |context| {
                 context.gpr[0] = x0;
-                machine().esr = ec << 26 | 1 << 25 | iss;
-                Exit::Synchronous
+                Exit::from_vectors(ec << 26 | 1 << 25 | iss)
             });
             entries(&boots().1)
         });
@@ -225,7 +224,7 @@ fn only_smcs_with_immediate_zero_are_calls() {
 #[test]
 fn an_serror_is_said_and_the_normal_world_goes_on() {
     without_spmc();
-    normal(|_| Exit::SError);
+    normal(|_| Exit::SERROR);
     let (_, events) = boots();
     assert!(said(&events).contains("SError taken from the Normal world"));
     assert_eq!(entries(&events), [(World::Normal, 0x33); 2]);
@@ -235,7 +234,7 @@ fn an_serror_is_said_and_the_normal_world_goes_on() {
 fn an_serror_of_the_secure_world_ends_its_spmc() {
     with_spmc(&[]);
     normal(smc(&[DIRECT_REQ, 0x8000]));
-    secure(|_| Exit::SError);
+    secure(|_| Exit::SERROR);
     normal(smc(&[DIRECT_REQ, 0x8000]));
     let (_, events) = boots();
     assert!(said(&events).contains("SError taken from the Secure world"));

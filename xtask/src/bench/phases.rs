@@ -204,8 +204,9 @@ fn phases(elf: &Path, pcs: &[(u64, u64)]) -> Result<Vec<Phase>> {
 /// The phase by the function's name; assembly has symbols, but no lines.
 fn phase_of(function: &str, place: &str) -> Option<Phase> {
     match function {
-        "vectors" => Some(Phase::Entry),
-        "world_enter" => Some(Phase::Exit),
+        "vectors" | "lower_el_sync" => Some(Phase::Entry),
+        // A mark of the section before it has the address of `world_enter`, too.
+        "world_enter" | "normal_enter" | "__text_simd_end" => Some(Phase::Exit),
         _ if place.contains("/context/") || place.contains("/cpu_ext/") => Some(Phase::Switch),
         _ => None,
     }
