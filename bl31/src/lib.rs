@@ -47,6 +47,7 @@ pub mod services;
 pub mod sgis;
 pub mod smc;
 pub mod speculation;
+pub mod spmc_event;
 pub mod spmc_image;
 pub mod spmc_vectors;
 pub mod spsr;

@@ -5,9 +5,9 @@
 
 use crate::black_box;
 use crate::core_data::CoreData;
-use crate::flow::SpmcEvent;
 use crate::hw::console;
 use crate::messages::error;
+use crate::spmc_event::SpmcEvent;
 use crate::{served, spmc_vectors};
 use janus_spmd::{Answer, NotAvailable, Request};
 

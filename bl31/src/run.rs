@@ -7,8 +7,9 @@
 
 use crate::black_box::TRAP;
 use crate::core_data::{CoreData, Here};
-use crate::flow::{Flow, SpmcEvent};
+use crate::flow::Flow;
 use crate::hw::cpu;
+use crate::spmc_event::SpmcEvent;
 use crate::world::Exit;
 use crate::{interrupts, services, sri, traps};
 use janus_spmd::World;

@@ -161,7 +161,7 @@ pub enum Switch {
     /// Of the EL2 and the EL1 bank only the former is switched, and all usual groups of it and of the common
     /// bank: no group of these has to be asked for.
     StraightEl2 = 61,
-    /// The same of the EL1 bank.
+    /// Of the two only the EL1 bank is switched, and all usual groups of it and of the common bank.
     StraightEl1 = 60,
     /// Any late or rare group.
     More = 59,

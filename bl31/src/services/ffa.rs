@@ -4,12 +4,13 @@
 //! the work that needs the hardware.
 
 use crate::core_data::{CoreData, Here};
-use crate::flow::{Flow, SpmcEvent};
+use crate::flow::Flow;
 use crate::group0::{self, After};
 use crate::hw::console;
 use crate::messages::{Signed, error};
 use crate::requests::report_death;
 use crate::served;
+use crate::spmc_event::SpmcEvent;
 use crate::spmc_vectors;
 use janus_spmd::{Action, Answer, ConsoleLog, Work, World};
 
