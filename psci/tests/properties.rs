@@ -181,36 +181,6 @@ fn function() -> impl Strategy<Value = u32> {
     ]
 }
 
-/// The errors that DEN0022 names for a function (SMC64 or SMC32), besides NOT_SUPPORTED.
-fn errors(function: u32) -> &'static [i64] {
-    match function & !(1 << 30) {
-        0x8400_0001 => &[INVALID_PARAMETERS, INVALID_ADDRESS, DENIED],
-        PSCI_CPU_OFF | PSCI_CPU_FREEZE => &[DENIED],
-        PSCI_CPU_ON_32 => &[
-            INVALID_PARAMETERS,
-            INVALID_ADDRESS,
-            ALREADY_ON,
-            ON_PENDING,
-            -6,
-        ],
-        PSCI_AFFINITY_INFO_32 | PSCI_NODE_HW_STATE_32 => &[INVALID_PARAMETERS],
-        PSCI_CPU_DEFAULT_SUSPEND_32 => &[INVALID_ADDRESS, DENIED],
-        PSCI_SYSTEM_SUSPEND_32 => &[INVALID_ADDRESS, ALREADY_ON, DENIED],
-        PSCI_SET_SUSPEND_MODE => &[INVALID_PARAMETERS, DENIED],
-        PSCI_SYSTEM_RESET2_32 => &[INVALID_PARAMETERS],
-        PSCI_MEM_PROTECT_CHECK_RANGE_32 => &[DENIED],
-        janus_psci::PSCI_SYSTEM_OFF2_32 => &[INVALID_PARAMETERS],
-        _ => &[],
-    }
-}
-
-fn is_statistic(function: u32) -> bool {
-    matches!(
-        function & !(1 << 30),
-        PSCI_STAT_RESIDENCY_32 | PSCI_STAT_COUNT_32
-    )
-}
-
 proptest! {
     #[test]
     fn a_call_answers_or_decides_and_an_error_changes_nothing(

@@ -33,6 +33,9 @@ pub struct FuzzArgs {
     /// Stop after this many rounds.
     #[arg(long, value_name = "N")]
     pub rounds: Option<u64>,
+    /// Stop after so many calls of the normal world.
+    #[arg(long, value_name = "N")]
+    pub calls: Option<u64>,
     /// The exception level of the test SPMC; without it, 2, or 1 on a CPU model without S-EL2.
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub spmc_el: Option<u8>,
@@ -107,6 +110,7 @@ pub fn test(context: &Context) -> Result<Tally> {
                 seed: None,
                 first: 1,
                 rounds: None,
+                calls: None,
                 spmc_el: Some(spmc_el),
                 cpu: "max".to_owned(),
                 smp: 4,
@@ -140,6 +144,7 @@ fn once(context: &Context, args: &FuzzArgs) -> Result<Tally> {
         format!("first={}", args.first),
     ];
     config.extend(args.rounds.map(|rounds| format!("fuzz-rounds={rounds}")));
+    config.extend(args.calls.map(|calls| format!("fuzz-calls={calls}")));
     let config: Vec<&str> = config.iter().map(String::as_str).collect();
     // Fixed, unlike the arguments of the tests' machines: the run is the same on every host, however busy.
     let fixed = format!("-icount shift=4,sleep=off -seed {}", seed & 0xffff_ffff);

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 use janus_psci::platform::Format;
+use janus_psci::psci::*;
 use janus_psci::{Decision, PowerState, PowerTable, Psci, PsciPlatform};
 use std::ops::Range;
 
@@ -11,6 +12,12 @@ use std::ops::Range;
 pub const SLOTS: usize = 6;
 /// The cores that exist.
 pub const CORES: usize = 4;
+
+const INVALID_PARAMETERS: i64 = -2;
+const DENIED: i64 = -3;
+const ALREADY_ON: i64 = -4;
+const ON_PENDING: i64 = -5;
+const INVALID_ADDRESS: i64 = -9;
 
 pub const MEMORY: Range<u64> = 0x4000_0000..0x8000_0000;
 pub const ENTRY: u64 = 0x4100_0000;
@@ -159,4 +166,35 @@ pub fn turn_off(psci: &Test, core: usize) {
     ));
     psci.going_off(core, 0, |_| {});
     psci.off(core);
+}
+
+/// The errors that DEN0022 names for a function (SMC64 or SMC32), besides NOT_SUPPORTED.
+pub fn errors(function: u32) -> &'static [i64] {
+    match function & !(1 << 30) {
+        0x8400_0001 => &[INVALID_PARAMETERS, INVALID_ADDRESS, DENIED],
+        PSCI_CPU_OFF | PSCI_CPU_FREEZE => &[DENIED],
+        PSCI_CPU_ON_32 => &[
+            INVALID_PARAMETERS,
+            INVALID_ADDRESS,
+            ALREADY_ON,
+            ON_PENDING,
+            -6,
+        ],
+        PSCI_AFFINITY_INFO_32 | PSCI_NODE_HW_STATE_32 => &[INVALID_PARAMETERS],
+        PSCI_CPU_DEFAULT_SUSPEND_32 => &[INVALID_ADDRESS, DENIED],
+        PSCI_SYSTEM_SUSPEND_32 => &[INVALID_ADDRESS, ALREADY_ON, DENIED],
+        PSCI_SET_SUSPEND_MODE => &[INVALID_PARAMETERS, DENIED],
+        PSCI_SYSTEM_RESET2_32 => &[INVALID_PARAMETERS],
+        PSCI_MEM_PROTECT_CHECK_RANGE_32 => &[DENIED],
+        janus_psci::PSCI_SYSTEM_OFF2_32 => &[INVALID_PARAMETERS],
+        _ => &[],
+    }
+}
+
+/// Whether the function returns a number of 64 bits that is no status.
+pub fn is_statistic(function: u32) -> bool {
+    matches!(
+        function & !(1 << 30),
+        PSCI_STAT_RESIDENCY_32 | PSCI_STAT_COUNT_32
+    )
 }

@@ -14,19 +14,21 @@ use crate::{ensure, ensure_eq, fail, machine};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// The number of calls per core in a round with filled registers, and in a round with interrupts unmasked.
-const FILLED: u64 = 48;
-const OPEN: u64 = 400;
+/// The number of calls per core in a round with filled registers, and in a round with interrupts unmasked. They are so
+/// many that cores that have made theirs do not wait half the time.
+const FILLED: u64 = 192;
+const OPEN: u64 = 1600;
 /// The number of rounds between two lines about the progress.
-const PROGRESS: u64 = 128;
+const PROGRESS: u64 = 32;
 
 /// The number of calls made.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// Runs rounds until the time is over or one fails.
+/// Runs rounds until the time is over, the calls are made or one round fails.
 pub fn run() -> Outcome {
     let number = |key: &str, default| config::get(key, "").parse().unwrap_or(default);
     let (first, most) = (number("first", 1), number("fuzz-rounds", u64::MAX));
+    let calls = number("fuzz-calls", u64::MAX);
     let end = timer::now() + timer::ticks(number("seconds", 10) * 1_000_000);
     for intid in 0..16 {
         irq::install(intid, irq::count_only);
@@ -34,7 +36,8 @@ pub fn run() -> Outcome {
     irq::install(timer::EL2_INTID, |_, _| timer::stop_el2());
     let mut round = first;
     let mut outcome = Ok(());
-    while outcome.is_ok() && timer::now() < end && round - first < most {
+    let goes_on = |round| timer::now() < end && round - first < most && CALLS.load(SeqCst) < calls;
+    while outcome.is_ok() && goes_on(round) {
         ROUND.store(round, SeqCst);
         outcome = one_round(round);
         if round.is_multiple_of(PROGRESS) {
