@@ -30,6 +30,8 @@ pub enum Entry {
     Plain,
     /// Turn EL3's MMU off and on, which invalidates the branch predictor.
     Mmu,
+    /// Go to AArch32, which has an instruction that invalidates the branch predictor.
+    Aarch32,
     /// Take this many branches, which replaces the whole branch history.
     Branches(u8),
 }
@@ -37,10 +39,12 @@ pub enum Entry {
 /// The number of branches that a Cortex-A72 with FEAT_CSV2 needs.
 const A72_BRANCHES: u8 = 8;
 
-/// Arm's models that need a measure, by MIDR_EL1.PartNum.
-const MODELS: &[(u16, Entry)] = &[
+/// Arm's models that need a measure, by MIDR_EL1.PartNum. It is a static because a test of xtask finds it in the image.
+static MODELS: [(u16, Entry); 23] = [
     (0xd07, Entry::Mmu),           // Cortex-A57
     (0xd08, Entry::Mmu),           // Cortex-A72
+    (0xd09, Entry::Aarch32),       // Cortex-A73
+    (0xd0a, Entry::Aarch32),       // Cortex-A75
     (0xd0b, Entry::Branches(24)),  // Cortex-A76
     (0xd0c, Entry::Branches(24)),  // Neoverse N1
     (0xd0d, Entry::Branches(24)),  // Cortex-A77
@@ -120,6 +124,11 @@ impl Cpu {
         self.csv2() >= 3 || self.mmfr1 >> 60 != 0
     }
 
+    /// Returns whether EL1 can be in AArch32.
+    fn has_aarch32(&self) -> bool {
+        self.pfr0 >> 4 & 0xf == 2
+    }
+
     /// Returns whether one instruction clears the branch history: FEAT_CLRBHB. The vectors with branches execute it,
     /// too.
     pub fn clears_history(&self) -> bool {
@@ -128,7 +137,8 @@ impl Cpu {
 
     /// Returns the measure for EL3's entries on this CPU.
     pub fn entry(&self) -> Entry {
-        match cpu_model::find(MODELS, self.midr).unwrap_or(Entry::Plain) {
+        match cpu_model::find(&MODELS, self.midr).unwrap_or(Entry::Plain) {
+            Entry::Aarch32 if !self.has_aarch32() => Entry::Plain,
             // Only a Cortex-A72 from r1p0 on has both.
             Entry::Mmu if self.csv2() != 0 => Entry::Branches(A72_BRANCHES),
             Entry::Branches(_) if self.keeps_history_apart() => Entry::Plain,
@@ -169,6 +179,7 @@ pub fn guard_entries(record: &mut CrashRecord) {
     record.branches = match Cpu::read().entry() {
         Entry::Plain => return,
         Entry::Mmu => 0,
+        Entry::Aarch32 => CrashRecord::AARCH32,
         Entry::Branches(count) => count.into(),
     };
     vectors::guard();
@@ -181,7 +192,7 @@ mod tests {
     fn cpu(midr: u64, csv2: u64) -> Cpu {
         Cpu {
             midr,
-            pfr0: csv2 << 56,
+            pfr0: csv2 << 56 | 2 << 4,
             ..Cpu::default()
         }
     }
@@ -192,6 +203,9 @@ mod tests {
             (0x411f_d070, 0, Entry::Mmu),           // Cortex-A57 r1p0
             (0x410f_d083, 0, Entry::Mmu),           // Cortex-A72 r0p3
             (0x411f_d080, 1, Entry::Branches(8)),   // Cortex-A72 r1p0
+            (0x410f_d092, 0, Entry::Aarch32),       // Cortex-A73 r0p2
+            (0x411f_d091, 1, Entry::Aarch32),       // Cortex-A73 r1p1: its branch history
+            (0x412f_d0a1, 0, Entry::Aarch32),       // Cortex-A75 r2p1
             (0x414f_d0b1, 1, Entry::Branches(24)),  // Cortex-A76 r4p1
             (0x414f_d0c1, 1, Entry::Branches(24)),  // Neoverse N1 r4p1
             (0x411f_d402, 2, Entry::Branches(32)),  // Neoverse V1 r1p2
@@ -233,6 +247,16 @@ mod tests {
             .entry(),
             Entry::Branches(1)
         );
+    }
+
+    /// Without the state that it would go to, a model gets no measure: no such core exists, but a simulator may say so.
+    #[test]
+    fn without_aarch32_there_is_no_detour() {
+        let a73 = Cpu {
+            pfr0: 0x11,
+            ..cpu(0x410f_d092, 0)
+        };
+        assert_eq!(a73.entry(), Entry::Plain);
     }
 
     /// No model has 0 branches: the vectors' loop would count down from 0 and hardly end.

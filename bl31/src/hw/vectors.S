@@ -43,12 +43,13 @@
 // An entry from a lower EL with a measure against speculation, for cores on which the lower EL could control
 // predictions of branches in EL3: see speculation.rs. Whatever is predicted here, execution does not go on before the
 // ISB.
-.macro guarded_lower_el name
+.macro guarded_lower_el name, kind
     .balign 0x80
     stp     x0, x1, [sp, #{gpr} + 0]
     mrs     x0, tpidr_el3
     ldr     x0, [x0, #{branches}]
     cbz     x0, 3f
+    tbnz    x0, #63, 5f
     hint    #22                         // CLRBHB, a NOP on other CPUs
 1:  b       2f
 2:  subs    x0, x0, #1
@@ -63,6 +64,8 @@
     isb
     ldp     x0, x1, [sp, #{gpr} + 0]
     b       \name
+5:  mov     x1, #\kind
+    b       go_to_aarch32
 .endm
 
 .macro current_el kind
@@ -106,10 +109,79 @@ guarded_vectors:
     current_el 1
     current_el 2
     current_el 3
-    guarded_lower_el lower_el_sync
-    guarded_lower_el lower_el_irq
-    guarded_lower_el lower_el_fiq
-    guarded_lower_el lower_el_serror
+    guarded_lower_el lower_el_sync, {sync}
+    guarded_lower_el lower_el_irq, {irq}
+    guarded_lower_el lower_el_fiq, {fiq}
+    guarded_lower_el lower_el_serror, {serror}
+
+// A synchronous exception from AArch32: the SMC of aarch32_invalidates below. The other three kinds are masked there.
+    .balign 0x80
+    ldr     x7, [sp, #{el3_frame} + 8]
+    ldp     x1, x2, [x7, #-48]
+    ldp     x3, x4, [x7, #-32]
+    ldp     x5, x6, [x7, #-16]
+    msr     esr_el3, x2
+    msr     spsr_el3, x3
+    msr     scr_el3, x4
+    msr     sctlr_el1, x5
+    msr     elr_el3, x6
+    dsb     nsh
+    isb
+    mov     x2, x1
+    ldp     x0, x1, [sp, #{gpr} + 0]
+    ldp     x19, x3, [sp, #{el3_frame}]
+    mov     sp, x3
+    ldp     x29, x30, [sp], #16
+    ret
+    dsb     nsh
+    isb
+
+// Invalidates the branch predictor on CPUs that only do so by an instruction of AArch32: goes to secure EL1 and back,
+// with interrupts masked and the MMU off. x1 = kind of exception; the world's x0 and x1 are saved. AArch32 may clear the
+// upper halves of registers, so all are saved first; what EL3 needs again goes below its stack.
+go_to_aarch32:
+    stp     x2, x3, [sp, #{gpr} + 16]
+    stp     x4, x5, [sp, #{gpr} + 32]
+    stp     x6, x7, [sp, #{gpr} + 48]
+    stp     x8, x9, [sp, #{gpr} + 64]
+    stp     x10, x11, [sp, #{gpr} + 80]
+    stp     x12, x13, [sp, #{gpr} + 96]
+    stp     x14, x15, [sp, #{gpr} + 112]
+    stp     x16, x17, [sp, #{gpr} + 128]
+    stp     x18, x19, [sp, #{gpr} + 144]
+    stp     x20, x21, [sp, #{gpr} + 160]
+    stp     x22, x23, [sp, #{gpr} + 176]
+    stp     x24, x25, [sp, #{gpr} + 192]
+    stp     x26, x27, [sp, #{gpr} + 208]
+    stp     x28, x29, [sp, #{gpr} + 224]
+    str     x30, [sp, #{gpr} + 240]
+    mrs     x2, esr_el3
+    mrs     x3, spsr_el3
+    mrs     x4, scr_el3
+    mrs     x5, sctlr_el1
+    mrs     x6, elr_el3
+    ldr     x7, [sp, #{el3_frame} + 8]
+    stp     x1, x2, [x7, #-48]
+    stp     x3, x4, [x7, #-32]
+    stp     x5, x6, [x7, #-16]
+    // SCR_EL3: secure, AArch32, and errors stay pending.
+    mov     x2, #{scr}
+    msr     scr_el3, x2
+    // Supervisor mode, A32, all masked.
+    mov     x2, #0x1d3
+    msr     spsr_el3, x2
+    // SCTLR_EL1 as after a reset, and with instruction caches.
+    mov     w2, #0x1838
+    movk    w2, #0x00c5, lsl #16
+    msr     sctlr_el1, x2
+    adr     x2, aarch32_invalidates
+    msr     elr_el3, x2
+    eret
+    dsb     nsh
+    isb
+aarch32_invalidates:
+    .word   0xee070fd5                  // mcr p15, 0, r0, c7, c5, 6: BPIALL
+    .word   0xe1600070                  // smc #0
 
 // x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
 // Returns x0 and x1 as the world had them, and in x2 what ended its run: ESR_EL3 of a synchronous exception,

@@ -1,6 +1,7 @@
 //! The way into a world and back, by vectors.S.
 
 use crate::black_box::{self, Record};
+use crate::context::el3::scr;
 use crate::crash_record::CrashRecord;
 use crate::world::{Exit, WorldContext};
 use core::arch::{asm, global_asm};
@@ -18,6 +19,7 @@ global_asm!(
     record_size = const size_of::<Record>(),
     wrap = const black_box::WRAP,
     branches = const offset_of!(CrashRecord, branches),
+    scr = const scr::RES1,
 );
 
 /// Gives this core the vectors with a measure against speculation at each entry from a lower EL. Its crash record says

@@ -38,9 +38,9 @@ pub fn features(function: u32, cpu: &Cpu) -> Option<i32> {
 
 fn branch_target_injection(cpu: &Cpu) -> i32 {
     match cpu.arm_part() {
-        _ if cpu.entry() == Entry::Mmu => HELPS,
         // Branch targets of one context do not affect another one.
         _ if cpu.csv2() != 0 => NOT_NEEDED,
+        _ if matches!(cpu.entry(), Entry::Mmu | Entry::Aarch32) => HELPS,
         Some(CORTEX_A73 | CORTEX_A75) | None => NOT_SUPPORTED,
         Some(_) => NOT_NEEDED,
     }
@@ -64,7 +64,7 @@ fn branch_history_injection(cpu: &Cpu) -> i32 {
     match cpu.entry() {
         Entry::Plain if matches!(cpu.arm_part(), Some(CORTEX_A73 | CORTEX_A75)) => NOT_SUPPORTED,
         Entry::Plain => branch_target_injection(cpu),
-        Entry::Mmu | Entry::Branches(_) => HELPS,
+        Entry::Mmu | Entry::Aarch32 | Entry::Branches(_) => HELPS,
     }
 }
 
@@ -79,6 +79,8 @@ mod tests {
     fn arm(part: u16) -> Cpu {
         Cpu {
             midr: 0x410f_0000 | u64::from(part) << 4 | 1,
+            // AArch32 at EL1.
+            pfr0: 2 << 4,
             ..Cpu::default()
         }
     }
@@ -97,7 +99,18 @@ mod tests {
         );
         assert_eq!(all(&arm(CORTEX_A57)), [0, 1, 0, -1]);
         assert_eq!(all(&arm(CORTEX_A72)), [0, 1, 0, -1]);
-        assert_eq!(all(&arm(CORTEX_A73)), [-1, 1, -1, -1]);
+        assert_eq!(all(&arm(CORTEX_A73)), [0, 1, 0, -1]);
+        assert_eq!(all(&arm(CORTEX_A75)), [0, 1, 0, -1]);
+        let later = Cpu {
+            pfr0: 1 << 56 | 2 << 4,
+            ..arm(CORTEX_A75)
+        };
+        assert_eq!(all(&later), [1, 1, 0, -1]);
+        let without_aarch32 = Cpu {
+            pfr0: 0x11,
+            ..arm(CORTEX_A75)
+        };
+        assert_eq!(all(&without_aarch32), [-1, 1, -1, -1]);
         assert_eq!(all(&arm(CORTEX_A76)), [1, 1, 0, -1]);
         assert_eq!(all(&arm(0xd0c)), [1, 1, 0, -1], "Neoverse N1");
     }

@@ -1,7 +1,7 @@
 //! The boots in which the payloads' cases run, one line of data each.
 
 use super::{
-    Context, Tally, bad_input, black_box, crash, drop_in, fvp_machine, hand_over, model,
+    Context, Tally, bad_input, black_box, crash, detour, drop_in, fvp_machine, hand_over, model,
     own_partitions, payload, verdicts,
 };
 use crate::cli::{BuildArgs, Plat, Runtime};
@@ -308,7 +308,8 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
     let more = context.args.full || context.args.boot.is_some();
     let more = if more { MORE_BOOTS } else { &[] };
     let boots: Vec<&Boot> = BOOTS.iter().chain(more).filter(asked).collect();
-    if boots.is_empty() && !others {
+    let detour = plat == Plat::Qemu && detour::asked(context);
+    if boots.is_empty() && !others && !detour {
         return Ok(tally);
     }
     let setup = Setup::new(context, plat)?;
@@ -317,6 +318,9 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
             boot.run(&setup)
                 .with_context(|| format!("in the boot `{}`", boot.name))?,
         );
+    }
+    if detour {
+        tally.add(detour::run(&bench)?);
     }
     if others {
         tally.add(hand_over::run(&setup));

@@ -20,6 +20,8 @@ struct Bug {
     function: &'static str,
     /// The instructions over its first ones.
     instructions: &'static [u32],
+    /// Lines for the payloads.
+    config: &'static [&'static str],
     /// What the report has to say, in this order.
     says: &'static [&'static str],
 }
@@ -38,6 +40,7 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-report",
         function: "janus_bl31::power::wake",
         instructions: &[UDF],
+        config: &[],
         says: &[
             "CRASH: synchronous exception in EL3",
             "core 0x1 (number 1), serving the Normal world",
@@ -55,6 +58,7 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-stack-guard",
         function: "warm_main",
         instructions: &[SUB_SP_4096],
+        config: &[],
         says: &[
             "CRASH: synchronous exception in EL3",
             "core 0x1",
@@ -68,6 +72,7 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-without-mmu",
         function: "build_page_tables",
         instructions: &[UDF],
+        config: &[],
         says: &[
             "CRASH: synchronous exception in EL3",
             "core 0x0",
@@ -79,6 +84,7 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-set-up",
         function: "janus_bl31::boot::set_up_system",
         instructions: &[UDF],
+        config: &[],
         says: &[
             "CRASH: synchronous exception in EL3",
             "core 0x0",
@@ -89,6 +95,7 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-before-the-spmc",
         function: "janus_bl31::boot::start",
         instructions: &[UDF],
+        config: &[],
         says: &[
             "CRASH: synchronous exception in EL3",
             "core 0x0 (number 0), serving the Normal world",
@@ -100,8 +107,26 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-while-it-writes",
         function: "<janus_bl31::context::policy::Policy as core::fmt::Display>::fmt",
         instructions: &[UDF],
+        config: &[],
         says: &[
             "INFO: CPU: ",
+            "CRASH: synchronous exception in EL3",
+            "core 0x0",
+            "this core stops here",
+        ],
+    },
+    // The same on two cores, one after the other: whoever comes second gets as far only if the first gave the lock back.
+    Bug {
+        name: "boot/crash-gives-the-console-back",
+        function: "<janus_spmd::console::Line as core::fmt::Display>::fmt",
+        instructions: &[UDF],
+        config: &["crash=log"],
+        says: &[
+            "[spmc] ",
+            "CRASH: synchronous exception in EL3",
+            "core 0x1",
+            "this core stops here",
+            "[spmc] ",
             "CRASH: synchronous exception in EL3",
             "core 0x0",
             "this core stops here",
@@ -111,6 +136,7 @@ const BUGS: &[Bug] = &[
         name: "boot/crash-panic",
         function: "cold_core_index",
         instructions: &[MOV_X1_ONES],
+        config: &[],
         says: &[
             "CRASH: boot: the boot core has an impossible MPIDR",
             "bl31/src/topology.rs",
@@ -127,6 +153,7 @@ const NO_LANDING_PAD: Bug = Bug {
     name: "boot/crash-landing-pad",
     function: "<janus_bl31::hw::console::Logger as log::Log>::log",
     instructions: &[NOP],
+    config: &[],
     says: &[
         "CRASH: synchronous exception in EL3",
         // Branch target exception, from a BLR.
@@ -165,7 +192,7 @@ impl Bug {
         let (options, mut images) = setup.images(1)?;
         images.bl31 = dir.join("bl31.bin");
         let at = self.write(&elf, &images.bl31)?;
-        let machine = setup.machine(self.name, &options, &images, "boot/", &[])?;
+        let machine = setup.machine(self.name, &options, &images, "boot/", self.config)?;
         let machine = Machine { smp: 2, ..machine };
         let log = paths::out().join(format!("log/qemu-{}.log", self.name.replace('/', "_")));
         let mut running =

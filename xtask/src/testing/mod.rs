@@ -7,6 +7,7 @@ mod bad_input;
 mod black_box;
 pub mod boots;
 mod crash;
+mod detour;
 mod drop_in;
 mod fvp_machine;
 mod hand_over;

@@ -19,6 +19,10 @@ pub const CASES: &[Case] = &[
     Case::new("boot/transfer-list", transfer_list_normal)
         .secure(transfer_list_secure)
         .in_boot("handover", "list"),
+    Case::new("boot/log-on-two-cores", log_on_two_cores)
+        .secure(log_secure)
+        .needs(Needs::CORES)
+        .in_boot("crash", "log"),
 ];
 
 /// DAIF with everything masked.
@@ -138,6 +142,34 @@ fn interrupt_first_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         && spmc::timer_interrupts(s.core) == 0
     {
         s.fail(format_args!("the boot's timer interrupt never came"));
+    }
+    None
+}
+
+/// Has the SPMC print a line by FFA_CONSOLE_LOG on another core, and then on this one.
+///
+/// In an image that crashes while it writes such a line, both calls end in a crash report. The second one comes only
+/// after the first has released the console. The case itself does not end there.
+fn log_on_two_cores() -> Outcome {
+    let logs = || {
+        ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+        Ok(())
+    };
+    cores::beside(
+        cores::another(),
+        |_| logs(),
+        || {
+            // Long enough for the other core's report to end: of two reports at once, one is dropped.
+            timer::delay(500_000);
+            logs()
+        },
+    )
+}
+
+fn log_secure(_: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ {
+        let line = u64::from_le_bytes(*b"a line.\n");
+        ffa::call(ffa::CONSOLE_LOG | ffa::SMC64, &[8, line]);
     }
     None
 }

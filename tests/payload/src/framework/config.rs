@@ -10,7 +10,8 @@
 //! | `fuzz` | `on`: run the fuzzing case | off |
 //! | `seed` | its seed | 1 |
 //! | `seconds` | its duration | none |
-//! | `first`, `fuzz-rounds` | its first round, and the number of its rounds | 1, no limit |
+//! | `first`, `fuzz-rounds`, `fuzz-calls` | its first round, the number of its rounds, and of its calls | 1, no limit, no limit |
+//! | `crash` | `log`: run the case that two cores of an image with a bug crash in | none |
 //! | `spmc` | comma-separated oddities of the SPMC, see [`crate::framework::spmc`] | none |
 
 use crate::machine;
