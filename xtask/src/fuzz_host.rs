@@ -36,11 +36,23 @@ pub fn run(filter: &str, seconds: u64, seed: Option<u64>) -> Result<Tally> {
         return Ok(tally);
     }
     let programs = build()?;
-    for target in targets {
-        tally.case(
-            &format!("fuzz/{target}"),
-            one(&programs.join(target), target, seconds, seed),
-        );
+    // Each is one thread.
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    for targets in targets.chunks(at_once) {
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let runs: Vec<_> = targets
+                .iter()
+                .map(|target| {
+                    let program = programs.join(target);
+                    scope.spawn(move || one(&program, target, seconds, seed))
+                })
+                .collect();
+            runs.into_iter().map(|run| run.join()).collect()
+        });
+        for (target, result) in targets.iter().zip(results) {
+            let result = result.unwrap_or_else(|_| bail!("xtask's own thread panicked"));
+            tally.case(&format!("fuzz/{target}"), result);
+        }
     }
     Ok(tally)
 }

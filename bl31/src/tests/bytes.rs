@@ -17,7 +17,7 @@ struct Left {
 }
 
 /// The worlds that were entered, each with ELR_EL3 and SPSR_EL3 at its first entry.
-type Starts = Arc<Mutex<Vec<(World, (u64, u64))>>>;
+type Starts = Vec<(World, (u64, u64))>;
 
 impl Left {
     fn usual() -> Self {
@@ -31,7 +31,7 @@ impl Left {
 
     /// Boots on a machine of its own. Returns how the boot ends, what happened, and where worlds started; None if EL3
     /// panics.
-    fn boots(self) -> Option<(End, Vec<Event>, Vec<(World, (u64, u64))>)> {
+    fn boots(self) -> Option<(End, Vec<Event>, Starts)> {
         let boot = move || {
             let mut manifest = self.manifest;
             if let Some(manifest) = &mut manifest {
@@ -40,7 +40,7 @@ impl Left {
             machine().parameters = self.parameters;
             machine().manifest = manifest.map(|bytes| &*bytes.leak());
             machine().list = self.list.map(|bytes| &*bytes.leak());
-            let starts = Starts::default();
+            let starts = Arc::new(Mutex::new(Starts::new()));
             for world in [World::Secure, World::Normal] {
                 let starts = starts.clone();
                 machine().plays(world, move |context| {
