@@ -98,47 +98,10 @@ vectors:
     lower_el lower_el_fiq, {fiq}
     lower_el lower_el_serror, {serror}
 
-    .balign 0x800
-    .global guarded_vectors
-guarded_vectors:
-    current_el 0
-    current_el 1
-    current_el 2
-    current_el 3
-    current_el 0
-    current_el 1
-    current_el 2
-    current_el 3
-    guarded_lower_el lower_el_sync, {sync}
-    guarded_lower_el lower_el_irq, {irq}
-    guarded_lower_el lower_el_fiq, {fiq}
-    guarded_lower_el lower_el_serror, {serror}
-
-// A synchronous exception from AArch32: the SMC of aarch32_invalidates below. The other three kinds are masked there.
-    .balign 0x80
-    ldr     x7, [sp, #{el3_frame} + 8]
-    ldp     x1, x2, [x7, #-48]
-    ldp     x3, x4, [x7, #-32]
-    ldp     x5, x6, [x7, #-16]
-    msr     esr_el3, x2
-    msr     spsr_el3, x3
-    msr     scr_el3, x4
-    msr     sctlr_el1, x5
-    msr     elr_el3, x6
-    dsb     nsh
-    isb
-    mov     x2, x1
-    ldp     x0, x1, [sp, #{gpr} + 0]
-    ldp     x19, x3, [sp, #{el3_frame}]
-    mov     sp, x3
-    ldp     x29, x30, [sp], #16
-    ret
-    dsb     nsh
-    isb
-
 // Invalidates the branch predictor on CPUs that only do so by an instruction of AArch32: goes to secure EL1 and back,
 // with interrupts masked and the MMU off. x1 = kind of exception; the world's x0 and x1 are saved. AArch32 may clear the
 // upper halves of registers, so all are saved first; what EL3 needs again goes below its stack.
+// (It stands here because the next table's alignment leaves room.)
 go_to_aarch32:
     stp     x2, x3, [sp, #{gpr} + 16]
     stp     x4, x5, [sp, #{gpr} + 32]
@@ -182,6 +145,47 @@ go_to_aarch32:
 aarch32_invalidates:
     .word   0xee070fd5                  // mcr p15, 0, r0, c7, c5, 6: BPIALL
     .word   0xe1600070                  // smc #0
+    // Back in EL3.
+back_from_aarch32:
+    ldr     x7, [sp, #{el3_frame} + 8]
+    ldp     x1, x2, [x7, #-48]
+    ldp     x3, x4, [x7, #-32]
+    ldp     x5, x6, [x7, #-16]
+    msr     esr_el3, x2
+    msr     spsr_el3, x3
+    msr     scr_el3, x4
+    msr     sctlr_el1, x5
+    msr     elr_el3, x6
+    dsb     nsh
+    isb
+    mov     x2, x1
+    ldp     x0, x1, [sp, #{gpr} + 0]
+    ldp     x19, x3, [sp, #{el3_frame}]
+    mov     sp, x3
+    ldp     x29, x30, [sp], #16
+    ret
+    dsb     nsh
+    isb
+
+    .balign 0x800
+    .global guarded_vectors
+guarded_vectors:
+    current_el 0
+    current_el 1
+    current_el 2
+    current_el 3
+    current_el 0
+    current_el 1
+    current_el 2
+    current_el 3
+    guarded_lower_el lower_el_sync, {sync}
+    guarded_lower_el lower_el_irq, {irq}
+    guarded_lower_el lower_el_fiq, {fiq}
+    guarded_lower_el lower_el_serror, {serror}
+
+    // A synchronous exception from AArch32: the SMC of aarch32_invalidates. The other three kinds are masked there.
+    .balign 0x80
+    b       back_from_aarch32
 
 // x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
 // Returns x0 and x1 as the world had them, and in x2 what ended its run: ESR_EL3 of a synchronous exception,
