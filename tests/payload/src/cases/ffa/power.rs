@@ -1,13 +1,15 @@
 //! Cases about power messages from the SPMD to the SPMC, and the effects of its answers.
 
-use crate::ensure_eq;
-use crate::framework::case::{Case, Needs, Outcome};
+use crate::arch::timer;
+use crate::framework::case::{Case, Needs, Outcome, Why};
 use crate::framework::ffa::{FRAMEWORK, message as number};
 use crate::framework::psci;
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
+use crate::framework::text::Text;
 use crate::framework::{config, cores, ffa};
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use crate::{ensure, ensure_eq};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 pub const CASES: &[Case] = &[
     Case::new("ffa/power-off-message", off_and_on)
@@ -15,6 +17,9 @@ pub const CASES: &[Case] = &[
         .needs(Needs::CORES),
     Case::new("ffa/power-off-refused", refused)
         .secure(refused_secure)
+        .needs(Needs::CORES.union(Needs::JANUS)),
+    Case::new("ffa/power-off-beside-lines", beside_lines)
+        .secure(beside_lines_secure)
         .needs(Needs::CORES.union(Needs::JANUS)),
     Case::new("ffa/power-off-error", off_and_on)
         .secure(error_secure)
@@ -123,6 +128,57 @@ fn refused_secure(s: &Secure, message: &Regs) -> Option<Regs> {
         ));
     }
     answer
+}
+
+/// The number of refused CPU_OFFs in [`beside_lines`].
+const REFUSED: u64 = 20;
+/// The most lines of other cores during one of them, on average. Behind a fair lock it waits for one or two lines of each
+/// core; the rest is for a host that runs something else meanwhile.
+const LINES: u64 = 60;
+
+/// EL3 prints a line about each refused CPU_OFF. The core does not wait until cores that print all the time pause.
+fn beside_lines() -> Outcome {
+    let printing = AtomicBool::new(true);
+    let (printed, during) = (AtomicU64::new(0), AtomicU64::new(0));
+    cores::on_each(|core| {
+        let mut result = Ok(());
+        if core == cores::boot_core() {
+            for _ in 0..REFUSED {
+                // In the middle of the others' printing.
+                let start = printed.load(SeqCst);
+                timer::wait_until(1, || printed.load(SeqCst) > start);
+                let before = printed.load(SeqCst);
+                let status = psci::call(psci::PSCI_CPU_OFF, &[]);
+                during.fetch_add(printed.load(SeqCst) - before, SeqCst);
+                if status != psci::error::DENIED {
+                    result = Err(Why::Failed(Text::of(format_args!("CPU_OFF: {status}"))));
+                }
+            }
+            printing.store(false, SeqCst);
+        }
+        while core != cores::boot_core() && printing.load(SeqCst) {
+            // The SPMC prints one line.
+            ffa::call(ffa::DIRECT_REQ, &[ffa::route(0, ffa::SPMC)]);
+            printed.fetch_add(1, SeqCst);
+        }
+        result
+    })?;
+    let average = during.load(SeqCst) / REFUSED;
+    crate::println!("{average} lines of others during a refused CPU_OFF");
+    ensure!(
+        average < LINES,
+        "{average} lines of other cores during one refused CPU_OFF"
+    );
+    Ok(())
+}
+
+fn beside_lines_secure(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() == ffa::DIRECT_REQ && message.x(2) & FRAMEWORK == 0 {
+        let line = u64::from_le_bytes(*b"a line.\n");
+        ffa::call(ffa::CONSOLE_LOG | ffa::SMC64, &[8, line]);
+        return None;
+    }
+    refused_secure(s, message)
 }
 
 /// FFA_ERROR as the answer is taken as consent: the SPMC does not know the message.
