@@ -320,7 +320,7 @@ fn run_on(context: &Context, plat: Plat) -> Result<Tally> {
         );
     }
     if detour {
-        tally.add(detour::run(&bench)?);
+        tally.add(detour::run(&setup)?);
     }
     if others {
         tally.add(hand_over::run(&setup));

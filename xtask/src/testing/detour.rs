@@ -3,7 +3,7 @@
 //! The image's table of models says that of Cortex-A73. The test exchanges it with Cortex-A72, which QEMU has, in the
 //! table alone: the rest is the image that users get.
 
-use super::boots::Bench;
+use super::boots::Setup;
 use super::{Context, Tally, payload};
 use crate::cli::Runtime;
 use crate::qemu::Machine;
@@ -37,8 +37,8 @@ pub fn asked(context: &Context) -> bool {
 ///
 /// # Errors
 /// Something cannot be built or found.
-pub fn run(bench: &Bench) -> Result<Tally> {
-    let filter = &bench.context.filter;
+pub fn run(setup: &Setup) -> Result<Tally> {
+    let filter = &setup.context.filter;
     let cases = if CASES.contains(filter.as_str()) {
         CASES
     } else {
@@ -46,16 +46,16 @@ pub fn run(bench: &Bench) -> Result<Tally> {
     };
     let dir = paths::out().join("test/detour");
     std::fs::create_dir_all(&dir)?;
-    let (options, mut images) = bench.images(1)?;
+    let (options, mut images) = setup.images(1)?;
     images.bl31 = dir.join("bl31.bin");
-    exchange(&bl31::elf(&bench.context.build())?, &images.bl31)?;
-    let machine = bench.machine(NAME, &options, &images, cases, &[])?;
+    exchange(&bl31::elf(&setup.context.build())?, &images.bl31)?;
+    let machine = setup.machine(NAME, &options, &images, cases, &[])?;
     let machine = Machine {
         cpu: "cortex-a72".into(),
         smp: 4,
         ..machine
     };
-    Ok(payload::run(NAME, &bench.qemu, &machine)?.tally)
+    Ok(payload::run(NAME, &setup.qemu, &machine)?.tally)
 }
 
 /// Writes the flat image of `elf` to `to`, with the two models exchanged in the table.
