@@ -99,8 +99,8 @@ vectors:
     lower_el lower_el_serror, {serror}
 
 // Invalidates the branch predictor on CPUs that only do so by an instruction of AArch32: goes to secure EL1 and back,
-// with interrupts masked and the MMU off. x1 = kind of exception; the world's x0 and x1 are saved. AArch32 may clear the
-// upper halves of registers, so all are saved first; what EL3 needs again goes below its stack.
+// with interrupts masked and the MMU off. x1 = kind of exception, 0 if synchronous; the world's x0 and x1 are saved.
+// AArch32 may clear the upper halves of registers, so all are saved first; what EL3 needs again goes below its stack.
 // (It stands here because the next table's alignment leaves room.)
 go_to_aarch32:
     stp     x2, x3, [sp, #{gpr} + 16]
@@ -158,7 +158,8 @@ back_from_aarch32:
     msr     elr_el3, x6
     dsb     nsh
     isb
-    mov     x2, x1
+    cmp     x1, #0
+    csel    x2, x2, x1, eq              // ESR_EL3, or the kind, as lower_el has it
     ldp     x0, x1, [sp, #{gpr} + 0]
     ldp     x19, x3, [sp, #{el3_frame}]
     mov     sp, x3
@@ -178,7 +179,7 @@ guarded_vectors:
     current_el 1
     current_el 2
     current_el 3
-    guarded_lower_el lower_el_sync, {sync}
+    guarded_lower_el lower_el_sync, 0
     guarded_lower_el lower_el_irq, {irq}
     guarded_lower_el lower_el_fiq, {fiq}
     guarded_lower_el lower_el_serror, {serror}
