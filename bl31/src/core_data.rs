@@ -106,8 +106,8 @@ impl CoreData {
         self.current
     }
 
-    /// Puts the system registers of `world` into the CPU and parks those of the other world, unless
-    /// they are there already; then does what is `due` when they change hands.
+    /// Makes `world` the current one: puts its system registers into the CPU, parks those of the other world
+    /// and then calls `due`. Exchanges nothing if `world` is current already.
     #[inline(always)]
     pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Here {
         if self.current != world {
@@ -117,23 +117,29 @@ impl CoreData {
         Here(())
     }
 
-    /// Puts the system registers of `world` into the CPU, where those of the other world are; then does what is
-    /// `due`.
+    /// Makes `world` the current one, as [`CoreData::switch_to`] does, where the other world is current for certain.
+    ///
+    /// # Safety
+    ///
+    /// Nobody has switched since the `Here` was made.
     #[inline(always)]
-    pub fn hand_over(&mut self, world: World, _: Here, due: impl FnOnce(&mut Self)) -> Here {
+    pub unsafe fn hand_over(&mut self, world: World, _: Here, due: impl FnOnce(&mut Self)) -> Here {
         debug_assert!(self.current != world);
         self.exchange(world);
         due(self);
         Here(())
     }
 
-    /// Runs `world`, which is here, until an exception brings the core back to EL3, and returns which one, with
-    /// its x0 and x1.
+    /// Runs `world` until an exception brings the core back to EL3. Returns the exception, and the world's x0 and x1.
+    ///
+    /// # Safety
+    ///
+    /// The `Here` is of `world`, and nobody has switched since it was made.
     #[inline(always)]
-    pub fn enter(&mut self, world: World, _: &Here) -> (Exit, u64, u64) {
+    pub unsafe fn enter(&mut self, world: World, _: &Here) -> (Exit, u64, u64) {
         debug_assert!(self.current == world);
-        // SAFETY: the switch has put the world's registers into the CPU, those of its return with
-        // them, and nobody has switched since: who has a `Here` lets nobody.
+        // SAFETY: the switch that made the `Here` put the world's registers into the CPU, ELR_EL3 and SPSR_EL3 among
+        // them; as the caller promises, they are still there.
         unsafe { vectors::enter(self.context(world), world) }
     }
 
@@ -163,7 +169,7 @@ impl CoreData {
         }
     }
 
-    /// The first half of what is beside the banks; `world` comes.
+    /// Switches to `world` what is not in a bank: the part before the exchange.
     #[cold]
     #[inline(never)]
     fn leave_beside(&mut self, world: World) {
@@ -174,15 +180,15 @@ impl CoreData {
         }
     }
 
-    /// The second half: the normal world comes.
+    /// Switches to the normal world what is not in a bank: the part after the exchange.
     #[cold]
     #[inline(never)]
     fn enter_beside(&mut self) {
         self.live.enter_normal();
     }
 
-    /// Makes the normal world current: its system registers are in the CPU, by
-    /// [`crate::context::Policy::init_el3`], where it goes on is in its context.
+    /// Makes the normal world current without an exchange: [`crate::context::Policy::init_el3`] has put its system
+    /// registers into the CPU. Where it goes on is in its context.
     pub fn begin_normal(&mut self) {
         self.current = World::Normal;
         Policy::enter_normal(&self.live, &self.normal.el3);
@@ -190,10 +196,9 @@ impl CoreData {
     }
 }
 
-/// Says that the registers of the world that runs, or that has just come to EL3, are in the CPU. A switch makes it,
-/// and it lasts until the next: so it is not copied, and whoever lets a world run, or switches, gives it up first
-/// ([`CoreData::switch_to`] makes a new one). Only [`crate::run`] and the dispatch of calls have it at all. It saves
-/// asking again, for each call, which world is current.
+/// Says that the registers of the world that runs, or has just come to EL3, are in the CPU. A switch makes it, and it
+/// is void after the next switch. It cannot be copied: code that switches, or lets a world run, does not hand it on, and
+/// [`CoreData::switch_to`] makes a new one. It saves a test of the current world for each call.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Here(());

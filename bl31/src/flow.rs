@@ -3,15 +3,15 @@
 use crate::core_data::Here;
 use janus_spmd::World;
 
-/// What handling an exit leads to.
+/// What runs after an exit has been handled.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flow {
     /// This world runs next.
     Run(World),
-    /// The world that came goes on: its call is answered.
+    /// The world that made the call: it is answered. Nobody has switched since it came.
     Answered(Here),
-    /// The other world goes on with the call of the one that came.
+    /// The other world, which gets the call. Nobody has switched since the caller came.
     Forwarded(Here),
-    /// The SPMC has finished what EL3 asked of it: `CoreData::event`.
+    /// Whoever in EL3 waits for the SPMC: it has finished. `CoreData::event` says what.
     Spmc,
 }

@@ -13,13 +13,13 @@ use crate::services::ffa;
 use crate::watch;
 use janus_spmd::World;
 
-/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc`: for handlers that ask
-/// the SPMC something. `here`: `world` is.
+/// Handles the interrupt that brought the core to EL3 while `world` ran. `run_spmc` is for handlers that ask
+/// the SPMC something. `here` is of `world`.
 pub fn handle(core: &mut CoreData, world: World, run_spmc: RunSpmc, here: Here) -> Flow {
     let of_normal = world == World::Normal;
     match gic::pending() {
         Pending::Group0(_) => match group0::handle(core, of_normal.then_some(run_spmc)) {
-            // The handler may have asked the SPMC: who is here has to be asked again.
+            // The handler may have run the SPMC, and so `here` may be void.
             After::Spmc if of_normal => ffa::secure_interrupt(core, None),
             After::Dead => ffa::time_out(core),
             _ => Flow::Run(world),

@@ -96,25 +96,26 @@ fn answered(core: &mut CoreData, of_el3: bool) {
     }
 }
 
-/// Makes the normal world the current one, with what waits for it, without entering it yet.
+/// Makes the normal world current and delivers the interrupts that wait for it, but does not enter it.
 pub fn switch_to_normal(core: &mut CoreData) {
     let _ = switch(core, World::Normal);
 }
 
-/// Makes `world` the current one, if it is not. The normal world gets what waits for it.
+/// Makes `world` current. If that is the normal world, the interrupts that wait for it are delivered.
 #[cold]
 #[inline(never)]
 fn switch(core: &mut CoreData, world: World) -> Here {
     core.switch_to(world, |core| deliver(core, world))
 }
 
-/// Makes `world` the current one, which `from` says is not.
+/// Makes `world` current, as [`switch`] does. `from` is of the other world.
 #[inline(always)]
 fn hand_over(core: &mut CoreData, world: World, from: Here) -> Here {
-    core.hand_over(world, from, |core| deliver(core, world))
+    // SAFETY: the handler of the caller's exit has returned `from`, which those that switch do not.
+    unsafe { core.hand_over(world, from, |core| deliver(core, world)) }
 }
 
-/// What waits for the normal world.
+/// Delivers the interrupts that wait for the normal world, if `world` is that.
 #[inline(always)]
 fn deliver(core: &mut CoreData, world: World) {
     if world == World::Normal
@@ -125,10 +126,11 @@ fn deliver(core: &mut CoreData, world: World) {
     }
 }
 
-/// Lets `world`, which is `here`, run until it comes back, and handles why.
+/// Runs `world`, which `here` is of, until its next exit, and handles the exit.
 #[inline(always)]
 fn run_once(core: &mut CoreData, world: World, here: Here) -> Flow {
-    let (exit, x0, x1) = core.enter(world, &here);
+    // SAFETY: as in `hand_over`, or `here` has just been made.
+    let (exit, x0, x1) = unsafe { core.enter(world, &here) };
     #[cfg(feature = "lab")]
     count(core, world, exit);
     let here = if exit == Exit::SMC64_0 {
@@ -162,11 +164,11 @@ fn count(core: &CoreData, world: World, exit: Exit) {
     crate::lab::count(core.index, counter, 1);
 }
 
-/// What an exit is that is not `smc #0`.
+/// What has become of an exit that is not `smc #0`.
 enum Other {
-    /// It is a call all the same.
+    /// It is a call after all, from AArch32.
     Call(Here),
-    /// It is handled.
+    /// It has been handled.
     Handled(Flow),
 }
 

@@ -72,8 +72,8 @@ impl WorldContext {
     }
 }
 
-/// Why a world came back to EL3: ESR_EL3 of a synchronous exception, which never is negative, or one of the three
-/// other kinds.
+/// Why a world came back to EL3: ESR_EL3 of a synchronous exception, or a negative number for each other kind. Bit 63 of
+/// ESR_EL3 is RES0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Exit(i64);
@@ -88,24 +88,24 @@ impl Exit {
     /// `smc #0` in AArch64: exception class 0x17, a 32-bit instruction, immediate zero.
     pub const SMC64_0: Self = Self(0x17 << 26 | 1 << 25);
 
-    /// What vectors.S says.
+    /// Takes the value that vectors.S returns.
     #[inline(always)]
     pub const fn from_vectors(said: i64) -> Self {
         Self(said)
     }
 
-    /// What vectors.S says.
+    /// Returns the value that vectors.S returns for it.
     pub const fn to_vectors(self) -> i64 {
         self.0
     }
 
-    /// Returns ESR_EL3, where it is a synchronous exception.
+    /// Returns ESR_EL3 of a synchronous exception.
     #[inline(always)]
     pub fn syndrome(self) -> Option<u64> {
         u64::try_from(self.0).ok()
     }
 
-    /// Returns the number of its kind, for the black box: 0 is a synchronous exception.
+    /// Returns the number of its kind in the black box; a synchronous exception is 0.
     pub fn kind(self) -> u64 {
         self.0.min(0).unsigned_abs()
     }

@@ -73,7 +73,7 @@ impl<P: PsciPlatform> Functions<P> {
         Self::is_in(Self::WORDS, function)
     }
 
-    /// Whether it is one that exists on this platform, or does where a Trusted OS is bound to a core.
+    /// Whether `function` exists on this platform, now or while a Trusted OS is bound to a core.
     #[inline(always)]
     pub(crate) fn may_have(function: u32) -> bool {
         let (smc32, smc64) = Self::WORDS;
@@ -81,7 +81,7 @@ impl<P: PsciPlatform> Functions<P> {
         Self::is_in((smc32 | bound, smc64 | bound), function)
     }
 
-    /// Whether the words for SMC32 and SMC64 have `function`.
+    /// Whether the bit of `function` is set in the word of its convention, SMC32 or SMC64.
     #[inline(always)]
     fn is_in(words: (u32, u32), function: u32) -> bool {
         let number = function ^ PSCI_VERSION;

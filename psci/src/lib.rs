@@ -152,7 +152,7 @@ pub struct Psci<P, const CORES: usize> {
     resident: AtomicUsize,
 }
 
-/// The numbers of the frequent calls, counted from PSCI_VERSION.
+/// The function IDs of frequent calls, exclusive-or PSCI_VERSION's.
 const FEATURES: u32 = PSCI_FEATURES ^ PSCI_VERSION;
 const AFFINITY_INFO_32: u32 = PSCI_AFFINITY_INFO_32 ^ PSCI_VERSION;
 const AFFINITY_INFO_64: u32 = PSCI_AFFINITY_INFO_64 ^ PSCI_VERSION;
@@ -226,7 +226,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// [`Psci::call`]. `None`: go on with [`Psci::decide`].
     #[inline(always)]
     pub fn answer(&self, function: u32, x1: u64, x2: u64) -> Option<i64> {
-        // Small numbers are compared in one instruction each.
+        // Exclusive-or makes small numbers of them, which one instruction compares.
         Some(match function ^ PSCI_VERSION {
             0 => i64::from(u32::from(VERSION)),
             FEATURES => self.features(x1 as u32),

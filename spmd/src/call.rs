@@ -74,15 +74,17 @@ pub const fn is_ffa(function_id: u32) -> bool {
     )
 }
 
-/// How many [`place`]s FF-A's functions have.
+/// The number of [`place`]s of FF-A's functions.
 pub const PLACES: u32 = (0xF0 - 0x60) * 4;
 
-/// Returns where W0 `function_id` stands among FF-A's functions: below [`PLACES`] for them and nothing else but
-/// yielding calls of the same numbers. `place / 4` is the function number from 0x60 on; bit 0 says that the call is
-/// SMC64, bit 1 that it is a yielding one, and then the number is one less. The SVE hint changes nothing.
+/// Returns the place of a function ID (W0) in a table of FF-A's functions. It is below [`PLACES`] for these functions,
+/// and for yielding calls of the same numbers. The SVE hint is ignored.
 ///
-/// Rotated by two, a function ID has convention and kind of the call below its number: one subtraction tells the
-/// range, and the result is the index of a table that has a byte for each convention.
+/// `place / 4` is the function number minus 0x60. Bit 0 is set for SMC64. Bit 1 is set for a yielding call, and then
+/// `place / 4` is one less.
+///
+/// A function ID that is rotated left by two has the kind and the convention of the call below the number. So one
+/// subtraction gives the index, and the convention is part of it.
 #[inline(always)]
 pub const fn place(function_id: u32) -> u32 {
     (function_id.rotate_left(2) & !SVE_HINT.rotate_left(2))
@@ -102,13 +104,13 @@ impl Call {
         Self { id: regs[0] as u32 }
     }
 
-    /// The call's [`place`].
+    /// Returns the call's [`place`].
     #[inline(always)]
     pub const fn place(self) -> u32 {
         place(self.id)
     }
 
-    /// Whether the call is a yielding one; FF-A has none.
+    /// Returns whether the call is a yielding one. FF-A has none.
     #[inline(always)]
     pub const fn is_yielding(self) -> bool {
         self.id >> 31 == 0

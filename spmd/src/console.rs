@@ -56,7 +56,7 @@ impl ConsoleLog {
 
 /// A line that is not complete yet.
 ///
-/// Aligned, because an EL3 that may not do unaligned accesses clears or copies it byte by byte otherwise.
+/// It is aligned so that EL3, which may not make unaligned accesses, does not copy it byte by byte.
 #[derive(Debug)]
 #[repr(align(8))]
 pub struct LineBuffer {

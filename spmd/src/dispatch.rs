@@ -122,8 +122,7 @@ impl Spmd {
         }
     }
 
-    /// Answers a call of the normal world that asks for an ID, where the versions say that it may: after
-    /// [`Spmd::forwards`] did not take it.
+    /// Answers a call of the normal world for an ID, if its version is 1.2 or later. Call [`Spmd::forwards`] first.
     ///
     /// `true`: `caller` holds the answer; go on as for [`Action::Return`]. `false`: nothing has changed. Takes any
     /// call. [`Spmd::decide`] answers in the same way.
@@ -277,7 +276,7 @@ pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs)
 /// The registers of a forwarded call: w0 to w7 of SMC32, x0 to x17 of SMC64 between sides that have
 /// them. x8 to x17 of a receiver below 1.2 keep what they hold; from a sender below 1.2 they are zero.
 ///
-/// `wide`: whether the sender, and whether the receiver has 18 registers; asked only where it matters.
+/// `wide` says whether the sender and whether the receiver has 18 registers. It is called for SMC64 only.
 /// Written out, for loops and copies of slices become calls and counters at `opt-level = "s"`.
 #[inline(always)]
 fn forward(

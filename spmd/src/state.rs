@@ -100,10 +100,10 @@ impl fmt::Display for Death {
     }
 }
 
-/// Which calls are forwarded without further questions, and how many registers each side has.
+/// Which calls need no full decision, and how many registers each side has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Forwarding {
-    /// What [`ShortCut::of`] may say.
+    /// The short cuts that are open.
     open: ShortCut,
     /// Whether the normal world is at 1.2 or later.
     pub normal_is_wide: bool,
@@ -118,7 +118,7 @@ impl Forwarding {
         secure_is_wide: false,
     };
 
-    /// All is closed until the SPMC runs and the versions are fixed.
+    /// Returns what is open in `state`: nothing unless the SPMC runs and the versions are fixed.
     fn new(state: State, pair: Versions) -> Self {
         if state != State::Running || !pair.fixed() {
             return Self::CLOSED;

@@ -280,8 +280,8 @@ static BY_NUMBER: [Rules; COUNT] = {
     rules
 };
 
-/// What the short cut of [`crate::dispatch`] may do with a function in one convention, a bit for each.
-/// None: the call is decided in full.
+/// What [`crate::dispatch`] may do with a call without a full decision: a bit for each way. A function has one of these
+/// for each convention.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ShortCut(u8);
 
@@ -292,7 +292,7 @@ impl ShortCut {
     pub const REQUEST: Self = Self(1 << 1);
     /// From the normal world: forwarded if [`crate::direct::may_address`]. Only where both sides have 18 registers.
     pub const REQUEST2: Self = Self(1 << 2);
-    /// From the normal world: forwarded, but for the question after the schedule receiver interrupt.
+    /// From the normal world: forwarded, unless it asks for the schedule receiver interrupt.
     pub const FEATURES: Self = Self(1 << 3);
     /// From the SPMC: forwarded as it is.
     pub const PASS: Self = Self(1 << 4);
@@ -300,8 +300,8 @@ impl ShortCut {
     pub const RESPONSE: Self = Self(1 << 5);
     /// From the SPMC: forwarded if [`crate::direct::may_answer`]. Only where both sides have 18 registers.
     pub const RESPONSE2: Self = Self(1 << 6);
-    /// From the normal world: answered with an ID. Only where it is at 1.2 or later: before 1.1 one of the two calls
-    /// does not exist.
+    /// From the normal world: answered with an ID. Only where it is at 1.2 or later, because FFA_SPM_ID_GET does not exist
+    /// at 1.0.
     pub const ID: Self = Self(1 << 7);
     /// None of them.
     pub const NONE: Self = Self(0);
@@ -373,7 +373,7 @@ impl ShortCut {
     }
 }
 
-/// The short cuts by [`Call::place`]: finding them, the convention included, is one comparison and one load.
+/// The short cuts by [`Call::place`]. To find those of a call takes one comparison and one load.
 static SHORT_CUTS: [u8; PLACES as usize] = {
     let mut cuts = [0; PLACES as usize];
     let mut i = 0;

@@ -32,9 +32,8 @@ registers! {
 
 every_extension! {
     bank! (
-        /// What is switched for every SPMC: no SPMC can save these for itself, because the hardware or
-        /// the firmware around it uses them before it has run an instruction, or because those that
-        /// exist rely on EL3 for them.
+        /// The registers that are switched for every SPMC. An SPMC cannot save them itself, because the hardware or
+        /// the firmware uses them before its first instruction; or existing SPMCs rely on EL3 for them.
         pub struct CommonBank: Common, asks LateCommon RareCommon {
             base { }
             kept {

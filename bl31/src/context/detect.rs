@@ -102,18 +102,19 @@ impl Features {
     }
 }
 
-/// The usual groups where only the EL2 bank is switched beside the common one; for [`Switch::StraightEl2`].
+/// The usual groups of the common and the EL2 bank, for [`Switch::StraightEl2`].
 const USUAL_EL2: u64 = CommonBank::GROUPS.usual.low() | El2Bank::GROUPS.usual.low();
-/// Those where only the EL1 bank is; for [`Switch::StraightEl1`].
+/// The usual groups of the common and the EL1 bank, for [`Switch::StraightEl1`].
 const USUAL_EL1: u64 = CommonBank::GROUPS.usual.low() | El1Bank::GROUPS.usual.low();
-// `timers` asks no further.
+// `timers::save_el2` relies on it.
 const _: () = assert!(USUAL_EL2 & 1 << Feature::VHE as u32 != 0);
 
-/// MPAM3_EL3 is the CPU's.
+/// The bit of FEAT_MPAM: the CPU has MPAM3_EL3.
 const MPAM: u64 = 1 << Feature::MPAM as u32;
 
 impl Switched {
-    /// The banks of `mode`, as far as `features` have them. `live`: there is vector state or a door.
+    /// Returns what a switch exchanges: the banks of `mode`, with the groups of `features`. `live` says that the core
+    /// also has vector state to switch, or something to do at the door of the secure world.
     pub fn of(features: Features, mode: SpmcMode, live: bool) -> Self {
         let features = features.low() & ((1 << SWITCHED) - 1);
         let bit = |fact, holds| u64::from(holds) << fact as u32;

@@ -36,7 +36,7 @@ registers! {
 
 every_extension! {
     bank! (
-        /// What is switched where the SPMC runs at S-EL1.
+        /// The registers that are switched if the SPMC runs at S-EL1.
         pub struct El1Bank: El1, asks LateEl1 RareEl1 {
             base { el1: El1 }
             kept { }

@@ -38,7 +38,7 @@ registers! {
 
 every_extension! {
     bank! (
-        /// What is switched where the SPMC runs at S-EL2.
+        /// The registers that are switched if the SPMC runs at S-EL2.
         pub struct El2Bank: El2, asks LateEl2 RareEl2 {
             base { el2: El2 }
             kept { }

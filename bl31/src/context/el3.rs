@@ -273,7 +273,7 @@ impl El3Regs {
         }
     }
 
-    /// Writes what a switch to the world writes on every CPU.
+    /// Writes the registers that a switch to the world changes on every CPU.
     ///
     /// There is no `isb`: nothing at EL3 depends on the new values before the ERET, which synchronises.
     /// The one exception is in [`super::Simd`].
@@ -293,10 +293,10 @@ impl El3Regs {
         }
     }
 
-    /// Writes what a switch to the world writes on some CPUs. It has no effect on EL3.
+    /// Writes the register that a switch to the world changes on CPUs with FEAT_MPAM.
     pub fn write_beside(&self, switched: Switched) {
         if switched.has(Feature::MPAM) {
-            // SAFETY: it says how memory traffic of lower ELs is labelled, and what of that is trapped.
+            // SAFETY: it has no effect on EL3. It labels the memory accesses of lower ELs, and traps their MPAM registers.
             unsafe { MPAM3_EL3::write(self.mpam3_el3) };
         }
     }

@@ -158,14 +158,14 @@ pub enum Switch {
     El2 = 63,
     /// The EL1 bank is switched.
     El1 = 62,
-    /// Of the EL2 and the EL1 bank only the former is switched, and all usual groups of it and of the common
-    /// bank: no group of these has to be asked for.
+    /// The EL2 bank is switched, the EL1 bank is not, and all usual groups of the EL2 and the common bank are there. None of
+    /// these groups has to be tested.
     StraightEl2 = 61,
-    /// Of the two only the EL1 bank is switched, and all usual groups of it and of the common bank.
+    /// The EL1 bank is switched, the EL2 bank is not, and all usual groups of the EL1 and the common bank are there.
     StraightEl1 = 60,
-    /// Any late or rare group.
+    /// At least one late or rare group is switched.
     More = 59,
-    /// Any late group of the EL2 bank.
+    /// At least one late group of the EL2 bank is switched.
     LateEl2 = 58,
     /// At least one late group of the EL1 bank is switched.
     LateEl1 = 57,
@@ -177,11 +177,11 @@ pub enum Switch {
     RareEl1 = 54,
     /// At least one rare group of the common bank is switched.
     RareCommon = 53,
-    /// There is something to switch beside the banks: vector state, MPAM3_EL3, the door of the secure world.
+    /// A switch has more to do than to exchange the banks: vector state, MPAM3_EL3, or the door of the secure world.
     Beside = 52,
 }
 
-/// How many features can be switched.
+/// The number of features that can be switched.
 pub const SWITCHED: u32 = Switch::Beside as u32;
 
 /// What a switch exchanges. It is decided when a core comes on or an extension opens. It has the banks, the features
@@ -198,7 +198,7 @@ impl Switched {
         Self(bits)
     }
 
-    /// Whether the registers of `feature` are switched.
+    /// Returns whether the registers of `feature` are switched.
     #[inline(always)]
     pub const fn has(self, feature: Feature) -> bool {
         self.0 & 1 << feature as u32 != 0

@@ -50,9 +50,8 @@ impl OpenGroups {
         self.switched
     }
 
-    /// For a core that comes on: what the secure world opened when the core was on before stays
-    /// open, because the SPMC may go on with registers that have an effect without an access. Then
-    /// [`OpenGroups::start`].
+    /// Sets up a core that comes on. Extensions that the secure world opened when the core was on before stay
+    /// open: their registers may have an effect for the SPMC without another access. Call [`OpenGroups::start`] next.
     pub(super) fn init(&mut self, features: Features, secure: &mut El3Regs) {
         let mut live = features;
         for (feature, scr) in cpu_ext::ON_FIRST_USE {
@@ -67,7 +66,7 @@ impl OpenGroups {
         self.features = live;
     }
 
-    /// Decides anew what a switch exchanges, after `features` or `simd` have changed.
+    /// Computes `switched` again, after `features` or `simd` has changed.
     fn renew(&mut self, mode: SpmcMode) {
         self.switched = Switched::of(self.features, mode, self.simd.is_live());
     }
@@ -85,8 +84,8 @@ impl OpenGroups {
         self.renew(mode);
     }
 
-    /// Leaves the normal world where [`Switch::Beside`](super::Switch) holds, before its registers are saved:
-    /// CPTR_EL3 is still the normal world's. `secure`: EL3's registers of the world that comes.
+    /// Does what comes before the normal world's registers are saved, if [`Switch::Beside`](super::Switch) is set.
+    /// CPTR_EL3 still has the normal world's value. `secure` are the secure world's EL3 registers.
     pub fn leave_normal(&mut self, policy: &Policy, parked: &mut SysRegs, secure: &El3Regs) {
         secure.write_beside(self.switched);
         if self.simd.is_live() {
@@ -97,8 +96,8 @@ impl OpenGroups {
         }
     }
 
-    /// Leaves the secure world where [`Switch::Beside`](super::Switch) holds, before its registers are saved:
-    /// CPTR_EL3 is still the secure world's. `normal`: EL3's registers of the world that comes.
+    /// Does what comes before the secure world's registers are saved, if [`Switch::Beside`](super::Switch) is set.
+    /// CPTR_EL3 still has the secure world's value. `normal` are the normal world's EL3 registers.
     pub fn leave_secure(&mut self, policy: &Policy, parked: &mut SysRegs, normal: &El3Regs) {
         normal.write_beside(self.switched);
         if self.simd.is_live() {
@@ -106,7 +105,7 @@ impl OpenGroups {
         }
     }
 
-    /// Enters the normal world where [`Switch::Beside`](super::Switch) holds, after CPTR_EL3 was written for it.
+    /// Does what comes after CPTR_EL3 has the normal world's value, if [`Switch::Beside`](super::Switch) is set.
     pub fn enter_normal(&mut self) {
         if self.simd.is_live() {
             self.simd.load_normal();

@@ -306,7 +306,8 @@ macro_rules! registers {
 }
 pub(crate) use registers;
 
-/// Exchanges the group of an extension in one bank, if it has one, is asked for in this way and `$holds`.
+/// Exchanges the group that an extension has in one bank, if it has one, if groups like it are tested as `$Asked` says,
+/// and if `$holds` is true.
 macro_rules! swap_asked {
     ($Extension:path, $Which:ident, $bank:ident, $Asked:ident, $holds:expr) => {
         if const {
@@ -322,12 +323,12 @@ macro_rules! swap_asked {
 }
 pub(crate) use swap_asked;
 
-/// Declares a bank: the registers that are switched together in one mode, and how.
+/// Declares a bank: the registers that are switched together in one mode of the SPMC.
 ///
 /// ```text
 /// bank! {
 ///     (
-///         /// What is switched where the SPMC runs at S-EL1.
+///         /// The registers that are switched if the SPMC runs at S-EL1.
 ///         pub struct El1Bank: El1, asks LateEl1 RareEl1 {
 ///             base { el1: El1 }
 ///             kept { }
@@ -340,10 +341,10 @@ pub(crate) use swap_asked;
 /// `base` is always switched. `kept` is in the bank, but other code saves and loads it. Each extension of the
 /// list adds the group that it names as its `El1`, in a field of the extension's name.
 ///
-/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). Those that most CPUs have are
-/// straight-line code where a CPU has them all ([`Switch::StraightEl2`](crate::context::Switch)); only where one
-/// is missing each is asked for. Those that open to the secure world on its first use, and those that few CPUs
-/// have, are asked for behind one test for all, the two [`Switch`](crate::context::Switch)es behind `asks`.
+/// Most groups need no test of their own ([`Groups`](crate::context::Groups)). A CPU that has all groups that most CPUs
+/// have exchanges them without a test ([`Switch::StraightEl2`](crate::context::Switch)); on another CPU each is tested.
+/// Groups that open to the secure world on its first use, and groups that few CPUs have, are each tested only if any of
+/// them is there: the two [`Switch`](crate::context::Switch)es behind `asks`.
 macro_rules! bank {
     (
         (
@@ -421,8 +422,8 @@ macro_rules! bank {
                 unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
-            /// Exchanges what the CPU holds with `self`: the base and the groups that most CPUs have. `ALL`: the
-            /// CPU has all of the usual ones.
+            /// Exchanges the CPU's registers with those in `self`: the base, the usual groups, and the groups with a
+            /// test of their own. `ALL`: all usual groups are in `switched`, so that they need no test.
             ///
             /// # Safety
             ///

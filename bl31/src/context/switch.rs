@@ -209,11 +209,11 @@ impl Policy {
             false => SpmcMode::SEl1,
         };
         let switched = Switched::of(Self::new(self.features(), all).features(), all, false);
-        // SAFETY: the features are this CPU's, and what it held is of no use any more.
+        // SAFETY: the features are this CPU's, and the former values are not needed any more.
         unsafe { Self::swap(switched, first) };
     }
 
-    /// Exchanges what the CPU holds with `parked`: one group after the other is asked for.
+    /// Exchanges the CPU's registers with `parked`, and tests each group.
     ///
     /// # Safety
     ///
@@ -233,7 +233,7 @@ impl Policy {
         }
     }
 
-    /// [`Policy::swap`] where [`Switch::StraightEl2`] holds.
+    /// Does what [`Policy::swap`] does if [`Switch::StraightEl2`] is set, with few tests.
     ///
     /// # Safety
     ///
@@ -250,7 +250,7 @@ impl Policy {
         }
     }
 
-    /// [`Policy::swap`] where [`Switch::StraightEl1`] holds.
+    /// Does what [`Policy::swap`] does if [`Switch::StraightEl1`] is set, with few tests.
     ///
     /// # Safety
     ///
@@ -267,7 +267,7 @@ impl Policy {
         }
     }
 
-    /// The late and the rare groups of a switch.
+    /// Exchanges the late and the rare groups.
     ///
     /// # Safety
     ///
@@ -301,13 +301,12 @@ impl Policy {
         }
     }
 
-    /// Switches the core from the normal world to the secure world: the latter's registers are in
-    /// `parked`, the former's will be. `el3` are the secure world's. Where [`Switch::Beside`] holds,
-    /// [`OpenGroups::leave_normal`] comes before it.
+    /// Switches the core from the normal world to the secure world. `parked` has the secure world's registers before,
+    /// and the normal world's after. `el3` are the secure world's EL3 registers. If [`Switch::Beside`] is set, call
+    /// [`OpenGroups::leave_normal`] first.
     #[inline(always)]
     pub fn to_secure(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
-        // SAFETY: both halves of the switch are here, for this core. What a way takes for granted of the groups,
-        // its Switch says.
+        // SAFETY: both halves of the switch are here, for this core. Each branch has tested the Switch that it needs.
         unsafe {
             if switched.is(Switch::StraightEl2) {
                 timers::save_el2(&mut parked.common);
@@ -325,9 +324,9 @@ impl Policy {
         }
     }
 
-    /// Switches the core from the secure world to the normal world, whose registers are in `parked`.
-    /// `el3` are the normal world's. Where [`Switch::Beside`] holds, [`OpenGroups::leave_secure`] comes before it
-    /// and [`OpenGroups::enter_normal`] after it.
+    /// Switches the core from the secure world to the normal world. `parked` has the normal world's registers before,
+    /// and the secure world's after. `el3` are the normal world's EL3 registers. If [`Switch::Beside`] is set, call
+    /// [`OpenGroups::leave_secure`] first and [`OpenGroups::enter_normal`] next.
     #[inline(always)]
     pub fn to_normal(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
         // SAFETY: as in `to_secure`.
@@ -348,7 +347,7 @@ impl Policy {
 
     /// Enters the normal world on a core that [`Policy::init_el3`] has just set up for it.
     pub fn enter_normal(live: &OpenGroups, el3: &El3Regs) {
-        // SAFETY: the other half of the switch, the world's registers, is in the CPU.
+        // SAFETY: the world's registers, the other half of the switch, are in the CPU.
         unsafe {
             el3.write();
             el3.write_beside(live.switched());

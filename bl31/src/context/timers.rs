@@ -13,7 +13,7 @@ use super::registers::BIAS;
 use super::sysreg::{isb, sysregs};
 use super::{Feature, Features, SpmcMode, Switch, Switched};
 
-/// Saves the normal world's timers: EL2's or EL1's, as far as they are the CPU's and exchanged.
+/// Saves the normal world's timers of the banks that are switched.
 pub(super) fn save(switched: Switched, bank: &mut CommonBank) {
     // SAFETY: the CPU has the registers.
     unsafe {
@@ -30,9 +30,9 @@ pub(super) fn save(switched: Switched, bank: &mut CommonBank) {
     }
 }
 
-/// Puts the normal world's timers back.
+/// Restores the normal world's timers of the banks that are switched.
 pub(super) fn load(switched: Switched, bank: &CommonBank) {
-    // SAFETY: as above.
+    // SAFETY: the CPU has the registers.
     unsafe {
         if switched.is(Switch::El2) {
             if switched.has(Feature::VHE) {
@@ -47,7 +47,7 @@ pub(super) fn load(switched: Switched, bank: &CommonBank) {
     }
 }
 
-/// The pointer that the lists of registers want.
+/// Returns the pointer into a bank that the lists of registers use.
 #[inline(always)]
 fn around(bank: &mut CommonBank) -> *mut u8 {
     core::ptr::from_mut(bank).cast::<u8>().wrapping_add(BIAS)
@@ -57,7 +57,7 @@ fn around(bank: &mut CommonBank) -> *mut u8 {
 ///
 /// # Safety
 ///
-/// The CPU has EL2 and FEAT_VHE. (EL3 uses none of these timers.)
+/// The CPU has EL2 and FEAT_VHE. EL3 uses none of these timers.
 #[inline(always)]
 pub(super) unsafe fn save_el2(bank: &mut CommonBank) {
     let bank = around(bank);
@@ -68,7 +68,7 @@ pub(super) unsafe fn save_el2(bank: &mut CommonBank) {
     }
 }
 
-/// Puts the hypervisor's timers back.
+/// Restores the hypervisor's timers.
 ///
 /// # Safety
 ///
@@ -83,17 +83,17 @@ pub(super) unsafe fn load_el2(bank: &CommonBank) {
     }
 }
 
-/// Saves the kernel's timers, which every CPU has and EL3 does not use.
+/// Saves the kernel's timers.
 #[inline(always)]
 pub(super) fn save_el1(bank: &mut CommonBank) {
-    // SAFETY: as said.
+    // SAFETY: every CPU has them, and EL3 does not use them.
     unsafe { KernelTimers::save(around(bank)) }
 }
 
-/// Puts the kernel's timers back.
+/// Restores the kernel's timers.
 #[inline(always)]
 pub(super) fn load_el1(bank: &CommonBank) {
-    // SAFETY: as for `save_el1`.
+    // SAFETY: every CPU has them, and EL3 does not use them.
     unsafe { KernelTimers::load(core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS)) }
 }
 

@@ -10,7 +10,7 @@ use janus_plat::{Plat, Platform};
 /// ID_AA64PFR0_EL1.EL2, bits 11:8.
 const PFR0_EL2: u64 = 0xf << 8;
 
-/// ELR_EL3 and SPSR_EL3: where the last exception came from.
+/// Returns ELR_EL3 and SPSR_EL3: where the last exception came from.
 #[inline(always)]
 pub fn return_state() -> (u64, u64) {
     (ELR_EL3.get(), SPSR_EL3.get())
@@ -104,25 +104,25 @@ pub fn random() -> Option<u64> {
     (valid != 0).then_some(value)
 }
 
-/// Returns `it`, of which the compiler knows nothing any more: it computes addresses in it anew. Across the run of a
-/// world, which takes all registers but one, it would keep them on the stack: more work than to add a number.
+/// Returns `it`. The compiler does not know that the reference is the same, and computes addresses of fields again.
+/// Else it would keep them on the stack while a world runs, and to load one costs more than an addition.
 #[inline(always)]
 pub fn anew<T>(it: &mut T) -> &mut T {
     let mut at = core::ptr::from_mut(it);
-    // SAFETY: nothing is done.
+    // SAFETY: the assembly is a comment.
     unsafe { core::arch::asm!("/* {} */", inout(reg) at, options(nostack, preserves_flags)) };
     // SAFETY: the same reference, which the caller has given up.
     unsafe { &mut *at }
 }
 
-/// Writes two words, `AT` bytes into `it`, as two relaxed stores would, in one instruction.
+/// Writes two words, `AT` bytes into `it`, in one instruction, with the effect of two relaxed stores.
 ///
 /// # Safety
 ///
 /// Two [`AtomicU32`](core::sync::atomic::AtomicU32) are there.
 #[inline(always)]
 pub unsafe fn store_pair<T, const AT: usize>(it: &T, first: u64, second: u64) {
-    // SAFETY: writes what the reference may write; Rust has no name for a pair of atomic stores.
+    // SAFETY: as the caller promises, both are atomics. Rust has no operation for a pair of atomic stores.
     unsafe {
         core::arch::asm!("stp {:w}, {:w}, [{}, #{}]", in(reg) first, in(reg) second, in(reg) it, const AT,
             options(nostack, preserves_flags));

@@ -188,9 +188,9 @@ guarded_vectors:
     .balign 0x80
     b       back_from_aarch32
 
-// x0 = &mut WorldContext of the world whose system registers, ELR_EL3 and SPSR_EL3 are loaded.
-// Returns x0 and x1 as the world had them, and in x2 what ended its run: ESR_EL3 of a synchronous exception,
-// else the kind of exception; clobbers all but x19, x29 and SP.
+// Enters a world. x0 = its &mut WorldContext; its system registers, ELR_EL3 and SPSR_EL3 are in the CPU.
+// Returns the world's x0 and x1, and in x2 what ended its run: ESR_EL3 of a synchronous exception, else the kind of
+// exception. Clobbers all registers but x19, x29 and SP.
 .macro enter normal
     stp     x29, x30, [sp, #-16]!
     mov     x1, sp

@@ -45,7 +45,7 @@ macro_rules! call {
     };
 }
 
-/// Runs a world until an exception brings the core back to EL3, and returns which one, and the world's x0 and x1.
+/// Runs a world until an exception brings the core back to EL3. Returns the exception, and the world's x0 and x1.
 ///
 /// # Safety
 ///
@@ -53,9 +53,9 @@ macro_rules! call {
 #[inline(always)]
 pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
     let (x0, x1, why): (u64, u64, i64);
-    // SAFETY: both keep SP, x19 and x29 and the asm blocks declare everything else as clobbered. A lower
-    // EL cannot reach EL3's memory: it runs in another translation regime, and what it gets of EL3's
-    // registers is what its context holds.
+    // SAFETY: both functions keep SP, x19 and x29, and the asm blocks declare all other registers as clobbered. A
+    // lower EL cannot access EL3's memory: it runs in another translation regime, and all registers that it gets come
+    // from its context.
     unsafe {
         match world {
             World::Normal => call!("normal_enter", context, x0, x1, why),

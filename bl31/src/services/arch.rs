@@ -16,7 +16,7 @@ const VERSION: u64 = 1 << 16 | 5;
 /// SMCCC's INVALID_PARAMETER.
 const INVALID_PARAMETER: u64 = -3_i64 as u64;
 
-/// Handles a call of this service by `from`, which is `here`.
+/// Handles a call of `from`, which `here` is of.
 #[inline(always)]
 pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
     let x0 = match function {

@@ -14,8 +14,8 @@ use crate::spmc_event::SpmcEvent;
 use crate::spmc_vectors;
 use janus_spmd::{Action, Answer, ConsoleLog, Work, World};
 
-/// Forwards the SMC of `from` where nothing has to be decided, as for nearly all calls of FF-A: the other world's
-/// registers are those of the call then. This, [`answers`] and [`decide`] are [`janus_spmd::Spmd::call`] in its parts.
+/// Forwards a call of `from` to the other world's registers, if nothing has to be decided. Returns whether it did.
+/// This, [`answers`] and [`decide`] are the parts of [`janus_spmd::Spmd::call`]; nearly all calls need only this one.
 #[inline(always)]
 pub fn forwards(core: &mut CoreData, from: World, function: u32) -> bool {
     let (caller, other) = match from {
@@ -29,13 +29,13 @@ pub fn forwards(core: &mut CoreData, from: World, function: u32) -> bool {
     forwarded
 }
 
-/// Answers the SMC of `from` where nothing has to be decided.
+/// Answers a call of `from`, if nothing has to be decided. Returns whether it did.
 #[inline(always)]
 pub fn answers(core: &mut CoreData, from: World) -> bool {
     from == World::Normal && core.system.spmd.answers(&core.spmd, core.normal.args())
 }
 
-/// Handles a call of FF-A's whoever is here.
+/// Handles a call of FF-A's where no [`Here`] is left.
 #[cold]
 pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
     if forwards(core, from, function) {
@@ -44,7 +44,7 @@ pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
     decide(core, from, function, None)
 }
 
-/// Handles a call of FF-A's that is not simply forwarded. `here`: `from` is; `None` where that has to be asked.
+/// Handles a call of FF-A's that is neither forwarded nor answered at once. `here` is of `from`, if it is left.
 #[inline(always)]
 pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here>) -> Flow {
     let spmd = &core.system.spmd;
@@ -69,7 +69,7 @@ pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here
     }
 }
 
-/// The world that `from` is not runs.
+/// The other world than `from` runs.
 const fn other_world(from: World) -> Flow {
     Flow::Run(match from {
         World::Normal => World::Secure,
@@ -77,8 +77,8 @@ const fn other_world(from: World) -> Flow {
     })
 }
 
-/// A secure Group 1 interrupt is pending while the normal world runs: the SPMC's to handle. `here`: the normal
-/// world is; `None` where that has to be asked.
+/// Handles a Secure Group 1 interrupt that is pending while the normal world runs: the SPMC gets it. `here` is of the
+/// normal world, if it is left.
 pub fn secure_interrupt(core: &mut CoreData, here: Option<Here>) -> Flow {
     let action = core
         .system

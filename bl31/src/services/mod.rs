@@ -29,15 +29,15 @@ pub use psci::come_back;
 const ARCH: u32 = 0x8000_0000;
 /// The first function of the Standard Secure service, owning entity 4.
 const STANDARD: u32 = 0x8400_0000;
-/// Where PSCI's functions, the numbers 0 to 0x1f of the Standard Secure service, stand by [`janus_spmd::place`]: the
-/// first, and how far it is to the last. (Between them are yielding calls, which PSCI does not have either.)
+/// PSCI's functions, the numbers 0 to 0x1f of the Standard Secure service, by their [`janus_spmd::place`]: the first, and
+/// the distance of the last. Yielding calls between them go to PSCI too, which does not know them.
 const PSCI: (u32, u32) = {
     let first = janus_spmd::place(STANDARD);
     let last = janus_spmd::place(STANDARD | SMC64 | 0x1f);
     (first, last.wrapping_sub(first))
 };
-/// The numbers of all calls, as [`call`] has them, from the lowest owner to the highest that has a service beside
-/// the Architecture service: where it begins, and its length. An owner outside of it costs nothing.
+/// The range of call numbers, as [`call`] computes them, from the lowest to the highest owner that has a service: its
+/// start and its length. The Architecture service is not in it. Owners outside of the range need no further test.
 const RARE: (u32, u32) = {
     let (low, high) = platform::owners(4);
     (
@@ -46,14 +46,14 @@ const RARE: (u32, u32) = {
     )
 };
 
-/// Handles an SMC of `from`, which is `here`.
+/// Handles an SMC of `from`, which `here` is of.
 #[inline(always)]
 pub fn call(core: &mut CoreData, from: World, here: Here) -> Flow {
     let function = core.context(from).gpr[0] as u32;
     let place = janus_spmd::place(function);
     if place < janus_spmd::PLACES {
         if from == World::Normal && function & FAST != 0 && partitions::start_when_fixed(core) {
-            // The SPMC has run: who is here has to be asked again.
+            // The SPMC may have run, and so `here` is void.
             return ffa::call(core, from, function);
         }
         if ffa::forwards(core, from, function) {

@@ -45,8 +45,8 @@ pub fn start(core: &mut CoreData) {
     }
 }
 
-/// Starts those that wait for the normal world to fix its version, if the call that it makes on this core does so.
-/// Once; before the call is decided. Returns whether it looked, and so perhaps started them: then the SPMC has run.
+/// Starts the partitions that wait until the normal world's version is fixed, if its present call on this core fixes
+/// it. It does that once, before the call is decided. Returns whether the SPMC may have run for it.
 #[inline(always)]
 pub fn start_when_fixed(core: &mut CoreData) -> bool {
     let looks = !Plat::PARTITIONS.is_empty() && !STARTED.load(Relaxed);

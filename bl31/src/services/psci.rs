@@ -20,7 +20,7 @@ use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
-/// Handles a call of this service by `from`, which is `here`. The SPMC has none of it.
+/// Handles a call of `from`, which `here` is of. The SPMC may call none.
 #[inline(always)]
 pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
     let x0 = match from {

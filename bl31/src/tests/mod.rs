@@ -15,7 +15,7 @@ use crate::world::{Exit, WorldContext};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use janus_plat::{Plat, Platform};
 
-/// Where BL33 starts.
+/// The address at which BL33 starts.
 const BL33: u64 = 0x6000_0000;
 /// The address at which the SPMC starts.
 const BL32: u64 = Plat::SECURE_RAM.start;
