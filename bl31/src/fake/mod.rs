@@ -27,14 +27,12 @@ pub(crate) use shared;
 pub mod cache {
     //! Cache maintenance, which this machine does not need.
     /// Does nothing: all memory is coherent.
-
     pub fn clean<T: ?Sized>(_: &T) {}
 }
 
 pub mod no_vectors {
     //! The SPMC's first vectors, as a range of addresses.
     /// Returns the table's address.
-
     pub fn address() -> u64 {
         0xe0a_0800
     }
