@@ -235,12 +235,6 @@ pub fn listen() {
     isb();
 }
 
-/// Stops the normal world's interrupts to this core. For the end of a run.
-pub fn disable_normal_group1() {
-    GicCpuInterface::enable_group1_non_secure(false);
-    isb();
-}
-
 /// Stops the normal world's interrupts to this core, or lets them come. Returns whether they came before.
 pub fn set_normal_group1(enabled: bool) -> bool {
     let before = read_icc_igrpen1_el3();

@@ -9,13 +9,6 @@ use common::*;
 use janus_psci::{Decision, PsciPlatform, psci::*};
 use proptest::prelude::*;
 
-const NOT_SUPPORTED: i64 = -1;
-const INVALID_PARAMETERS: i64 = -2;
-const DENIED: i64 = -3;
-const ALREADY_ON: i64 = -4;
-const ON_PENDING: i64 = -5;
-const INVALID_ADDRESS: i64 = -9;
-
 /// Where a core is, as the test sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Life {

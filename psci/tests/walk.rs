@@ -12,12 +12,6 @@ mod common;
 use common::*;
 use janus_psci::{ArrivalReason, Decision, PsciPlatform, StateType, Suspend, psci::*};
 
-const NOT_SUPPORTED: i64 = -1;
-const INVALID_PARAMETERS: i64 = -2;
-const DENIED: i64 = -3;
-const ALREADY_ON: i64 = -4;
-const ON_PENDING: i64 = -5;
-
 /// Where a core is, as the normal world may know it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Life {

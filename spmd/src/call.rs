@@ -68,10 +68,7 @@ const OWNER: u32 = 0x8400_0000;
 /// or without the SVE hint. bl31 gives exactly these to [`crate::Spmd::call`].
 #[inline]
 pub const fn is_ffa(function_id: u32) -> bool {
-    matches!(
-        (function_id & !(SMC64 | SVE_HINT)).wrapping_sub(OWNER),
-        0x60..=0xEF
-    )
+    place(function_id) < PLACES && !Call::named(function_id).is_yielding()
 }
 
 /// The number of [`place`]s of FF-A's functions.

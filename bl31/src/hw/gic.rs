@@ -278,7 +278,7 @@ pub fn is_secure_timer(id: IntId) -> bool {
 /// before the system stops, while the secure world runs with FIQs routed to EL3. Interrupts of the normal world are
 /// disabled: they would come to EL3, too, and keep the secure world from running.
 pub fn take_secure_timer() {
-    gic_cpu::disable_normal_group1();
+    gic_cpu::set_normal_group1(false);
     // This cannot fail: this core has a redistributor, which has the interrupt.
     let _ = IntId::try_from(SECURE_TIMER).map(|id| {
         GIC.redistributor(MPIDR_EL1.get())

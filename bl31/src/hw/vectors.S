@@ -7,10 +7,8 @@
 // An exception from EL3 itself is a bug. SP cannot be trusted then, so x0 is kept in SP_EL0 (which is not
 // needed any more), and all registers are saved in this core's crash record, which TPIDR_EL3 points to.
 
-.macro lower_el name, kind
-    .balign 0x80
-    stp     x0, x1, [sp, #{gpr} + 0]
-\name:
+// Stores x2 to x30 of the world that came; x0 and x1 are stored already.
+.macro store_gpr
     stp     x2, x3, [sp, #{gpr} + 16]
     stp     x4, x5, [sp, #{gpr} + 32]
     stp     x6, x7, [sp, #{gpr} + 48]
@@ -25,19 +23,31 @@
     stp     x24, x25, [sp, #{gpr} + 192]
     stp     x26, x27, [sp, #{gpr} + 208]
     stp     x28, x29, [sp, #{gpr} + 224]
-    ldp     x19, x3, [sp, #{el3_frame}]
     str     x30, [sp, #{gpr} + 240]
-    .ifb \kind
-    mrs     x2, esr_el3
-    .else
-    mov     x2, #\kind
-    .endif
+.endm
+
+// Goes back to the caller of world_enter, on its stack. x0 to x2 are what it gets.
+.macro return_to_rust
+    ldp     x19, x3, [sp, #{el3_frame}]
     mov     sp, x3
     ldp     x29, x30, [sp], #16
     ret
     // Instructions behind a RET, BR or ERET must not be executed, not even speculatively.
     dsb     nsh
     isb
+.endm
+
+.macro lower_el name, kind
+    .balign 0x80
+    stp     x0, x1, [sp, #{gpr} + 0]
+\name:
+    store_gpr
+    .ifb \kind
+    mrs     x2, esr_el3
+    .else
+    mov     x2, #\kind
+    .endif
+    return_to_rust
 .endm
 
 // An entry from a lower EL with a measure against speculation, for cores on which the lower EL could control
@@ -103,21 +113,7 @@ vectors:
 // AArch32 may clear the upper halves of registers, so all are saved first; what EL3 needs again goes below its stack.
 // (It stands here because the next table's alignment leaves room.)
 go_to_aarch32:
-    stp     x2, x3, [sp, #{gpr} + 16]
-    stp     x4, x5, [sp, #{gpr} + 32]
-    stp     x6, x7, [sp, #{gpr} + 48]
-    stp     x8, x9, [sp, #{gpr} + 64]
-    stp     x10, x11, [sp, #{gpr} + 80]
-    stp     x12, x13, [sp, #{gpr} + 96]
-    stp     x14, x15, [sp, #{gpr} + 112]
-    stp     x16, x17, [sp, #{gpr} + 128]
-    stp     x18, x19, [sp, #{gpr} + 144]
-    stp     x20, x21, [sp, #{gpr} + 160]
-    stp     x22, x23, [sp, #{gpr} + 176]
-    stp     x24, x25, [sp, #{gpr} + 192]
-    stp     x26, x27, [sp, #{gpr} + 208]
-    stp     x28, x29, [sp, #{gpr} + 224]
-    str     x30, [sp, #{gpr} + 240]
+    store_gpr
     mrs     x2, esr_el3
     mrs     x3, spsr_el3
     mrs     x4, scr_el3
@@ -161,12 +157,7 @@ back_from_aarch32:
     cmp     x1, #0
     csel    x2, x2, x1, eq              // ESR_EL3, or the kind, as lower_el has it
     ldp     x0, x1, [sp, #{gpr} + 0]
-    ldp     x19, x3, [sp, #{el3_frame}]
-    mov     sp, x3
-    ldp     x29, x30, [sp], #16
-    ret
-    dsb     nsh
-    isb
+    return_to_rust
 
     .balign 0x800
     .global guarded_vectors

@@ -13,11 +13,13 @@ pub const SLOTS: usize = 6;
 /// The cores that exist.
 pub const CORES: usize = 4;
 
-const INVALID_PARAMETERS: i64 = -2;
-const DENIED: i64 = -3;
-const ALREADY_ON: i64 = -4;
-const ON_PENDING: i64 = -5;
-const INVALID_ADDRESS: i64 = -9;
+/// The error codes of PSCI (DEN0022), as a caller gets them.
+pub const NOT_SUPPORTED: i64 = -1;
+pub const INVALID_PARAMETERS: i64 = -2;
+pub const DENIED: i64 = -3;
+pub const ALREADY_ON: i64 = -4;
+pub const ON_PENDING: i64 = -5;
+pub const INVALID_ADDRESS: i64 = -9;
 
 pub const MEMORY: Range<u64> = 0x4000_0000..0x8000_0000;
 pub const ENTRY: u64 = 0x4100_0000;
