@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! The calls: registers in, registers out.
+//! The agent: answers the calls of DEN0147, registers in and registers out.
 
-use crate::round::{Outcome, Prime, Round, Turn};
+use crate::round::{NextStep, Outcome, PrimeStep, Round};
 use crate::{Component, Description, Progress, Rendezvous, Status, VERSION};
 use janus_spmd::Messenger;
 use spin::mutex::TicketMutex;
 
-/// The calls of the specification. All are SMC64, of the normal world alone.
+/// The calls of DEN0147, by function ID. All are SMC64 calls of the normal world.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum Function {
@@ -43,26 +43,26 @@ impl Function {
     }
 }
 
-/// What the agent needs of the core that calls.
-pub trait Here {
-    /// How components talk to the secure world from here.
+/// What the agent needs of the monitor, on the core that makes the call.
+pub trait CallingCore {
+    /// Returns what sends messages from this core to the secure world, for components.
     fn messenger(&mut self) -> &mut dyn Messenger;
 
-    /// Counts the cores that are not off: those that an activation gathers. One that CPU_ON has begun to turn on
-    /// counts; one that is in a suspend state, too.
+    /// Returns how many cores are not off: a rendezvous waits for all of them. A core that is being turned on by
+    /// CPU_ON counts, and so does one in a suspend state.
     fn cores(&mut self) -> usize;
 
-    /// Starts to count the time that this core waits for others.
+    /// Notes that this core begins to wait for the others: [`CallingCore::patience`] counts from now.
     fn begin_to_wait(&mut self);
 
-    /// Passes a moment of waiting. False: it has waited long enough.
+    /// Waits a moment. Returns `false` if this core has waited for the others long enough.
     fn patience(&mut self) -> bool;
 }
 
-/// Bit 0 of x2 of LFA_ACTIVATE: the cores need not be gathered.
+/// Bit 0 of x2 of LFA_ACTIVATE: no rendezvous is needed.
 const SKIP_RENDEZVOUS: u64 = 1;
 
-/// The agent: what all cores share.
+/// The agent. One static, shared by all cores.
 pub struct Agent {
     round: TicketMutex<Round>,
 }
@@ -74,23 +74,26 @@ impl Default for Agent {
 }
 
 impl Agent {
-    /// An agent of which nothing has been asked yet.
+    /// Makes an agent to which no call was made yet.
     pub const fn new() -> Self {
         Self {
             round: TicketMutex::new(Round::Idle),
         }
     }
 
-    /// Handles a call of the normal world. `parameters` are x1 and x2. `components`: all of the platform's, the same
-    /// at each call.
+    /// Handles a call of the normal world. `components` are all of the platform's, the same ones in each call;
+    /// `parameters` are x1 and x2, of any value.
     ///
-    /// Returns how many registers, from x0 on, hold the answer, and the answer.
+    /// Returns the answer for x0 to x5, and how many of these registers it takes. A refused call's answer is its
+    /// [`Status`] in x0.
+    ///
+    /// LFA_ACTIVATE with a rendezvous returns when the other cores have come, or when one core has lost its patience.
     pub fn call(
         &self,
         components: &[&dyn Component],
         function: Function,
         parameters: [u64; 2],
-        here: &mut dyn Here,
+        here: &mut dyn CallingCore,
     ) -> (usize, [u64; 6]) {
         let [which, flags] = parameters;
         let mut values = [0; 6];
@@ -140,8 +143,8 @@ impl Agent {
         }
     }
 
-    /// Makes a step when no core of the last activation is still to be told how it ended. They are in here, on their
-    /// way out.
+    /// Waits until every core of the last activation has its outcome, then makes a step. Those cores are in
+    /// [`Agent::activate`] and leave it without waiting for anything.
     fn settled<T>(&self, step: impl FnOnce(&mut Round) -> T) -> T {
         loop {
             let mut round = self.round.lock();
@@ -158,7 +161,7 @@ impl Agent {
         index: u32,
         component: &dyn Component,
         described: &Description,
-        here: &mut dyn Here,
+        here: &mut dyn CallingCore,
     ) -> Outcome {
         let prime = self.settled(|round| {
             if described.pending.is_none() && round.component() != Some(index) {
@@ -166,7 +169,7 @@ impl Agent {
             }
             round.prime(index)
         })?;
-        if prime == Prime::Done {
+        if prime == PrimeStep::Done {
             return Ok(Progress::Done);
         }
         let outcome = component.prime(here.messenger());
@@ -179,30 +182,30 @@ impl Agent {
         index: u32,
         component: &dyn Component,
         gathers: bool,
-        here: &mut dyn Here,
+        here: &mut dyn CallingCore,
     ) -> Outcome {
         self.settled(|round| round.join(index, gathers))?;
         here.begin_to_wait();
         let mut late = false;
         loop {
-            let turn = {
+            let next = {
                 let mut round = self.round.lock();
-                // Counted under the lock: see there.
-                round.turn(here.cores(), late)
+                // `next_step` wants the cores counted with the lock held.
+                round.next_step(here.cores(), late)
             };
-            match turn {
-                Turn::Leave(outcome) => return outcome,
-                Turn::Activate => {
+            match next {
+                NextStep::Leave(outcome) => return outcome,
+                NextStep::Activate => {
                     let outcome = component.activate(gathers, here.messenger());
                     self.round.lock().activated(outcome);
                 }
-                Turn::Wait => late = !here.patience(),
+                NextStep::Wait => late = !here.patience(),
             }
         }
     }
 }
 
-/// The component that x1 names.
+/// Finds the component that x1 names, and its number.
 fn find<'a>(
     components: &[&'a dyn Component],
     which: u64,
@@ -212,7 +215,7 @@ fn find<'a>(
     found.ok_or(Status::InvalidParameters)
 }
 
-/// x1 of LFA_PRIME and LFA_ACTIVATE: whether the call has to be made again.
+/// Returns x1 of LFA_PRIME and LFA_ACTIVATE: 1, the call has to be made again; 0, it is done.
 fn again(progress: Progress) -> u64 {
     match progress {
         Progress::Done => 0,
@@ -220,14 +223,14 @@ fn again(progress: Progress) -> u64 {
     }
 }
 
-/// x1 to x5 of LFA_GET_INVENTORY.
+/// Writes x1 to x5 of LFA_GET_INVENTORY.
 fn inventory(described: &Description, values: &mut [u64; 6]) {
     let bit = |set: bool, bit: u32| u64::from(set) << bit;
-    // The UUID's bytes in memory order, the first one lowest.
+    // The first byte of the UUID is the lowest byte of x1.
     let uuid = described.uuid.swap_bytes();
     values[1] = uuid as u64;
     values[2] = (uuid >> 64) as u64;
-    // Bit 2, that a core may be reset: none ever is.
+    // Bit 2, "a core may be reset", stays 0: none is.
     values[3] = bit(described.capable, 0)
         | bit(described.pending.is_some(), 1)
         | bit(described.rendezvous == Rendezvous::Optional, 3);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! A component that is a secure partition: the SPMC replaces it, asked by an EL3 logical partition (FF-A 1.3).
+//! A component that is a secure partition. The SPMC replaces it, asked by an EL3 logical partition (FF-A 1.3).
 //!
-//! Where the new image comes from, and what makes it trusted, is the platform's ([`Staging`]). It lies in memory of
-//! the secure world when it is primed. Activation looks the partition up, has the SPMC stop it and take the image
-//! (*start*), then start the new instance (*finish*).
+//! The platform loads and authenticates the new image ([`Staging`]). When the component is primed, the image is in
+//! memory of the secure world. Activation asks the SPMC three things: whether the partition is there and can be
+//! replaced; to stop it and take the image (the message *start*); to start the new instance (the message *finish*).
 
 use crate::{Component, Description, Progress, Rendezvous, Status};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,45 +12,46 @@ use janus_spmd::{
     Activation, Messenger, NotAvailable, Pages, Regs, Request, Step, activation_status,
 };
 
-/// The platform's part: the new image.
+/// Where the new image of a partition comes from: the platform's part.
 pub trait Staging: Sync {
-    /// The version that runs: major << 32 | minor; 0 where it is not known.
+    /// Returns the version that runs: `major << 32 | minor`; 0 where it is not known.
     fn current(&self) -> u64;
 
-    /// The version of the image that waits; `None`: none does.
+    /// Returns the version of the new image; `None`: there is none.
     fn pending(&self) -> Option<u64>;
 
-    /// Loads and authenticates one small piece of it.
+    /// Loads and authenticates one small piece of the new image.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the image: the caller of LFA_PRIME gets it.
     fn prime(&self) -> Result<Progress, Status>;
 
-    /// Where the primed image and its manifest are. `None` for the manifest: it is in the image.
+    /// Returns where the primed image and its manifest are. `None` for the manifest: it is in the image.
     ///
     /// # Errors
-    /// It is not there.
+    /// There is no primed image: the caller of LFA_ACTIVATE gets the status.
     fn image(&self) -> Result<(Pages, Option<Pages>), Status>;
 
-    /// The image runs: it is the current one, and none waits.
+    /// Notes that the new image runs: it is the current one now.
     fn activated(&self);
 
-    /// Forgets what was primed.
+    /// Forgets the primed image.
     fn cancel(&self);
 }
 
-/// Which partition.
+/// What identifies a partition that can be replaced.
 #[derive(Clone, Copy, Debug)]
 pub struct Partition {
-    /// The ID of the EL3 logical partition that has it replaced.
+    /// The ID of the EL3 logical partition that sends *start* and *finish*.
     pub sender: u16,
-    /// Its ID.
+    /// The ID of the partition itself.
     pub id: u16,
-    /// The UUID of a protocol that it speaks, as `LogicalPartition::uuid` has it: by which it is looked up.
+    /// The UUID of a protocol that it implements, by which it is looked up, in the form of
+    /// [`LogicalPartition::uuid`](janus_spmd::LogicalPartition::uuid).
     pub protocol: [u64; 2],
-    /// The UUID of its image, as it is written.
+    /// The UUID of its image, in the form of [`Description::uuid`].
     pub image: u128,
-    /// Whether its replacement gathers the cores. It must if the partition says so.
+    /// Whether its activation needs all cores held. [`Rendezvous::Required`], if the partition's manifest demands it.
     pub rendezvous: Rendezvous,
 }
 
@@ -58,17 +59,17 @@ pub struct Partition {
 pub struct SecurePartition<S: Staging> {
     of: Partition,
     staging: S,
-    /// The SPMC has stopped it; only *finish* is left.
+    /// The SPMC has accepted *start*: the partition is stopped, and *finish* is next.
     stopped: AtomicBool,
 }
 
-/// FFA_SUCCESS, SMC64: the answer to a discovery that found something.
+/// FFA_SUCCESS, SMC64: FFA_PARTITION_INFO_GET_REGS has found something.
 const SUCCESS: u32 = 0xC400_0061;
 /// Properties of a partition (DEN0077A, "Partition properties").
 const LIVE_ACTIVATION: u64 = 1 << 11;
 const CPU_RENDEZVOUS: u64 = 1 << 12;
 
-/// What the SPMC says about the partition.
+/// What the SPMC says about the partition: the number of its execution contexts, and its properties.
 #[derive(Clone, Copy)]
 struct Found {
     contexts: u64,
@@ -76,7 +77,7 @@ struct Found {
 }
 
 impl<S: Staging> SecurePartition<S> {
-    /// The partition `of`, whose images come from `staging`.
+    /// Makes the component for partition `of`, whose images come from `staging`.
     pub const fn new(of: Partition, staging: S) -> Self {
         Self {
             of,
@@ -85,7 +86,7 @@ impl<S: Staging> SecurePartition<S> {
         }
     }
 
-    /// Looks the partition up among those that speak its protocol. `None`: it is not there.
+    /// Asks the SPMC for the partitions that implement the protocol, and looks for this one. `None`: it is not there.
     fn find(&self, messenger: &mut dyn Messenger) -> Result<Option<Found>, Status> {
         let mut start = 0_u16;
         // Each answer has at least one descriptor, and there are no more than 2^16.
@@ -109,9 +110,9 @@ impl<S: Staging> SecurePartition<S> {
         }
     }
 
-    /// Looks for it among the descriptors of an answer.
+    /// Looks for the partition among the descriptors of an answer.
     fn among(&self, answer: &Regs) -> Option<Found> {
-        // A descriptor's size in bytes: 24, from 1.3 on 48.
+        // The size of a descriptor in bytes: 24; since FF-A 1.3, 48.
         let words = usize::from((answer[2] >> 48) as u16 / 8).max(1);
         let mut descriptors = answer.get(3..)?.chunks(words);
         let found = descriptors.find_map(|of| of.first().filter(|it| **it as u16 == self.of.id))?;
@@ -121,7 +122,7 @@ impl<S: Staging> SecurePartition<S> {
         })
     }
 
-    /// Has the SPMC make a step.
+    /// Sends *start* or *finish*. Returns the SPMC's status, or why it could not be asked.
     fn step(&self, step: Step, messenger: &mut dyn Messenger) -> Result<Result<(), i32>, Status> {
         let request = Request::Activation(Activation {
             sender: self.of.sender,
@@ -134,7 +135,7 @@ impl<S: Staging> SecurePartition<S> {
 
     fn start(&self, gathered: bool, messenger: &mut dyn Messenger) -> Result<(), Status> {
         let found = self.find(messenger)?.ok_or(Status::ComponentWrongState)?;
-        // FF-A 1.3 replaces partitions of one execution context.
+        // FF-A 1.3 replaces only partitions with one execution context.
         let fits = found.contexts == 1 && found.properties & LIVE_ACTIVATION != 0;
         if !fits || (found.properties & CPU_RENDEZVOUS != 0 && !gathered) {
             return Err(Status::NotSupported);
@@ -154,7 +155,7 @@ impl<S: Staging> SecurePartition<S> {
             Ok(Err(BUSY | INTERRUPTED | RETRY)) | Err(Status::Busy) => Ok(Progress::Again),
             failed => {
                 self.stopped.store(false, Relaxed);
-                // An SPMC that could put the old instance back says so by listing it as ever.
+                // An SPMC that has started the old instance again still lists the partition.
                 let back =
                     !matches!(failed, Err(_) | Ok(Err(ABORTED))) && self.find(messenger)?.is_some();
                 Err(if back {
@@ -209,7 +210,7 @@ const DENIED: i32 = -6;
 const RETRY: i32 = -7;
 const ABORTED: i32 = -8;
 
-/// What the caller is told where the SPMC refuses *start*. Unless it says ABORTED, the partition goes on.
+/// Returns the caller's status for an SPMC that refuses *start*. The partition goes on, unless the SPMC says ABORTED.
 fn refused(status: i32) -> Status {
     match status {
         NOT_SUPPORTED => Status::NotSupported,
@@ -222,7 +223,7 @@ fn refused(status: i32) -> Status {
     }
 }
 
-/// What the caller is told where the SPMC cannot be asked.
+/// Returns the caller's status where the SPMC cannot be asked.
 fn nobody(why: NotAvailable) -> Status {
     match why {
         NotAvailable::Busy => Status::Busy,

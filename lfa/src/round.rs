@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! Who may do what when: the state of the one activation that goes on, and its changes.
+//! The state of the one component that is being primed or activated, and the steps that cores make with it.
 //!
 //! ```text
 //! Idle ── prime ──► Priming ── done ──► Primed ── activate ──► Gathering ── all here ──► Activating ── done ──► Ended
@@ -8,84 +8,84 @@
 //!  └──── cancel, error ┴─────────────────┘ └── busy, too late ─────┴───────────────────► Ended ◄─────────────────┘
 //! ```
 //!
-//! Each function is one step, to be made with nobody else at it. Nothing here waits.
+//! Each function is one step, made by one core at a time: the caller holds a lock. No function waits.
 
 use crate::{Progress, Status};
 
-/// How an activation ended: the answer to all who took part.
+/// How priming or activating ended. All cores that took part in an activation get the same outcome.
 pub type Outcome = Result<Progress, Status>;
 
-/// The state.
+/// What goes on, for all cores.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Round {
-    /// Nothing goes on.
+    /// No component is primed.
     Idle,
     /// A component is being primed.
     Priming {
-        /// Which.
+        /// Its number.
         component: u32,
-        /// A core is at it just now.
+        /// A core is in [`crate::Component::prime`] now.
         at_work: bool,
     },
     /// A component can be activated.
     Primed {
-        /// Which.
+        /// Its number.
         component: u32,
     },
-    /// Cores wait for others.
+    /// Cores that called LFA_ACTIVATE wait for the other cores.
     Gathering {
-        /// For which component.
+        /// The number of the component.
         component: u32,
-        /// How many wait.
+        /// How many cores wait.
         held: usize,
-        /// All that are not off must. (Else there is one, which waits for nobody.)
+        /// Whether all cores that are not off must come. If not, one core has called, and waits for no other.
         all: bool,
     },
     /// One core activates the component.
     Activating {
-        /// Which.
+        /// Its number.
         component: u32,
-        /// How many cores get the outcome, it included.
+        /// How many cores get the outcome, that one included.
         held: usize,
     },
-    /// It is over, and not all who took part know it.
+    /// The activation is over, and some of its cores do not have the outcome yet.
     Ended {
-        /// What they are told.
+        /// What they get.
         outcome: Outcome,
-        /// How many are still to be told.
+        /// How many do not have it yet.
         held: usize,
-        /// The component that stays primed.
+        /// The component, if it stays primed.
         primed: Option<u32>,
     },
 }
 
 /// What a core that takes part in an activation does next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Turn {
-    /// Ask again.
+pub enum NextStep {
+    /// Wait a moment and ask again.
     Wait,
-    /// Activate the component, and report by [`Round::activated`]. All cores are held if there was a rendezvous.
+    /// Activate the component, and report by [`Round::activated`].
     Activate,
-    /// Return to the caller with this.
+    /// Return this to the caller.
     Leave(Outcome),
 }
 
-/// What a core does that wants to prime.
+/// What a core that primes a component does next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Prime {
-    /// Prime a piece, and report by [`Round::primed`].
-    Go,
-    /// Nothing is left to do.
+pub enum PrimeStep {
+    /// Load and check one piece, and report by [`Round::primed`].
+    LoadPiece,
+    /// Nothing: the component is primed.
     Done,
 }
 
 impl Round {
-    /// Returns whether a call has to wait a moment: cores of the last activation are on their way out.
+    /// Returns whether some cores of the last activation do not have its outcome yet. A call waits until they have.
     pub fn is_ending(&self) -> bool {
         matches!(self, Self::Ended { .. })
     }
 
-    /// Returns the component that is being primed or activated.
+    /// Returns the number of the component that is being primed, is primed, or is being activated.
     pub fn component(&self) -> Option<u32> {
         match *self {
             Self::Priming { component, .. }
@@ -96,11 +96,12 @@ impl Round {
         }
     }
 
-    /// A core wants to prime `component`, for which a new image waits or which is primed already.
+    /// Begins or goes on to prime component `wanted`. Either there is a new image for it, or it is primed already.
     ///
     /// # Errors
-    /// [`Status::Busy`], or [`Status::WrongState`]: it is another component's turn.
-    pub fn prime(&mut self, wanted: u32) -> Result<Prime, Status> {
+    /// [`Status::Busy`]: another core is priming or activating; [`Status::WrongState`]: another component is being
+    /// primed, or is primed.
+    pub fn prime(&mut self, wanted: u32) -> Result<PrimeStep, Status> {
         match *self {
             Self::Priming { at_work: true, .. }
             | Self::Gathering { .. }
@@ -109,18 +110,18 @@ impl Round {
             Self::Priming { component, .. } | Self::Primed { component } if component != wanted => {
                 Err(Status::WrongState)
             }
-            Self::Primed { .. } => Ok(Prime::Done),
+            Self::Primed { .. } => Ok(PrimeStep::Done),
             Self::Idle | Self::Priming { .. } => {
                 *self = Self::Priming {
                     component: wanted,
                     at_work: true,
                 };
-                Ok(Prime::Go)
+                Ok(PrimeStep::LoadPiece)
             }
         }
     }
 
-    /// The core that was told [`Prime::Go`] has primed a piece.
+    /// Takes the result of the core that was told [`PrimeStep::LoadPiece`].
     pub fn primed(&mut self, outcome: Outcome) {
         if let Self::Priming { component, .. } = *self {
             *self = match outcome {
@@ -134,12 +135,13 @@ impl Round {
         }
     }
 
-    /// A core wants to activate `wanted`; `gathers`: not before all cores are held. On `Ok` it takes its turns
-    /// ([`Round::turn`]).
+    /// Adds the calling core to the activation of component `wanted`. `gathers`: the component is replaced when all
+    /// cores that are not off are held. On `Ok` the core asks [`Round::next_step`] until that says
+    /// [`NextStep::Leave`].
     ///
     /// # Errors
-    /// [`Status::Busy`]; [`Status::InvalidParameters`]: it is another component's turn;
-    /// [`Status::ComponentWrongState`]: it is not primed.
+    /// [`Status::Busy`]: another core activates already; [`Status::InvalidParameters`]: another component is being
+    /// replaced; [`Status::ComponentWrongState`]: it is not primed.
     pub fn join(&mut self, wanted: u32, gathers: bool) -> Result<(), Status> {
         *self = match *self {
             Self::Activating { .. } | Self::Ended { .. } => return Err(Status::Busy),
@@ -157,7 +159,7 @@ impl Round {
                 held: 1,
                 all: gathers,
             },
-            // The first one has said whether the cores are gathered.
+            // A rendezvous takes cores that want one, as the first one did.
             Self::Gathering { all, .. } if !(all && gathers) => return Err(Status::Busy),
             Self::Gathering {
                 component,
@@ -172,10 +174,12 @@ impl Round {
         Ok(())
     }
 
-    /// The next step of a core that has joined. `needed`: how many cores are not off, counted with this step's lock
-    /// held: each of those that are held is in here, and turns no other one on. `late`: it does not want to wait any
-    /// longer.
-    pub fn turn(&mut self, needed: usize, late: bool) -> Turn {
+    /// Returns the next step of a core that has joined. `needed` is how many cores are not off; `late` says that this
+    /// core does not wait any longer.
+    ///
+    /// `needed` is counted while the caller holds the lock of this round. Otherwise a core could leave the round and
+    /// turn another one on between the count and this step.
+    pub fn next_step(&mut self, needed: usize, late: bool) -> NextStep {
         match *self {
             Self::Gathering {
                 component,
@@ -183,7 +187,7 @@ impl Round {
                 all,
             } if held >= needed || !all => {
                 *self = Self::Activating { component, held };
-                Turn::Activate
+                NextStep::Activate
             }
             Self::Gathering {
                 component, held, ..
@@ -196,19 +200,19 @@ impl Round {
                 self.leave()
             }
             Self::Ended { .. } => self.leave(),
-            _ => Turn::Wait,
+            _ => NextStep::Wait,
         }
     }
 
-    /// One core learns how it ended. The last one leaves what comes after it.
-    fn leave(&mut self) -> Turn {
+    /// Gives one core its outcome. The last one makes room for the next activation.
+    fn leave(&mut self) -> NextStep {
         let Self::Ended {
             outcome,
             held,
             primed,
         } = *self
         else {
-            return Turn::Wait;
+            return NextStep::Wait;
         };
         *self = match (held.saturating_sub(1), primed) {
             (0, Some(component)) => Self::Primed { component },
@@ -219,10 +223,11 @@ impl Round {
                 primed,
             },
         };
-        Turn::Leave(outcome)
+        NextStep::Leave(outcome)
     }
 
-    /// The core that was told [`Turn::Activate`] has done it. It takes its last turn, as all others.
+    /// Takes the result of the core that was told [`NextStep::Activate`]. That core asks [`Round::next_step`] once
+    /// more, as all others do.
     pub fn activated(&mut self, outcome: Outcome) {
         if let Self::Activating { component, held } = *self {
             let again = matches!(outcome, Ok(Progress::Again) | Err(Status::Busy));
@@ -234,11 +239,12 @@ impl Round {
         }
     }
 
-    /// A core wants `wanted` to be forgotten. `cancel` has the component forget it, if it can.
+    /// Forgets that component `wanted` was primed, and ends its activation if cores still wait for others. `cancel`
+    /// makes the component itself forget its new image.
     ///
     /// # Errors
-    /// [`Status::Busy`]: too late, or a core is at it; [`Status::InvalidParameters`]: it is not this component's
-    /// turn.
+    /// [`Status::Busy`]: a core is priming or activating; [`Status::InvalidParameters`]: the component is not primed
+    /// and not being primed; or what `cancel` returns.
     pub fn cancel(
         &mut self,
         wanted: u32,

@@ -2,14 +2,16 @@
 
 //! The calls, by one core and by several at once.
 
-use janus_lfa::{Agent, Component, Description, Function, Here, Progress, Rendezvous, Status};
+use janus_lfa::{
+    Agent, CallingCore, Component, Description, Function, Progress, Rendezvous, Status,
+};
 use janus_spmd::{Messenger, NotAvailable, Regs, Request};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 /// A component that does what it is told, and checks that nobody is beside it.
-struct Part {
+struct FakeComponent {
     description: Mutex<Description>,
     prime: Mutex<Vec<Result<Progress, Status>>>,
     activate: Mutex<Vec<Result<Progress, Status>>>,
@@ -27,7 +29,7 @@ const DESCRIPTION: Description = Description {
     pending: Some(4 << 32),
 };
 
-impl Default for Part {
+impl Default for FakeComponent {
     fn default() -> Self {
         Self {
             description: Mutex::new(DESCRIPTION),
@@ -41,11 +43,11 @@ impl Default for Part {
     }
 }
 
-impl Part {
+impl FakeComponent {
     fn describes(change: impl FnOnce(&mut Description)) -> Self {
-        let part = Self::default();
-        change(&mut part.description.lock().unwrap());
-        part
+        let component = Self::default();
+        change(&mut component.description.lock().unwrap());
+        component
     }
 
     /// The next of its outcomes; done, when there is no other.
@@ -62,7 +64,7 @@ impl Part {
     }
 }
 
-impl Component for Part {
+impl Component for FakeComponent {
     fn describe(&self) -> Description {
         *self.description.lock().unwrap()
     }
@@ -92,7 +94,7 @@ impl Messenger for Core<'_> {
     }
 }
 
-impl Here for Core<'_> {
+impl CallingCore for Core<'_> {
     fn messenger(&mut self) -> &mut dyn Messenger {
         self
     }
@@ -142,7 +144,7 @@ fn call(
     components: &[&dyn Component],
     function: Function,
     parameters: [u64; 2],
-    here: &mut dyn Here,
+    here: &mut dyn CallingCore,
 ) -> Result<Vec<u64>, i64> {
     let (given, values) = agent.call(components, function, parameters, here);
     let x0 = values[0] as i64;
@@ -166,16 +168,16 @@ use Function::{Activate, Cancel, Features, Info, Inventory, Prime, Version};
 
 #[test]
 fn what_is_there() {
-    let fixed = Part::describes(|it| {
+    let fixed = FakeComponent::describes(|it| {
         it.capable = false;
         it.pending = None;
         it.rendezvous = Rendezvous::Required;
         it.current = 0;
     });
-    let part = Part::default();
+    let component = FakeComponent::default();
     let system = Alone {
         agent: Agent::new(),
-        components: &[&part, &fixed],
+        components: &[&component, &fixed],
     };
     let one = AtomicUsize::new(1);
     let version = system.agent.call(&[], Version, [7, 7], &mut core(&one));
@@ -210,19 +212,19 @@ fn what_is_there() {
 
 #[test]
 fn prime_and_activate() {
-    let part = Part::default();
-    *part.prime.lock().unwrap() = vec![
+    let component = FakeComponent::default();
+    *component.prime.lock().unwrap() = vec![
         Ok(Progress::Again),
         Err(Status::Busy),
         Ok(Progress::Again),
         Ok(Progress::Done),
     ];
-    *part.activate.lock().unwrap() =
+    *component.activate.lock().unwrap() =
         vec![Ok(Progress::Again), Err(Status::Busy), Ok(Progress::Done)];
-    let other = Part::default();
+    let other = FakeComponent::default();
     let system = Alone {
         agent: Agent::new(),
-        components: &[&part, &other],
+        components: &[&component, &other],
     };
     let not_primed = Err(COMPONENT_WRONG_STATE);
     assert_eq!(system.call(Activate, 0, 0), not_primed);
@@ -238,40 +240,40 @@ fn prime_and_activate() {
     assert_eq!(system.call(Prime, 1, 0), Err(WRONG_STATE));
     assert_eq!(system.call(Activate, 1, 0), Err(INVALID_PARAMETERS));
     assert_eq!(system.call(Activate, 0, 0), Ok(vec![1]));
-    assert!(part.gathered.load(SeqCst));
+    assert!(component.gathered.load(SeqCst));
     assert_eq!(system.call(Activate, 0, 0), Err(BUSY), "it stays primed");
     assert_eq!(system.call(Activate, 0, 1), Ok(vec![0]));
-    assert!(!part.gathered.load(SeqCst));
+    assert!(!component.gathered.load(SeqCst));
     assert_eq!(system.call(Activate, 0, 0), not_primed, "once");
     assert_eq!(system.call(Cancel, 0, 0), Err(INVALID_PARAMETERS));
-    assert_eq!(part.activations.load(SeqCst), 3);
+    assert_eq!(component.activations.load(SeqCst), 3);
 }
 
 #[test]
 fn what_fails_begins_anew() {
-    let part = Part::default();
-    *part.prime.lock().unwrap() = vec![Err(Status::AuthError)];
-    *part.activate.lock().unwrap() = vec![Err(Status::ActivationFailed)];
+    let component = FakeComponent::default();
+    *component.prime.lock().unwrap() = vec![Err(Status::AuthError)];
+    *component.activate.lock().unwrap() = vec![Err(Status::ActivationFailed)];
     let system = Alone {
         agent: Agent::new(),
-        components: &[&part],
+        components: &[&component],
     };
     assert_eq!(system.call(Prime, 0, 0), Err(-3));
     assert_eq!(system.call(Activate, 0, 0), Err(COMPONENT_WRONG_STATE));
     assert_eq!(system.call(Prime, 0, 0), Ok(vec![0]));
     assert_eq!(system.call(Activate, 0, 0), Err(-11));
     assert_eq!(system.call(Activate, 0, 0), Err(COMPONENT_WRONG_STATE));
-    part.description.lock().unwrap().pending = None;
+    component.description.lock().unwrap().pending = None;
     assert_eq!(system.call(Prime, 0, 0), Err(WRONG_STATE), "none waits");
 }
 
 #[test]
 fn cancel() {
-    let part = Part::default();
-    *part.prime.lock().unwrap() = vec![Ok(Progress::Again)];
+    let component = FakeComponent::default();
+    *component.prime.lock().unwrap() = vec![Ok(Progress::Again)];
     let system = Alone {
         agent: Agent::new(),
-        components: &[&part],
+        components: &[&component],
     };
     assert_eq!(system.call(Cancel, 0, 0), Err(INVALID_PARAMETERS));
     assert_eq!(system.call(Prime, 0, 0), Ok(vec![1]));
@@ -280,9 +282,9 @@ fn cancel() {
     assert_eq!(system.call(Prime, 0, 0), Ok(vec![0]));
     assert_eq!(system.call(Cancel, 0, 0), Ok(vec![]));
     assert_eq!(system.call(Activate, 0, 0), Err(COMPONENT_WRONG_STATE));
-    let late = Part {
+    let late = FakeComponent {
         cancel: Err(Status::Busy),
-        ..Part::default()
+        ..FakeComponent::default()
     };
     let system = Alone {
         agent: Agent::new(),
@@ -295,15 +297,15 @@ fn cancel() {
 
 #[test]
 fn who_needs_all_cores_gets_them() {
-    let part = Part::describes(|it| it.rendezvous = Rendezvous::Required);
+    let component = FakeComponent::describes(|it| it.rendezvous = Rendezvous::Required);
     let system = Alone {
         agent: Agent::new(),
-        components: &[&part],
+        components: &[&component],
     };
     assert_eq!(system.call(Prime, 0, 0), Ok(vec![0]));
     assert_eq!(system.call(Activate, 0, 1), Err(INVALID_PARAMETERS));
     assert_eq!(system.call(Activate, 0, 0), Ok(vec![0]));
-    assert!(part.gathered.load(SeqCst));
+    assert!(component.gathered.load(SeqCst));
 }
 
 /// Four cores, round after round: one of them activates, all are told the same.
@@ -311,9 +313,9 @@ fn who_needs_all_cores_gets_them() {
 fn four_cores_at_once() {
     const CORES: usize = 4;
     const ROUNDS: usize = 12;
-    let part = Part::default();
+    let component = FakeComponent::default();
     let agent = Agent::new();
-    let components: &[&dyn Component] = &[&part];
+    let components: &[&dyn Component] = &[&component];
     let cores = AtomicUsize::new(CORES);
     let mut outcomes = Vec::new();
     for round in 0..ROUNDS {
@@ -323,7 +325,7 @@ fn four_cores_at_once() {
             _ => Err(Status::CriticalError),
         });
     }
-    *part.activate.lock().unwrap() = outcomes;
+    *component.activate.lock().unwrap() = outcomes;
     let told = thread::scope(|scope| {
         let all: Vec<_> = (0..CORES)
             .map(|_| {
@@ -345,7 +347,7 @@ fn four_cores_at_once() {
             .map(|it| it.join().unwrap())
             .collect::<Vec<_>>()
     });
-    assert_eq!(part.activations.load(SeqCst), ROUNDS);
+    assert_eq!(component.activations.load(SeqCst), ROUNDS);
     for of_core in &told {
         assert_eq!(*of_core, told[0]);
     }
@@ -355,9 +357,9 @@ fn four_cores_at_once() {
 /// A core that does not come holds nobody for ever; one that turns off is not waited for; one that cancels frees all.
 #[test]
 fn who_does_not_come() {
-    let part = Part::default();
+    let component = FakeComponent::default();
     let agent = Agent::new();
-    let components: &[&dyn Component] = &[&part];
+    let components: &[&dyn Component] = &[&component];
     let cores = AtomicUsize::new(2);
     let primes = |here: &mut Core<'_>| {
         assert_eq!(call(&agent, components, Prime, [0, 0], here), Ok(vec![0]));
@@ -367,7 +369,7 @@ fn who_does_not_come() {
     primes(&mut here);
     let late = call(&agent, components, Activate, [0, 0], &mut here);
     assert_eq!((late, here.waited), (Err(BUSY), 5));
-    assert_eq!(part.activations.load(SeqCst), 0);
+    assert_eq!(component.activations.load(SeqCst), 0);
 
     // Still primed. The other core turns off meanwhile.
     thread::scope(|scope| {
@@ -376,7 +378,7 @@ fn who_does_not_come() {
             call(&agent, components, Activate, [0, 0], &mut here)
         });
         thread::yield_now();
-        assert!(part.activations.load(SeqCst) == 0);
+        assert!(component.activations.load(SeqCst) == 0);
         cores.store(1, SeqCst);
         assert_eq!(waits.join().unwrap(), Ok(vec![0]));
     });

@@ -2,7 +2,7 @@
 
 //! The state machine under any order of steps of several cores, which turn off and on meanwhile.
 
-use janus_lfa::round::{Outcome, Prime, Round, Turn};
+use janus_lfa::round::{NextStep, Outcome, PrimeStep, Round};
 use janus_lfa::{Progress, Status};
 use proptest::prelude::*;
 
@@ -84,7 +84,7 @@ impl System {
                 }
                 3..=6 if !self.round.is_ending() => {
                     self.cores[core] = match self.round.prime(component) {
-                        Ok(Prime::Go) => Core::Priming,
+                        Ok(PrimeStep::LoadPiece) => Core::Priming,
                         _ => Core::Free,
                     };
                 }
@@ -120,9 +120,9 @@ impl System {
             Core::Held(component, gathers) => {
                 let needed = self.on();
                 let late = what > 240;
-                match self.round.turn(needed, late) {
-                    Turn::Wait => {}
-                    Turn::Activate => {
+                match self.round.next_step(needed, late) {
+                    NextStep::Wait => {}
+                    NextStep::Activate => {
                         if gathers {
                             assert_eq!(self.held(), self.on(), "all cores are held");
                         } else {
@@ -130,7 +130,7 @@ impl System {
                         }
                         self.cores[core] = Core::Activating(component, gathers);
                     }
-                    Turn::Leave(told) => {
+                    NextStep::Leave(told) => {
                         let expected = *self.ended.get_or_insert(Err(Status::Busy));
                         assert_eq!(told, expected, "all are told the same");
                         self.cores[core] = Core::Free;

@@ -74,13 +74,13 @@ impl<'a> Tokens<'a> {
                 BEGIN_NODE => {
                     let name = text(self.structure).ok_or(Malformed)?;
                     // The terminator is the name's last byte.
-                    self.take(name.len().saturating_add(1))?;
+                    self.take_padded(name.len().saturating_add(1))?;
                     return Ok(Some(Token::Begin(name)));
                 }
                 END_NODE => return Ok(Some(Token::End)),
                 PROP => {
                     let (size, offset) = (self.cell()?, self.cell()?);
-                    let value = self.take(size as usize)?;
+                    let value = self.take_padded(size as usize)?;
                     let name = self.strings.get(offset as usize..).and_then(text);
                     let name = name.ok_or(Malformed)?;
                     return Ok(Some(Token::Property { name, value }));
@@ -95,13 +95,13 @@ impl<'a> Tokens<'a> {
     #[inline(never)]
     fn cell(&mut self) -> Result<u32, Malformed> {
         let value = cell(self.structure, 0).ok_or(Malformed)?;
-        self.take(4)?;
+        self.take_padded(4)?;
         Ok(value)
     }
 
     /// Takes `size` bytes and what pads them to the next token.
     #[inline(never)]
-    fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
+    fn take_padded(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
         let (taken, _) = self.structure.split_at_checked(size).ok_or(Malformed)?;
         let padded = size.checked_next_multiple_of(4).ok_or(Malformed)?;
         self.structure = self.structure.get(padded..).ok_or(Malformed)?;

@@ -49,7 +49,7 @@ impl Cell {
     }
 }
 
-struct Row {
+struct GoldenRow {
     name: String,
     normal: Cell,
     boot: Cell,
@@ -70,7 +70,7 @@ fn hex(text: &str) -> u64 {
 }
 
 /// Rows by function number and convention; no row: nothing is there.
-fn calls() -> std::collections::HashMap<(u32, bool), Row> {
+fn calls() -> std::collections::HashMap<(u32, bool), GoldenRow> {
     let mut rows = std::collections::HashMap::new();
     for line in lines(include_str!("golden/calls.txt")) {
         let [
@@ -88,7 +88,7 @@ fn calls() -> std::collections::HashMap<(u32, bool), Row> {
             panic!("calls.txt: {line:?} does not have 9 columns");
         };
         for convention in conventions.split_whitespace() {
-            let row = Row {
+            let row = GoldenRow {
                 name: name.into(),
                 normal: Cell::parse(normal),
                 boot: Cell::parse(boot),
@@ -327,7 +327,7 @@ const ASKED: [Option<Version>; 5] = [
 ];
 
 /// Every number and convention at one pair of versions.
-fn every_call(mut of: impl FnMut(u32, bool, Option<&Row>, [u64; 18], &str)) {
+fn every_call(mut of: impl FnMut(u32, bool, Option<&GoldenRow>, [u64; 18], &str)) {
     let rows = calls();
     for number in 0x60..=0xEF {
         for is_64 in [false, true] {
@@ -345,7 +345,7 @@ fn every_call(mut of: impl FnMut(u32, bool, Option<&Row>, [u64; 18], &str)) {
 }
 
 /// w1 of a row: what it asks for, else `default`; with an upper half where that is none of it.
-fn w1(row: Option<&Row>, number: u32, is_64: bool, default: u64) -> u64 {
+fn w1(row: Option<&GoldenRow>, number: u32, is_64: bool, default: u64) -> u64 {
     let upper = if is_64 && number == 0x87 {
         0
     } else {
@@ -354,7 +354,7 @@ fn w1(row: Option<&Row>, number: u32, is_64: bool, default: u64) -> u64 {
     row.and_then(|row| row.w1).unwrap_or(default) | upper
 }
 
-fn cell(row: Option<&Row>, of: fn(&Row) -> &Cell) -> Cell {
+fn cell(row: Option<&GoldenRow>, of: fn(&GoldenRow) -> &Cell) -> Cell {
     row.map_or_else(|| Cell::parse("-"), |row| of(row).clone())
 }
 
@@ -385,15 +385,16 @@ fn the_whole_matrix() {
                     );
 
                     call[1] = w1(row, number, is_64, 0x8001_0001);
-                    let mut from_spmc = |mut machine: Machine, of: fn(&Row) -> &Cell, state| {
-                        let cell = cell(row, of);
-                        let outcome = cell.at(normal, secure);
-                        if outcome != "answer" {
-                            let what = what(state);
-                            check(&mut machine, World::Secure, call, outcome, versions, &what);
-                        }
-                        cases += 1;
-                    };
+                    let mut from_spmc =
+                        |mut machine: Machine, of: fn(&GoldenRow) -> &Cell, state| {
+                            let cell = cell(row, of);
+                            let outcome = cell.at(normal, secure);
+                            if outcome != "answer" {
+                                let what = what(state);
+                                check(&mut machine, World::Secure, call, outcome, versions, &what);
+                            }
+                            cases += 1;
+                        };
                     if normal.is_none() && !fixed {
                         from_spmc(Machine::booting(config(secure)), |row| &row.boot, "booting");
                     }

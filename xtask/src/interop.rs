@@ -22,8 +22,8 @@ pub struct InteropArgs {
     print: bool,
 }
 
-/// A row of the table: what is run, on how many cores.
-struct Row {
+/// One row of the table: which stack is run, on how many cores.
+struct StackRun {
     stack: Stack,
     /// What the table calls it.
     suite: &'static str,
@@ -35,32 +35,32 @@ struct Row {
 /// As the tests have it.
 const TEST: Mode = Mode::Test { full: false };
 
-const ROWS: &[Row] = &[
-    Row {
+const ROWS: &[StackRun] = &[
+    StackRun {
         stack: Stack::OpteeLinux,
         suite: "OP-TEE and Linux: both drivers, hotplug, suspend, reboot",
         mode: TEST,
         smp: 4,
     },
-    Row {
+    StackRun {
         stack: Stack::OpteeXtest,
         suite: "OP-TEE's xtest, regression 1001 to 1010",
         mode: TEST,
         smp: 4,
     },
-    Row {
+    StackRun {
         stack: Stack::OpteeUboot,
         suite: "U-Boot, to its prompt",
         mode: TEST,
         smp: 4,
     },
-    Row {
+    StackRun {
         stack: Stack::OpteePkvm,
         suite: "Linux with pKVM, its FF-A proxy",
         mode: TEST,
         smp: 4,
     },
-    Row {
+    StackRun {
         stack: Stack::OpteeXen,
         suite: "Xen with its FF-A mediator, a second domain comes and goes",
         // With 20 domains, one after the other, it takes an hour on a busy machine.
@@ -82,7 +82,7 @@ const HEAD: &str = "| suite | versions | machine | Janus | C BL31 | run on | aga
 pub fn run(args: &InteropArgs) -> Result<bool> {
     let document = paths::root().join(DOCUMENT);
     let mut good = true;
-    let rows: Vec<&Row> = ROWS
+    let rows: Vec<&StackRun> = ROWS
         .iter()
         .filter(|row| row.stack.name().contains(&args.filter))
         .collect();
@@ -124,7 +124,7 @@ pub fn run(args: &InteropArgs) -> Result<bool> {
 }
 
 /// Runs a row on one BL31 and returns what it counted.
-fn cell(row: &Row, bl31: Runtime) -> Result<String> {
+fn cell(row: &StackRun, bl31: Runtime) -> Result<String> {
     let args = RunArgs {
         fip: FipArgs {
             build: BuildArgs {

@@ -29,14 +29,14 @@ fn counted() -> BTreeMap<String, usize> {
         .collect()
 }
 
-/// A row: the places it names, and the number it gives.
-struct Row {
+/// A row of the document's inventory: the places that it names, and how many times `unsafe` is there.
+struct InventoryRow {
     places: Vec<String>,
     count: usize,
 }
 
 /// The rows of the document's inventory.
-fn inventory(text: &str) -> Vec<Row> {
+fn inventory(text: &str) -> Vec<InventoryRow> {
     let place = Regex::new(r"`([^`]+)`").expect("a pattern");
     text.lines()
         .skip_while(|line| !line.starts_with("| reason | where |"))
@@ -47,7 +47,7 @@ fn inventory(text: &str) -> Vec<Row> {
             let places = place
                 .captures_iter(cells[1])
                 .map(|found| found[1].to_owned());
-            Row {
+            InventoryRow {
                 places: places.collect(),
                 count: cells[2].parse().expect("a number in the last column"),
             }
@@ -63,7 +63,7 @@ fn the_inventory_is_complete() {
     let mut found = vec![0; rows.len()];
     for (file, count) in counted() {
         // The longest place wins: a file's own row, else its folder's.
-        let named = |row: &Row| {
+        let named = |row: &InventoryRow| {
             let matching = row
                 .places
                 .iter()

@@ -282,7 +282,7 @@ pub fn take_secure_timer() {
     // This cannot fail: this core has a redistributor, which has the interrupt.
     let _ = IntId::try_from(SECURE_TIMER).map(|id| {
         GIC.redistributor(MPIDR_EL1.get())
-            .and_then(|mut redistributor| redistributor.take(id))
+            .and_then(|mut redistributor| redistributor.claim_ppi(id))
     });
 }
 

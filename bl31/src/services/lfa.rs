@@ -8,7 +8,7 @@ use crate::on_core::OnCore;
 use crate::power::PSCI;
 use crate::requests::RunSpmc;
 use core::hint;
-use janus_lfa::{Agent, Function, Here};
+use janus_lfa::{Agent, CallingCore, Function};
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Messenger, World};
 
@@ -49,7 +49,7 @@ struct OnThisCore<'a> {
     until: u64,
 }
 
-impl Here for OnThisCore<'_> {
+impl CallingCore for OnThisCore<'_> {
     fn messenger(&mut self) -> &mut dyn Messenger {
         &mut self.core
     }

@@ -44,7 +44,7 @@ impl Redistributor {
         if let Some(mut register) = field!(sgi, icactiver).get(0) {
             register.write(bit);
         }
-        self.take(id)?;
+        self.claim_ppi(id)?;
         Ok(was)
     }
 

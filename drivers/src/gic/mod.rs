@@ -537,8 +537,8 @@ impl Redistributor {
         Ok(())
     }
 
-    /// Makes a PPI of this core EL3's (Group 0, level), at the highest priority, and enables it.
-    pub fn take(&mut self, id: IntId) -> Result<(), Error> {
+    /// Gives a PPI of this core to EL3 (Group 0, level-sensitive, highest priority), and enables it.
+    pub fn claim_ppi(&mut self, id: IntId) -> Result<(), Error> {
         let mut regs = self.regs();
         regs.enable_interrupt(id, false)?;
         regs.set_group(id, SecureGroup::Group0.into())?;

@@ -312,7 +312,7 @@ fn a_private_interrupt_becomes_el3s() {
     let mut redistributor = gic.redistributor(0).unwrap();
     redistributor.init(&gic, &USUAL, true).unwrap();
     write(fake.regions[0], SGI_BASE + 0xc04, !0);
-    redistributor.take(IntId::ppi(13)).unwrap();
+    redistributor.claim_ppi(IntId::ppi(13)).unwrap();
     // Group 0, the highest priority, a level, enabled.
     assert_eq!((reg(0x80) | reg(0xd00)) >> 29 & 1, 0);
     assert_eq!(reg(0x41c), 0x8080_0080);

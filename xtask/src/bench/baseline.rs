@@ -1,6 +1,6 @@
 //! docs/bench.json, the base line: results that must not get worse.
 
-use super::Row;
+use super::Comparison;
 use crate::cli::Plat;
 use crate::size::{self, Sizes};
 use crate::{growth, paths, ui};
@@ -20,7 +20,7 @@ pub fn path() -> PathBuf {
 
 #[derive(Serialize)]
 struct Table<'a> {
-    calls: &'a [Row],
+    calls: &'a [Comparison],
     /// Sizes in bytes; only where both BL31s were measured.
     size: Option<Sizes>,
 }
@@ -57,7 +57,7 @@ struct SavedRow {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
+pub fn write(file: &Path, rows: &[Comparison]) -> Result<()> {
     let both = rows
         .iter()
         .all(|row| row.c.is_none() || row.janus.is_some());
@@ -76,7 +76,7 @@ pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
 ///
 /// # Errors
 /// There is no base line, or BL31 does not build.
-pub fn check(rows: &[Row]) -> Result<bool> {
+pub fn check(rows: &[Comparison]) -> Result<bool> {
     let saved = saved()?;
     let measured: Vec<_> = rows
         .iter()

@@ -5,7 +5,7 @@
 //! other cores, and the shared lines are listed.
 
 use super::BenchArgs;
-use super::measure::{Bench, Part, Report};
+use super::measure::{Bench, PluginReport, Workload};
 use crate::cli::Runtime;
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,14 +26,14 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
         );
         for &runtime in args.runtimes() {
             let system = bench.system(runtime, level)?;
-            let alone = bench.run(&system, Part::Table)?.rows()?;
+            let alone = bench.run(&system, Workload::Table)?.rows()?;
             let alone = alone
                 .iter()
                 .find(|(name, _)| name == ALONE)
                 .context("the row alone")?
                 .1
                 .el3;
-            let report = bench.run(&system, Part::Crowd(cores))?;
+            let report = bench.run(&system, Workload::Crowd(cores))?;
             let (row, _) = report.find(ROW)?;
             let mut each: Vec<u64> = report
                 .samples
@@ -74,7 +74,7 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
 type Cores = BTreeSet<u32>;
 
 /// The lines of memory that EL3 writes on one core and touches on another, with the cores of both.
-fn shared_lines(report: &Report, row: u16) -> Vec<(u64, Cores, Cores)> {
+fn shared_lines(report: &PluginReport, row: u16) -> Vec<(u64, Cores, Cores)> {
     let mut lines: BTreeMap<u64, (Cores, Cores)> = BTreeMap::new();
     for &(_, core, written, line) in report.lines.iter().filter(|l| l.0 == row) {
         let (writers, all) = lines.entry(line).or_default();
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_line_is_shared_when_one_core_writes_it_and_another_touches_it() {
         let l = |core, written, line| (7, core, written, line);
-        let report = Report::of_lines(vec![
+        let report = PluginReport::of_lines(vec![
             l(0, true, 0x40),
             l(0, false, 0x40),
             l(0, false, 0x80),

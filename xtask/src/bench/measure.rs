@@ -44,9 +44,9 @@ impl Level {
     }
 }
 
-/// A part of the payload, which is run by itself.
+/// What the payload does in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Workload {
     /// The calls, on one core.
     Table,
     /// Calls when the SPMC has used every extension that EL3 may lend it on first use. TF-A 2.12's
@@ -60,12 +60,12 @@ pub enum Part {
     Crowd(u32),
 }
 
-impl Part {
-    /// Whether the row of this name is made in [`Part::Power`].
+impl Workload {
+    /// Whether the row of this name is made in [`Workload::Power`].
     pub fn has(self, row: &str) -> bool {
         let power = ["CPU_ON", "CPU_OFF", "CPU_SUSPEND, power-down"];
         let row = row.strip_prefix(ON_FVP).unwrap_or(row);
-        self == Part::Power && power.iter().any(|name| row.starts_with(name))
+        self == Workload::Power && power.iter().any(|name| row.starts_with(name))
     }
 }
 
@@ -129,10 +129,10 @@ impl fmt::Display for System {
     }
 }
 
-/// A report of the plugin, with the rows' names from the payload.
-pub struct Report {
+/// What the plugin has counted in one run, with the names of the rows from the payload.
+pub struct PluginReport {
     names: BTreeMap<u16, String>,
-    /// Row, core and counts, in the order of time.
+    /// The counts of each execution: number of its row, core, counts. In the order of time.
     pub samples: Vec<(u16, u32, Counts)>,
     /// Row, address of an instruction of BL31, and its executions in all samples.
     pub pcs: Vec<(u16, u64, u64)>,
@@ -210,13 +210,13 @@ impl Bench {
     ///
     /// # Errors
     /// The system hangs, or an answer is wrong: the message has what the consoles said.
-    pub fn run(&self, system: &System, part: Part) -> Result<Report> {
+    pub fn run(&self, system: &System, part: Workload) -> Result<PluginReport> {
         let (text, smp, threads) = match part {
-            Part::Table => ("table".to_owned(), 1, "off"),
-            Part::Extensions => ("extensions".to_owned(), 1, "off"),
-            Part::Fp => ("fp".to_owned(), 1, "off"),
-            Part::Power => ("power".to_owned(), 2, "off"),
-            Part::Crowd(cores) => (format!("crowd={cores}"), cores, "on"),
+            Workload::Table => ("table".to_owned(), 1, "off"),
+            Workload::Extensions => ("extensions".to_owned(), 1, "off"),
+            Workload::Fp => ("fp".to_owned(), 1, "off"),
+            Workload::Power => ("power".to_owned(), 2, "off"),
+            Workload::Crowd(cores) => (format!("crowd={cores}"), cores, "on"),
         };
         let configuration = system.dir.join("part");
         fs::write(&configuration, format!("{text}\0"))?;
@@ -231,10 +231,10 @@ impl Bench {
         let mut extra = vec!["-plugin".to_owned(), plugin];
         match part {
             // One thread, and a time that depends on instructions alone: every run is the same.
-            Part::Table | Part::Extensions | Part::Fp | Part::Power => {
+            Workload::Table | Workload::Extensions | Workload::Fp | Workload::Power => {
                 extra.extend(["-icount".into(), "shift=0,sleep=off".into()])
             }
-            Part::Crowd(_) => extra.extend(["-accel".into(), "tcg,thread=multi".into()]),
+            Workload::Crowd(_) => extra.extend(["-accel".into(), "tcg,thread=multi".into()]),
         }
         let loaded = vec![(configuration, test::config_address(self.plat))];
         let machine = Machine {
@@ -267,7 +267,7 @@ impl Bench {
                 "",
             )
         })?;
-        Report::parse(said, &counts).context("the plugin's report")
+        PluginReport::parse(said, &counts).context("the plugin's report")
     }
 }
 
@@ -293,8 +293,8 @@ pub fn plugin() -> Result<PathBuf> {
     toolchain::plugin(PLUGIN)
 }
 
-impl Report {
-    fn parse(said: &str, counts: &str) -> Result<Report> {
+impl PluginReport {
+    fn parse(said: &str, counts: &str) -> Result<PluginReport> {
         let mut names = BTreeMap::from([(0, BOOT.to_owned())]);
         for line in said.lines().filter_map(|line| line.strip_prefix("@row ")) {
             let (row, name) = line
@@ -333,7 +333,7 @@ impl Report {
                 other => bail!("unknown record {other}"),
             }
         }
-        Ok(Report {
+        Ok(PluginReport {
             names,
             samples,
             pcs,
@@ -343,8 +343,8 @@ impl Report {
 
     /// A report that has lines only.
     #[cfg(test)]
-    pub fn of_lines(lines: Vec<(u16, u32, bool, u64)>) -> Report {
-        Report {
+    pub fn of_lines(lines: Vec<(u16, u32, bool, u64)>) -> PluginReport {
+        PluginReport {
             names: BTreeMap::new(),
             samples: Vec::new(),
             pcs: Vec::new(),
@@ -438,7 +438,7 @@ mod tests {
     fn a_row_is_its_last_execution() {
         let counts =
             window(0, 5000) + &window(3, 99) + &window(3, 80) + &window(3, 80) + &window(4, 7);
-        let rows = Report::parse(SAID, &counts).unwrap().rows().unwrap();
+        let rows = PluginReport::parse(SAID, &counts).unwrap().rows().unwrap();
         let short: Vec<_> = rows
             .iter()
             .map(|(name, c)| (name.as_str(), c.el3))
@@ -457,21 +457,24 @@ mod tests {
             "FVP, CPU_OFF",
             "FVP, CPU_SUSPEND, power-down, and back",
         ] {
-            assert!(Part::Power.has(name) && !Part::Table.has(name), "{name}");
+            assert!(
+                Workload::Power.has(name) && !Workload::Table.has(name),
+                "{name}"
+            );
         }
-        assert!(!Part::Power.has("CPU_SUSPEND, standby"));
+        assert!(!Workload::Power.has("CPU_SUSPEND, standby"));
     }
 
     #[test]
     fn a_row_that_does_not_settle_or_is_missing_is_an_error() {
         let counts = window(0, 1) + &window(3, 80) + &window(3, 81) + &window(4, 7);
-        let error = Report::parse(SAID, &counts)
+        let error = PluginReport::parse(SAID, &counts)
             .unwrap()
             .rows()
             .unwrap_err()
             .to_string();
         assert!(error.contains("PSCI_VERSION"), "{error}");
-        let error = Report::parse(SAID, &window(0, 1))
+        let error = PluginReport::parse(SAID, &window(0, 1))
             .unwrap()
             .rows()
             .unwrap_err()
@@ -481,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_row_is_found_by_part_of_its_name() {
-        let report = Report::parse(SAID, "pc 3 0 e090000 4\nline 3 0 w e0a0000 4\n").unwrap();
+        let report = PluginReport::parse(SAID, "pc 3 0 e090000 4\nline 3 0 w e0a0000 4\n").unwrap();
         assert_eq!(report.find("psci_v").unwrap(), (3, "PSCI_VERSION"));
         assert!(
             report

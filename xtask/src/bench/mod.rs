@@ -24,7 +24,7 @@ use crate::cli::{Plat, Runtime};
 use anyhow::{Context, Result, bail};
 pub use baseline::grown_functions;
 use clap::Args;
-use measure::{Bench, Counts, Level, ON_FVP, Part};
+use measure::{Bench, Counts, Level, ON_FVP, Workload};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -87,9 +87,9 @@ impl BenchArgs {
     }
 }
 
-/// One row of the table.
+/// One row of the table: what one call costs in Janus and in the C BL31.
 #[derive(Clone, Debug, Serialize)]
-struct Row {
+struct Comparison {
     /// The call.
     name: String,
     /// The exception level of the SPMC: `S-EL2` or `S-EL1`.
@@ -154,23 +154,28 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
 }
 
 /// Measures all rows with the SPMC at one level. Each system runs twice, because the numbers must repeat.
-fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>> {
-    let mut rows: Vec<Row> = Vec::new();
+fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Comparison>> {
+    let mut rows: Vec<Comparison> = Vec::new();
     for &runtime in runtimes {
         let system = bench.system(runtime, level)?;
-        for part in [Part::Table, Part::Extensions, Part::Fp, Part::Power] {
-            if bench.plat == Plat::Fvp && part != Part::Power {
+        for part in [
+            Workload::Table,
+            Workload::Extensions,
+            Workload::Fp,
+            Workload::Power,
+        ] {
+            if bench.plat == Plat::Fvp && part != Workload::Power {
                 continue;
             }
-            let only_janus = matches!(part, Part::Extensions | Part::Fp);
-            if only_janus && runtime == Runtime::C || part == Part::Fp && level == Level::El2 {
+            let only_janus = matches!(part, Workload::Extensions | Workload::Fp);
+            if only_janus && runtime == Runtime::C || part == Workload::Fp && level == Level::El2 {
                 continue;
             }
             let first = bench.run(&system, part)?.rows()?;
             let second = bench.run(&system, part)?.rows()?;
             // The time that the other core waits in the normal world is not part of the row.
             let waits = |counts: &Counts| match part {
-                Part::Power => Counts {
+                Workload::Power => Counts {
                     normal: 0,
                     ..*counts
                 },
@@ -194,7 +199,7 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>
                         let (janus, c, ratio) = (None, None, None);
                         let (janus_counts, c_counts) = (None, None);
                         let spmc = level.name();
-                        rows.push(Row {
+                        rows.push(Comparison {
                             name,
                             spmc,
                             janus,
@@ -226,14 +231,14 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Row>
 }
 
 /// Whether SPMC and payload executed the same instructions on both BL31s; prints where they did not.
-fn controls_agree(rows: &[Row]) -> bool {
+fn controls_agree(rows: &[Comparison]) -> bool {
     let mut agree = true;
     for row in rows {
         let (Some(janus), Some(c)) = (&row.janus_counts, &row.c_counts) else {
             continue;
         };
         // While a core comes or goes, the waiting of another core counts as the normal world's.
-        let power = Part::Power.has(&row.name);
+        let power = Workload::Power.has(&row.name);
         // The C BL31 of 2.12 does not tell the SPMC about a suspend.
         let told = !row.name.contains("CPU_SUSPEND, power-down");
         if (told && janus.spmc != c.spmc) || (janus.normal != c.normal && !power) {

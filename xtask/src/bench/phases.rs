@@ -11,7 +11,7 @@
 //!
 //! The lower bound is the cost that no EL3 with this contract can avoid: see [`Phases::bound`].
 
-use super::measure::{Bench, Level, Part};
+use super::measure::{Bench, Level, Workload};
 use crate::cli::Runtime;
 use crate::{proc, ui};
 use anyhow::{Context, Result};
@@ -88,7 +88,7 @@ pub fn run(bench: &Bench, file: &Path) -> Result<bool> {
     let mut bars = Vec::new();
     for level in [Level::El2, Level::El1] {
         let c = bench.system(Runtime::C, level)?;
-        let c = bench.run(&c, Part::Table)?;
+        let c = bench.run(&c, Workload::Table)?;
         let (row, _) = c.find(ROW)?;
         let c = c
             .samples
@@ -99,7 +99,7 @@ pub fn run(bench: &Bench, file: &Path) -> Result<bool> {
             .el3;
 
         let system = bench.system(Runtime::Janus, level)?;
-        let report = bench.run(&system, Part::Table)?;
+        let report = bench.run(&system, Workload::Table)?;
         let (row, _) = report.find(ROW)?;
         let samples = report.samples.iter().filter(|s| s.0 == row).count() as u64;
         let pcs: Vec<_> = report
@@ -128,7 +128,7 @@ pub fn run(bench: &Bench, file: &Path) -> Result<bool> {
             };
             *to += times;
         }
-        // All executions of the row are alike: see [`Report::rows`].
+        // All executions of the row are alike: see [`PluginReport::rows`].
         for n in [
             &mut janus.entry,
             &mut janus.save,

@@ -1,6 +1,6 @@
 //! `--profile CALL`: shows in which functions or lines of BL31 the instructions of one row are.
 
-use super::measure::{Bench, Level, Part};
+use super::measure::{Bench, Level, Workload};
 use crate::cli::Runtime;
 use crate::proc;
 use anyhow::{Context, Result};
@@ -23,9 +23,9 @@ pub fn run(
 ) -> Result<bool> {
     for &level in levels {
         let system = bench.system(runtime, level)?;
-        let mut report = bench.run(&system, Part::Table)?;
+        let mut report = bench.run(&system, Workload::Table)?;
         if !report.has(call) {
-            report = bench.run(&system, Part::Power)?;
+            report = bench.run(&system, Workload::Power)?;
         }
         let (row, name) = report.find(call)?;
         let samples = report.samples.iter().filter(|s| s.0 == row).count() as u64;

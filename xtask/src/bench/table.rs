@@ -1,10 +1,10 @@
 //! The table that a person reads.
 
-use super::Row;
+use super::Comparison;
 use super::measure::Counts;
 
 /// Prints the rows; with `verbose`, also the kinds of their instructions.
-pub fn print(rows: &[Row], verbose: bool) {
+pub fn print(rows: &[Comparison], verbose: bool) {
     let mut spmc = "";
     for row in rows {
         if row.spmc != spmc {

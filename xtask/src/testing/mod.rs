@@ -69,9 +69,9 @@ pub struct TestArgs {
     compare: bool,
 }
 
-/// A part of the tests.
+/// A part of the tests that can be asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum Suite {
     Host,
     Qemu,
     Stacks,
@@ -181,20 +181,20 @@ pub fn run(args: &TestArgs) -> Result<bool> {
         ui::say(warning);
     }
     let mut tally = Tally::default();
-    if parts.contains(&Part::Host) {
+    if parts.contains(&Suite::Host) {
         tally.add(host::run(&context)?);
     }
-    if parts.contains(&Part::Qemu) {
+    if parts.contains(&Suite::Qemu) {
         tally.add(rebuild::run(&context));
         tally.add(boots::run(&context)?);
     }
-    if parts.contains(&Part::Trace) {
+    if parts.contains(&Suite::Trace) {
         tally.add(trace::run(&context));
     }
-    if parts.contains(&Part::Fuzz) && context.args.boot.is_none() {
+    if parts.contains(&Suite::Fuzz) && context.args.boot.is_none() {
         tally.add(fuzz::test(&context)?);
     }
-    if parts.contains(&Part::Stacks) {
+    if parts.contains(&Suite::Stacks) {
         let all = parts.len() == 1 || !context.filter.is_empty() || args.full;
         tally.add(stacks::run(&context, all)?);
     }
@@ -206,20 +206,20 @@ pub fn run(args: &TestArgs) -> Result<bool> {
 }
 
 /// Reads parts and filter from the free words.
-fn parse(words: &[String]) -> Result<(Vec<Part>, String)> {
+fn parse(words: &[String]) -> Result<(Vec<Suite>, String)> {
     let all = vec![
-        Part::Host,
-        Part::Qemu,
-        Part::Trace,
-        Part::Fuzz,
-        Part::Stacks,
+        Suite::Host,
+        Suite::Qemu,
+        Suite::Trace,
+        Suite::Fuzz,
+        Suite::Stacks,
     ];
     let part = words.first().and_then(|w| match w.as_str() {
-        "host" => Some(Part::Host),
-        "qemu" => Some(Part::Qemu),
-        "stacks" => Some(Part::Stacks),
-        "trace" => Some(Part::Trace),
-        "fuzz" => Some(Part::Fuzz),
+        "host" => Some(Suite::Host),
+        "qemu" => Some(Suite::Qemu),
+        "stacks" => Some(Suite::Stacks),
+        "trace" => Some(Suite::Trace),
+        "fuzz" => Some(Suite::Fuzz),
         _ => None,
     });
     match (part, words) {
@@ -239,7 +239,7 @@ mod tests {
     fn words() {
         let parse = |w: &[&str]| parse(&w.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
         assert_eq!(parse(&[]).unwrap().0.len(), 5);
-        assert!(parse(&["qemu", "poison"]).unwrap() == (vec![Part::Qemu], "poison".to_owned()));
+        assert!(parse(&["qemu", "poison"]).unwrap() == (vec![Suite::Qemu], "poison".to_owned()));
         assert!(parse(&["poison"]).unwrap().1 == "poison");
         assert!(parse(&["poison", "qemu"]).is_err());
     }

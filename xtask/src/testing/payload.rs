@@ -19,7 +19,7 @@ const CASE: Duration = Duration::from_secs(360);
 
 /// The results of a boot's cases.
 #[derive(Default, Debug)]
-pub struct Report {
+pub struct CaseResults {
     /// The counts.
     pub tally: Tally,
     /// Names of the cases that passed.
@@ -34,7 +34,7 @@ pub struct Report {
     pub done: bool,
 }
 
-impl Report {
+impl CaseResults {
     /// Reads a line of UART0.
     fn line(&mut self, line: &str) {
         let reason = |rest: &str| match rest.split_once(": ") {
@@ -71,7 +71,7 @@ pub fn log(name: &str) -> PathBuf {
 ///
 /// # Errors
 /// QEMU does not start. A hang is a failed case, not an error.
-pub fn run(name: &str, qemu: &Qemu, machine: &Machine) -> Result<Report> {
+pub fn run(name: &str, qemu: &Qemu, machine: &Machine) -> Result<CaseResults> {
     run_within(name, qemu, machine, LIMITS)
 }
 
@@ -79,11 +79,16 @@ pub fn run(name: &str, qemu: &Qemu, machine: &Machine) -> Result<Report> {
 ///
 /// # Errors
 /// See [`run`].
-pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) -> Result<Report> {
+pub fn run_within(
+    name: &str,
+    qemu: &Qemu,
+    machine: &Machine,
+    limits: Limits,
+) -> Result<CaseResults> {
     let step = ui::step(name);
     let log = log(name);
     let mut running = console::start(qemu, machine, &log, false, limits)?;
-    let mut report = Report::default();
+    let mut report = CaseResults::default();
     let end = follow(&mut running, &mut report, |case| step.note(case));
     let unfinished = match (&end, report.done) {
         (Ok(()), true) => None,
@@ -112,7 +117,7 @@ pub fn run_within(name: &str, qemu: &Qemu, machine: &Machine, limits: Limits) ->
 }
 
 /// Reads the console to its end, or to a line that ends a `run` at once.
-fn follow(running: &mut Running, report: &mut Report, progress: impl Fn(&str)) -> Result<()> {
+fn follow(running: &mut Running, report: &mut CaseResults, progress: impl Fn(&str)) -> Result<()> {
     let none = Rules::default();
     let mut stops = Watch::new(&none)?.stopper();
     let mut last = Instant::now();
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn protocol() {
-        let mut report = Report::default();
+        let mut report = CaseResults::default();
         for line in [
             "NOTICE: booting",
             "@case a/b",

@@ -85,11 +85,11 @@ extern "C" fn main(core: usize) -> ! {
         end();
     }
     match part() {
-        Part::Table => table(),
-        Part::Extensions => extensions(),
-        Part::Fp => fp(),
-        Part::Power => power(),
-        Part::Crowd(cores) => crowd(cores),
+        Workload::Table => table(),
+        Workload::Extensions => extensions(),
+        Workload::Fp => fp(),
+        Workload::Power => power(),
+        Workload::Crowd(cores) => crowd(cores),
     }
     end()
 }
@@ -431,8 +431,8 @@ fn fill_fp() {
     }
 }
 
-/// What this run is to do.
-enum Part {
+/// What the payload does in this run.
+enum Workload {
     Table,
     Extensions,
     Fp,
@@ -441,17 +441,17 @@ enum Part {
 }
 
 /// Reads the text that QEMU put into memory; the table without one.
-fn part() -> Part {
+fn part() -> Workload {
     // SAFETY: RAM, filled before the start or zero.
     let text = unsafe { core::slice::from_raw_parts(machine::CONFIGURATION as *const u8, 8) };
     match text {
-        [b'e', b'x', b't', ..] => Part::Extensions,
-        [b'f', b'p', ..] => Part::Fp,
-        [b'p', b'o', b'w', b'e', b'r', ..] => Part::Power,
+        [b'e', b'x', b't', ..] => Workload::Extensions,
+        [b'f', b'p', ..] => Workload::Fp,
+        [b'p', b'o', b'w', b'e', b'r', ..] => Workload::Power,
         [b'c', b'r', b'o', b'w', b'd', b'=', n, ..] => {
-            Part::Crowd(usize::from(n.saturating_sub(b'0')).clamp(1, MAX_CORES))
+            Workload::Crowd(usize::from(n.saturating_sub(b'0')).clamp(1, MAX_CORES))
         }
-        _ => Part::Table,
+        _ => Workload::Table,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// The steps of one kind and name.
 #[derive(Default, Debug)]
-struct Row {
+struct CallStats {
     times: u64,
     errors: u64,
     el3: Vec<u64>,
@@ -18,7 +18,7 @@ struct Row {
 /// The table, by who calls and what.
 #[derive(Default, Debug)]
 pub struct Stats {
-    rows: BTreeMap<(&'static str, String), Row>,
+    rows: BTreeMap<(&'static str, String), CallStats>,
 }
 
 impl Stats {

@@ -1,7 +1,7 @@
 //! Numbers as bytes: LEB128, seven bits a byte, the lowest first.
 
 /// Appends a number.
-pub fn put(to: &mut Vec<u8>, mut number: u64) {
+pub fn put_number(to: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
         to.push(number as u8 | 0x80);
         number >>= 7;
@@ -9,8 +9,8 @@ pub fn put(to: &mut Vec<u8>, mut number: u64) {
     to.push(number as u8);
 }
 
-/// Takes a number off the front. `None` if the bytes end within it, or if it has more than 64 bits.
-pub fn take(from: &mut &[u8]) -> Option<u64> {
+/// Takes a number off the front. `None`: the bytes end within it, or it has more than 64 bits.
+pub fn take_number(from: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = from.split_first()?;
@@ -35,19 +35,19 @@ mod tests {
     fn numbers_come_back() {
         for number in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, u64::MAX - 1, u64::MAX] {
             let mut bytes = Vec::new();
-            put(&mut bytes, number);
+            put_number(&mut bytes, number);
             let mut rest = &bytes[..];
-            assert_eq!(take(&mut rest), Some(number));
+            assert_eq!(take_number(&mut rest), Some(number));
             assert!(rest.is_empty());
             assert_eq!(
-                take(&mut &bytes[..bytes.len() - 1]),
+                take_number(&mut &bytes[..bytes.len() - 1]),
                 None,
                 "{number:#x} cut off"
             );
         }
         // 65 bits.
         assert_eq!(
-            take(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3][..]),
+            take_number(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3][..]),
             None
         );
     }

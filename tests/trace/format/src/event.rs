@@ -1,6 +1,6 @@
 //! One record: an entry to EL3, an exit from it, or the end of the trace.
 
-use crate::bytes::{put, take};
+use crate::bytes::{put_number, take_number};
 
 /// Which way the core went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Record {
             Record::Event(event) => event.write(to),
             Record::End(events) => {
                 to.push(END);
-                put(to, *events);
+                put_number(to, *events);
             }
         }
         let length = to.len() - start - 1;
@@ -73,7 +73,7 @@ impl Record {
         let (&kind, mut rest) = bytes.split_first()?;
         let record = match kind {
             ENTRY | EXIT => Record::Event(Event::read(kind, &mut rest)?),
-            END => Record::End(take(&mut rest)?),
+            END => Record::End(take_number(&mut rest)?),
             _ => return None,
         };
         rest.is_empty().then_some(record)
@@ -85,44 +85,44 @@ impl Event {
         match self.way {
             Way::Entry { vector, esr } => {
                 to.push(ENTRY);
-                put(to, vector.into());
-                put(to, esr);
+                put_number(to, vector.into());
+                put_number(to, esr);
             }
             Way::Exit => to.push(EXIT),
         }
         for number in [self.core, self.own, self.all, self.scr, self.spsr, self.elr] {
-            put(to, number);
+            put_number(to, number);
         }
         let set = self.regs.iter().rev();
         let mask = set.fold(0, |mask, &reg| mask << 1 | u64::from(reg != 0));
-        put(to, mask);
+        put_number(to, mask);
         for &reg in self.regs.iter().filter(|reg| **reg != 0) {
-            put(to, reg);
+            put_number(to, reg);
         }
     }
 
     fn read(kind: u8, from: &mut &[u8]) -> Option<Event> {
         let way = if kind == ENTRY {
-            let vector = u16::try_from(take(from)?).ok()?;
-            let esr = take(from)?;
+            let vector = u16::try_from(take_number(from)?).ok()?;
+            let esr = take_number(from)?;
             Way::Entry { vector, esr }
         } else {
             Way::Exit
         };
         let mut event = Event {
             way,
-            core: take(from)?,
-            own: take(from)?,
-            all: take(from)?,
-            scr: take(from)?,
-            spsr: take(from)?,
-            elr: take(from)?,
+            core: take_number(from)?,
+            own: take_number(from)?,
+            all: take_number(from)?,
+            scr: take_number(from)?,
+            spsr: take_number(from)?,
+            elr: take_number(from)?,
             regs: [0; 18],
         };
-        let mask = take(from)?;
+        let mask = take_number(from)?;
         for (index, reg) in event.regs.iter_mut().enumerate() {
             if mask >> index & 1 != 0 {
-                *reg = take(from)?;
+                *reg = take_number(from)?;
             }
         }
         Some(event)
