@@ -45,14 +45,8 @@ impl Messenger for OnCore<'_> {
 impl OnCore<'_> {
     /// How long a request may take, and whether the normal world's interrupts wait meanwhile: as its partition says.
     fn terms(&self, request: &Request) -> (u32, bool) {
-        let sender = match request {
-            Request::Message(message) => Some(message.sender),
-            Request::Run(run) => Some(run.sender),
-            Request::Activation(activation) => Some(activation.sender),
-            _ => None,
-        };
         let spmc = self.core.system.spmd.spmc();
-        let partition = sender.and_then(|id| spmc?.partition(id));
+        let partition = request.sender().and_then(|id| spmc?.partition(id));
         partition.map_or((DISCOVERY_MS, true), |partition| {
             let hold = partition.interrupts() == Interrupts::Wait;
             (partition.patience_ms(), hold)

@@ -10,6 +10,7 @@ use spin::mutex::TicketMutex;
 /// The calls of DEN0147, by function ID. All are SMC64 calls of the normal world.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum Function {
     /// LFA_VERSION.
     Version = 0xC400_02E0,

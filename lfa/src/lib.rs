@@ -68,6 +68,7 @@ pub const VERSION: u64 = 1 << 16;
 /// Why a call fails (DEN0147, "Return codes"): the value in x0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i64)]
+#[non_exhaustive]
 pub enum Status {
     /// The call does not exist, or the component cannot be activated.
     NotSupported = -1,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! What bl31 has to do: the answers of [`crate::Psci`] as data.
+//! What the monitor has to do: the answers of [`crate::Psci`] as data.
 
 use crate::platform::{LEVELS, LevelStates, StateType};
 
-/// What a PSCI call makes bl31 do.
+/// What a PSCI call makes the monitor do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Decision {

@@ -2,9 +2,11 @@
 
 //! PSCI's power state logic: pure, total, host-tested.
 //!
-//! A call goes in as register values and comes out as a [`Decision`]; nothing here touches a
-//! device, a system register or another world. bl31 carries the decision out, and says when a step
-//! that other cores can see has been reached. The specification is DEN0022, version 1.3.
+//! A call goes in as register values and comes out as a [`Decision`]. Nothing here touches a device, a system register
+//! or another world. The *monitor*, which is the EL3 runtime around this crate, carries the decision out, and says when
+//! it has reached a step that other cores can see. The specification is DEN0022, version 1.3.
+//!
+//! Decisions are orders: match them without a `_`, so that a new one does not compile until it is carried out.
 //!
 //! # Who calls what, when
 //!

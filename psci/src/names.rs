@@ -8,8 +8,9 @@ use janus_arm::SMC64;
 use smccc::psci::error as code;
 use smccc::psci::*;
 
-/// How a parameter is to be shown.
+/// How a parameter is to be shown. Show a kind that you do not know in hexadecimal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum ParameterKind {
     /// As a number.
     Number,

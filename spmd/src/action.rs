@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! What the dispatcher tells bl31 to do.
+//! What the dispatcher tells the monitor to do.
 
 use crate::call::{ErrorCode, Regs, set_error};
 use crate::console::ConsoleLog;
 
-/// What bl31 does next on this core. Exactly one of three.
+/// What the monitor does next on this core: exactly one of three things.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Action {

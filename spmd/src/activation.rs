@@ -47,6 +47,7 @@ impl Pages {
 
 /// A step of a live activation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Step {
     /// Stop the running instance and take the new one.
     Start {

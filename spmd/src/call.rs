@@ -65,7 +65,7 @@ pub(crate) const WITHOUT_HINT: u32 = !SVE_HINT;
 const OWNER: u32 = 0x8400_0000;
 
 /// Whether W0 `function_id` names a call of FF-A's range: fast, owner 4, numbers 0x60 to 0xEF, with
-/// or without the SVE hint. bl31 gives exactly these to [`crate::Spmd::call`].
+/// or without the SVE hint. Pass exactly these to [`crate::Spmd::call`].
 #[inline]
 pub const fn is_ffa(function_id: u32) -> bool {
     place(function_id) < PLACES && !Call::named(function_id).is_yielding()

@@ -20,7 +20,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64};
 use janus_arm::World;
 
-/// What bl31 knows of the SPMC when it makes the [`Spmd`]: from the manifest and from BL2.
+/// What the monitor knows of the SPMC when it makes the [`Spmd`]: from the manifest and from BL2.
 #[derive(Clone)]
 pub struct SpmcConfig {
     /// Its FF-A ID; bit 15 set, not 0xFFFF.

@@ -2,17 +2,17 @@
 
 //! The FF-A Secure Partition Manager Dispatcher (DEN0077A 1.0 to 1.3) as a pure, total state machine.
 //!
-//! The dispatcher decides; it never acts. Its input is a call (the registers of the world that made
-//! it), its output an [`Action`] and the registers of one of the two worlds changed in place. It
-//! touches no hardware, allocates nothing, takes no lock and has no `unsafe`; every register value in
-//! every state has a defined outcome. What must be *done* at EL3 (print, switch worlds, end an
-//! interrupt, go on booting) is named by the action, and bl31 does it.
+//! The dispatcher decides; it never acts. Its input is a call: the registers of the world that made it. Its output is
+//! an [`Action`] and the registers of one of the two worlds, changed in place. It touches no hardware, allocates
+//! nothing, takes no lock and has no `unsafe`. Every register value in every state has a defined outcome. What must be
+//! *done* at EL3 (print, switch worlds, end an interrupt, go on booting) is named by the action. The *monitor*, which
+//! is the EL3 runtime around this crate, does it; in Janus that is bl31.
 //!
-//! * [`table`] holds one row a call, to be read beside the specification; [`names`] what its registers mean.
-//! * [`Spmd`] is what is known of the SPMC and shared by all cores (atomics only).
+//! * [`table`] has a row per call, to be read beside the specification. [`names`] has the meaning of the registers.
+//! * [`Spmd`] is what all cores share: what is known of the SPMC, and the versions. It has atomics and no lock.
 //! * [`Core`] is the state of the SPMC on one core: booting, running, interrupted, asked something.
 //!
-//! # What bl31 does, and when
+//! # What the monitor does, and when
 //!
 //! A core comes up: [`Core::begin_boot`]; on `true` set up the secure context with its PC at
 //! [`Spmd::entry`] and enter the secure world until [`Work::SpmcReady`] (or one of the
@@ -29,6 +29,12 @@
 //! its calls through [`Spmd::call`] as ever, until [`Work::Answered`].
 //!
 //! The core powers down: [`Core::turn_off`].
+//!
+//! # What may grow
+//!
+//! [`Action`], [`Work`] and [`Answer`] are orders: match them without a `_`, so that a new one does not compile until it
+//! is carried out. What is only reported, and enums of which you choose a value, are `#[non_exhaustive]`: a version of
+//! FF-A that adds to them is no new major version of this crate.
 //!
 //! # Example
 //!

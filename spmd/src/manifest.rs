@@ -22,6 +22,7 @@ pub const DEFAULT_SRI: u32 = 8;
 
 /// What the manifest says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Manifest {
     /// `spmc_id`: the SPMC's FF-A ID.
     pub id: u16,
@@ -44,14 +45,15 @@ pub struct Manifest {
     /// `janus,doorbell-sgi`: the Group 0 SGI by which the SPMC asks EL3 to send it.
     pub doorbell: Option<u32>,
     /// For [`Manifest::warnings`].
-    pub oddities: Oddities,
+    oddities: Oddities,
 }
 
-/// What a manifest has that is taken all the same.
+/// What is wrong with a manifest that is accepted all the same.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Oddities {
-    /// Properties, by their index.
+struct Oddities {
+    /// The properties whose form is wrong, a bit each, by their index in [`NAMES`].
     forms: u16,
+    /// There is no `exec_state`.
     no_state: bool,
 }
 

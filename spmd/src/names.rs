@@ -12,8 +12,9 @@ use ArgumentKind::{
     Address, Bits, Function, Id, IdHigh, Number, Status, Text, Uuid, Version, Words,
 };
 
-/// How a value is to be shown.
+/// How a value is to be shown. Show a kind that you do not know in hexadecimal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum ArgumentKind {
     /// As a number.
     Number,
@@ -41,6 +42,7 @@ pub enum ArgumentKind {
 
 /// One argument of a call or of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Argument {
     /// The number of its register.
     pub register: u8,

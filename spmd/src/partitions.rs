@@ -3,7 +3,7 @@
 //! EL3 logical partitions: code at EL3 that sends requests to secure partitions.
 //!
 //! A logical partition only sends direct requests; nobody can send one to it. It sees a request as a
-//! function call: bl31 implements [`Messenger`] with its run loop and [`crate::Spmd::request`].
+//! function call: the monitor implements [`Messenger`] with its run loop and [`crate::Spmd::request`].
 //! In the other direction the SPMC finds the partitions by FFA_PARTITION_INFO_GET_REGS.
 
 use crate::call::{Call, ErrorCode, Regs, id, set_error};
@@ -60,6 +60,7 @@ pub trait LogicalPartition: Sync {
 
 /// What an interrupt of the normal world's does to a request of a logical partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Interrupts {
     /// It waits until the request is answered: the secure world does not see it. To the partition a request is a
     /// function call, and to the normal world it takes no longer than [`LogicalPartition::patience_ms`].
@@ -72,6 +73,7 @@ pub enum Interrupts {
 
 /// When a logical partition starts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Start {
     /// When the normal world has fixed its version, by its first FF-A call that is not FFA_VERSION, on the core that
     /// makes it and before the SPMC sees it. A system whose normal world makes none does not start the partition.
@@ -113,7 +115,7 @@ impl Properties {
     }
 }
 
-/// What bl31 offers to logical partitions: a request that returns with its answer.
+/// What the monitor offers to logical partitions: a request that returns with its answer.
 pub trait Messenger {
     /// Sends `request` (a [`crate::Request::Message`], [`crate::Request::Run`], [`crate::Request::Discover`] or
     /// [`crate::Request::Activation`]) on this core and runs the secure world until it answers.
@@ -154,6 +156,7 @@ pub struct Run {
 
 /// The payload of a direct request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Body {
     /// FFA_MSG_SEND_DIRECT_REQ, SMC32: w3 to w7.
     Req32([u32; 5]),

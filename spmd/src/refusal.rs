@@ -19,6 +19,7 @@ use janus_arm::World;
 
 /// A refusal: the status, and the rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// The status code that the caller gets.
     pub code: ErrorCode,

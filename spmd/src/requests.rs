@@ -47,6 +47,7 @@ pub enum WarmBoot {
 
 /// What EL3 can ask the SPMC for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Request {
     /// A PSCI function is about to be carried out: CPU_OFF, CPU_SUSPEND to a power-down state,
     /// SYSTEM_SUSPEND, SYSTEM_OFF, SYSTEM_RESET, SYSTEM_RESET2.
@@ -74,8 +75,21 @@ pub enum Request {
     Activation(Activation),
 }
 
+impl Request {
+    /// Returns the ID of the EL3 logical partition that the request names as its sender. `None`: it names none.
+    pub fn sender(&self) -> Option<u16> {
+        match self {
+            Self::Message(message) => Some(message.sender),
+            Self::Run(run) => Some(run.sender),
+            Self::Activation(activation) => Some(activation.sender),
+            Self::Psci { .. } | Self::WarmBoot(_) | Self::Discover { .. } => None,
+        }
+    }
+}
+
 /// Why a request cannot be made. The registers and the state are as they were.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum NotAvailable {
     /// No SPMC serves this core. Go on without one.
     NoSpmc,

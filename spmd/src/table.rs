@@ -27,6 +27,7 @@ pub enum Conventions {
 
 /// What the dispatcher does with a call from the normal world.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum FromNormal {
     /// Answered with FFA_ERROR NOT_SUPPORTED.
     NotSupported,
@@ -61,6 +62,7 @@ pub enum FromNormal {
 /// The *local* rules ([`FromSecure::is_local`]) are the same in every state: the SPMC goes on, or EL3 acts.
 /// The others hand over to the normal world, and each state decides about them anew.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum FromSecure {
     /// FFA_ERROR NOT_SUPPORTED.
     NotSupported,
@@ -135,6 +137,7 @@ impl FromSecure {
 
 /// One call of FF-A.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Row {
     /// The function number: bits 7:0 of the function ID.
     pub number: u8,

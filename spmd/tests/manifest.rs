@@ -7,7 +7,7 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
 use janus_spmd::Version;
 use janus_spmd::manifest::{
-    DEFAULT_SRI, Known, MAX_SIZE, Manifest, ManifestError, Oddities, Reason, SpmcImage, Warning,
+    DEFAULT_SRI, Known, MAX_SIZE, Manifest, ManifestError, Reason, SpmcImage, Warning,
 };
 use proptest::prelude::*;
 
@@ -61,22 +61,14 @@ fn with(change: &[Cells], without: &[&str]) -> Result<Manifest, ManifestError> {
 #[test]
 fn a_good_one() {
     let manifest = with(&[], &[]).unwrap();
-    assert_eq!(
-        manifest,
-        Manifest {
-            id: 0x8000,
-            version: Version::V1_2,
-            load_address: Some(0x0e10_0000),
-            entry: Some(0x0e10_0040),
-            size: Some(0x8_0000),
-            exception_level: None,
-            hypervisor: false,
-            switch_all: false,
-            sri: DEFAULT_SRI,
-            doorbell: None,
-            oddities: Oddities::default(),
-        }
-    );
+    assert_eq!((manifest.id, manifest.version), (0x8000, Version::V1_2));
+    assert_eq!(manifest.load_address, Some(0x0e10_0000));
+    assert_eq!(manifest.entry, Some(0x0e10_0040));
+    assert_eq!(manifest.size, Some(0x8_0000));
+    assert_eq!(manifest.exception_level, None);
+    assert!(!manifest.hypervisor && !manifest.switch_all);
+    assert_eq!((manifest.sri, manifest.doorbell), (DEFAULT_SRI, None));
+    assert_eq!(manifest.warnings().count(), 0);
     let image = SpmcImage {
         range: 0x0e10_0000..0x0e18_0000,
         entry: 0x0e10_0040,

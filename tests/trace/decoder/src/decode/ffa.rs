@@ -176,6 +176,8 @@ fn status_or_success(code: i32) -> String {
 }
 
 /// The arguments that a table names. Those that are zero and say nothing by it are left out.
+// The library may get more kinds of arguments: the lint asks for those that are left to the last arm.
+#[deny(clippy::wildcard_enum_match_arm)]
 fn arguments(words: &mut Words, table: &'static [Argument], regs: &Regs, wide: bool) {
     let mut table = table;
     if let [first, second, rest @ ..] = table
@@ -222,6 +224,7 @@ fn arguments(words: &mut Words, table: &'static [Argument], regs: &Regs, wide: b
             },
             ArgumentKind::Bits(flags) => bits(value, flags),
             ArgumentKind::Address | ArgumentKind::Number => hex(value),
+            _ => hex(value),
         };
         words.field(argument.name, text);
     }

@@ -7,6 +7,8 @@ use janus_psci::psci::PSCI_VERSION;
 use std::borrow::Cow;
 
 /// Decodes a call, if it is PSCI's.
+// The library may get more kinds of parameters: the lint asks for those that are left to the last arm.
+#[deny(clippy::wildcard_enum_match_arm)]
 pub fn call(regs: &Regs) -> Option<Words> {
     let id = regs[0] as u32;
     let (name, parameters) = names::function(id)?;
@@ -26,6 +28,7 @@ pub fn call(regs: &Regs) -> Option<Words> {
                 ParameterKind::Number | ParameterKind::Address | ParameterKind::PowerState => {
                     hex(value)
                 }
+                _ => hex(value),
             },
         );
     }
