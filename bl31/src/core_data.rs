@@ -54,6 +54,8 @@ pub struct CoreData {
     pub secure_only: [SecureOnly; Plat::POWER.room()],
     /// How long the SPMC may be silent, while that matters.
     pub watch: Option<Watch>,
+    /// The Group 0 handlers that are called again before the normal world runs, as [`crate::group0`] has it.
+    pub later: u32,
     /// The registers at an exception of EL3 itself. The vectors write it and find it by TPIDR_EL3.
     pub crash: CrashRecord,
 }
@@ -84,6 +86,7 @@ impl CoreData {
             (&raw mut (*core).event).write(SpmcEvent::Ready);
             (&raw mut (*core).asked).write([0; 2]);
             (&raw mut (*core).watch).write(None);
+            (&raw mut (*core).later).write(0);
             slot.assume_init_mut()
         }
     }

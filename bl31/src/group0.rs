@@ -8,6 +8,7 @@ use crate::on_core::OnCore;
 use crate::requests::RunSpmc;
 use crate::sri;
 use crate::watch::{self, Due};
+use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Next, Plat, Platform};
 use janus_spmd::World;
@@ -50,13 +51,13 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> After {
     }
     let mut after = After::Resume;
     let doorbell = core.system.sri().and_then(|sri| sri.doorbell);
-    let handler = Plat::GROUP0
+    let row = Plat::GROUP0
         .iter()
-        .find(|handler| handler.intid == u32::from(id));
+        .position(|handler| handler.intid == u32::from(id));
     if doorbell == Some(id.into()) {
         request_sri(core);
-    } else if let Some(handler) = handler {
-        if (handler.handle)(&mut OnCore::new(core, run_spmc)) == Next::Spmc {
+    } else if let Some(row) = row {
+        if call(row, &mut OnCore::new(core, run_spmc)) == Next::Spmc {
             after = After::Spmc;
         }
     } else {
@@ -66,6 +67,55 @@ pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> After {
     }
     gic::end_group0(id);
     after
+}
+
+/// Whether this image has handlers. One without pays for none of them.
+const HANDLERS: bool = !Plat::GROUP0.is_empty();
+const _: () = assert!(
+    Plat::GROUP0.len() <= u32::BITS as usize,
+    "a platform has at most 32 Group 0 handlers"
+);
+
+/// Calls the handler of a row, and notes whether it is to be called again.
+fn call(row: usize, on: &mut OnCore) -> Next {
+    // If the compiler knew the functions, it would copy what they call, and the copies have larger frames.
+    let Some(handler) = black_box(Plat::GROUP0).get(row) else {
+        return Next::Resume;
+    };
+    let next = (handler.handle)(on);
+    if next == Next::Later {
+        on.call_later(bit(row));
+    }
+    next
+}
+
+const fn bit(row: usize) -> u32 {
+    1_u32.wrapping_shl(row as u32)
+}
+
+/// Calls the handlers again that wait for the normal world, which is current and runs next.
+#[inline(always)]
+pub fn before_normal(core: &mut CoreData) {
+    if HANDLERS && core.later != 0 {
+        call_again(core);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn call_again(core: &mut CoreData) {
+    // A handler that wants to be called yet again is called before the next entry.
+    let waiting = core::mem::take(&mut core.later);
+    for row in 0..Plat::GROUP0.len() {
+        if waiting & bit(row) != 0 {
+            call(row, &mut OnCore::before_normal(core));
+        }
+    }
+}
+
+/// Forgets the handlers that wait: this core turns off, and its normal world starts anew.
+pub fn forget(core: &mut CoreData) {
+    core.later = 0;
 }
 
 /// Counts a Group 0 interrupt without a handler. Reports the first one, and disables one that does not stop.

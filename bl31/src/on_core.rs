@@ -1,10 +1,11 @@
 //! EL3 as the platform's code sees it, in a service, a Group 0 handler or a logical partition.
 
+use crate::context::redirect;
 use crate::core_data::CoreData;
 use crate::hw::{cpu, gic};
 use crate::requests::{self, RunSpmc};
-use crate::{spsr, watch};
-use janus_plat::{El3, Plat, Platform, Unfit};
+use crate::watch;
+use janus_plat::{El3, Unfit};
 use janus_spmd::{Answer, Interrupts, Messenger, NotAvailable, Regs, Request, World};
 
 /// How long an SPMC may take to say which partitions it has, in milliseconds.
@@ -14,12 +15,42 @@ const DISCOVERY_MS: u32 = 5000;
 pub struct OnCore<'a> {
     core: &'a mut CoreData,
     run_spmc: Option<RunSpmc>,
+    normal_waits: bool,
 }
 
 impl<'a> OnCore<'a> {
     /// Wraps this core. `run_spmc` runs the SPMC; None if the SPMC waits for EL3 and cannot be asked.
     pub fn new(core: &'a mut CoreData, run_spmc: Option<RunSpmc>) -> Self {
-        Self { core, run_spmc }
+        let normal_waits = run_spmc.is_none();
+        Self {
+            core,
+            run_spmc,
+            normal_waits,
+        }
+    }
+
+    /// Wraps this core, whose normal world is current and runs next.
+    pub fn before_normal(core: &'a mut CoreData) -> Self {
+        Self {
+            core,
+            run_spmc: None,
+            normal_waits: false,
+        }
+    }
+
+    /// Has these Group 0 handlers called again before the normal world runs.
+    pub fn call_later(&mut self, rows: u32) {
+        self.core.later |= rows;
+    }
+
+    /// Puts the normal world's registers into the CPU: a handler that changes where it goes on may have asked the SPMC.
+    fn make_normal_current(&mut self) -> Result<(), Unfit> {
+        if self.normal_waits {
+            return Err(Unfit);
+        }
+        // Who is current is looked at again before a world runs.
+        let _ = self.core.switch_to(World::Normal, |_| {});
+        Ok(())
     }
 }
 
@@ -71,15 +102,24 @@ impl El3 for OnCore<'_> {
         }
     }
 
+    fn normal_waits(&self) -> bool {
+        self.normal_waits
+    }
+
+    fn normal_level(&self) -> u8 {
+        redirect::highest_level(self.core.system.policy.features())
+    }
+
     fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit> {
-        spsr::check(elr, spsr, cpu::has_el2(), Plat::NORMAL_RAM).map_err(|_| Unfit)?;
-        if self.core.current() == World::Normal {
-            // SAFETY: checked above.
-            unsafe { cpu::set_return_state(elr, spsr) };
-        } else {
-            (self.core.normal.elr_el3, self.core.normal.spsr_el3) = (elr, spsr);
-        }
-        Ok(())
+        self.make_normal_current()?;
+        let features = self.core.system.policy.features();
+        redirect::go_on_at(features, elr, spsr).ok_or(Unfit)
+    }
+
+    fn take_exception(&mut self, address: u64, linked: bool) -> Result<(u64, u64), Unfit> {
+        self.make_normal_current()?;
+        let features = self.core.system.policy.features();
+        Ok(redirect::take_exception(features, address, linked))
     }
 
     #[cfg(feature = "lab")]

@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::hw::cpu;
 use crate::spmc_event::SpmcEvent;
 use crate::world::Exit;
-use crate::{interrupts, services, sri, traps};
+use crate::{group0, interrupts, services, sri, traps};
 use janus_spmd::World;
 
 /// Runs worlds on this core, `world` first, for as long as it is on.
@@ -98,13 +98,21 @@ fn answered(core: &mut CoreData, of_el3: bool) {
 
 /// Makes the normal world current and delivers the interrupts that wait for it, but does not enter it.
 pub fn switch_to_normal(core: &mut CoreData) {
-    let _ = switch(core, World::Normal);
+    let _ = exchange(core, World::Normal);
+}
+
+/// Makes `world` current, which runs next. If that is the normal world, what waits for it is done.
+#[inline(always)]
+fn switch(core: &mut CoreData, world: World) -> Here {
+    let here = exchange(core, world);
+    call_handlers(core, world);
+    here
 }
 
 /// Makes `world` current. If that is the normal world, the interrupts that wait for it are delivered.
 #[cold]
 #[inline(never)]
-fn switch(core: &mut CoreData, world: World) -> Here {
+fn exchange(core: &mut CoreData, world: World) -> Here {
     core.switch_to(world, |core| deliver(core, world))
 }
 
@@ -112,7 +120,17 @@ fn switch(core: &mut CoreData, world: World) -> Here {
 #[inline(always)]
 fn hand_over(core: &mut CoreData, world: World, from: Here) -> Here {
     // SAFETY: the handler of the caller's exit has returned `from`, which those that switch do not.
-    unsafe { core.hand_over(world, from, |core| deliver(core, world)) }
+    let here = unsafe { core.hand_over(world, from, |core| deliver(core, world)) };
+    call_handlers(core, world);
+    here
+}
+
+/// Calls the Group 0 handlers that wait for the normal world, if `world`, which is current and runs next, is that.
+#[inline(always)]
+fn call_handlers(core: &mut CoreData, world: World) {
+    if world == World::Normal {
+        group0::before_normal(core);
+    }
 }
 
 /// Delivers the interrupts that wait for the normal world, if `world` is that.

@@ -12,6 +12,7 @@ use crate::hw::power;
 use crate::messages::error;
 use crate::patience::{Overdue, Watch};
 use janus_plat::{Plat, Platform, Stop};
+use janus_spmd::World;
 
 /// What a Group 0 interrupt is to the watch.
 pub enum Due {
@@ -33,8 +34,7 @@ pub fn until_stop(core: &mut CoreData, how: Stop) {
         deadline,
         overdue: Overdue::Stop(how),
     });
-    // Group 0 comes to EL3, not to the SPMC.
-    core.secure.el3.scr_el3 |= scr::FIQ;
+    route_fiqs(core, true);
     power::interrupt_at(deadline);
 }
 
@@ -42,7 +42,7 @@ pub fn until_stop(core: &mut CoreData, how: Stop) {
 /// interrupts wait until it is answered. Ends by [`end`].
 pub fn begin(core: &mut CoreData, patience_ms: u32, hold: bool) {
     let deadline = after(patience_ms);
-    core.secure.el3.scr_el3 |= scr::FIQ;
+    route_fiqs(core, true);
     core.watch = Some(Watch {
         deadline,
         overdue: Overdue::Dead(power::borrow_timer(deadline, hold)),
@@ -56,7 +56,7 @@ pub fn end(core: &mut CoreData) {
         overdue: Overdue::Dead(lent),
     }) = core.watch.take()
     {
-        core.secure.el3.scr_el3 &= !scr::FIQ;
+        route_fiqs(core, false);
         power::return_timer(lent, deadline, core.spmd.has_spmc());
     }
 }
@@ -65,7 +65,20 @@ pub fn end(core: &mut CoreData) {
 /// watched that may be interrupted. It then has to say that it gives way.
 pub fn let_through(core: &mut CoreData) {
     if REQUESTS && core.watch.is_some() {
-        core.secure.el3.scr_el3 &= !scr::FIQ;
+        route_fiqs(core, false);
+    }
+}
+
+/// While the secure world runs, FIQs come to EL3 or, as usual, to the SPMC. The secure world may be current: EL3 can
+/// make several requests in a row.
+fn route_fiqs(core: &mut CoreData, to_el3: bool) {
+    let scr_el3 = &mut core.secure.el3.scr_el3;
+    *scr_el3 = if to_el3 {
+        *scr_el3 | scr::FIQ
+    } else {
+        *scr_el3 & !scr::FIQ
+    };
+    if core.current() == World::Secure {
         core.system.policy.renew_el3(&core.secure.el3);
     }
 }

@@ -81,19 +81,38 @@ pub trait El3: Messenger {
     /// Returns ELR_EL3 and SPSR_EL3 of the normal world: where it continues when it runs next.
     fn normal_state(&mut self) -> (u64, u64);
 
-    /// Makes the normal world continue somewhere else.
+    /// Whether the normal world waits for the secure world: for the answer to a call, or until it has handled an
+    /// interrupt. The answer will be in the normal world's registers, so code that wants it to continue somewhere else
+    /// has to do that later ([`Next::Later`]).
+    fn normal_waits(&self) -> bool;
+
+    /// The highest exception level of the normal world, 1 or 2.
+    fn normal_level(&self) -> u8;
+
+    /// Makes the normal world continue somewhere else. Whether there is memory at that (virtual) address is its own
+    /// affair.
     ///
     /// # Errors
     ///
-    /// EL3 cannot return there: the address is not in the normal world's memory, or the exception level is not its own.
+    /// EL3 cannot return there: the normal world has no such exception level or state at present. Or it waits for the
+    /// secure world. Nothing is changed.
     fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit>;
+
+    /// Makes the normal world continue at `address` at its highest exception level, with the PSTATE of an exception's
+    /// entry. If it is `linked`, ELR and SPSR of that level say where it would have continued, as after an exception;
+    /// else they stay. Returns where it would have continued, for [`El3::set_normal_state`].
+    ///
+    /// # Errors
+    ///
+    /// It waits for the secure world. Nothing is changed.
+    fn take_exception(&mut self, address: u64, linked: bool) -> Result<(u64, u64), Unfit>;
 
     /// Returns the counter with this number, of one core or of all. None if there is no such counter.
     #[cfg(feature = "lab")]
     fn counter(&self, number: u32, core: Option<usize>) -> Option<u64>;
 }
 
-/// EL3 cannot return to what [`El3::set_normal_state`] was given.
+/// EL3 cannot return to where it was asked to, by [`El3::set_normal_state`] or [`El3::take_exception`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfit;
 
@@ -115,6 +134,9 @@ pub enum Next {
     /// The SPMC, as if a secure interrupt had come: with FFA_INTERRUPT. Where it was the SPMC that was
     /// interrupted, the same as [`Next::Resume`].
     Spmc,
+    /// As [`Next::Resume`]. And the handler is called again, with no interrupt, just before the normal world of this
+    /// core runs next; it cannot send requests then, and [`Next::Spmc`] is the same as [`Next::Resume`].
+    Later,
 }
 
 /// Advice to the user about a GIC that cannot be used. Each text ends the error message.

@@ -15,6 +15,7 @@ mod circles;
 mod cli;
 mod console;
 mod doctor;
+#[cfg(test)]
 mod figures;
 mod fip;
 mod fuzz;

@@ -21,6 +21,7 @@ pub mod features;
 pub mod live;
 pub mod opening;
 pub mod policy;
+pub mod redirect;
 pub mod registers;
 pub mod secure_only;
 pub mod simd;

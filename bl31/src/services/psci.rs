@@ -14,7 +14,7 @@ use crate::hw::{cpu, gic};
 use crate::messages::{Signed, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
-use crate::{requests, run, served, sri, watch};
+use crate::{group0, requests, run, served, sri, watch};
 use janus_plat::{NoPower, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
@@ -141,6 +141,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
         );
     }
     core.spmd.turn_off();
+    group0::forget(core);
     served::leave(core);
     sri::hand_over(&mut core.sri, core.system.spmc.as_ref(), core.index);
     gic::hand_over_spis(sri::core_that_is_on);

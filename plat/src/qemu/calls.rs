@@ -4,9 +4,10 @@
 //! The interrupt is a PPI without a device, which a call makes pending. Its handler and a call talk to a partition.
 //! Another call returns the result.
 
-use super::router;
-use crate::{Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Service};
-use core::ptr::with_exposed_provenance_mut;
+use super::{Qemu, pend, router};
+use crate::{
+    Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Platform, Service,
+};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_spmd::{
@@ -26,10 +27,10 @@ pub const SECURE: SecureInterrupt = SecureInterrupt {
     target: Target::Any,
 };
 
-pub const GROUP0: &[Group0] = &[Group0 {
+pub const GROUP0: Group0 = Group0 {
     intid: INTERRUPT,
     handle,
-}];
+};
 
 /// The calls.
 pub const SERVICE: Service = Service {
@@ -71,7 +72,7 @@ const fn call(
     }
 }
 
-pub const PARTITIONS: &[&dyn LogicalPartition] = &[
+pub const PARTITIONS: [&dyn LogicalPartition; 5] = [
     &Caller,
     &router::ROUTER,
     // Its requests end where the SPMC gives way to an interrupt.
@@ -279,13 +280,6 @@ fn handle(el3: &mut dyn El3) -> Next {
     }
 }
 
-/// Makes the interrupt pending at core `index`: GICR_ISPENDR0 of its redistributor.
-fn raise(index: usize) {
-    let register = 0x080a_0000 + 0x1_0200 + 0x2_0000 * index;
-    // SAFETY: a register of this machine's GIC, mapped as a device; writing ones changes only what they name.
-    unsafe { with_exposed_provenance_mut::<u32>(register).write_volatile(1 << INTERRUPT) };
-}
-
 /// Who calls, where, and with what.
 fn who(el3: &mut dyn El3, call: &Call) {
     let secure = call.from == World::Secure;
@@ -296,7 +290,7 @@ fn who(el3: &mut dyn El3, call: &Call) {
 /// Raises the interrupt here; x1: whether the SPMC runs next.
 fn raise_interrupt(el3: &mut dyn El3, call: &Call) {
     SPMC_NEXT.store(call.parameter(el3, 1), Relaxed);
-    raise(el3.index());
+    pend::at(Qemu::mpidr(el3.index()), INTERRUPT);
     call.answer(el3, &[0; 3]);
 }
 
@@ -317,10 +311,15 @@ fn ask_partition(el3: &mut dyn El3, call: &Call) {
     call.answer(el3, &[came_to, said, 0]);
 }
 
-/// Makes the normal world continue x1 bytes further on. x0 says whether it can.
+/// Makes the normal world continue x1 bytes further on, with the PSTATE x2, or its own if that is 0. x0 says whether
+/// it can.
 fn go_on(el3: &mut dyn El3, call: &Call) {
     let (elr, spsr) = el3.normal_state();
     let further = call.parameter(el3, 1);
+    let spsr = match call.parameter(el3, 2) {
+        0 => spsr,
+        other => other,
+    };
     let set = el3.set_normal_state(elr.wrapping_add(further), spsr);
     call.answer(el3, &[set.is_err() as u64, 0, 0]);
 }

@@ -22,7 +22,7 @@ pub const COMPONENTS: &[&dyn Component] = &[&PARTITION];
 
 static PARTITION: SecurePartition<Lab> = SecurePartition::new(
     Partition {
-        sender: 0xffc2,
+        sender: 0xffc8,
         id: 0x8007,
         protocol: [0x8f41_3a6e_0b72_5d19, 0x2c94_e7d5_6a08_b1f3],
         image: 0x5e0a_7c31_48d2_4f96_b3e5_0917_6cda_f284,
@@ -31,14 +31,14 @@ static PARTITION: SecurePartition<Lab> = SecurePartition::new(
     Lab,
 );
 
-/// The EL3 logical partitions: the one that asks the SPMC.
-pub const PARTITIONS: &[&dyn LogicalPartition] = &[&Agent];
+/// The EL3 logical partition that asks the SPMC.
+pub static AGENT: Agent = Agent;
 
-struct Agent;
+pub struct Agent;
 
 impl LogicalPartition for Agent {
     fn id(&self) -> u16 {
-        0xffc2
+        0xffc8
     }
 
     fn uuid(&self) -> [u64; 2] {

@@ -2,9 +2,11 @@
 //!
 //! Addresses are those of TF-A's `plat/qemu` and of QEMU's `hw/arm/virt.c`.
 
-#[cfg(feature = "lossy")]
-use crate::{Composite, GicPower, NoPower, PowerDown};
+#[cfg(any(feature = "lossy", feature = "lab"))]
+use crate::Composite;
 use crate::{GicHints, MemoryMap, Platform, Power, PowerTable, Service, Stop, identity};
+#[cfg(feature = "lossy")]
+use crate::{GicPower, NoPower, PowerDown};
 use core::ops::Range;
 use janus_drivers::console::Pl011;
 use janus_drivers::gic::{self, SecureGroup, SecureInterrupt, Target, Trigger};
@@ -16,9 +18,13 @@ use janus_spmd::LogicalPartition;
 #[cfg(feature = "calls")]
 mod calls;
 #[cfg(feature = "lab")]
+mod events;
+#[cfg(feature = "lab")]
 mod live;
 #[cfg(feature = "lossy")]
 mod lossy;
+#[cfg(any(feature = "calls", feature = "lab"))]
+mod pend;
 #[cfg(feature = "calls")]
 mod router;
 
@@ -55,6 +61,8 @@ const SECURE_INTERRUPTS: &[SecureInterrupt] = &[
     timer(19),
     #[cfg(feature = "calls")]
     calls::SECURE,
+    #[cfg(feature = "lab")]
+    events::SECURE,
 ];
 
 /// The power states that TF-A has here: a standby state of the core, a power-down state of the core,
@@ -129,22 +137,38 @@ impl Platform for Qemu {
         secure: SECURE_INTERRUPTS,
     };
 
-    #[cfg(feature = "greeter")]
-    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[&crate::greeter::Greeter];
-    #[cfg(all(feature = "calls", not(feature = "greeter")))]
-    const PARTITIONS: &'static [&'static dyn LogicalPartition] = calls::PARTITIONS;
-    #[cfg(all(feature = "lab", not(any(feature = "greeter", feature = "calls"))))]
-    const PARTITIONS: &'static [&'static dyn LogicalPartition] = live::PARTITIONS;
-    #[cfg(not(any(feature = "greeter", feature = "calls", feature = "lab")))]
-    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[];
+    // Each of these features brings its own; an image with several has them all.
+    const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[
+        #[cfg(feature = "greeter")]
+        &crate::greeter::Greeter,
+        #[cfg(feature = "calls")]
+        calls::PARTITIONS[0],
+        #[cfg(feature = "calls")]
+        calls::PARTITIONS[1],
+        #[cfg(feature = "calls")]
+        calls::PARTITIONS[2],
+        #[cfg(feature = "calls")]
+        calls::PARTITIONS[3],
+        #[cfg(feature = "calls")]
+        calls::PARTITIONS[4],
+        #[cfg(feature = "lab")]
+        &live::AGENT,
+    ];
     #[cfg(feature = "lab")]
     const COMPONENTS: &'static [&'static dyn janus_lfa::Component] = live::COMPONENTS;
-    #[cfg(feature = "calls")]
-    const GROUP0: &'static [crate::Group0] = calls::GROUP0;
+    #[cfg(any(feature = "calls", feature = "lab"))]
+    const GROUP0: &'static [crate::Group0] = &[
+        #[cfg(feature = "calls")]
+        calls::GROUP0,
+        #[cfg(feature = "lab")]
+        events::GROUP0,
+    ];
     const SERVICES: &'static [Service] = &[
         identity::service::<Self>(),
         #[cfg(feature = "calls")]
         calls::SERVICE,
+        #[cfg(feature = "lab")]
+        events::SERVICE,
     ];
 
     const GIC_HINTS: GicHints = GicHints {
@@ -173,8 +197,11 @@ impl Platform for Qemu {
         lossy::power_on(index, Self::mpidr(index))
     }
 
-    #[cfg(feature = "lossy")]
+    #[cfg(any(feature = "lossy", feature = "lab"))]
     fn going_off(index: usize, _: &Composite) {
+        #[cfg(feature = "lab")]
+        events::forget(index);
+        #[cfg(feature = "lossy")]
         lossy::going_off(index);
     }
 

@@ -5,7 +5,8 @@
 //! other cores, and the shared lines are listed.
 
 use super::BenchArgs;
-use super::measure::{Bench, Column, PluginReport, Workload};
+use super::measure::{Bench, PluginReport, Workload};
+use crate::cli::Runtime;
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +24,8 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
             "\nDirect requests (32-bit) of {cores} cores at once, SPMC at {}\n",
             level.name()
         );
-        for &column in args.columns() {
-            let system = bench.system(column, level)?;
+        for &runtime in args.runtimes() {
+            let system = bench.system(runtime, level)?;
             let alone = bench.run(&system, Workload::Table)?.rows()?;
             let alone = alone
                 .iter()
@@ -48,7 +49,7 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
             let shared = shared_lines(&report, row);
             println!(
                 "{:>5}: {alone} instructions alone; {} requests at once: least {least}, median {}, most {most}",
-                column.name(),
+                runtime.name(),
                 each.len(),
                 each[each.len() / 2]
             );
@@ -59,7 +60,7 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
             for (line, writers, others) in &shared {
                 println!("         {line:#x}: written by cores {writers:?}, touched by {others:?}");
             }
-            if column == Column::Janus {
+            if runtime == Runtime::Janus {
                 sound &= (least, most) == (alone, alone) && shared.is_empty();
             }
         }
@@ -75,11 +76,11 @@ type Cores = BTreeSet<u32>;
 /// The lines of memory that EL3 writes on one core and touches on another, with the cores of both.
 fn shared_lines(report: &PluginReport, row: u16) -> Vec<(u64, Cores, Cores)> {
     let mut lines: BTreeMap<u64, (Cores, Cores)> = BTreeMap::new();
-    for line in report.lines.iter().filter(|line| line.row == row) {
-        let (writers, all) = lines.entry(line.address).or_default();
-        all.insert(line.core);
-        if line.written {
-            writers.insert(line.core);
+    for &(_, core, written, line) in report.lines.iter().filter(|l| l.0 == row) {
+        let (writers, all) = lines.entry(line).or_default();
+        all.insert(core);
+        if written {
+            writers.insert(core);
         }
     }
     lines.retain(|_, (writers, all)| !writers.is_empty() && all.len() > 1);
@@ -91,19 +92,11 @@ fn shared_lines(report: &PluginReport, row: u16) -> Vec<(u64, Cores, Cores)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::measure::Line;
     use super::*;
 
     #[test]
     fn a_line_is_shared_when_one_core_writes_it_and_another_touches_it() {
-        let line = |row, core, written, address| Line {
-            row,
-            core,
-            written,
-            address,
-            times: 1,
-        };
-        let l = |core, written, address| line(7, core, written, address);
+        let l = |core, written, line| (7, core, written, line);
         let report = PluginReport::of_lines(vec![
             l(0, true, 0x40),
             l(0, false, 0x40),
@@ -111,7 +104,7 @@ mod tests {
             l(1, false, 0x80),
             l(0, true, 0xc0),
             l(1, false, 0xc0),
-            line(8, 1, true, 0x40),
+            (8, 1, true, 0x40),
         ]);
         let shared = shared_lines(&report, 7);
         assert_eq!(shared, [(0xc0, Cores::from([0]), Cores::from([0, 1]))]);

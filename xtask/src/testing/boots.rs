@@ -95,6 +95,8 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL1, a platform's calls", spmc_el: 1, cpu: "max", smp: 4, config: &["image=calls"], only: "platform/", qemu: Which::Recent },
     Boot { name: "S-EL2, a lab", spmc_el: 2, cpu: "max", smp: 4, config: &["image=lab"], only: "lab/", qemu: Which::Recent },
     Boot { name: "S-EL1, a lab", spmc_el: 1, cpu: "max", smp: 4, config: &["image=lab"], only: "lab/", qemu: Which::Recent },
+    Boot { name: "S-EL2, events", spmc_el: 2, cpu: "max", smp: 4, config: &["image=calls,lab"], only: "event/", qemu: Which::Recent },
+    Boot { name: "S-EL1, events", spmc_el: 1, cpu: "max", smp: 4, config: &["image=calls,lab"], only: "event/", qemu: Which::Recent },
     Boot { name: "S-EL2, live activation", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=v1.3", "ffa=1.3", "image=lab"], only: "lfa/", qemu: Which::Recent },
     Boot { name: "S-EL1, live activation", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=v1.3,el1", "image=lab"], only: "lfa/", qemu: Which::Recent },
     Boot { name: "S-EL2, resets", spmc_el: 2, cpu: "max", smp: 4, config: &[], only: "reset/", qemu: Which::Recent },

@@ -41,6 +41,10 @@ payload_vectors_el\el:
     .irp    kind, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     payload_vector \el, \kind
     .endr
+    .balign 0x80
+    .global payload_resumed_el\el
+payload_resumed_el\el:
+    payload_vector \el, 16
 payload_exception_el\el:
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
@@ -118,10 +122,19 @@ pub fn syndrome() -> u64 {
 /// The exception classes (ESR_ELx.EC) that an attempt may take: unknown reason, trapped system registers, SVE, FP, SME.
 const EXPECTABLE: [u64; 6] = [0x00, 0x18, 0x19, 0x07, 0x1d, 0x14];
 
+/// The number of a vector by which EL3 says that it looks like an exception.
+const RESUMED: u64 = 16;
+
 #[unsafe(no_mangle)]
 extern "C" fn payload_exception(kind: u64, frame: &mut Frame) {
     let class = frame.esr >> 26;
     match kind & 3 {
+        _ if kind == RESUMED => crate::framework::event::resumed(frame),
+        // A call of what `event::wait_at_el1` or `event::wait_at_el0` runs.
+        0 if kind >= 8 && matches!(class, 0x11 | 0x16) => {
+            frame.elr = super::event::back();
+            frame.spsr = 0x3c9;
+        }
         0 if EXPECTABLE.contains(&class) && ATTEMPT[cpu::number()].load(Relaxed) != NO => {
             ATTEMPT[cpu::number()].store(TAKEN, Relaxed);
             SYNDROME[cpu::number()].store(frame.esr, Relaxed);

@@ -4,6 +4,7 @@
 
 pub mod cpu;
 pub mod entry;
+pub mod event;
 pub mod exceptions;
 pub mod gic;
 pub mod smc;

@@ -71,7 +71,7 @@ const fn status(code: i64) -> u64 {
 /// The component.
 const COMPONENT: u64 = 0;
 /// The EL3 logical partition that asks, and the partition that is replaced.
-const AGENT: u64 = 0xffc2;
+const AGENT: u64 = 0xffc8;
 const PARTITION: u64 = 0x8007;
 const PROTOCOL: [u64; 2] = [0x8f41_3a6e_0b72_5d19, 0x2c94_e7d5_6a08_b1f3];
 /// Where the new image is: a page that says what it is, and the image.

@@ -3,6 +3,7 @@
 use crate::framework::case::Case;
 
 mod boot;
+mod event;
 pub(crate) mod ffa;
 pub(crate) mod fuzz;
 mod lab;
@@ -24,6 +25,7 @@ static AREAS: &[&[Case]] = &[
     requests::CASES,
     lab::CASES,
     lfa::CASES,
+    event::CASES,
     ffa::version::CASES,
     ffa::ids::CASES,
     ffa::direct::CASES,

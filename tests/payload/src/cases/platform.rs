@@ -3,11 +3,11 @@
 //! that names Janus' version and platform run with every image.
 
 use super::psci::suspend::suspend_and_wake;
-use crate::arch::{smc, timer};
+use crate::arch::{gic, smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
 use crate::framework::regs::Regs;
 use crate::framework::spmc::Secure;
-use crate::framework::{cores, ffa, hypervisor};
+use crate::framework::{cores, ffa, hypervisor, irq};
 use crate::{ensure, ensure_eq, machine};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use smccc::psci::error::DENIED;
@@ -25,6 +25,9 @@ pub const CASES: &[Case] = &[
     case("platform/goes-on-elsewhere", elsewhere),
     case("platform/partition-events", partition_events)
         .secure(refuse_once)
+        .needs(Needs::JANUS.union(Needs::CORES)),
+    case("platform/power-interrupted", power_interrupted)
+        .secure(interrupt_power)
         .needs(Needs::JANUS.union(Needs::CORES)),
     case("platform/group0", group0).secure(count_interrupts),
     case("platform/secure", hypervisor::ask_spmc).secure(secure_side),
@@ -124,7 +127,7 @@ fn asks() -> Outcome {
     })
 }
 
-/// A service changes the address at which its caller goes on, but not to one to which EL3 cannot return.
+/// A service changes the address at which its caller goes on, but not to a state to which EL3 cannot return.
 fn elsewhere() -> Outcome {
     let (mut function, mut skipped): (u64, u64) = (GO_ON, 0);
     // SAFETY: the call returns 4 bytes further on. It changes no memory, and only the registers x0 to x2.
@@ -135,14 +138,15 @@ fn elsewhere() -> Outcome {
             skipped = inout(reg) skipped,
             inout("x0") function,
             inout("x1") 4_u64 => _,
-            out("x2") _,
+            inout("x2") 0_u64 => _,
         );
     }
     ensure_eq!(function, 0, "x0");
     ensure_eq!(skipped, 0, "the instruction behind the call was executed");
-    // An address beyond the memory of the normal world, and one that is not aligned.
-    for offset in [1 << 50, 2] {
-        ensure_eq!(call(&[GO_ON, offset]).x(0), 1, "go on {offset:#x} further");
+    // EL3h and EL3t; EL1t with M[1]; EL0 with its own stack pointer; AArch32's Hyp, Monitor and Supervisor mode.
+    for pstate in [0x3cd, 0x3cc, 0x3c6, 0x3c1, 0x1da, 0x1d6, 0x1d3] {
+        let got = call(&[GO_ON, 0, pstate]);
+        ensure_eq!(got.x(0), 1, "go on in the state {pstate:#x}");
     }
     Ok(())
 }
@@ -203,6 +207,39 @@ fn refuse_once(_: &Secure, message: &Regs) -> Option<Regs> {
     let power = message.x(2) == ffa::FRAMEWORK | ffa::message::POWER;
     let refuse = power && REFUSE.swap(false, SeqCst);
     refuse.then(|| ffa::framework_response(message, ffa::message::POWER_RESPONSE, DENIED))
+}
+
+/// Just before the SPMC hears of a power-down, an EL3 partition has sent a request of its own. An interrupt of the normal
+/// world's that comes then is not EL3's.
+fn power_interrupted() -> Outcome {
+    irq::install(NORMAL_SGI, irq::count_only);
+    for core in cores::others() {
+        let before = irq::count(core, NORMAL_SGI);
+        cores::on(core, |core| {
+            gic::enable(core, NORMAL_SGI);
+            Ok(())
+        })?;
+        // The interrupt, which the SPMC sends at each power message, ends the state.
+        suspend_and_wake(core)?;
+        let came = timer::wait_until(5, || irq::count(core, NORMAL_SGI) > before);
+        ensure!(came, "the interrupt did not come");
+        cores::turn_off(core)?;
+        cores::turn_on(core)?;
+    }
+    Ok(())
+}
+
+/// An SGI of the normal world's that nobody else uses.
+const NORMAL_SGI: u32 = 5;
+
+fn interrupt_power(s: &Secure, message: &Regs) -> Option<Regs> {
+    let power = ffa::FRAMEWORK | ffa::message::POWER;
+    if message.function() & !ffa::SMC64 == ffa::DIRECT_REQ && message.x(2) == power {
+        gic::send_sgi_other_world(s.core, NORMAL_SGI);
+        let seen = timer::wait_until(20, || gic::pending_lines() != 0);
+        s.expect(seen, "the normal world's interrupt is signalled");
+    }
+    None
 }
 
 /// The number of FFA_INTERRUPTs that the SPMC got.

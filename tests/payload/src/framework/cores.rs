@@ -329,6 +329,12 @@ pub fn end_suspend(number: usize) -> Result<u64, Why> {
     Ok(slot.context.load(SeqCst))
 }
 
+/// Turns this core off in the midst of its work, which ends with it.
+pub fn turn_off_here() {
+    SLOTS[cpu::number()].state.store(State::Off as u32, SeqCst);
+    psci::call(psci::PSCI_CPU_OFF, &[]);
+}
+
 /// Turns on every core that is off.
 pub fn turn_all_on() -> Outcome {
     for number in others().filter(|&n| !is_on(n)) {

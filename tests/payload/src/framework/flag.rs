@@ -31,3 +31,8 @@ pub fn raise_at(address: u64) {
 pub fn wait_holding(core: usize) -> Result<(), (&'static str, u64)> {
     smc::wait_holding(&FLAGS[core])
 }
+
+/// Returns the address of the flag of `core`.
+pub fn address(core: usize) -> u64 {
+    FLAGS[core].as_ptr() as u64
+}

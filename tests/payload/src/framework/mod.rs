@@ -7,6 +7,7 @@
 //! * [`control`]: the messages by which the hypervisor tells the SPMC which case runs, and
 //!   reads what the SPMC has found wrong.
 //! * [`cores`]: the cores of the normal world, and work for them.
+//! * [`event`]: the handler of the event by which EL3 interrupts the normal world of a lab.
 //! * [`flag`]: a flag per core, which tells a core that waits without a call that its SPMC has had an interrupt.
 
 pub mod case;
@@ -15,6 +16,7 @@ pub mod console;
 pub mod control;
 pub mod cores;
 pub mod demo;
+pub mod event;
 pub mod ffa;
 pub mod flag;
 pub mod hypervisor;
