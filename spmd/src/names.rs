@@ -411,7 +411,11 @@ mod tests {
     fn every_call_has_its_arguments_and_no_other_number_has() {
         for number in 0..=u8::MAX {
             let named = row(number).is_some_and(|row| !NONE.contains(&row.name));
-            assert_eq!(!arguments(number).is_empty(), named, "{number:#x}");
+            assert_eq!(
+                !arguments(number).is_empty(),
+                named,
+                "{number:#x}: it has a row in ARGUMENTS, or its name is in NONE"
+            );
             assert!(answer(number).is_empty() || row(number).is_some());
         }
     }

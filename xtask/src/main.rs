@@ -15,7 +15,6 @@ mod circles;
 mod cli;
 mod console;
 mod doctor;
-#[cfg(test)]
 mod figures;
 mod fip;
 mod fuzz;

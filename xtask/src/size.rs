@@ -59,11 +59,13 @@ pub struct SizeArgs {
     plat: Plat,
 }
 
-/// The sizes of both BL31s.
+/// The sizes of the BL31s.
 #[derive(Serialize)]
 pub struct Sizes {
-    pub janus: ImageSize,
+    janus: ImageSize,
     c: ImageSize,
+    /// The C BL31 with Janus' features.
+    c_featured: ImageSize,
 }
 
 /// One BL31, in bytes.
@@ -143,31 +145,47 @@ fn build_args(plat: Plat) -> BuildArgs {
     }
 }
 
-/// Builds both for a platform and measures them.
+/// Builds all for a platform and measures them.
 ///
 /// # Errors
 /// One of them does not build.
 pub fn measure(plat: Plat) -> Result<Sizes> {
     tfa::ensure_tools()?;
-    let options = tfa::Options {
+    let c = |featured| {
+        let options = tfa::Options {
+            featured,
+            ..c_options(plat)
+        };
+        let built = tfa::build(&options, None)?;
+        let stack = match plat {
+            Plat::Qemu => STACK_SIZE,
+            Plat::Fvp => C_FVP_STACK_SIZE,
+        };
+        image(&built.bl31_elf, &built.bl31, stack)
+    };
+    Ok(Sizes {
+        janus: janus(plat)?,
+        c: c(false)?,
+        c_featured: c(true)?,
+    })
+}
+
+/// Builds Janus for a platform and measures it.
+///
+/// # Errors
+/// It does not build.
+pub fn janus(plat: Plat) -> Result<ImageSize> {
+    let build = build_args(plat);
+    let flat = bl31::image(&build, || tfa::build(&c_options(plat), None))?;
+    image(&bl31::elf(&build)?, &flat, STACK_SIZE)
+}
+
+fn c_options(plat: Plat) -> tfa::Options {
+    tfa::Options {
         plat,
         dispatcher: Dispatcher::SpmdEl2,
         ..tfa::Options::default()
-    };
-    let built = tfa::build(&options, None)?;
-    let build = build_args(plat);
-    let janus = bl31::image(&build, || tfa::build(&options, None))?;
-    Ok(Sizes {
-        janus: image(&bl31::elf(&build)?, &janus, STACK_SIZE)?,
-        c: image(
-            &built.bl31_elf,
-            &built.bl31,
-            match plat {
-                Plat::Qemu => STACK_SIZE,
-                Plat::Fvp => C_FVP_STACK_SIZE,
-            },
-        )?,
-    })
+    }
 }
 
 fn image(elf: &Path, flat: &Path, stack: u64) -> Result<ImageSize> {
@@ -293,30 +311,40 @@ fn crate_of(symbol: &str) -> Option<String> {
     )
 }
 
+/// A row of the table: its title and its figure.
+type Shown = (&'static str, fn(&ImageSize) -> u64);
+
 fn print(sizes: &Sizes) {
-    let (janus, c) = (&sizes.janus, &sizes.c);
-    println!("{:<30} {:>9} {:>9} {:>7}", "bytes", "C", "Janus", "ratio");
-    for (what, c, janus) in [
-        ("image", c.image, janus.image),
-        ("  code", c.text, janus.text),
-        ("  constants", c.constants, janus.constants),
-        ("  initialised data", c.data, janus.data),
-        ("zero and uninitialised data", c.zero, janus.zero),
-        ("RAM", c.ram, janus.ram),
-        ("  with room for so many cores", c.cores, janus.cores),
-        ("  of it a core", c.ram_per_core, janus.ram_per_core),
-        (
-            "RAM with room for 8 cores",
-            c.ram_of_8_cores,
-            janus.ram_of_8_cores,
-        ),
-    ] {
+    let Sizes {
+        janus,
+        c,
+        c_featured,
+    } = sizes;
+    println!(
+        "{:<30} {:>9} {:>9} {:>9} {:>7} {:>7}",
+        "bytes", "C", "C+", "Janus", "to C", "to C+"
+    );
+    let rows: [Shown; 9] = [
+        ("image", |i| i.image),
+        ("  code", |i| i.text),
+        ("  constants", |i| i.constants),
+        ("  initialised data", |i| i.data),
+        ("zero and uninitialised data", |i| i.zero),
+        ("RAM", |i| i.ram),
+        ("  with room for so many cores", |i| i.cores),
+        ("  of it a core", |i| i.ram_per_core),
+        ("RAM with room for 8 cores", |i| i.ram_of_8_cores),
+    ];
+    for (what, of) in rows {
+        let (c, featured, janus) = (of(c), of(c_featured), of(janus));
         println!(
-            "{what:<30} {c:>9} {janus:>9} {:>7.2}",
-            janus as f64 / c as f64
+            "{what:<30} {c:>9} {featured:>9} {janus:>9} {:>7.2} {:>7.2}",
+            janus as f64 / c as f64,
+            janus as f64 / featured as f64
         );
     }
-    for (whose, image) in [("Janus", janus), ("C", c)] {
+    println!("C+ is the C BL31 with Janus' features, as far as TF-A has them.");
+    for (whose, image) in [("Janus", janus), ("C", c), ("C+", c_featured)] {
         println!("\n{whose}, by section");
         for Section {
             name,

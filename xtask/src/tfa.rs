@@ -44,6 +44,9 @@ pub struct Options {
     /// Whether the C BL31 has the optional features that Janus has. An SPMC at S-EL2 such as Hafnium expects them of
     /// EL3, and with them the comparison is fair.
     pub like_janus: bool,
+    /// Whether the C BL31 has all that Janus has, as far as TF-A knows it: [`Options::like_janus`], the other extensions
+    /// and the optional services. Only the bench and the comparison of sizes ask for it.
+    pub featured: bool,
     /// Further settings for make, `NAME=VALUE`.
     pub more: Vec<String>,
 }
@@ -59,6 +62,43 @@ const LIKE_JANUS: &[&str] = &[
     "CTX_INCLUDE_PAUTH_REGS=1",
     "CTX_INCLUDE_AARCH32_REGS=0",
 ];
+
+/// What [`Options::featured`] switches on besides; 2: found out at run time.
+const FEATURED: &[&str] = &[
+    "ENABLE_PSCI_STAT=1",
+    "ENABLE_PMF=1",
+    "PSCI_OS_INIT_MODE=1",
+    "TRNG_SUPPORT=1",
+    "ERRATA_ABI_SUPPORT=1",
+    "ENABLE_SYS_REG_TRACE_FOR_NS=2",
+    "ENABLE_TRF_FOR_NS=2",
+    "ENABLE_TRBE_FOR_NS=2",
+    "ENABLE_BRBE_FOR_NS=2",
+    "ENABLE_SPE_FOR_NS=2",
+    "ENABLE_FEAT_AMU=2",
+    "ENABLE_FEAT_AMUv1p1=2",
+    "ENABLE_FEAT_CSV2_3=2",
+    "ENABLE_FEAT_D128=2",
+    "ENABLE_FEAT_DEBUGV8P9=2",
+    "ENABLE_FEAT_FGT2=2",
+    "ENABLE_FEAT_GCS=2",
+    "ENABLE_FEAT_LS64_ACCDATA=2",
+    "ENABLE_FEAT_MPAM=2",
+    "ENABLE_FEAT_S1PIE=2",
+    "ENABLE_FEAT_S1POE=2",
+    "ENABLE_FEAT_S2PIE=2",
+    "ENABLE_FEAT_S2POE=2",
+    "ENABLE_FEAT_SCTLR2=2",
+    "ENABLE_FEAT_TCR2=2",
+    "ENABLE_FEAT_THE=2",
+    "ENABLE_FEAT_TWED=2",
+    "CTX_INCLUDE_NEVE_REGS=2",
+];
+/// TF-A's files for PSCI's statistics, which its platform for QEMU does not name.
+const STATISTICS: &str = "lib/pmf/pmf_main.c lib/pmf/pmf_smc.c";
+/// The file that TRNG_SUPPORT needs, from the repository's root.
+const ENTROPY: &str = "tests/bench/tfa/entropy.c";
+const ENTROPY_TEXT: &str = include_str!("../../tests/bench/tfa/entropy.c");
 
 /// The images that a build leaves, and where they were built.
 pub struct Built {
@@ -123,8 +163,11 @@ impl Options {
         if self.debug {
             put("DEBUG=1");
         }
-        if self.like_janus {
+        if self.like_janus || self.featured {
             LIKE_JANUS.iter().for_each(|arg| put(arg));
+        }
+        if self.featured {
+            FEATURED.iter().for_each(|arg| put(arg));
         }
         // The user's come last: make takes the last of two.
         self.more.iter().for_each(|arg| put(arg));
@@ -154,6 +197,11 @@ impl Options {
         }
         if self.like_janus {
             name += "-like-janus";
+        }
+        if self.featured {
+            let mut hasher = DefaultHasher::new();
+            (LIKE_JANUS, FEATURED, STATISTICS, ENTROPY_TEXT).hash(&mut hasher);
+            name += &format!("-featured-{:016x}", hasher.finish());
         }
         if !self.more.is_empty() {
             let mut hasher = DefaultHasher::new();
@@ -305,6 +353,16 @@ fn command(options: &Options, source: &Path, base: &Path) -> Command {
     ]);
     make.arg(format!("BUILD_BASE={}", base.display()));
     make.args(options.make_args(&paths::fiptool_cfg("no-partitions.json")));
+    // TF-A's makefiles add to this list.
+    make.env_remove("BL31_SOURCES");
+    if options.featured {
+        let entropy = paths::root().join(ENTROPY);
+        let more = match options.plat {
+            Plat::Qemu => STATISTICS,
+            Plat::Fvp => "",
+        };
+        make.env("BL31_SOURCES", format!("{} {more}", entropy.display()));
+    }
     // Cargo's or a parent make's settings are not meant for this build.
     for name in [
         "MAKEFLAGS",
@@ -391,6 +449,37 @@ mod tests {
         assert_eq!(args.last().map(String::as_str), Some("ENABLE_FEAT_MTE2=0"));
         assert!(args.iter().any(|a| a == "ENABLE_SME_FOR_SWD=1"));
         assert_ne!(options.name(), usual);
+    }
+
+    #[test]
+    fn the_featured_build_has_all_settings_and_a_directory_of_its_own() {
+        let plain = Options::default();
+        let featured = Options {
+            featured: true,
+            ..Options::default()
+        };
+        let args = featured.make_args(Path::new("layout"));
+        for wanted in ["ENABLE_SME_FOR_SWD=1", "TRNG_SUPPORT=1"] {
+            assert!(args.iter().any(|a| a == wanted), "{wanted}");
+            assert!(
+                !plain
+                    .make_args(Path::new("layout"))
+                    .iter()
+                    .any(|a| a == wanted)
+            );
+        }
+        assert_ne!(plain.name(), featured.name());
+        let sources = |options: &Options| {
+            let command = command(options, Path::new("tfa"), Path::new("out"));
+            let value = command.get_envs().find(|(name, _)| *name == "BL31_SOURCES");
+            value.and_then(|(_, value)| value.map(|v| v.to_string_lossy().into_owned()))
+        };
+        assert_eq!(sources(&plain), None);
+        let added = sources(&featured).unwrap_or_default();
+        assert!(
+            added.contains(ENTROPY) && added.contains("pmf_smc.c"),
+            "{added}"
+        );
     }
 
     #[test]

@@ -196,8 +196,12 @@ fn no_register_is_listed_twice() {
     for Bank { lists, .. } in banks(true) {
         for (_, list) in lists {
             for register in list.registers {
-                assert!(names.insert(register.name), "{}", register.name);
-                assert!(encodings.insert(register.encoding), "{}", register.name);
+                let (name, encoding) = (register.name, register.encoding);
+                assert!(names.insert(name), "{name} is listed twice");
+                assert!(
+                    encodings.insert(encoding),
+                    "{name}: {encoding} is listed twice"
+                );
             }
         }
     }
@@ -281,7 +285,7 @@ fn every_extension_is_found_by_its_own_field() {
     {
         assert!(
             all.has(extension.feature),
-            "{:?} is not in a CPU with all",
+            "{:?}: `present` does not find it in ID registers whose fields are all 4 (`everything`)",
             extension.feature
         );
     }
@@ -326,7 +330,7 @@ fn what_is_switched_comes_first_in_the_list() {
         if groups.iter().any(|(_, list)| list.is_some()) {
             assert!(
                 (*feature as u32) < SWITCHED,
-                "{feature:?}: move its line up"
+                "{feature:?}: move its line in list.rs up, before extensions without registers"
             );
         }
     }

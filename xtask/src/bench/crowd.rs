@@ -5,8 +5,7 @@
 //! other cores, and the shared lines are listed.
 
 use super::BenchArgs;
-use super::measure::{Bench, PluginReport, Workload};
-use crate::cli::Runtime;
+use super::measure::{Bench, Column, PluginReport, Workload};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +23,8 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
             "\nDirect requests (32-bit) of {cores} cores at once, SPMC at {}\n",
             level.name()
         );
-        for &runtime in args.runtimes() {
-            let system = bench.system(runtime, level)?;
+        for &column in args.columns() {
+            let system = bench.system(column, level)?;
             let alone = bench.run(&system, Workload::Table)?.rows()?;
             let alone = alone
                 .iter()
@@ -49,7 +48,7 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
             let shared = shared_lines(&report, row);
             println!(
                 "{:>5}: {alone} instructions alone; {} requests at once: least {least}, median {}, most {most}",
-                runtime.name(),
+                column.name(),
                 each.len(),
                 each[each.len() / 2]
             );
@@ -60,7 +59,7 @@ pub fn run(bench: &Bench, args: &BenchArgs, cores: u32) -> Result<bool> {
             for (line, writers, others) in &shared {
                 println!("         {line:#x}: written by cores {writers:?}, touched by {others:?}");
             }
-            if runtime == Runtime::Janus {
+            if column == Column::Janus {
                 sound &= (least, most) == (alone, alone) && shared.is_empty();
             }
         }
@@ -76,11 +75,11 @@ type Cores = BTreeSet<u32>;
 /// The lines of memory that EL3 writes on one core and touches on another, with the cores of both.
 fn shared_lines(report: &PluginReport, row: u16) -> Vec<(u64, Cores, Cores)> {
     let mut lines: BTreeMap<u64, (Cores, Cores)> = BTreeMap::new();
-    for &(_, core, written, line) in report.lines.iter().filter(|l| l.0 == row) {
-        let (writers, all) = lines.entry(line).or_default();
-        all.insert(core);
-        if written {
-            writers.insert(core);
+    for line in report.lines.iter().filter(|line| line.row == row) {
+        let (writers, all) = lines.entry(line.address).or_default();
+        all.insert(line.core);
+        if line.written {
+            writers.insert(line.core);
         }
     }
     lines.retain(|_, (writers, all)| !writers.is_empty() && all.len() > 1);
@@ -92,11 +91,19 @@ fn shared_lines(report: &PluginReport, row: u16) -> Vec<(u64, Cores, Cores)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measure::Line;
     use super::*;
 
     #[test]
     fn a_line_is_shared_when_one_core_writes_it_and_another_touches_it() {
-        let l = |core, written, line| (7, core, written, line);
+        let line = |row, core, written, address| Line {
+            row,
+            core,
+            written,
+            address,
+            times: 1,
+        };
+        let l = |core, written, address| line(7, core, written, address);
         let report = PluginReport::of_lines(vec![
             l(0, true, 0x40),
             l(0, false, 0x40),
@@ -104,7 +111,7 @@ mod tests {
             l(1, false, 0x80),
             l(0, true, 0xc0),
             l(1, false, 0xc0),
-            (8, 1, true, 0x40),
+            line(8, 1, true, 0x40),
         ]);
         let shared = shared_lines(&report, 7);
         assert_eq!(shared, [(0xc0, Cores::from([0]), Cores::from([0, 1]))]);

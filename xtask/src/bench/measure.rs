@@ -44,6 +44,49 @@ impl Level {
     }
 }
 
+/// Which BL31 a column of the table is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// The BL31 of TF-A, as its platform has it.
+    C,
+    /// The BL31 of TF-A with what Janus has: [`tfa::Options::featured`].
+    FeaturedC,
+    /// The BL31 of this repository.
+    Janus,
+}
+
+impl Column {
+    /// All of them, in the table's order.
+    pub const ALL: [Column; 3] = [Column::C, Column::FeaturedC, Column::Janus];
+
+    /// The column's title.
+    pub fn name(self) -> &'static str {
+        match self {
+            Column::C => "C",
+            Column::FeaturedC => "C+",
+            Column::Janus => "Janus",
+        }
+    }
+
+    /// Its name in the names of files.
+    fn file(self) -> &'static str {
+        match self {
+            Column::C => "c",
+            Column::FeaturedC => "c-featured",
+            Column::Janus => "janus",
+        }
+    }
+}
+
+impl From<Runtime> for Column {
+    fn from(runtime: Runtime) -> Column {
+        match runtime {
+            Runtime::C => Column::C,
+            Runtime::Janus | Runtime::File(_) => Column::Janus,
+        }
+    }
+}
+
 /// What the payload does in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
@@ -96,6 +139,16 @@ pub struct Counts {
     pub stores: u64,
     /// Accesses to device registers.
     pub device: u64,
+    /// Writes of registers that take effect in program order: the plugin's `insn.rs` lists them.
+    pub in_order: u64,
+    /// Lines of 64 bytes that instructions came from.
+    pub code_lines: u64,
+    /// Lines of 64 bytes that were read or written, devices apart.
+    pub data_lines: u64,
+    /// Pages of 4 KiB that instructions came from.
+    pub code_pages: u64,
+    /// Pages of 4 KiB that were read or written, devices apart.
+    pub data_pages: u64,
 }
 
 /// What the measurements of all systems share.
@@ -114,7 +167,7 @@ pub struct System {
     dir: PathBuf,
     /// Its BL31, with symbols.
     pub elf: PathBuf,
-    runtime: Runtime,
+    column: Column,
     level: Level,
 }
 
@@ -123,7 +176,7 @@ impl fmt::Display for System {
         write!(
             f,
             "{} with the SPMC at {}",
-            self.runtime.name(),
+            self.column.name(),
             self.level.name()
         )
     }
@@ -136,8 +189,23 @@ pub struct PluginReport {
     pub samples: Vec<(u16, u32, Counts)>,
     /// Row, address of an instruction of BL31, and its executions in all samples.
     pub pcs: Vec<(u16, u64, u64)>,
-    /// Row, core, whether it was written, and address of a line of 64 bytes.
-    pub lines: Vec<(u16, u32, bool, u64)>,
+    /// The lines of memory that EL3 touched.
+    pub lines: Vec<Line>,
+}
+
+/// A line of 64 bytes that one core read, or wrote, in all samples of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The row's number.
+    pub row: u16,
+    /// The core.
+    pub core: u32,
+    /// Whether it was written; reads are a record of their own.
+    pub written: bool,
+    /// Its address.
+    pub address: u64,
+    /// How often.
+    pub times: u64,
 }
 
 impl Bench {
@@ -164,7 +232,7 @@ impl Bench {
     ///
     /// # Errors
     /// It does not build or does not fit.
-    pub fn system(&self, runtime: Runtime, level: Level) -> Result<System> {
+    pub fn system(&self, column: Column, level: Level) -> Result<System> {
         let (dispatcher, manifest) = match level {
             Level::El1 => (Dispatcher::SpmdEl1, "test-spmc-el1.dts"),
             Level::El2 => (Dispatcher::SpmdEl2, "test-spmc-el2.dts"),
@@ -172,19 +240,23 @@ impl Bench {
         let options = tfa::Options {
             plat: self.plat,
             dispatcher,
+            featured: column == Column::FeaturedC,
             ..tfa::Options::default()
         };
         let built = tfa::build(&options, None)?;
         let build = BuildArgs {
             plat: self.plat,
-            bl31: runtime,
+            bl31: match column {
+                Column::C | Column::FeaturedC => Runtime::C,
+                Column::Janus => Runtime::Janus,
+            },
             release: true,
             ..BuildArgs::default()
         };
         let bl31 = bl31::image(&build, || tfa::build(&options, None))?;
-        let elf = match runtime {
-            Runtime::C => built.bl31_elf.clone(),
-            Runtime::Janus | Runtime::File(_) => bl31::elf(&build)?,
+        let elf = match column {
+            Column::C | Column::FeaturedC => built.bl31_elf.clone(),
+            Column::Janus => bl31::elf(&build)?,
         };
         let images = Images {
             bl31,
@@ -194,14 +266,14 @@ impl Bench {
             bl33: Some(self.normal.clone()),
             ..Images::default()
         };
-        let (plat, runtime_name) = (self.plat.name(), runtime.name());
-        let dir = fip::out_dir(&format!("bench/{plat}-{runtime_name}-{}", level.name()));
+        let (plat, file) = (self.plat.name(), column.file());
+        let dir = fip::out_dir(&format!("bench/{plat}-{file}-{}", level.name()));
         let flash = fip::pack(&built, &images, &dir)?;
         Ok(System {
             flash,
             dir,
             elf,
-            runtime,
+            column,
             level,
         })
     }
@@ -323,13 +395,22 @@ impl PluginReport {
                         loads: n()?,
                         stores: n()?,
                         device: n()?,
+                        in_order: n()?,
+                        code_lines: n()?,
+                        data_lines: n()?,
+                        code_pages: n()?,
+                        data_pages: n()?,
                     };
                     samples.push((row, core, counts));
                 }
                 "pc" => pcs.push((row, u64::from_str_radix(word()?, 16)?, word()?.parse()?)),
-                "line" => {
-                    lines.push((row, core, word()? == "w", u64::from_str_radix(word()?, 16)?))
-                }
+                "line" => lines.push(Line {
+                    row,
+                    core,
+                    written: word()? == "w",
+                    address: u64::from_str_radix(word()?, 16)?,
+                    times: word()?.parse()?,
+                }),
                 other => bail!("unknown record {other}"),
             }
         }
@@ -343,7 +424,7 @@ impl PluginReport {
 
     /// A report that has lines only.
     #[cfg(test)]
-    pub fn of_lines(lines: Vec<(u16, u32, bool, u64)>) -> PluginReport {
+    pub fn of_lines(lines: Vec<Line>) -> PluginReport {
         PluginReport {
             names: BTreeMap::new(),
             samples: Vec::new(),
@@ -352,10 +433,11 @@ impl PluginReport {
         }
     }
 
-    /// The rows in the payload's order, with the cost of their last execution. Only the table has a row for the boot.
+    /// The rows in the payload's order, with the cost of their last execution; of lines and pages, the most of the last
+    /// two: EL3's ring of events does not always begin a line. Only the table has a row for the boot.
     ///
     /// # Errors
-    /// A row was never executed, or its last two executions differ: it was not warm after the first.
+    /// A row was never executed, or its last two executions differ otherwise: it was not warm after the first.
     pub fn rows(&self) -> Result<Vec<(String, Counts)>> {
         let table = self.has("PSCI_VERSION");
         let mut rows = Vec::new();
@@ -369,13 +451,25 @@ impl PluginReport {
             let counts = last
                 .next()
                 .with_context(|| format!("`{name}` was not counted"))?;
-            if last
-                .next()
-                .is_some_and(|before| before != counts && row != 0)
-            {
+            let before = last.next().filter(|_| row != 0).unwrap_or(counts);
+            let most = Counts {
+                code_lines: counts.code_lines.max(before.code_lines),
+                data_lines: counts.data_lines.max(before.data_lines),
+                code_pages: counts.code_pages.max(before.code_pages),
+                data_pages: counts.data_pages.max(before.data_pages),
+                ..counts
+            };
+            let apart_from_lines = Counts {
+                code_lines: before.code_lines,
+                data_lines: before.data_lines,
+                code_pages: before.code_pages,
+                data_pages: before.data_pages,
+                ..counts
+            };
+            if before != apart_from_lines {
                 bail!("`{name}` takes a different number of instructions each time");
             }
-            rows.push((name.clone(), counts));
+            rows.push((name.clone(), most));
         }
         Ok(rows)
     }
@@ -431,7 +525,7 @@ mod tests {
     const SAID: &str = "NOTICE: x\n@row 3 PSCI_VERSION\n@row 4 PSCI_FEATURES\n@done\n";
 
     fn window(row: u16, el3: u64) -> String {
-        format!("window {row} 0 {el3} 0 1 2 3 4 5 6 7 8 9 10\n")
+        format!("window {row} 0 {el3} 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n")
     }
 
     #[test]
@@ -447,7 +541,24 @@ mod tests {
             short,
             [(BOOT, 5000), ("PSCI_VERSION", 80), ("PSCI_FEATURES", 7)]
         );
-        assert_eq!((rows[1].1.normal, rows[1].1.device), (1, 10));
+        let counts = rows[1].1;
+        assert_eq!((counts.normal, counts.device), (1, 10));
+        assert_eq!((counts.in_order, counts.data_pages), (11, 15));
+    }
+
+    #[test]
+    fn of_lines_a_row_has_the_most() {
+        let window =
+            |data_lines| format!("window 3 0 80 0 0 0 0 0 0 0 0 0 0 0 0 5 {data_lines} 2 2\n");
+        let text = window(30) + &window(9) + &window(8);
+        let said = "@row 3 PSCI_VERSION\n";
+        let report = PluginReport::parse(
+            said,
+            &(text + "window 0 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"),
+        )
+        .unwrap();
+        let (_, counts) = report.rows().unwrap()[1].clone();
+        assert_eq!((counts.code_lines, counts.data_lines), (5, 9));
     }
 
     #[test]
@@ -500,9 +611,14 @@ mod tests {
                 .to_string()
                 .contains("PSCI_FEATURES")
         );
-        assert_eq!(
-            (report.pcs[0], report.lines[0]),
-            ((3, 0xe09_0000, 4), (3, 0, true, 0xe0a_0000))
-        );
+        assert_eq!(report.pcs[0], (3, 0xe09_0000, 4));
+        let line = Line {
+            row: 3,
+            core: 0,
+            written: true,
+            address: 0xe0a_0000,
+            times: 4,
+        };
+        assert_eq!(report.lines[0], line);
     }
 }

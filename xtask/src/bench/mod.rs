@@ -21,10 +21,11 @@ mod profile;
 mod table;
 
 use crate::cli::{Plat, Runtime};
+use crate::figures;
 use anyhow::{Context, Result, bail};
 pub use baseline::grown_functions;
 use clap::Args;
-use measure::{Bench, Counts, Level, ON_FVP, Workload};
+use measure::{Bench, Column, Counts, Level, ON_FVP, Workload};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -37,10 +38,10 @@ pub struct BenchArgs {
     /// Write the table to a file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Keep this table as the base line, docs/bench.json.
+    /// Keep this table as the base line, docs/bench.json, and write its figures into the documents.
     #[arg(long, conflicts_with = "bl31")]
     pub save: bool,
-    /// Fail when a row has over 2 % more instructions than in docs/bench.json.
+    /// Fail when a row has over 2 % more instructions than in docs/bench.json, or clearly more lines or pages.
     #[arg(long, conflicts_with_all = ["bl31", "save"])]
     pub check: bool,
     /// Show the system register accesses, barriers and so on of each call.
@@ -78,16 +79,18 @@ impl BenchArgs {
         }
     }
 
-    fn runtimes(&self) -> &'static [Runtime] {
+    fn columns(&self) -> &'static [Column] {
         match self.bl31 {
-            Some(Runtime::Janus | Runtime::File(_)) => &[Runtime::Janus],
-            Some(Runtime::C) => &[Runtime::C],
-            None => &[Runtime::C, Runtime::Janus],
+            Some(Runtime::Janus | Runtime::File(_)) => &[Column::Janus],
+            Some(Runtime::C) => &[Column::C, Column::FeaturedC],
+            // The base line is of Janus; the usual C BL31 is the control.
+            None if self.check => &[Column::C, Column::Janus],
+            None => &Column::ALL,
         }
     }
 }
 
-/// One row of the table: what one call costs in Janus and in the C BL31.
+/// One row of the table: what one call costs in Janus and in the C BL31s.
 #[derive(Clone, Debug, Serialize)]
 struct Comparison {
     /// The call.
@@ -98,12 +101,50 @@ struct Comparison {
     janus: Option<u64>,
     /// Instructions that the C BL31 executes at EL3.
     c: Option<u64>,
+    /// Instructions that the C BL31 with Janus' features executes at EL3.
+    c_featured: Option<u64>,
     /// `janus / c`.
     ratio: Option<f64>,
     /// The counts behind Janus' number.
     janus_counts: Option<Counts>,
     /// The counts behind the C BL31's number.
     c_counts: Option<Counts>,
+    /// The counts behind the number of the C BL31 with Janus' features.
+    c_featured_counts: Option<Counts>,
+}
+
+impl Comparison {
+    fn new(name: String, spmc: &'static str) -> Comparison {
+        Comparison {
+            name,
+            spmc,
+            janus: None,
+            c: None,
+            c_featured: None,
+            ratio: None,
+            janus_counts: None,
+            c_counts: None,
+            c_featured_counts: None,
+        }
+    }
+
+    fn put(&mut self, column: Column, counts: Counts) {
+        let (instructions, all) = match column {
+            Column::C => (&mut self.c, &mut self.c_counts),
+            Column::FeaturedC => (&mut self.c_featured, &mut self.c_featured_counts),
+            Column::Janus => (&mut self.janus, &mut self.janus_counts),
+        };
+        *instructions = Some(counts.el3);
+        *all = Some(counts);
+    }
+
+    fn counts(&self, column: Column) -> Option<&Counts> {
+        match column {
+            Column::C => self.c_counts.as_ref(),
+            Column::FeaturedC => self.c_featured_counts.as_ref(),
+            Column::Janus => self.janus_counts.as_ref(),
+        }
+    }
 }
 
 /// Runs what was asked for; returns `false` if it ran and the result is bad.
@@ -118,8 +159,8 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
         return crowd::run(&bench, args, cores);
     }
     if let Some(call) = &args.profile {
-        let runtime = args.bl31.unwrap_or_default();
-        return profile::run(&bench, runtime, args.levels(), call, args.lines);
+        let column = args.bl31.unwrap_or_default().into();
+        return profile::run(&bench, column, args.levels(), call, args.lines);
     }
     if let Some(file) = &args.drawing {
         return phases::run(&bench, file);
@@ -132,7 +173,7 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
     }
     for &level in args.levels() {
         for bench in &benches {
-            let more = rows_of(bench, args.runtimes(), level)?;
+            let more = rows_of(bench, args.columns(), level)?;
             sound &= controls_agree(&more);
             rows.extend(more);
         }
@@ -149,15 +190,16 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
             bail!("docs/bench.json is left as it was: the controls differ");
         }
         baseline::write(&baseline::path(), &rows)?;
+        figures::write()?;
     }
     Ok(sound)
 }
 
 /// Measures all rows with the SPMC at one level. Each system runs twice, because the numbers must repeat.
-fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Comparison>> {
+fn rows_of(bench: &Bench, columns: &[Column], level: Level) -> Result<Vec<Comparison>> {
     let mut rows: Vec<Comparison> = Vec::new();
-    for &runtime in runtimes {
-        let system = bench.system(runtime, level)?;
+    for &column in columns {
+        let system = bench.system(column, level)?;
         for part in [
             Workload::Table,
             Workload::Extensions,
@@ -167,8 +209,12 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Comp
             if bench.plat == Plat::Fvp && part != Workload::Power {
                 continue;
             }
-            let only_janus = matches!(part, Workload::Extensions | Workload::Fp);
-            if only_janus && runtime == Runtime::C || part == Workload::Fp && level == Level::El2 {
+            let has_them = match part {
+                Workload::Extensions => column == Column::Janus,
+                Workload::Fp => column == Column::Janus && level == Level::El1,
+                _ => true,
+            };
+            if !has_them {
                 continue;
             }
             let first = bench.run(&system, part)?.rows()?;
@@ -196,29 +242,11 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Comp
                 let row = match rows.iter_mut().find(|row| row.name == name) {
                     Some(row) => row,
                     None => {
-                        let (janus, c, ratio) = (None, None, None);
-                        let (janus_counts, c_counts) = (None, None);
-                        let spmc = level.name();
-                        rows.push(Comparison {
-                            name,
-                            spmc,
-                            janus,
-                            c,
-                            ratio,
-                            janus_counts,
-                            c_counts,
-                        });
+                        rows.push(Comparison::new(name, level.name()));
                         rows.last_mut().context("just pushed")?
                     }
                 };
-                match runtime {
-                    Runtime::Janus | Runtime::File(_) => row.janus = Some(counts.el3),
-                    Runtime::C => row.c = Some(counts.el3),
-                }
-                match runtime {
-                    Runtime::Janus | Runtime::File(_) => row.janus_counts = Some(counts),
-                    Runtime::C => row.c_counts = Some(counts),
-                }
+                row.put(column, counts);
             }
         }
     }
@@ -234,19 +262,30 @@ fn rows_of(bench: &Bench, runtimes: &[Runtime], level: Level) -> Result<Vec<Comp
 fn controls_agree(rows: &[Comparison]) -> bool {
     let mut agree = true;
     for row in rows {
-        let (Some(janus), Some(c)) = (&row.janus_counts, &row.c_counts) else {
+        let Some(janus) = row.counts(Column::Janus) else {
             continue;
         };
-        // While a core comes or goes, the waiting of another core counts as the normal world's.
-        let power = Workload::Power.has(&row.name);
-        // The C BL31 of 2.12 does not tell the SPMC about a suspend.
-        let told = !row.name.contains("CPU_SUSPEND, power-down");
-        if (told && janus.spmc != c.spmc) || (janus.normal != c.normal && !power) {
-            println!(
-                "control differs in `{}` ({}): SPMC {} on Janus, {} on C; payload {}, {}",
-                row.name, row.spmc, janus.spmc, c.spmc, janus.normal, c.normal
-            );
-            agree = false;
+        for column in [Column::C, Column::FeaturedC] {
+            let Some(c) = row.counts(column) else {
+                continue;
+            };
+            // While a core comes or goes, the waiting of another core counts as the normal world's.
+            let power = Workload::Power.has(&row.name);
+            // The C BL31 of 2.12 does not tell the SPMC about a suspend.
+            let told = !row.name.contains("CPU_SUSPEND, power-down");
+            if (told && janus.spmc != c.spmc) || (janus.normal != c.normal && !power) {
+                println!(
+                    "control differs in `{}` ({}): SPMC {} on Janus, {} on {}; payload {}, {}",
+                    row.name,
+                    row.spmc,
+                    janus.spmc,
+                    c.spmc,
+                    column.name(),
+                    janus.normal,
+                    c.normal
+                );
+                agree = false;
+            }
         }
     }
     agree

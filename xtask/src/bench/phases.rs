@@ -11,8 +11,7 @@
 //!
 //! The lower bound is the cost that no EL3 with this contract can avoid: see [`Phases::bound`].
 
-use super::measure::{Bench, Level, Workload};
-use crate::cli::Runtime;
+use super::measure::{Bench, Column, Level, Workload};
 use crate::{proc, ui};
 use anyhow::{Context, Result};
 use object::{Object, ObjectSection};
@@ -87,7 +86,7 @@ impl Phases {
 pub fn run(bench: &Bench, file: &Path) -> Result<bool> {
     let mut bars = Vec::new();
     for level in [Level::El2, Level::El1] {
-        let c = bench.system(Runtime::C, level)?;
+        let c = bench.system(Column::C, level)?;
         let c = bench.run(&c, Workload::Table)?;
         let (row, _) = c.find(ROW)?;
         let c = c
@@ -98,7 +97,7 @@ pub fn run(bench: &Bench, file: &Path) -> Result<bool> {
             .2
             .el3;
 
-        let system = bench.system(Runtime::Janus, level)?;
+        let system = bench.system(Column::Janus, level)?;
         let report = bench.run(&system, Workload::Table)?;
         let (row, _) = report.find(ROW)?;
         let samples = report.samples.iter().filter(|s| s.0 == row).count() as u64;

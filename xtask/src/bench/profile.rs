@@ -1,7 +1,7 @@
-//! `--profile CALL`: shows in which functions or lines of BL31 the instructions of one row are.
+//! `--profile CALL`: shows in which functions or lines of BL31 the instructions of one row are, and which lines of
+//! memory it reads and writes.
 
-use super::measure::{Bench, Level, Workload};
-use crate::cli::Runtime;
+use super::measure::{Bench, Column, Level, PluginReport, Workload};
 use crate::proc;
 use anyhow::{Context, Result};
 use object::{Object, ObjectSymbol, SymbolKind};
@@ -16,13 +16,13 @@ use std::process::Command;
 /// No row has that name; or see [`Bench::run`].
 pub fn run(
     bench: &Bench,
-    runtime: Runtime,
+    column: Column,
     levels: &[Level],
     call: &str,
     lines: bool,
 ) -> Result<bool> {
     for &level in levels {
-        let system = bench.system(runtime, level)?;
+        let system = bench.system(column, level)?;
         let mut report = bench.run(&system, Workload::Table)?;
         if !report.has(call) {
             report = bench.run(&system, Workload::Power)?;
@@ -53,8 +53,49 @@ pub fn run(
             println!("{:>9}  {place}", per_call(times, samples));
         }
         println!("{:>9}  in all", per_call(total, samples));
+        print_data(&system.elf, &report, row, samples)?;
     }
     Ok(true)
+}
+
+/// Prints the lines of memory that a row touches, by variable and offset in it.
+fn print_data(elf: &Path, report: &PluginReport, row: u16, samples: u64) -> Result<()> {
+    let mut lines: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for line in report.lines.iter().filter(|line| line.row == row) {
+        let (reads, writes) = lines.entry(line.address).or_default();
+        *(if line.written { writes } else { reads }) += line.times;
+    }
+    let variables = variables(elf)?;
+    println!("\n{:>9} {:>9}  line of data", "loads", "stores");
+    for (address, (reads, writes)) in lines {
+        let place = match variables.range(..=address + 63).next_back() {
+            Some((base, (size, name))) if address < base + size => {
+                format!("{name} + {:#x}", address.saturating_sub(*base))
+            }
+            _ => "?".to_owned(),
+        };
+        println!(
+            "{:>9} {:>9}  {address:#x} {place}",
+            per_call(reads, samples),
+            per_call(writes, samples)
+        );
+    }
+    Ok(())
+}
+
+/// The variables of an image: size and name, by address.
+fn variables(elf: &Path) -> Result<BTreeMap<u64, (u64, String)>> {
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes)
+        .with_context(|| format!("{} is no ELF file", elf.display()))?;
+    Ok(file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Data && symbol.size() > 0)
+        .map(|symbol| {
+            let name = rustc_demangle::demangle(symbol.name().unwrap_or("?"));
+            (symbol.address(), (symbol.size(), format!("{name:#}")))
+        })
+        .collect())
 }
 
 /// The mean over all samples. The first one, which is not warm, counts too.

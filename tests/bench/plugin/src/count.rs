@@ -15,7 +15,7 @@
 //! in EL3. With a thread per core the index is right, and every core has windows of its own.
 
 use super::insn::{Class, Mark};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The row of the way from BL31's first instruction to the normal world's first.
@@ -24,6 +24,11 @@ pub const BOOT: u16 = 0;
 /// The longest loop around a WFE or WFI that counts as parked, in instructions. Taking a lock
 /// twice, which waits too, takes longer, and so does what follows it.
 const PARKING_LOOP: u64 = 16;
+
+/// A line of memory, in bytes: what a cache of Arm's cores keeps as one.
+const LINE: u64 = 64;
+/// The smallest page of both BL31s' tables, in bytes: what a TLB keeps as one, at worst.
+const PAGE: u64 = 4096;
 
 /// Who an instruction belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +93,15 @@ pub struct Counts {
     stores: u64,
     /// Loads and stores of device registers.
     device: u64,
+    /// Those of the system register accesses that write a register of [`insn::IN_ORDER`](super::insn::IN_ORDER).
+    in_order: u64,
+    /// Lines of memory that instructions came from.
+    code_lines: u64,
+    /// Lines of memory that were read or written; devices have none.
+    data_lines: u64,
+    /// Pages of these lines.
+    code_pages: u64,
+    data_pages: u64,
 }
 
 impl Counts {
@@ -100,6 +114,10 @@ impl Counts {
                 self.entries += u64::from(entered);
                 match class {
                     Class::SystemRegister => self.system_registers += 1,
+                    Class::InOrderWrite => {
+                        self.system_registers += 1;
+                        self.in_order += 1;
+                    }
                     Class::Barrier => self.barriers += 1,
                     Class::Exclusive => self.exclusives += 1,
                     Class::Cache => self.cache += 1,
@@ -116,12 +134,31 @@ struct Window {
     row: u16,
     counts: Counts,
     pcs: BTreeMap<u64, u64>,
-    /// By line of 64 bytes and whether it was written.
+    /// By line and whether it was written.
     lines: BTreeMap<(u64, bool), u64>,
+    code: Touched,
+    data: Touched,
     /// Whether the core does not come back from this window.
     last: bool,
     /// Where EL3 last executed WFE or WFI, which of them, and the counts just before.
     waited: Option<(u64, Class, Counts)>,
+}
+
+/// The places that a window has touched.
+#[derive(Default)]
+struct Touched {
+    lines: BTreeSet<u64>,
+    pages: BTreeSet<u64>,
+}
+
+impl Touched {
+    /// Adds a place, and counts its line and its page if they are new.
+    fn touch(&mut self, address: u64, lines: &mut u64, pages: &mut u64) {
+        if self.lines.insert(address / LINE) {
+            *lines += 1;
+            *pages += u64::from(self.pages.insert(address / PAGE));
+        }
+    }
 }
 
 #[derive(Default)]
@@ -230,11 +267,15 @@ impl Bench {
         window.counts.add(owner, class, entered);
         if owner == Owner::El3 {
             *window.pcs.entry(pc).or_default() += 1;
+            let counts = &mut window.counts;
+            window
+                .code
+                .touch(pc, &mut counts.code_lines, &mut counts.code_pages);
         }
     }
 
-    /// EL3 on `core` reads or writes `address`.
-    pub fn access(&mut self, core: usize, address: u64, write: bool) {
+    /// EL3 on `core` reads or writes `size` bytes from `address` on.
+    pub fn access(&mut self, core: usize, address: u64, size: u64, write: bool) {
         let device = self.machine.is_device(address);
         let Some(window) = &mut self.core(core).window else {
             return;
@@ -248,7 +289,14 @@ impl Bench {
         } else {
             window.counts.loads += 1;
         }
-        *window.lines.entry((address & !63, write)).or_default() += 1;
+        let counts = &mut window.counts;
+        for line in address / LINE..=(address + size - 1) / LINE {
+            let line = line * LINE;
+            *window.lines.entry((line, write)).or_default() += 1;
+            window
+                .data
+                .touch(line, &mut counts.data_lines, &mut counts.data_pages);
+        }
     }
 
     fn close(&mut self, core: usize) {
@@ -283,7 +331,7 @@ impl Bench {
         for (row, core, c) in &self.samples {
             let _ = writeln!(
                 text,
-                "window {row} {core} {} {} {} {} {} {} {} {} {} {} {} {}",
+                "window {row} {core} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
                 c.el3,
                 c.spmc,
                 c.normal,
@@ -295,7 +343,12 @@ impl Bench {
                 c.entries,
                 c.loads,
                 c.stores,
-                c.device
+                c.device,
+                c.in_order,
+                c.code_lines,
+                c.data_lines,
+                c.code_pages,
+                c.data_pages
             );
         }
         for ((row, core, pc), n) in &self.pcs {
@@ -353,13 +406,35 @@ mod tests {
             0,
             &[(SPMC, PLAIN), (EL3, Class::SystemRegister)],
         );
-        bench.access(0, 0x0e0a_0010, true);
-        bench.access(0, 0x0e0a_0018, false);
-        bench.access(0, 0x0900_0000, true);
+        bench.access(0, 0x0e0a_0010, 8, true);
+        bench.access(0, 0x0e0a_0018, 8, false);
+        bench.access(0, 0x0900_0000, 4, true);
         let end = (NORMAL, Class::Mark(Mark::End(7)));
         run(&mut bench, 0, &[end, (EL3, PLAIN), (NORMAL, PLAIN)]);
         // Without an instruction of EL3 before the normal world's first there is no boot.
-        assert_eq!(windows(&mut bench), ["window 7 0 3 1 1 1 1 0 0 0 2 1 1 1"]);
+        assert_eq!(
+            windows(&mut bench),
+            ["window 7 0 3 1 1 1 1 0 0 0 2 1 1 1 0 1 1 1 1"]
+        );
+    }
+
+    #[test]
+    fn lines_and_pages_count_once_in_each_window() {
+        let mut bench = Bench::new();
+        run(&mut bench, 0, &[(NORMAL, PLAIN)]);
+        for _ in 0..2 {
+            run(&mut bench, 0, &[(NORMAL, Class::Mark(Mark::Begin(7)))]);
+            // Two lines in one page, one of them twice, and one in the next page.
+            for at in [0, 0x3c, 0x40, 0, 0x1000] {
+                run(&mut bench, 0, &[(EL3 + at, Class::InOrderWrite)]);
+            }
+            // A pair that crosses into the next line and page, and a line of it again.
+            bench.access(0, 0x0e0a_0ff8, 16, true);
+            bench.access(0, 0x0e0a_0fc0, 8, false);
+            run(&mut bench, 0, &[(NORMAL, Class::Mark(Mark::End(7)))]);
+        }
+        let expected = ["window 7 0 5 0 0 5 0 0 0 0 1 1 1 0 5 3 2 2 2"; 2];
+        assert_eq!(windows(&mut bench), expected);
     }
 
     #[test]
@@ -371,7 +446,10 @@ mod tests {
             1,
             &[(NORMAL, PLAIN), (EL3, PLAIN), (NORMAL, PLAIN)],
         );
-        assert_eq!(windows(&mut bench), ["window 0 1 2 1 0 0 0 0 0 0 2 0 0 0"]);
+        assert_eq!(
+            windows(&mut bench),
+            ["window 0 1 2 1 0 0 0 0 0 0 2 0 0 0 0 1 0 1 0"]
+        );
     }
 
     #[test]
@@ -386,7 +464,7 @@ mod tests {
             for _ in 0..waits {
                 run(&mut bench, 0, &[(EL3 + 8, Class::Wait), (EL3 + 12, PLAIN)]);
             }
-            let expected = ["window 3 0 34 0 0 0 0 0 0 0 1 0 0 0"];
+            let expected = ["window 3 0 34 0 0 0 0 0 0 0 1 0 0 0 0 1 0 1 0"];
             assert_eq!(windows(&mut bench), expected, "{waits}");
         }
     }
@@ -404,7 +482,10 @@ mod tests {
         run(&mut bench, 0, &[(EL3 + 4, Class::Wait), (NORMAL, PLAIN)]);
         run(&mut bench, 0, &[(EL3 + 8, Class::Sleep), (NORMAL, PLAIN)]);
         run(&mut bench, 0, &[(EL3, PLAIN); 5]);
-        assert_eq!(windows(&mut bench), ["window 3 0 3 0 2 0 0 0 0 0 2 0 0 0"]);
+        assert_eq!(
+            windows(&mut bench),
+            ["window 3 0 3 0 2 0 0 0 0 0 2 0 0 0 0 1 0 1 0"]
+        );
     }
 
     #[test]

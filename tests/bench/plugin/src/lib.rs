@@ -73,7 +73,8 @@ impl HasCallbacks for Counter {
             if owner == Owner::El3 {
                 insn.register_memory_access_callback(
                     move |core, access, address| {
-                        bench().access(index(core), address, access.is_store())
+                        let size = 1 << access.size_shift();
+                        bench().access(index(core), address, size, access.is_store())
                     },
                     MemRW::QEMU_PLUGIN_MEM_RW,
                 );
