@@ -42,18 +42,17 @@ pub fn wake(sri: Option<&Sri>) -> u32 {
     }
 }
 
-/// Returns the reasons why the SRI cannot reach the normal world. Each completes a sentence that begins with "the SGI".
-pub fn breaches(sri: SgiState) -> impl Iterator<Item = &'static str> {
-    [
-        (!sri.non_secure, "is not in non-secure Group 1"),
-        (!sri.enabled, "is not enabled"),
-        (
-            !NORMAL_PRIORITIES.contains(&sri.priority),
-            "has no priority that the normal world can use",
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(broken, message)| broken.then_some(message))
+/// Tells the reasons why the SRI cannot reach the normal world. Each completes a sentence that begins with "the SGI".
+pub fn breaches(sri: SgiState, mut tell: impl FnMut(&'static str)) {
+    if !sri.non_secure {
+        tell("is not in non-secure Group 1");
+    }
+    if !sri.enabled {
+        tell("is not enabled");
+    }
+    if !NORMAL_PRIORITIES.contains(&sri.priority) {
+        tell("has no priority that the normal world can use");
+    }
 }
 
 #[cfg(test)]
@@ -105,15 +104,20 @@ mod tests {
             enabled: true,
             priority: SRI_PRIORITY,
         };
-        assert_eq!(breaches(good).count(), 0);
+        let count = |state| {
+            let mut count = 0;
+            breaches(state, |_| count += 1);
+            count
+        };
+        assert_eq!(count(good), 0);
         let bad = SgiState {
             non_secure: false,
             enabled: false,
             priority: 0,
         };
-        assert_eq!(breaches(bad).count(), 3);
+        assert_eq!(count(bad), 3);
         for priority in [0x7f, 0xf8, 0xff] {
-            assert_eq!(breaches(SgiState { priority, ..good }).count(), 1);
+            assert_eq!(count(SgiState { priority, ..good }), 1);
         }
     }
 }

@@ -182,15 +182,19 @@ pub fn give_sri(spmc: &Spmc) -> Result<(), GicFault> {
     let sri = &spmc.sri;
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_to_normal_world(sri.id, sgis::SRI_PRIORITY)?;
-    for breach in sgis::breaches(redistributor.sgi_state(sri.id)?) {
-        warning!(
-            "SRI: the SGI {breach}; choose another by janus,sri-id, or check the platform's secure interrupts"
-        );
-    }
+    sgis::breaches(redistributor.sgi_state(sri.id)?, warn_of_breach);
     if sri.doorbell.is_none() && !gic_cpu::secure_el_sends_sgis(spmc.sel2) {
         warning!("SRI: the SPMC has no GIC system registers to send it; use janus,doorbell-sgi");
     }
     Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn warn_of_breach(breach: &str) {
+    warning!(
+        "SRI: the SGI {breach}; choose another by janus,sri-id, or check the platform's secure interrupts"
+    );
 }
 
 /// Returns whether a core with this affinity exists: then the GIC has a redistributor for it.
@@ -280,10 +284,11 @@ pub fn is_secure_timer(id: IntId) -> bool {
 pub fn take_secure_timer() {
     gic_cpu::set_normal_group1(false);
     // This cannot fail: this core has a redistributor, which has the interrupt.
-    let _ = IntId::try_from(SECURE_TIMER).map(|id| {
-        GIC.redistributor(MPIDR_EL1.get())
-            .and_then(|mut redistributor| redistributor.claim_ppi(id))
-    });
+    if let Ok(id) = IntId::try_from(SECURE_TIMER)
+        && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get())
+    {
+        redistributor.claim_ppi(id);
+    }
 }
 
 /// Makes the secure physical timer's interrupt EL3's on this core, before all others, until
@@ -291,7 +296,7 @@ pub fn take_secure_timer() {
 pub fn borrow_secure_timer() -> Option<Ppi> {
     let id = IntId::try_from(SECURE_TIMER).ok()?;
     let mut redistributor = GIC.redistributor(MPIDR_EL1.get()).ok()?;
-    redistributor.borrow(id).ok()
+    Some(redistributor.borrow(id))
 }
 
 /// The secure physical timer's interrupt is as it was. `enable`: somebody takes it.

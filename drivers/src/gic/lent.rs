@@ -1,6 +1,7 @@
 //! A private interrupt that becomes EL3's for a while, and is then as it was.
 
-use super::{Error, IntId, Redistributor};
+use super::private::{Groups, change, edge, lane, put};
+use super::{IntId, Redistributor};
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, field, field_shared};
 
@@ -8,8 +9,7 @@ use safe_mmio::{SharedMmioPointer, field, field_shared};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ppi {
     id: IntId,
-    non_secure: bool,
-    modifier: bool,
+    groups: Groups,
     enabled: bool,
     active: bool,
     edge: bool,
@@ -24,74 +24,46 @@ fn read(register: Register<'_>) -> u32 {
 }
 
 impl Redistributor {
-    /// Makes the PPI `id` EL3's, as [`Redistributor::take`] does, and active no more. Returns how it was.
-    pub fn borrow(&mut self, id: IntId) -> Result<Ppi, Error> {
+    /// Makes the PPI `id` EL3's, as [`Redistributor::claim_ppi`] does, and active no more. Returns how it was.
+    pub fn borrow(&mut self, id: IntId) -> Ppi {
         let number = u32::from(id) & 31;
         let bit = 1 << number;
         let mut frame = self.frame();
         let mut sgi = field!(frame, sgi);
         let has = |register| read(register) & bit != 0;
-        let (word, lane) = (number as usize / 4, number % 4 * 8);
+        let word = number as usize / 4;
         let was = Ppi {
             id,
-            non_secure: has(field_shared!(sgi, igroupr).get(0)),
-            modifier: has(field_shared!(sgi, igrpmodr).get(0)),
+            groups: Groups {
+                non_secure: has(field_shared!(sgi, igroupr).get(0)),
+                modifier: has(field_shared!(sgi, igrpmodr).get(0)),
+            },
             enabled: has(field_shared!(sgi, isenabler).get(0)),
             active: has(field_shared!(sgi, isactiver).get(0)),
             edge: read(field_shared!(sgi, icfgr).get(1)) & edge(number) != 0,
-            priority: (read(field_shared!(sgi, ipriorityr).get(word)) >> lane) as u8,
+            priority: (read(field_shared!(sgi, ipriorityr).get(word)) >> lane(number)) as u8,
         };
-        if let Some(mut register) = field!(sgi, icactiver).get(0) {
-            register.write(bit);
-        }
-        self.claim_ppi(id)?;
-        Ok(was)
+        put(field!(sgi, icactiver), 0, bit);
+        self.claim_ppi(id);
+        was
     }
 
     /// Sets a PPI up as it was. It is enabled only if `enable` says so too.
     pub fn give_back(&mut self, ppi: &Ppi, enable: bool) {
         let number = u32::from(ppi.id) & 31;
         let bit = 1 << number;
-        let set = |on: bool, bit: u32| if on { bit } else { 0 };
+        self.disable_these(bit);
+        self.assign(number, ppi.groups, ppi.priority);
         let mut frame = self.frame();
         let mut sgi = field!(frame, sgi);
-        if let Some(mut register) = field!(sgi, icenabler).get(0) {
-            register.write(bit);
+        let trigger = if ppi.edge { edge(number) } else { 0 };
+        change(field!(sgi, icfgr), 1, edge(number), trigger);
+        if ppi.active {
+            put(field!(sgi, isactiver), 0, bit);
         }
-        self.regs().wait_for_pending_write();
-        let mut frame = self.frame();
-        let mut sgi = field!(frame, sgi);
-        if let Some(mut register) = field!(sgi, igroupr).get(0) {
-            register.modify(|groups| groups & !bit | set(ppi.non_secure, bit));
-        }
-        if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
-            register.modify(|groups| groups & !bit | set(ppi.modifier, bit));
-        }
-        let lane = number % 4 * 8;
-        if let Some(mut register) = field!(sgi, ipriorityr).get(number as usize / 4) {
-            register.modify(|priorities| {
-                priorities & !(0xff << lane) | u32::from(ppi.priority) << lane
-            });
-        }
-        if let Some(mut register) = field!(sgi, icfgr).get(1) {
-            register.modify(|triggers| triggers & !edge(number) | set(ppi.edge, edge(number)));
-        }
-        if ppi.active
-            && let Some(mut register) = field!(sgi, isactiver).get(0)
-        {
-            register.write(bit);
-        }
-        if ppi.enabled
-            && enable
-            && let Some(mut register) = field!(sgi, isenabler).get(0)
-        {
-            register.write(bit);
+        if ppi.enabled && enable {
+            put(field!(sgi, isenabler), 0, bit);
         }
         self.regs().wait_for_pending_write();
     }
-}
-
-/// GICR_ICFGR1: the bit that makes PPI `number` edge-triggered.
-const fn edge(number: u32) -> u32 {
-    2 << (number % 16 * 2)
 }

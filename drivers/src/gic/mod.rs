@@ -17,13 +17,14 @@
 //!    before 3, [`Gic::restore`] (first core) and [`Redistributor::restore`] before
 //!    [`crate::gic_cpu::init`].
 //!
-//! `leftovers.rs` handles the interrupts that remain when a core goes off or its secure world is gone.
+//! `private.rs` sets a core's private interrupts up; `leftovers.rs` handles the interrupts that remain when a core goes off or its secure world is gone.
 //!
 //! Sections are those of the GIC architecture specification, IHI 0069.
 
 mod leftovers;
 mod lent;
 mod power;
+mod private;
 
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi, GicrTyper};
 use arm_gic::gicv3::{
@@ -34,6 +35,7 @@ pub use arm_gic::{IntId, Trigger};
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use janus_arm::AFFINITY_MASK;
 pub use lent::Ppi;
+use private::{Groups, Ppis, put};
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared};
 
@@ -100,15 +102,14 @@ pub struct Sgis {
 }
 
 impl Sgis {
-    /// Returns the priorities of SGIs `4 * word` to `4 * word + 3`, as GICR_IPRIORITYR has them. None if they keep
-    /// their first value.
-    fn priorities(self, word: usize) -> Option<u32> {
+    /// Returns the priorities of SGIs `4 * word` to `4 * word + 3`, as GICR_IPRIORITYR has them.
+    fn priorities(self, word: usize) -> u32 {
         let four = u32::from(self.secure | self.group0) >> (4 * word) & 0xf;
         // Bit n goes to bit 8 * n.
         let each = four.wrapping_mul(0x0020_4081) & 0x0101_0101;
         let first = u32::from_le_bytes([NORMAL_SGI_PRIORITY; 4]);
         let secure = u32::from_le_bytes([SECURE_SGI_PRIORITY ^ NORMAL_SGI_PRIORITY; 4]);
-        (four != 0).then(|| first ^ secure & each.wrapping_mul(0xff))
+        first ^ secure & each.wrapping_mul(0xff)
     }
 }
 
@@ -163,6 +164,7 @@ pub type DistributorContext<const N: usize> = GicDistributorContext<N, 0>;
 #[derive(Debug)]
 pub struct Gic {
     config: &'static Config,
+    ppis: Ppis,
 }
 
 impl Gic {
@@ -174,7 +176,8 @@ impl Gic {
     /// device memory, readable and writable, for as long as the value lives. (A GICv2 behind them
     /// is found by [`Gic::check`].) There is one `Gic` for them.
     pub const unsafe fn new(config: &'static Config) -> Self {
-        Self { config }
+        let ppis = Ppis::of(config.secure);
+        Self { config, ppis }
     }
 
     fn gicd(&self) -> UniqueMmioPointer<'_, Gicd> {
@@ -414,93 +417,6 @@ impl Redistributor {
         unsafe { UniqueMmioPointer::new(self.frame) }
     }
 
-    /// Wakes the redistributor up and gives the private interrupts their groups: PPIs non-secure
-    /// except those of `gic`'s table, SGIs as `sgis` says. Everything a core needs at boot and when
-    /// CPU_ON brings it up.
-    ///
-    /// `spmc` as in [`Gic::init_distributor`].
-    pub fn init(&mut self, gic: &Gic, sgis: &Sgis, spmc: bool) -> Result<(), Error> {
-        self.wake();
-        self.take_part(true);
-        self.end_active();
-
-        self.regs().configure_default_settings();
-        self.init_sgis(*sgis, spmc);
-        let mut regs = self.regs();
-        for line in gic.config.secure {
-            let id = intid(line.intid)?;
-            if !id.is_private() {
-                continue;
-            }
-            Self::make_secure(&mut regs, id, line, spmc)?;
-        }
-        regs.wait_for_pending_write();
-        Ok(())
-    }
-
-    /// Sets up the private interrupt `id` as `line` says.
-    fn make_secure(
-        regs: &mut GicRedistributor<'_>,
-        id: IntId,
-        line: &SecureInterrupt,
-        spmc: bool,
-    ) -> Result<(), GicError> {
-        regs.set_group(id, line.group.into())?;
-        regs.set_interrupt_priority(id, line.priority)?;
-        // The trigger of an SGI is fixed.
-        if !id.is_sgi() {
-            regs.set_trigger(id, line.trigger)?;
-        }
-        if spmc || line.group == SecureGroup::Group0 {
-            regs.enable_interrupt(id, true)?;
-        }
-        Ok(())
-    }
-
-    /// Divides the SGIs, which so far all belong to the normal world and are disabled. Writes whole registers, because
-    /// every core that comes on executes this. `enable` says whether to enable the SGIs of secure Group 1, too.
-    fn init_sgis(&mut self, sgis: Sgis, enable: bool) {
-        let (secure, group0) = (u32::from(sgis.secure), u32::from(sgis.group0));
-        // SAFETY: as in `regs`.
-        let mut frame: UniqueMmioPointer<'_, GicrSgi> =
-            unsafe { UniqueMmioPointer::new(self.frame) };
-        let mut sgi = field!(frame, sgi);
-        if let Some(mut register) = field!(sgi, igroupr).get(0) {
-            register.write(!(secure | group0));
-        }
-        if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
-            register.write(secure);
-        }
-        // The normal world can send none of the secure SGIs.
-        field!(sgi, nsacr).write(0);
-        if let Some(mut register) = field!(sgi, icpendr).get(0) {
-            register.write(sgis.forgotten.into());
-        }
-        for word in 0..4 {
-            if let Some(priorities) = sgis.priorities(word)
-                && let Some(mut register) = field!(sgi, ipriorityr).get(word)
-            {
-                register.write(priorities);
-            }
-        }
-        if let Some(mut register) = field!(sgi, isenabler).get(0) {
-            register.write(group0 | if enable { secure } else { 0 });
-        }
-    }
-
-    /// Gives SGI `id` to the normal world, enabled: non-secure Group 1, with this priority (of which the normal
-    /// world has 0x80 to 0xff).
-    pub fn give_to_normal_world(&mut self, id: u32, priority: u8) -> Result<(), Error> {
-        let id = sgi(id)?;
-        let mut regs = self.regs();
-        regs.enable_interrupt(id, false)?;
-        regs.set_group(id, GicGroup::Group1NS)?;
-        regs.set_interrupt_priority(id, priority)?;
-        regs.enable_interrupt(id, true)?;
-        regs.wait_for_pending_write();
-        Ok(())
-    }
-
     /// Makes SGI `wake` the only private interrupt that is signalled to this core: Group 0, at the
     /// highest priority. Others wait, pending, until [`Redistributor::init`]. For a core that is off
     /// but keeps its power. None is active any more, and SPIs that any core may take go to others. By
@@ -512,47 +428,17 @@ impl Redistributor {
         self.take_part(false);
         self.end_active();
 
-        // SAFETY: as in `regs`.
-        let mut frame = unsafe { UniqueMmioPointer::new(self.frame) };
+        let mut frame = self.frame();
         let mut sgi = field!(frame, sgi);
         // With those of the extended range.
         for word in 0..3 {
-            if let Some(mut register) = field!(sgi, icenabler).get(word) {
-                register.write(!0);
-            }
+            put(field!(sgi, icenabler), word, !0);
         }
-        if let Some(mut register) = field!(sgi, igroupr).get(0) {
-            register.modify(|groups| groups & !bit);
-        }
-        if let Some(mut register) = field!(sgi, igrpmodr).get(0) {
-            register.modify(|groups| groups & !bit);
-        }
-        if let Some(mut register) = field!(sgi, ipriorityr).get(number as usize / 4) {
-            register.modify(|priorities| priorities & !(0xff << (number % 4 * 8)));
-        }
-        if let Some(mut register) = field!(sgi, isenabler).get(0) {
-            register.write(bit);
-        }
-        self.regs().wait_for_pending_write();
-        Ok(())
-    }
-
-    /// Gives a PPI of this core to EL3 (Group 0, level-sensitive, highest priority), and enables it.
-    pub fn claim_ppi(&mut self, id: IntId) -> Result<(), Error> {
-        let mut regs = self.regs();
-        regs.enable_interrupt(id, false)?;
-        regs.set_group(id, SecureGroup::Group0.into())?;
-        regs.set_interrupt_priority(id, 0)?;
-        // A level. Not by `set_trigger`, which can panic.
-        let number = u32::from(id) & 31;
+        self.assign(number, Groups::GROUP0, 0);
         let mut frame = self.frame();
         let mut sgi = field!(frame, sgi);
-        if let Some(mut register) = field!(sgi, icfgr).get(number as usize / 16) {
-            register.modify(|triggers| triggers & !(2 << (number % 16 * 2)));
-        }
-        let mut regs = self.regs();
-        regs.enable_interrupt(id, true)?;
-        regs.wait_for_pending_write();
+        put(field!(sgi, isenabler), 0, bit);
+        self.regs().wait_for_pending_write();
         Ok(())
     }
 

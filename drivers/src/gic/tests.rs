@@ -223,6 +223,30 @@ fn private_interrupts_are_divided() {
     assert_eq!(read(fake.regions[0], SGI_BASE + 0x80), 0);
 }
 
+/// The registers beyond the first 32 interrupts start as the others do, and the table's lines for them are not lost.
+#[test]
+fn extended_private_interrupts_are_divided() {
+    static EXTENDED: [SecureInterrupt; 2] = [
+        SecureInterrupt {
+            intid: 1056 + 3,
+            ..TABLE[1]
+        },
+        TABLE[0],
+    ];
+    let fake = Fake::new(&[&[0]], false, &EXTENDED);
+    let typer = read(fake.regions[0], GICR_TYPER);
+    write(fake.regions[0], GICR_TYPER, typer | 1 << 27); // 32 extended PPIs
+    let gic = fake.gic();
+    let mut redistributor = gic.redistributor(0).unwrap();
+    redistributor.init(&gic, &USUAL, true).unwrap();
+    let reg = |offset| read(fake.regions[0], SGI_BASE + offset);
+    assert_eq!(reg(0x80), !(0xff00 | 1 << 29));
+    assert_eq!((reg(0x184), reg(0x84), reg(0xd04)), (!0, !(1 << 3), 0));
+    assert_eq!((reg(0x420), reg(0xc08)), (0x2080_8080, 2 << 6));
+    // Only what was enabled last is kept.
+    assert_eq!((reg(0x100), reg(0x104)), (0xff00 | 1 << 29, 1 << 3));
+}
+
 #[test]
 fn a_parked_core_listens_to_one_sgi() {
     let fake = Fake::new(&[&[0]], false, &[]);
@@ -286,14 +310,11 @@ fn an_sgi_is_given_away_and_read_back() {
 /// Each word has the priorities of its own four: the highest for the secure ones, whichever they are.
 #[test]
 fn the_priority_of_an_sgi_is_that_of_its_owner() {
+    const NS: u32 = 0x8080_8080;
     for (secure, group0, words) in [
-        (0xff00, 0, [None, None, Some(0), Some(0)]),
-        (0, 1 << 3, [Some(0x0080_8080), None, None, None]),
-        (
-            0x0050,
-            0x8000,
-            [None, Some(0x8000_8000), None, Some(0x0080_8080)],
-        ),
+        (0xff00, 0, [NS, NS, 0, 0]),
+        (0, 1 << 3, [0x0080_8080, NS, NS, NS]),
+        (0x0050, 0x8000, [NS, 0x8000_8000, NS, 0x0080_8080]),
     ] {
         let sgis = Sgis {
             secure,
@@ -312,7 +333,7 @@ fn a_private_interrupt_becomes_el3s() {
     let mut redistributor = gic.redistributor(0).unwrap();
     redistributor.init(&gic, &USUAL, true).unwrap();
     write(fake.regions[0], SGI_BASE + 0xc04, !0);
-    redistributor.claim_ppi(IntId::ppi(13)).unwrap();
+    redistributor.claim_ppi(IntId::ppi(13));
     // Group 0, the highest priority, a level, enabled.
     assert_eq!((reg(0x80) | reg(0xd00)) >> 29 & 1, 0);
     assert_eq!(reg(0x41c), 0x8080_0080);
@@ -346,7 +367,7 @@ fn a_borrowed_interrupt_is_given_back() {
             }
             set(0x100, bit);
             let mut redistributor = fake.gic().redistributor(0).unwrap();
-            let ppi = redistributor.borrow(IntId::ppi(13)).unwrap();
+            let ppi = redistributor.borrow(IntId::ppi(13));
             assert_eq!(reg(0x380), bit, "active no more");
             assert_eq!((reg(0x80) | reg(0xd00)) & bit, 0);
             assert_eq!(reg(0x41c), 0x1122_0044);
