@@ -9,7 +9,7 @@
 
 use crate::black_box;
 use crate::boot_params::EntryPoint;
-use crate::context::{Policy, SpmcMode, SysRegs};
+use crate::context::{Policy, SpmcMode};
 use crate::core_data::{self, CoreData};
 use crate::hand_over::{self, HandOver, Registers};
 use crate::hw::console;
@@ -188,8 +188,6 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = spsr::entry(spmc.sel2);
-    core.parked = SysRegs::EMPTY;
-    system.policy.reset(&mut core.parked);
     spmc_vectors::set(&mut core.parked, spmc.sel2);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!("core {}: no FF-A here", core.index);

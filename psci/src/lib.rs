@@ -271,7 +271,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         }
         // Some of the SMC64 calls have 32-bit arguments too.
         let mask = argument_mask(function);
-        let [x1, x2, x3] = arguments.map(|argument| argument & mask);
+        let [x1, x2, x3] = arguments;
+        let (x1, x2, x3) = (x1 & mask, x2 & mask, x3 & mask);
         let w1 = x1 as u32;
         Ok(match function | SMC64 {
             PSCI_CPU_ON_64 => return self.cpu_on(x1, x2, x3),

@@ -8,7 +8,9 @@ use super::sysreg::{
     ID_AA64MMFR3_EL1, ID_AA64MMFR4_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, ID_AA64PFR2_EL1,
     ID_AA64SMFR0_EL1, MIDR_EL1,
 };
-use super::{CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, SpmcMode, Switch, Switched};
+use super::{
+    CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, Policy, SpmcMode, Switch, Switched,
+};
 use crate::cpu_ext::{self, Extension, gic, impdef, ras};
 
 impl IdRegs {
@@ -19,26 +21,16 @@ impl IdRegs {
         id
     }
 
-    /// Reads this core's ID registers. Returns None if they equal `other`, those of another core. Then no
-    /// implementation defined bit is tried out.
-    pub fn read_unlike(other: &Self) -> Option<Self> {
+    /// Returns whether this core's ID registers equal `other`, those of another core. Implementation defined bits are
+    /// not tried out: cores with equal registers have the same ones.
+    pub fn are(other: &Self) -> bool {
         let mut id = Self::told();
         (id.impdef_el1, id.impdef_el2) = (other.impdef_el1, other.impdef_el2);
-        if id.words().iter().eq(other.words()) {
-            return None;
-        }
-        id.try_out();
-        Some(id)
-    }
-
-    /// Returns all fields as one array, so that a loop can compare them.
-    fn words(&self) -> &[u64; size_of::<Self>() / size_of::<u64>()] {
-        // SAFETY: the fields are u64s, side by side.
-        unsafe { &*core::ptr::from_ref(self).cast() }
+        id == *other
     }
 
     /// Reads the ID registers. The implementation defined bits are zero.
-    #[inline(never)]
+    #[inline(always)]
     fn told() -> Self {
         let mut id = Self {
             pfr0: ID_AA64PFR0_EL1::read(),
@@ -113,6 +105,15 @@ const _: () = assert!(USUAL_EL2 & 1 << Feature::VHE as u32 != 0);
 const MPAM: u64 = 1 << Feature::MPAM as u32;
 
 impl Switched {
+    /// Returns all that a CPU with these features can exchange, whatever the SPMC's mode.
+    pub fn whole(features: Features) -> Self {
+        let all = match features.has(Feature::EL2) {
+            true => SpmcMode::All,
+            false => SpmcMode::SEl1,
+        };
+        Self::of(Policy::new(features, all).features(), all, false)
+    }
+
     /// Returns what a switch exchanges: the banks of `mode`, with the groups of `features`. `live` says that the core
     /// also has vector state to switch, or something to do at the door of the secure world.
     pub fn of(features: Features, mode: SpmcMode, live: bool) -> Self {

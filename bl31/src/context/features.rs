@@ -186,7 +186,7 @@ pub const SWITCHED: u32 = Switch::Beside as u32;
 
 /// What a switch exchanges. It is decided when a core comes on or an extension opens. It has the banks, the features
 /// whose registers are exchanged, and facts about several groups ([`Switch`]), which spare most CPUs most tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Switched(u64);
 
 impl Switched {

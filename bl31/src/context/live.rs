@@ -53,17 +53,16 @@ impl OpenGroups {
     /// Sets up a core that comes on. Extensions that the secure world opened when the core was on before stay
     /// open: their registers may have an effect for the SPMC without another access. Call [`OpenGroups::start`] next.
     pub(super) fn init(&mut self, features: Features, secure: &mut El3Regs) {
-        let mut live = features;
-        for (feature, scr) in cpu_ext::ON_FIRST_USE {
-            if features.has(feature) {
-                if self.features.has(feature) {
+        let closed_at_first = features.and(cpu_ext::OPEN_ON_FIRST_USE);
+        let opened = closed_at_first.and(self.features);
+        if opened != Features::NONE {
+            for (feature, scr) in &cpu_ext::ON_FIRST_USE {
+                if opened.has(*feature) {
                     secure.scr_el3 |= scr;
-                } else {
-                    live.remove(feature);
                 }
             }
         }
-        self.features = live;
+        self.features = features.minus(closed_at_first.minus(opened));
     }
 
     /// Computes `switched` again, after `features` or `simd` has changed.
@@ -71,8 +70,9 @@ impl OpenGroups {
         self.switched = Switched::of(self.features, mode, self.simd.is_live());
     }
 
-    /// Sets up vector state and door of a core with `features` that comes on. CPTR_EL3 must trap nothing.
-    pub(super) fn start(&mut self, features: Features, mode: SpmcMode) {
+    /// Sets up vector state and door of a core with `features` that comes on. CPTR_EL3 must trap nothing. `closed` is
+    /// what a switch exchanges while nothing is open yet, if that is known.
+    pub(super) fn start(&mut self, features: Features, mode: SpmcMode, closed: Option<Switched>) {
         self.simd.init(features, mode);
         self.door = Door::NONE;
         if mode != SpmcMode::None {
@@ -81,7 +81,11 @@ impl OpenGroups {
         if self.door.is_used() {
             self.simd.set_door();
         }
-        self.renew(mode);
+        let open = self.features.and(cpu_ext::OPEN_ON_FIRST_USE) != Features::NONE;
+        match closed {
+            Some(closed) if !open && !self.simd.is_live() => self.switched = closed,
+            _ => self.renew(mode),
+        }
     }
 
     /// Does what comes before the normal world's registers are saved, if [`Switch::Beside`](super::Switch) is set.

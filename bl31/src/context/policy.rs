@@ -1,7 +1,7 @@
 //! What a world switch does on this machine. It is decided once, on the boot core, from the CPU's features
 //! and the SPMC's exception level, and does not change afterwards. `switch` has the code that does it.
 
-use super::{El3Regs, Feature, Features, IdRegs};
+use super::{El3Regs, Feature, Features, IdRegs, Switched};
 use core::fmt;
 
 /// The level at which the SPMC runs, and the state that both worlds share because of that. From its manifest.
@@ -44,6 +44,10 @@ pub struct BootCore {
     pub(super) id: IdRegs,
     pub(super) normal: El3Regs,
     pub(super) secure: El3Regs,
+    /// What replaces the registers of a core that comes on ([`Switched::whole`]).
+    pub(super) whole: Switched,
+    /// What a switch exchanges while nothing is open to the secure world yet, and no vector state is live.
+    pub(super) closed: Switched,
 }
 
 impl Policy {

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! That is three instructions per register, which is the least that the architecture allows, and each cache line is
-//! touched once. `bank` points [`BIAS`] bytes into a bank, so that the signed offset of `ldp` reaches all of it.
+//! touched once. A core that comes on has nothing to save: there the registers are only loaded. `bank` points [`BIAS`] bytes into a bank, so that the signed offset of `ldp` reaches all of it.
 //!
 //! A register that the assembler may not know, because the target lacks the extension, is written in
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
@@ -68,10 +68,12 @@ pub struct List {
     pub name: &'static str,
     /// The registers, in the order in which they are switched.
     pub registers: &'static [Register],
+    /// Whether the registers are kept for one world.
+    pub kept: bool,
     /// The code that exchanges the registers, as text for the assembler, with fields' names for offsets. For registers
     /// that are kept for one world, the code that saves them.
     pub code: &'static str,
-    /// For registers that are kept for one world, the code that loads them; else empty.
+    /// The code that loads them.
     pub load_code: &'static str,
 }
 
@@ -92,6 +94,13 @@ pub trait Group {
     /// `bank` points [`BIAS`] bytes into the group's bank, which nobody else uses. The CPU has the
     /// registers, and no code at EL3 relies on what they hold.
     unsafe fn swap(bank: *mut u8);
+
+    /// Loads the registers from the bank around `bank`.
+    ///
+    /// # Safety
+    ///
+    /// As for `swap`.
+    unsafe fn load(bank: *const u8);
 }
 
 impl Group for () {
@@ -105,6 +114,9 @@ impl Group for () {
 
     #[inline(always)]
     unsafe fn swap(_: *mut u8) {}
+
+    #[inline(always)]
+    unsafe fn load(_: *const u8) {}
 }
 
 /// Makes the code that exchanges the registers of a list in pairs; see the module's documentation.
@@ -181,7 +193,7 @@ macro_rules! registers {
         $($reg:ident = $encoding:literal),+ $(,)?
     }) => {
         $crate::context::registers::registers! {
-            @fields $(#[$doc])* $Group $Bank $field [save_code load_code] $($reg $encoding)+
+            @fields $(#[$doc])* $Group $Bank $field [true save_code] $($reg $encoding)+
         }
 
         impl $Group {
@@ -226,7 +238,7 @@ macro_rules! registers {
             );
         }
     }};
-    (@fields $(#[$doc:meta])* $Group:ident $Bank:ident $field:ident [$($code:ident)+]
+    (@fields $(#[$doc:meta])* $Group:ident $Bank:ident $field:ident [$kept:literal $code:ident]
         $($reg:ident $encoding:literal)+
     ) => {
         $(#[$doc])*
@@ -241,11 +253,11 @@ macro_rules! registers {
             pub const EMPTY: Self = Self { $($reg: 0),+ };
 
             $crate::context::registers::registers! {
-                @list $Group $Bank $field [$($code)+] [$($reg $encoding)+]
+                @list $Group $Bank $field [$kept $code] [$($reg $encoding)+]
             }
         }
     };
-    (@list $Group:ident $Bank:ident $field:ident [$first:ident $($second:ident)?]
+    (@list $Group:ident $Bank:ident $field:ident [$kept:literal $code:ident]
         [$($reg:ident $encoding:literal)+]
     ) => {
         /// The list.
@@ -256,20 +268,16 @@ macro_rules! registers {
                 encoding: $encoding,
                 offset: core::mem::offset_of!($crate::context::$Bank, $field.$reg),
             }),+],
-            code: $crate::context::registers::$first!([] $($reg $encoding)+),
-            load_code: $crate::context::registers::registers!(@second $($second)?
-                [$($reg $encoding)+]),
+            kept: $kept,
+            code: $crate::context::registers::$code!([] $($reg $encoding)+),
+            load_code: $crate::context::registers::load_code!([] $($reg $encoding)+),
         };
-    };
-    (@second [$($list:tt)+]) => { "" };
-    (@second $code:ident [$($list:tt)+]) => {
-        $crate::context::registers::$code!([] $($list)+)
     };
     ($(#[$doc:meta])* pub struct $Group:ident in $Bank:ident.$field:ident {
         $($reg:ident = $encoding:literal),+ $(,)?
     }) => {
         $crate::context::registers::registers! {
-            @fields $(#[$doc])* $Group $Bank $field [pair_code] $($reg $encoding)+
+            @fields $(#[$doc])* $Group $Bank $field [false pair_code] $($reg $encoding)+
         }
 
         impl $crate::context::registers::Group for $Group {
@@ -301,15 +309,21 @@ macro_rules! registers {
                     );
                 }
             }
+
+            #[inline(always)]
+            unsafe fn load(bank: *const u8) {
+                $crate::context::registers::registers!(@asm $Bank $field bank
+                    load_code [$($reg $encoding)+])
+            }
         }
     };
 }
 pub(crate) use registers;
 
-/// Exchanges the group that an extension has in one bank, if it has one, if groups like it are tested as `$Asked` says,
-/// and if `$holds` is true.
+/// Exchanges (`swap`) or loads (`load`) the group that an extension has in one bank, if it has one, if groups like it
+/// are tested as `$Asked` says, and if `$holds` is true.
 macro_rules! swap_asked {
-    ($Extension:path, $Which:ident, $bank:ident, $Asked:ident, $holds:expr) => {
+    ($what:ident $Extension:path, $Which:ident, $bank:ident, $Asked:ident, $holds:expr) => {
         if const {
             matches!($crate::cpu_ext::asked::<$Extension>(), $crate::cpu_ext::Asked::$Asked)
                                         && <<$Extension as $crate::cpu_ext::Extension>::$Which as
@@ -317,7 +331,7 @@ macro_rules! swap_asked {
         } && $holds
         {
             <<$Extension as $crate::cpu_ext::Extension>::$Which as
-                                        $crate::context::registers::Group>::swap($bank);
+                                        $crate::context::registers::Group>::$what($bank);
         }
     };
 }
@@ -422,6 +436,49 @@ macro_rules! bank {
                 unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
             }
 
+            /// Loads one group alone.
+            ///
+            /// # Safety
+            ///
+            /// As for [`Group::load`](crate::context::registers::Group::load); the group is of this bank.
+            pub unsafe fn load_group<G: $crate::context::registers::Group>(&self) {
+                let bias = $crate::context::registers::BIAS;
+                // SAFETY: as the caller promises.
+                unsafe { G::load(core::ptr::from_ref(self).cast::<u8>().wrapping_add(bias)) }
+            }
+
+            /// Loads the CPU's registers from `self`: the base, and all groups in `switched`.
+            ///
+            /// # Safety
+            ///
+            /// As for `swap`.
+            #[inline(always)]
+            pub unsafe fn load(&self, switched: $crate::context::Switched) {
+                use $crate::context::registers::swap_asked;
+                let bank = core::ptr::from_ref(self).cast::<u8>();
+                // SAFETY: as in `swap`.
+                unsafe {
+                    let bank = bank.wrapping_add($crate::context::registers::BIAS);
+                    $(<$Base as $crate::context::registers::Group>::load(bank);)*
+                    $($(swap_asked!(
+                        load $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        WithUsual, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                    $($(swap_asked!(
+                        load $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        Alone, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                    $($(swap_asked!(
+                        load $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        WithLate, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                    $($(swap_asked!(
+                        load $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        WithRare, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                }
+            }
+
             /// Exchanges the CPU's registers with those in `self`: the base, the usual groups, and the groups with a
             /// test of their own. `ALL`: all usual groups are in `switched`, so that they need no test.
             ///
@@ -439,11 +496,11 @@ macro_rules! bank {
                     let bank = bank.wrapping_add($crate::context::registers::BIAS);
                     $(<$Base as $crate::context::registers::Group>::swap(bank);)*
                     $($(swap_asked!(
-                        $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
                         WithUsual, ALL || switched.has($crate::context::Feature::$EXTENSION)
                     );)+)*
                     $($(swap_asked!(
-                        $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
                         Alone, switched.has($crate::context::Feature::$EXTENSION)
                     );)+)*
                 }
@@ -464,13 +521,13 @@ macro_rules! bank {
                     let bank = bank.wrapping_add($crate::context::registers::BIAS);
                     if switched.is(Switch::$late) {
                         $($(swap_asked!(
-                            $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                            swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
                             WithLate, switched.has($crate::context::Feature::$EXTENSION)
                         );)+)*
                     }
                     if switched.is(Switch::$rare) {
                         $($(swap_asked!(
-                            $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                            swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
                             WithRare, switched.has($crate::context::Feature::$EXTENSION)
                         );)+)*
                     }

@@ -42,23 +42,30 @@ impl Policy {
             id: IdRegs::read(),
             normal: self.el3_regs(World::Normal),
             secure: self.el3_regs(World::Secure),
+            whole: Switched::whole(self.features()),
+            closed: Switched::of(
+                self.features().minus(cpu_ext::OPEN_ON_FIRST_USE),
+                self.mode(),
+                false,
+            ),
         }
     }
 
     /// Returns the policy for this core, without the features that it lacks. CPTR_EL3 must trap nothing.
     fn here(&self, boot_core: Option<&BootCore>, live: &mut OpenGroups) -> Self {
-        let unlike = match boot_core {
-            None => Some(IdRegs::read()),
-            Some(boot_core) => IdRegs::read_unlike(&boot_core.id),
+        let like = boot_core.is_some_and(|boot_core| IdRegs::are(&boot_core.id));
+        let mut mine = if like {
+            self.features()
+        } else {
+            Features::from_id(&IdRegs::read())
         };
-        let mut mine = unlike.map_or(self.features(), |id| Features::from_id(&id));
         live.simd.measure(&mut mine);
         Self::new(self.features().and(mine), self.mode())
     }
 
     /// Sets in `sys`, which is all zero, the values that software may expect at its first instruction, by the
     /// architecture or by custom: reset values, with EL2's controls such that EL1 works as if EL2 did not exist.
-    pub fn reset(&self, sys: &mut SysRegs) {
+    pub(super) fn reset(&self, sys: &mut SysRegs) {
         sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
         if self.features().has(Feature::EL2) {
             let el2 = &mut sys.el2.el2;
@@ -81,11 +88,10 @@ impl Policy {
         }
     }
 
-    /// Sets up this core for the first instruction of the normal world: EL3's registers, and the CPU's registers with
-    /// the values of [`Policy::reset`]. Called on each core when it comes on.
+    /// Sets up this core for the first instruction of both worlds: EL3's registers, and the normal world's in the CPU
+    /// and the secure world's in `parked`, with the values of [`Policy::reset`]. Called on each core when it comes on.
     ///
-    /// `normal` and `secure` become [`Policy::el3_regs`], with the extensions open that `live` has as open. The secure
-    /// world has no registers yet: the values in `parked` have no meaning, before and after.
+    /// `normal` and `secure` become [`Policy::el3_regs`], with the extensions open that `live` has as open.
     ///
     /// `el1` says that the normal world starts at EL1, so that no software sets EL2 up.
     ///
@@ -103,9 +109,16 @@ impl Policy {
     ) -> Features {
         Self::open_all();
         let here = self.here(boot_core, live);
-        (*normal, *secure) = match boot_core.filter(|_| here == *self) {
-            Some(boot_core) => (boot_core.normal, boot_core.secure),
-            None => (here.el3_regs(World::Normal), here.el3_regs(World::Secure)),
+        let like = boot_core.filter(|_| here == *self);
+        let whole = match like {
+            Some(boot_core) => {
+                (*normal, *secure) = (boot_core.normal, boot_core.secure);
+                boot_core.whole
+            }
+            None => {
+                (*normal, *secure) = (here.el3_regs(World::Normal), here.el3_regs(World::Secure));
+                Switched::whole(here.features())
+            }
         };
         live.init(here.features(), secure);
         Self::write_el3(secure);
@@ -120,9 +133,17 @@ impl Policy {
         cpu_ext::init(here.features());
         *parked = SysRegs::EMPTY;
         here.reset_normal(parked, el1);
-        here.replace_all(parked);
-        Simd::init_lengths(here.features(), parked);
-        live.start(here.features(), self.mode());
+        Self::replace_all(whole, parked);
+        Simd::load_lengths(here.features(), parked);
+        if el1 {
+            *parked = SysRegs::EMPTY;
+            here.reset(parked);
+        }
+        live.start(
+            here.features(),
+            self.mode(),
+            like.map(|boot_core| boot_core.closed),
+        );
         self.features().minus(here.features())
     }
 
@@ -154,9 +175,9 @@ impl Policy {
     fn renew_normal(&self, here: &Self, live: &mut OpenGroups, el1: bool) {
         let mut first = SysRegs::EMPTY;
         here.reset_normal(&mut first, el1);
-        // `replace_all` leaves the vector lengths out: `first` still has their first values.
-        here.replace_all(&mut first);
-        live.simd.come_back(self.mode(), &mut first);
+        // `replace_all` leaves the vector lengths out.
+        Self::replace_all(Switched::whole(here.features()), &first);
+        live.simd.come_back(self.mode(), &first);
     }
 
     /// Moves the secure world's vector state to memory, as far as it is still in the CPU. For a core that is about to
@@ -175,7 +196,7 @@ impl Policy {
         Self::write_el3(normal);
         let mut first = SysRegs::EMPTY;
         self.reset(&mut first);
-        live.simd.unpark_secure(self, &mut first, parked);
+        live.simd.unpark_secure(self, &first, parked);
     }
 
     /// Lets EL3 itself use everything: CPTR_EL3 traps nothing.
@@ -202,15 +223,18 @@ impl Policy {
         Self::write_el3(world);
     }
 
-    /// Replaces the values of all registers that the CPU has with those in `first`.
-    fn replace_all(&self, first: &mut SysRegs) {
-        let all = match self.features().has(Feature::EL2) {
-            true => SpmcMode::All,
-            false => SpmcMode::SEl1,
-        };
-        let switched = Switched::of(Self::new(self.features(), all).features(), all, false);
+    /// Replaces the values of all registers that the CPU has with those in `first`. `whole` is this CPU's
+    /// [`Switched::whole`].
+    #[inline(never)]
+    fn replace_all(whole: Switched, first: &SysRegs) {
         // SAFETY: the features are this CPU's, and the former values are not needed any more.
-        unsafe { Self::swap(switched, first) };
+        unsafe {
+            first.common.load(whole);
+            if whole.is(Switch::El2) {
+                first.el2.load(whole);
+            }
+            first.el1.load(whole);
+        }
     }
 
     /// Exchanges the CPU's registers with `parked`, and tests each group.

@@ -108,10 +108,9 @@ vectors! {
     /// Loads FFR; changes P0.
     fn load_ffr(from: *const u8) { "ldr p0, [x0]", "wrffr p0.b" }
 
-    /// Clears P0-P15, FFR, and the bits of Z0-Z31 above 128.
-    fn clear_sve() {
-        for_z!(), "mov v\\n\\().16b, v\\n\\().16b", ".endr",
-        for_p!(), "pfalse p\\n\\().b", ".endr",
-        "wrffr p0.b",
-    }
+    /// Clears the bits of Z0-Z31 above 128.
+    fn clear_upper_z() { for_z!(), "mov v\\n\\().16b, v\\n\\().16b", ".endr" }
+
+    /// Clears P0-P15 and FFR.
+    fn clear_p() { for_p!(), "pfalse p\\n\\().b", ".endr", "wrffr p0.b" }
 }

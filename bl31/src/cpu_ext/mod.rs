@@ -347,6 +347,16 @@ pub const ON_FIRST_USE: [(Feature, u64); FIRST_USES] = {
     found
 };
 
+/// The extensions of [`ON_FIRST_USE`].
+pub const OPEN_ON_FIRST_USE: Features = {
+    let (mut features, mut i) = (Features::NONE, 0);
+    while i < FIRST_USES {
+        features.insert(ON_FIRST_USE[i].0);
+        i += 1;
+    }
+    features
+};
+
 /// An extension as tests see it.
 #[cfg(test)]
 pub struct Described {

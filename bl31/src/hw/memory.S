@@ -17,26 +17,36 @@ memset:
     strb    w1, [x3], #1
     sub     x2, x2, #1
     b       1b
-2:  subs    x2, x2, #64
+2:  subs    x2, x2, #128
     b.lo    4f
-3:  stp     x1, x1, [x3]
+3:  stp     x1, x1, [x3, #16]
+    stp     x1, x1, [x3, #32]
+    stp     x1, x1, [x3, #48]
+    stp     x1, x1, [x3, #64]
+    stp     x1, x1, [x3, #80]
+    stp     x1, x1, [x3, #96]
+    stp     x1, x1, [x3, #112]
+    stp     x1, x1, [x3], #128
+    subs    x2, x2, #128
+    b.hs    3b
+    // Bits 6 to 0 of x2 still say what is left.
+4:  tbz     x2, #6, 5f
     stp     x1, x1, [x3, #16]
     stp     x1, x1, [x3, #32]
     stp     x1, x1, [x3, #48]
-    add     x3, x3, #64
-    subs    x2, x2, #64
-    b.hs    3b
-4:  add     x2, x2, #64
-    cmp     x2, #8
-    b.lo    6f
-5:  str     x1, [x3], #8
-    sub     x2, x2, #8
-    cmp     x2, #8
-    b.hs    5b
-6:  cbz     x2, 9f
-7:  strb    w1, [x3], #1
+    stp     x1, x1, [x3], #64
+5:  tbz     x2, #5, 6f
+    stp     x1, x1, [x3, #16]
+    stp     x1, x1, [x3], #32
+6:  tbz     x2, #4, 7f
+    stp     x1, x1, [x3], #16
+7:  tbz     x2, #3, 8f
+    str     x1, [x3], #8
+8:  ands    x2, x2, #7
+    b.eq    9f
+10: strb    w1, [x3], #1
     subs    x2, x2, #1
-    b.ne    7b
+    b.ne    10b
 9:  ret
     dsb     nsh
     isb

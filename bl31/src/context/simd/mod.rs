@@ -207,47 +207,47 @@ impl Simd {
         }
     }
 
-    /// Exchanges the registers that control vector lengths with `first`. CPTR_EL3 must trap nothing.
-    pub(super) fn init_lengths(features: Features, first: &mut SysRegs) {
+    /// Loads the registers that control vector lengths from `first`. CPTR_EL3 must trap nothing.
+    pub(super) fn load_lengths(features: Features, first: &SysRegs) {
         // SAFETY: the CPU has the registers, and EL3 does not depend on the vector lengths of lower ELs.
         unsafe {
             if features.has(Feature::SVE) {
-                Self::swap_sve(features, first);
+                Self::load_sve(features, first);
             }
             if features.has(Feature::SME) {
-                Self::swap_sme(features, first);
+                Self::load_sme(features, first);
             }
         }
     }
 
-    /// Exchanges SVE's registers with those of `sys`.
+    /// Loads SVE's registers from `sys`.
     ///
     /// # Safety
     ///
     /// The CPU has them, CPTR_EL3 does not trap them, and EL3 does not depend on lengths of lower ELs.
     #[inline(never)]
-    unsafe fn swap_sve(features: Features, sys: &mut SysRegs) {
+    unsafe fn load_sve(features: Features, sys: &SysRegs) {
         // SAFETY: as the caller promises.
         unsafe {
-            sys.el1.swap_group::<sve::SveEl1>();
+            sys.el1.load_group::<sve::SveEl1>();
             if features.has(Feature::EL2) {
-                sys.el2.swap_group::<sve::SveEl2>();
+                sys.el2.load_group::<sve::SveEl2>();
             }
         }
     }
 
-    /// Exchanges SME's registers with those of `sys`.
+    /// Loads SME's registers from `sys`.
     ///
     /// # Safety
     ///
-    /// As [`Self::swap_sve`].
+    /// As [`Self::load_sve`].
     #[inline(never)]
-    unsafe fn swap_sme(features: Features, sys: &mut SysRegs) {
+    unsafe fn load_sme(features: Features, sys: &SysRegs) {
         // SAFETY: as the caller promises.
         unsafe {
-            sys.el1.swap_group::<sme::SmeEl1>();
+            sys.el1.load_group::<sme::SmeEl1>();
             if features.has(Feature::EL2) {
-                sys.el2.swap_group::<sme::SmeEl2>();
+                sys.el2.load_group::<sme::SmeEl2>();
             }
         }
     }
@@ -255,12 +255,6 @@ impl Simd {
     /// Clears the vector registers of a core that came on: nothing is left of boot firmware, or of the time before the
     /// core was off. CPTR_EL3 must trap nothing.
     pub(super) fn init(&mut self, features: Features, mode: SpmcMode) {
-        // The rest of the memory, Z above Q and P, is written before it is read.
-        if mode.el1()
-            && let Some(both_q) = self.memory.get_mut(..2 * Q_SIZE)
-        {
-            both_q.fill(0);
-        }
         (self.normal, self.secure) = (Control::EMPTY, Control::EMPTY);
         (self.svcr, self.call, self.opened, self.saved) = (0, 0, 0, Saved::Nothing);
         self.features = features;
@@ -268,13 +262,22 @@ impl Simd {
             self.opened = opened::NORMAL_FP;
         }
         self.clear();
+        if mode.el1() && self.memory.len() >= 2 * Q_SIZE {
+            // The registers are zero, so this clears both worlds' Q. The rest of the memory, Z above Q and P, is written
+            // before it is read.
+            // SAFETY: 32 Q registers fit into each place; FP is not trapped.
+            unsafe {
+                vectors::save_q(self.secure_q());
+                vectors::save_q(self.z());
+            }
+        }
     }
 
     /// Gives the normal world's vector registers first values, after a power-down state in which it gave them up. The
     /// normal world is current. What it has opened stays open. The secure world's registers are kept, in the CPU or
     /// in memory. CPTR_EL3 must trap nothing. `first` has the first values of the registers that control vector
     /// lengths.
-    pub(super) fn come_back(&mut self, mode: SpmcMode, first: &mut SysRegs) {
+    pub(super) fn come_back(&mut self, mode: SpmcMode, first: &SysRegs) {
         use opened::{NORMAL_FP, NORMAL_SME, NORMAL_SVE};
         (self.svcr, self.call, self.saved) = (0, 0, Saved::Nothing);
         self.normal = Control::EMPTY;
@@ -284,10 +287,10 @@ impl Simd {
         // SAFETY: the CPU has the registers: else the trap of the extension had not opened.
         unsafe {
             if self.features.has(Feature::SVE) && (alone || self.opened & NORMAL_SVE != 0) {
-                Self::swap_sve(self.features, first);
+                Self::load_sve(self.features, first);
             }
             if self.features.has(Feature::SME) && (alone || self.opened & NORMAL_SME != 0) {
-                Self::swap_sme(self.features, first);
+                Self::load_sme(self.features, first);
             }
         }
         // While FP is closed to the normal world, the Q registers belong to the secure world.
@@ -310,20 +313,15 @@ impl Simd {
 
     /// Restores the state that [`Simd::park_secure`] moved, on a CPU that has lost everything. `first` has the
     /// first values of the registers that control vector lengths. CPTR_EL3 must trap nothing.
-    pub(super) fn unpark_secure(
-        &mut self,
-        policy: &Policy,
-        first: &mut SysRegs,
-        parked: &mut SysRegs,
-    ) {
+    pub(super) fn unpark_secure(&mut self, policy: &Policy, first: &SysRegs, parked: &mut SysRegs) {
         let features = self.features;
         // SAFETY: the CPU has the registers, and nothing traps them.
         unsafe {
             if features.has(Feature::SVE) {
-                Self::swap_sve(features, first);
+                Self::load_sve(features, first);
             }
             if features.has(Feature::SME) {
-                Self::swap_sme(features, first);
+                Self::load_sme(features, first);
             }
         }
         self.clear();
@@ -359,10 +357,23 @@ impl Simd {
         unsafe {
             vectors::clear_q();
             if features.has(Feature::SVE) {
-                vectors::clear_sve();
+                vectors::clear_p();
             }
         }
         self.normal.load(features);
+    }
+
+    /// Clears all of SVE's state that is not in Q0-Q31.
+    ///
+    /// # Safety
+    ///
+    /// SVE is not trapped.
+    unsafe fn clear_sve() {
+        // SAFETY: as the caller promises; EL3 uses no vector register.
+        unsafe {
+            vectors::clear_upper_z();
+            vectors::clear_p();
+        }
     }
 
     /// Returns whether a switch has more to do than to exchange the banks.
@@ -460,7 +471,7 @@ impl Simd {
         if both_sve && matches!(saved, Saved::Nothing | Saved::Q) {
             // By its hint the normal world has no SVE state. It must not find the secure world's.
             // SAFETY: SVE is open in both worlds, so it does not matter which CPTR_EL3 is in effect yet.
-            unsafe { vectors::clear_sve() };
+            unsafe { Self::clear_sve() };
         }
         match saved {
             Saved::Nothing => {}
@@ -601,7 +612,7 @@ impl Simd {
             // In streaming mode nothing is to be cleared: leaving it clears all registers.
             if sme == 0 || SVCR::read() & SVCR_SM == 0 {
                 // SAFETY: SVE is open.
-                unsafe { vectors::clear_sve() };
+                unsafe { Self::clear_sve() };
             }
         }
         // If the other world has opened its trap before, the registers for vector lengths hold its values.
