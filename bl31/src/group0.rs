@@ -1,4 +1,4 @@
-//! Group 0 interrupts: EL3's own. The doorbell, the platform's, and those that nobody claims.
+//! Group 0 interrupts, which are EL3's: the watch's timer, the doorbell, the platform's, and those without a handler.
 
 use crate::core_data::CoreData;
 use crate::hw::gic::{self, IntId};
@@ -27,13 +27,13 @@ shared! {
 pub enum After {
     /// The world that was interrupted.
     Resume,
-    /// The SPMC with FFA_INTERRUPT, if it was the normal world that was interrupted.
+    /// The SPMC with FFA_INTERRUPT, if the normal world was interrupted.
     Spmc,
-    /// Not the SPMC, which has been silent for too long.
+    /// Not the SPMC: it has not answered EL3 in time.
     Dead,
 }
 
-/// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still there.
+/// Acknowledges, handles and ends the pending Group 0 interrupt, if it is still pending.
 ///
 /// `run_spmc` lets a handler ask the SPMC something; None if the SPMC was interrupted and cannot be asked.
 pub fn handle(core: &mut CoreData, run_spmc: Option<RunSpmc>) -> After {

@@ -1,20 +1,20 @@
-//! Until when the SPMC of a core may be silent, as part of the core's data. `watch.rs` acts on it.
+//! The record of a watch, in the data of each core: until when the SPMC may be silent. [`crate::watch`] uses it.
 
 use crate::hw::power::Lent;
 use janus_plat::Stop;
 
-/// A time by which the SPMC has to answer.
+/// A watch that has started: by when the SPMC has to answer.
 pub struct Watch {
-    /// A value of the system counter.
+    /// The last moment for an answer, as a value of the system counter.
     pub deadline: u64,
     /// What happens if the SPMC is silent until then.
     pub overdue: Overdue,
 }
 
-/// What happens when the time is over.
+/// What EL3 does when the time is over.
 pub enum Overdue {
-    /// The system stops without the SPMC.
+    /// It stops the system without the answer.
     Stop(Stop),
-    /// The SPMC is dead on this core. Until then EL3 has borrowed its timer.
+    /// It ends the SPMC on this core. Until then the timer is borrowed from the SPMC.
     Dead(Lent),
 }

@@ -14,18 +14,19 @@ use janus_spmd::{Answer, NotAvailable, Request};
 /// Runs the SPMC of this core until it has finished what the dispatcher asked of it: the run loop, nested.
 pub type RunSpmc = fn(&mut CoreData) -> SpmcEvent;
 
-/// Has the SPMC, or a partition, do something when it runs next: then run it, and go on with [`end`].
+/// Writes a request into the secure world's registers. The caller then runs the SPMC and calls [`end`].
 ///
 /// # Errors
 ///
-/// Nobody could be asked.
+/// Why the request cannot be made. The registers are as they were.
 #[inline(always)]
 pub fn begin(core: &mut CoreData, request: Request) -> Result<(), NotAvailable> {
     let spmd = &core.system.spmd;
     spmd.request(&mut core.spmd, request, core.secure.args())
 }
 
-/// The request has come to an end: the answer, whose registers are the secure world's. A death meanwhile is reported.
+/// Returns the answer to the request, after the SPMC has run and come back with `event`. The answer's registers are the
+/// secure world's. If the SPMC has died instead, reports that.
 #[inline(always)]
 pub fn end(core: &mut CoreData, event: SpmcEvent) -> Answer {
     match event {

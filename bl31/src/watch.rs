@@ -1,8 +1,8 @@
-//! Bounds in time: a secure world that is silent does not keep a core from what EL3 has asked it for.
+//! The watch: it bounds the time for which EL3 waits for the SPMC's answer.
 //!
-//! The secure physical timer is EL3's meanwhile, as a Group 0 interrupt that comes to EL3 before all others. At the
-//! end of a run it stays so; after a request of a platform's code it is again as it was. An SPMC at S-EL1 can
-//! use that timer, too: what it sets meanwhile comes when the request is over.
+//! It uses the secure physical timer, as a Group 0 interrupt of the highest priority. When the system stops, EL3 keeps
+//! the timer. For a request of a platform's code it borrows the timer, and gives it back as it was. An SPMC at S-EL1
+//! may use that timer too: an interrupt that it has set up for this time comes when the request is over.
 
 use crate::context::el3::scr;
 use crate::core_data::CoreData;
@@ -14,20 +14,22 @@ use crate::patience::{Overdue, Watch};
 use janus_plat::{Plat, Platform, Stop};
 use janus_spmd::World;
 
-/// What a Group 0 interrupt is to the watch.
+/// What a Group 0 interrupt means to the watch.
 pub enum Due {
-    /// None of its own.
+    /// It is not the timer's.
     Other,
-    /// The timer's, and the SPMC still has time.
+    /// It is the timer's, and the SPMC still has time.
     NotYet,
-    /// The timer's, and the time is over: [`janus_spmd::Spmd::time_out`].
+    /// It is the timer's, and the time is over: call [`janus_spmd::Spmd::time_out`].
     Now,
 }
 
-/// Whether this image has code that makes requests which are watched. One without pays for none of it.
+/// Whether this image has EL3 logical partitions, whose requests are watched. Without them the compiler leaves this
+/// code out.
 const REQUESTS: bool = !Plat::PARTITIONS.is_empty();
 
-/// Stops the system after the platform's patience, if it has not stopped by then.
+/// Starts the watch before the SPMC is told that the system stops. If it does not answer within
+/// `Platform::STOP_PATIENCE_MS`, the system stops without its answer.
 pub fn until_stop(core: &mut CoreData, how: Stop) {
     let deadline = after(Plat::STOP_PATIENCE_MS);
     core.watch = Some(Watch {
@@ -38,8 +40,8 @@ pub fn until_stop(core: &mut CoreData, how: Stop) {
     power::interrupt_at(deadline);
 }
 
-/// Watches the request that this core's SPMC is about to serve, for so many milliseconds. `hold`: the normal world's
-/// interrupts wait until it is answered. Ends by [`end`].
+/// Starts the watch before this core's SPMC is entered with a request, which it has to answer within `patience_ms`.
+/// `hold`: interrupts of the normal world wait for the answer. [`end`] ends the watch.
 pub fn begin(core: &mut CoreData, patience_ms: u32, hold: bool) {
     let deadline = after(patience_ms);
     route_fiqs(core, true);
@@ -49,7 +51,7 @@ pub fn begin(core: &mut CoreData, patience_ms: u32, hold: bool) {
     });
 }
 
-/// The request is over.
+/// Ends the watch of a request that is over, and gives the timer back.
 pub fn end(core: &mut CoreData) {
     if let Some(Watch {
         deadline,
@@ -61,8 +63,8 @@ pub fn end(core: &mut CoreData) {
     }
 }
 
-/// An interrupt of the normal world's waits, and the secure world runs: the SPMC gets to see it, if a request is
-/// watched that may be interrupted. It then has to say that it gives way.
+/// Routes FIQs to the SPMC, because an interrupt of the normal world is pending and the watched request may end for it.
+/// The SPMC then answers with FFA_INTERRUPT or FFA_YIELD. Without a watched request nothing changes.
 pub fn let_through(core: &mut CoreData) {
     if REQUESTS && core.watch.is_some() {
         route_fiqs(core, false);
@@ -83,7 +85,8 @@ fn route_fiqs(core: &mut CoreData, to_el3: bool) {
     }
 }
 
-/// The Group 0 interrupt `id` has come.
+/// Returns what the Group 0 interrupt `id` means. If the SPMC still has time, sets the timer again. If it has none and
+/// the system stops, does not return.
 pub fn due(core: &mut CoreData, id: IntId) -> Due {
     let Some(watch) = core.watch.as_mut().filter(|_| gic::is_secure_timer(id)) else {
         return Due::Other;
@@ -95,7 +98,7 @@ pub fn due(core: &mut CoreData, id: IntId) -> Due {
                 error!("the SPMC does not answer that the system stops; it stops without it");
                 power::stop_system(*how);
             }
-            // The SPMC set the timer for itself.
+            // The SPMC had set the timer to an earlier time.
             power::interrupt_at(watch.deadline);
             Due::NotYet
         }
@@ -108,6 +111,7 @@ pub fn due(core: &mut CoreData, id: IntId) -> Due {
     }
 }
 
+/// Returns the value of the system counter in so many milliseconds.
 fn after(milliseconds: u32) -> u64 {
     let ticks = u64::from(milliseconds).saturating_mul(cpu::counter_frequency()) / 1000;
     cpu::counter().wrapping_add(ticks)

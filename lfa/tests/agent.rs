@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! The calls, by one core and by several at once.
+//! The agent's calls, made by one core and by several cores at once.
 
 use janus_lfa::{
     Agent, CallingCore, Component, Description, Function, Progress, Rendezvous, Status,
@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-/// A component that does what it is told, and checks that nobody is beside it.
+/// A component with given outcomes. It checks that no two of its functions run at the same time.
 struct FakeComponent {
     description: Mutex<Description>,
     prime: Mutex<Vec<Result<Progress, Status>>>,
@@ -50,7 +50,7 @@ impl FakeComponent {
         component
     }
 
-    /// The next of its outcomes; done, when there is no other.
+    /// Returns the next of the given outcomes, or `Done` when there are no more.
     fn next(&self, outcomes: &Mutex<Vec<Result<Progress, Status>>>) -> Result<Progress, Status> {
         assert_eq!(self.inside.fetch_add(1, SeqCst), 0, "one at a time");
         let mut outcomes = outcomes.lock().unwrap();
@@ -81,7 +81,7 @@ impl Component for FakeComponent {
     }
 }
 
-/// A core of a system in which `cores` are not off. It waits `patience` turns.
+/// A core of a system in which `cores` are not off. It loses its patience after it has waited `patience` times.
 struct Core<'a> {
     cores: &'a AtomicUsize,
     patience: u32,
@@ -119,7 +119,7 @@ fn core(cores: &AtomicUsize) -> Core<'_> {
     }
 }
 
-/// One core on a system of one.
+/// The only core of a system.
 struct Alone<'a> {
     agent: Agent,
     components: &'a [&'a dyn Component],
@@ -138,7 +138,7 @@ impl Alone<'_> {
     }
 }
 
-/// The registers after x0, or x0 where it is an error.
+/// Returns the registers after x0, or x0 if it is an error.
 fn call(
     agent: &Agent,
     components: &[&dyn Component],
@@ -308,7 +308,7 @@ fn who_needs_all_cores_gets_them() {
     assert!(component.gathered.load(SeqCst));
 }
 
-/// Four cores, round after round: one of them activates, all are told the same.
+/// Four cores activate again and again. Each time one of them replaces the component, and all get the same answer.
 #[test]
 fn four_cores_at_once() {
     const CORES: usize = 4;
@@ -354,7 +354,7 @@ fn four_cores_at_once() {
     assert!(told[0].contains(&Ok(vec![1])) && told[0].contains(&Err(-5)));
 }
 
-/// A core that does not come holds nobody for ever; one that turns off is not waited for; one that cancels frees all.
+/// If a core does not come, the others give up; they do not wait for one that turns off; one that cancels frees all.
 #[test]
 fn who_does_not_come() {
     let component = FakeComponent::default();
@@ -371,7 +371,7 @@ fn who_does_not_come() {
     assert_eq!((late, here.waited), (Err(BUSY), 5));
     assert_eq!(component.activations.load(SeqCst), 0);
 
-    // Still primed. The other core turns off meanwhile.
+    // The component is still primed. Now the other core turns off.
     thread::scope(|scope| {
         let waits = scope.spawn(|| {
             let mut here = core(&cores);
@@ -391,7 +391,7 @@ fn who_does_not_come() {
             call(&agent, components, Activate, [0, 0], &mut here)
         });
         let mut here = core(&cores);
-        // It waits when a call that needs no other is refused.
+        // The core waits as soon as an activation without a rendezvous is refused.
         loop {
             match call(&agent, components, Prime, [0, 0], &mut here) {
                 Err(BUSY) => break,

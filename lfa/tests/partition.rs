@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! A component that is a secure partition, against an SPMC that says what the test wants.
+//! A component that is a secure partition, with an SPMC that answers what the test wants.
 
 use janus_lfa::partition::{Partition, SecurePartition, Staging};
 use janus_lfa::{Component, Progress, Rendezvous, Status};
@@ -37,7 +37,7 @@ impl Staging for &'static Store {
     }
 }
 
-/// An SPMC: partitions as descriptors of 24 bytes, and the answers to start and finish, one after the other.
+/// An SPMC: its partitions as descriptors of 24 bytes, and its answers to *start* and *finish* in their order.
 struct Spmc {
     partitions: Vec<[u64; 3]>,
     answers: Vec<Result<Regs, NotAvailable>>,
@@ -54,7 +54,7 @@ fn answer(function: u64, w2: u64, w3: i32) -> Result<Regs, NotAvailable> {
     Ok(regs)
 }
 
-/// The status of start, or of finish.
+/// Makes the response to *start* or *finish* with this status.
 fn says(status: i32) -> Result<Regs, NotAvailable> {
     answer(0x8400_0070, 0x8000_000D, status)
 }
@@ -167,7 +167,7 @@ fn what_start_says() {
     }
 }
 
-/// The old one goes on where the SPMC still lists it; else, and where it says ABORTED, it is lost.
+/// The old instance goes on if the SPMC still lists it. It is lost if the SPMC does not, or answers ABORTED.
 #[test]
 fn what_finish_says() {
     for status in [-1, -2, -3, -6, -8, -9, 7] {
@@ -264,7 +264,7 @@ fn only_what_can_be_replaced_is_touched() {
     let mut test = Test::new(&[says(0), says(0)]);
     test.spmc.partitions = vec![is(0x8007, 1, REPLACEABLE | GATHERED)];
     assert_eq!(test.activate(true), Ok(Progress::Done));
-    // The last of many, in any number of answers.
+    // The partition is the last of many, which come in one answer or in several.
     for room in 1..=5 {
         let mut test = Test::new(&[says(0), says(0)]);
         test.spmc.room = room;
@@ -273,7 +273,7 @@ fn only_what_can_be_replaced_is_touched() {
     }
 }
 
-/// What an SPMC answers to a discovery may be anything: it is looked at, not believed.
+/// An SPMC may answer a discovery with anything: no answer makes the agent loop or panic.
 #[test]
 fn a_discovery_that_leads_nowhere_ends() {
     struct Mad(u64);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! The state machine under any order of steps of several cores, which turn off and on meanwhile.
+//! Tries the state machine with random steps of several cores, which also turn off and on.
 
 use janus_lfa::round::{NextStep, Outcome, PrimeStep, Round};
 use janus_lfa::{Progress, Status};
@@ -12,7 +12,7 @@ enum Core {
     /// In the normal world.
     Free,
     Priming,
-    /// Has joined, for a component; whether it gathers.
+    /// Has joined an activation: of which component, and whether with a rendezvous.
     Held(u32, bool),
     Activating(u32, bool),
 }
@@ -25,7 +25,7 @@ const OUTCOMES: [Outcome; 5] = [
     Err(Status::CriticalError),
 ];
 
-/// A step of a core: which, and what it would do.
+/// A step: which core makes it, and what it tries to do.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     core: usize,
@@ -50,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct System {
     round: Round,
     cores: [Core; 4],
-    /// The outcome of the round that is ending.
+    /// The outcome of the activation that is ending.
     ended: Option<Outcome>,
 }
 
@@ -170,7 +170,7 @@ proptest! {
         for step in steps {
             system.step(step);
         }
-        // Whoever is inside comes out when all who are do their turns, at the latest when they have lost patience.
+        // Every core that has joined gets its outcome, at the latest when the cores have lost their patience.
         for _ in 0..4 {
             for core in 0..4 {
                 if system.cores[core] != Core::Free && system.cores[core] != Core::Off {

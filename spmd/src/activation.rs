@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! Live activation of a secure partition: the framework messages by which an EL3 logical partition has the SPMC
-//! replace one (DEN0077A 1.3).
+//! Live activation of a secure partition (DEN0077A 1.3): the framework messages by which an EL3 logical partition asks
+//! the SPMC to replace a partition.
 //!
-//! Two requests, in this order: *start*, on which the SPMC has the running instance stop and takes the new image,
-//! and *finish*, on which the new instance starts. Each has its own response, with a status. They pass between EL3
-//! and the SPMC alone: whatever either world sends of them in another place is refused as any framework message is
+//! There are two requests, in this order. At *start* the SPMC stops the running instance and takes the new image. At
+//! *finish* it starts the new instance. Each has its own response, with a status. Only EL3 sends these requests and only
+//! the SPMC answers them: any other such message is refused, as framework messages are
 //! ([`crate::table::FromNormal::DirectReq`]).
 
 use crate::call::{Call, ErrorCode, Regs, id, number};
 use crate::dispatch::SpmcConfig;
 use crate::requests::{framework, message};
 
-/// The size of a page, in which the messages count.
+/// The size of a page in the messages, in bytes.
 const PAGE: u64 = 4096;
 
 /// Memory that holds a new image or a new manifest: at least one page of 4 KiB, not at address 0.
@@ -23,8 +23,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Names `count` pages from the physical address `base` on. `None`: the address is 0 or no page's, there are no
-    /// pages, or they do not end below 2^64.
+    /// Names `count` pages from the physical address `base` on. `None`: `base` is 0 or not a multiple of 4 KiB, `count` is
+    /// 0, or the pages do not end below 2^64.
     pub const fn new(base: u64, count: u32) -> Option<Self> {
         // A u32 of pages is less than 2^44 bytes.
         let bytes = (count as u64).wrapping_mul(PAGE);
@@ -53,10 +53,10 @@ pub enum Step {
     Start {
         /// The new image.
         image: Pages,
-        /// Its manifest; `None`: the image has it with it.
+        /// The manifest; `None`: it is part of the image.
         manifest: Option<Pages>,
     },
-    /// Start the new instance. To be sent after a successful [`Step::Start`].
+    /// Start the new instance. Send it after a successful [`Step::Start`].
     Finish,
 }
 
@@ -72,14 +72,14 @@ pub struct Activation {
 }
 
 impl Activation {
-    /// Returns whether both IDs are of partitions that can be in such a message.
+    /// Returns whether both IDs are valid in such a message.
     pub(crate) fn fits(&self, spmc: &SpmcConfig) -> bool {
         spmc.partition(self.sender).is_some()
             && spmc.may_receive(self.partition)
             && self.partition != spmc.id
     }
 
-    /// w2 of the response.
+    /// Returns w2 of the response.
     pub(crate) fn response(&self) -> u32 {
         match self.step {
             Step::Start { .. } => framework::START_RESPONSE,
@@ -87,7 +87,7 @@ impl Activation {
         }
     }
 
-    /// Writes the message: SMC64, for it has addresses.
+    /// Writes the message. It is SMC64, because it has addresses.
     pub(crate) fn write(&self, spmc: u16, secure: &mut Regs) {
         let endpoints = u32::from(self.sender) << 16 | u32::from(spmc);
         let request = match self.step {
@@ -105,14 +105,14 @@ impl Activation {
     }
 }
 
-/// Reads what [`crate::Messenger::ask`] returned for a [`crate::Request::Activation`].
+/// Reads the answer to a [`crate::Request::Activation`], as [`crate::Messenger::ask`] returned it.
 ///
 /// # Errors
-/// The status code of FF-A with which the SPMC refused it, or failed.
+/// The FF-A status code with which the SPMC refused the request or failed.
 pub fn activation_status(answer: &Regs) -> Result<(), i32> {
     let error = Call::of(answer).number() == number::ERROR;
     match answer[if error { 2 } else { 3 }] as u32 as i32 {
-        // FFA_ERROR is no success, whatever its code.
+        // FFA_ERROR is a failure, whatever its code.
         0 if error => Err(ErrorCode::NotSupported as i32),
         0 => Ok(()),
         status => Err(status),

@@ -27,7 +27,7 @@ pub trait LogicalPartition: Sync {
     /// registers of FFA_PARTITION_INFO_GET_REGS carry them.
     fn uuid(&self) -> [u64; 2];
 
-    /// What it states about itself, for discovery.
+    /// Its properties, for discovery.
     fn properties(&self) -> Properties {
         Properties::SENDS
     }
@@ -43,31 +43,31 @@ pub trait LogicalPartition: Sync {
         5000
     }
 
-    /// What an interrupt of the normal world's does while a request of this partition is being served.
+    /// What an interrupt of the normal world does while a request of this partition is served.
     fn interrupts(&self) -> Interrupts {
         Interrupts::Wait
     }
 
-    /// Runs once, when [`LogicalPartition::starts`] says.
+    /// Runs once, at the time that [`LogicalPartition::starts`] gives.
     fn start(&self, messenger: &mut dyn Messenger);
 
-    /// Something has happened, or is about to, on the core that calls this. Partitions are called one after the
-    /// other, in the order of their list, whether they have started or not.
+    /// Handles an event of the calling core. Partitions are called in the order of their list, whether they have started
+    /// or not.
     fn event(&self, event: Event, messenger: &mut dyn Messenger) {
         let _ = (event, messenger);
     }
 }
 
-/// What an interrupt of the normal world's does to a request of a logical partition.
+/// What an interrupt of the normal world does to a request of a logical partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Interrupts {
-    /// It waits until the request is answered: the secure world does not see it. To the partition a request is a
-    /// function call, and to the normal world it takes no longer than [`LogicalPartition::patience_ms`].
+    /// The interrupt waits until the request is answered. The secure world does not see it. It waits no longer than
+    /// [`LogicalPartition::patience_ms`].
     Wait,
-    /// It comes to the SPMC, which may end the request by FFA_INTERRUPT or FFA_YIELD. That is then the answer. Return
-    /// to the normal world, so that it can handle the interrupt, and go on by [`crate::Request::Run`] when it
-    /// calls again.
+    /// The interrupt goes to the SPMC, which may end the request by FFA_INTERRUPT or FFA_YIELD: this is then the answer.
+    /// Return to the normal world, so that it handles the interrupt. Go on by [`crate::Request::Run`] when it calls
+    /// again.
     End,
 }
 
@@ -75,16 +75,16 @@ pub enum Interrupts {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Start {
-    /// When the normal world has fixed its version, by its first FF-A call that is not FFA_VERSION, on the core that
-    /// makes it and before the SPMC sees it. A system whose normal world makes none does not start the partition.
+    /// At the normal world's first FF-A call that is not FFA_VERSION, which fixes its version. The partition starts on the
+    /// core that makes the call, before the SPMC sees it. Without such a call it never starts.
     VersionFixed,
-    /// On the boot core, after the SPMC has initialised and before the normal world. A request at that time may
-    /// cost the normal world its FF-A: Hafnium takes it for the normal world's, which it then allows no version
-    /// below 1.3 any more.
+    /// On the boot core, after the SPMC has initialised and before the normal world runs. A request at that time may leave
+    /// the normal world without FF-A: Hafnium believes that the normal world made it, and then accepts no version below
+    /// 1.3 from it.
     Boot,
 }
 
-/// What happens on a core.
+/// What happens on a core. Ignore an event that you do not know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -98,8 +98,8 @@ pub enum Event {
     PowerKept,
 }
 
-/// What a logical partition states about itself: bits 31 to 0 of its properties in a partition information
-/// descriptor (DEN0077A, "Partition properties").
+/// The properties of a logical partition: bits 31 to 0 of the properties in its partition information descriptor
+/// (DEN0077A, "Partition properties").
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Properties(u32);
 
@@ -109,7 +109,7 @@ impl Properties {
     /// It runs in AArch64, and sends no requests.
     pub const NONE: Self = Self(1 << 8);
 
-    /// Returns the properties as they stand in a descriptor.
+    /// Returns the bits for a descriptor.
     pub const fn bits(self) -> u32 {
         self.0
     }
@@ -140,15 +140,15 @@ pub struct Message {
     pub body: Body,
 }
 
-/// FFA_RUN: a partition goes on with a request of a logical partition that ended by FFA_INTERRUPT or FFA_YIELD. What
-/// it was sent is not sent again.
+/// FFA_RUN: the secure partition goes on with a request that ended by FFA_INTERRUPT or FFA_YIELD. The payload of the
+/// request is not sent again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Run {
     /// The logical partition's ID.
     pub sender: u16,
     /// The secure partition's ID.
     pub receiver: u16,
-    /// Its execution context: bits 15 to 0 of w1 of FFA_INTERRUPT or FFA_YIELD.
+    /// The secure partition's execution context: bits 15 to 0 of w1 of FFA_INTERRUPT or FFA_YIELD.
     pub vcpu: u16,
     /// Whether the request was a [`Body::Req2`].
     pub req2: bool,
@@ -202,7 +202,7 @@ pub enum PartitionError {
     Id(u16),
     /// Two partitions have this ID.
     Twice(u16),
-    /// The UUID of this partition is nil, which means "all" in a question.
+    /// The UUID of this partition is nil, which means "all partitions" in a discovery.
     NilUuid(u16),
     /// Another partition has this partition's UUID, too.
     SameUuid(u16),
@@ -210,7 +210,7 @@ pub enum PartitionError {
 
 impl fmt::Display for PartitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Numbers are written as u32, like most others: code to format each type comes apart.
+        // As u32, like most other numbers: each further type that is formatted adds code to the image.
         match *self {
             Self::Id(id) => write!(
                 f,
@@ -236,7 +236,7 @@ impl fmt::Display for PartitionError {
     }
 }
 
-/// Checks a set of logical partitions, for [`SpmcConfig::partitions`]: at boot, and in a platform's tests.
+/// Checks a set of logical partitions for [`SpmcConfig::partitions`]. Call it at boot, or in a platform's tests.
 ///
 /// # Errors
 /// The first fault found.
@@ -262,9 +262,9 @@ pub fn check(partitions: &[&dyn LogicalPartition]) -> Result<(), PartitionError>
 }
 
 impl Spmd {
-    /// Whether `caller`, a call that the normal world makes on this core, is its first one after which no version
-    /// is agreed on any more, or comes after it: partitions that wait for that ([`Start::VersionFixed`]) may ask from
-    /// now on, before the call is decided. The versions are then fixed.
+    /// Returns whether the versions are fixed when the normal world makes the call in `caller` on this core, and fixes them
+    /// if this call does so. `true`: partitions with [`Start::VersionFixed`] may make requests, even before this call is
+    /// decided.
     pub fn fixes_version(&self, core: &mut Core, caller: &Regs) -> bool {
         let call = Call::of(caller);
         let Some(rules) = find(call) else {
@@ -286,13 +286,13 @@ impl SpmcConfig {
         partitions.find(|it| it.id() == id).copied()
     }
 
-    /// FFA_PARTITION_INFO_GET_REGS from the SPMC: x1, x2 = UUID (nil: all), x3\[15:0\] = the first
-    /// index, x3\[31:16\] = the tag, zero.
+    /// Handles FFA_PARTITION_INFO_GET_REGS from the SPMC: x1, x2 = UUID (nil: all), x3\[15:0\] = the first index,
+    /// x3\[31:16\] = the tag, zero.
     ///
-    /// The answer's x2 has the last index in \[15:0\], that of the last descriptor given in \[31:16\]
-    /// and a descriptor's size in \[63:48\]; descriptors follow from x3. One is 24 bytes, from 1.3 on
-    /// 48 (with the image's UUID and the partition's version). None found is NOT_SUPPORTED: that is
-    /// what SPMCs take for "no logical partitions".
+    /// In the answer x2\[15:0\] is the last index, x2\[31:16\] the index of the last descriptor given, and x2\[63:48\] the
+    /// size of a descriptor in bytes: 24, since 1.3 48 (with the image's UUID and the partition's version). Descriptors
+    /// follow from x3 on. If there is no such partition the answer is NOT_SUPPORTED, which SPMCs read as "no logical
+    /// partitions".
     pub(crate) fn partition_info(&self, version: Version, caller: &mut Regs) {
         let [uuid_low, uuid_high] = [caller[1], caller[2]];
         let start = caller[3] as u16;

@@ -17,7 +17,7 @@ use crate::version::Version;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_arm::SMC64;
 
-/// Framework message numbers with bit 31, as they stand in w2 (DEN0077A, "Framework messages").
+/// Values of w2 in framework messages: bit 31 and the number of the message (DEN0077A, "Framework messages").
 pub(crate) mod framework {
     pub const BIT: u32 = 1 << 31;
     pub const PSCI_REQUEST: u32 = BIT;
@@ -29,7 +29,7 @@ pub(crate) mod framework {
     pub const VM_DESTROYED_RESPONSE: u32 = BIT | 0x7;
     pub const VERSION_REQUEST: u32 = BIT | 0x8;
     pub const VERSION_RESPONSE: u32 = BIT | 0x9;
-    /// 0xA and 0xB, between the SPMC and a partition that it stops, never pass here.
+    // 0xA and 0xB go from the SPMC to a partition that it stops, and back: EL3 never sees them.
     pub const START_REQUEST: u32 = BIT | 0xC;
     pub const START_RESPONSE: u32 = BIT | 0xD;
     pub const FINISH_REQUEST: u32 = BIT | 0xE;
@@ -61,7 +61,7 @@ pub enum Request {
     WarmBoot(WarmBoot),
     /// A direct request of an EL3 logical partition to a secure partition.
     Message(Message),
-    /// The rest of such a request, after an interrupt of the normal world's.
+    /// FFA_RUN, for a request that an interrupt of the normal world has ended early.
     Run(Run),
     /// FFA_PARTITION_INFO_GET_REGS of an EL3 logical partition to the SPMC.
     Discover {
@@ -95,7 +95,7 @@ pub enum NotAvailable {
     NoSpmc,
     /// The SPMC died over the request on this core, or did not answer in time. The core goes on without it.
     Died,
-    /// The SPMC is in the middle of something else (booting, an interrupt, another request).
+    /// The SPMC does something else now: it boots, handles an interrupt, or serves another request.
     Busy,
     /// The SPMC has said before that it does not know this message, and is not asked again. Go on without an answer.
     Unknown,
@@ -110,7 +110,7 @@ pub enum NotAvailable {
 pub(crate) enum Pending {
     /// FFA_VERSION of the normal world, passed on.
     Version(Question),
-    /// A power management message; which one.
+    /// This power management message.
     Power(PowerMessage),
     /// A direct request of a logical partition: sender << 16 | receiver, whether it is a REQ2, and whether an
     /// interrupt of the normal world's may end it.
@@ -156,8 +156,7 @@ impl Unknown {
 }
 
 impl Spmd {
-    /// The SPMC has ignored the request that is `pending`. Where it says that it does not know the
-    /// message, it will not be asked again.
+    /// Notes that the SPMC has ignored the request `pending`. If it does not know the message, it is not asked again.
     #[cold]
     #[inline(never)]
     pub(crate) fn ignored(&self, pending: Pending, answer: Answer) {
@@ -168,9 +167,9 @@ impl Spmd {
 
     /// Writes a request to the SPMC into `secure`, x0 to x17 of the secure world.
     ///
-    /// On `Ok` enter the secure world with them, and run what it calls through [`Spmd::call`] until
-    /// [`crate::Work::Answered`]; the normal world's registers are not touched by any of it. To be
-    /// called while the normal world is the one that would run next.
+    /// On `Ok` enter the secure world with these registers, and pass its calls to [`Spmd::call`] until
+    /// [`crate::Work::Answered`]. The normal world's registers do not change meanwhile. Call this only while the normal
+    /// world is the one to run next.
     ///
     /// # Errors
     /// See [`NotAvailable`].
@@ -181,7 +180,7 @@ impl Spmd {
         request: Request,
         secure: &mut Regs,
     ) -> Result<(), NotAvailable> {
-        // In a function each: a monitor that makes requests of one kind alone has no code for the other.
+        // Two functions, so that a monitor that makes one kind of requests has no code for the other kind.
         match request {
             Request::Psci {
                 function,
@@ -194,7 +193,7 @@ impl Spmd {
         }
     }
 
-    /// The SPMC, if it can be asked anything.
+    /// Returns the SPMC, if it can be asked something now.
     #[inline(always)]
     fn idle(&self, core: &Core) -> Result<&SpmcConfig, NotAvailable> {
         match (core.state, &self.spmc) {
@@ -204,7 +203,8 @@ impl Spmd {
         }
     }
 
-    /// Sends a power management message. `arguments`: those of the PSCI function; of the warm boot message its w3.
+    /// Sends a power management message. `arguments` are the parameters of the PSCI function, or w3 of the warm boot
+    /// message.
     #[inline(never)]
     fn power_request(
         &self,
@@ -223,7 +223,7 @@ impl Spmd {
             let first = id::DIRECT_REQ_32;
             message(secure, [first, to_spmc, framework::WARM_BOOT, kind]);
         } else {
-            // A PSCI function of SMC64 has 64-bit parameters, and so its message.
+            // The message has the convention of the PSCI function, because it has its parameters.
             let wide = function & SMC64 != 0;
             let first = if wide {
                 id::DIRECT_REQ_64
@@ -302,7 +302,7 @@ impl Spmd {
                     response: wanted.response(),
                 }
             }
-            // Not of a partition.
+            // No partition sends these.
             Request::Psci { .. } | Request::WarmBoot(_) => return Err(NotAvailable::Id),
         };
         core.enter(State::Requested(pending));
@@ -311,12 +311,12 @@ impl Spmd {
 }
 
 impl SpmcConfig {
-    /// A secure partition or the SPMC: secure, not the SPMD and none of EL3's own.
+    /// Returns whether the ID is that of a secure partition or of the SPMC, and not of the SPMD or an EL3 partition.
     pub(crate) fn may_receive(&self, id: u16) -> bool {
         is_secure(id) && id != SPMD_ID && self.partition(id).is_none()
     }
 
-    /// Whether `sender`, one of EL3's logical partitions, gives way to interrupts while it waits for `receiver`.
+    /// Checks both IDs of a request. Returns whether interrupts of the normal world end it.
     fn may_ask(&self, sender: u16, receiver: u16) -> Result<bool, NotAvailable> {
         let partition = self.partition(sender).ok_or(NotAvailable::Id)?;
         if self.may_receive(receiver) {
@@ -327,12 +327,12 @@ impl SpmcConfig {
     }
 }
 
-/// w1 of a direct message, or of FFA_RUN, by its halves.
+/// Returns w1 of a direct message, or of FFA_RUN, from its two halves.
 pub(crate) fn endpoints_of(high: u16, low: u16) -> u32 {
     u32::from(high) << 16 | u32::from(low)
 }
 
-/// A message of EL3: x4 to x17 zero, whatever the SPMC's version.
+/// Writes a message of EL3. x4 to x17 are zero, whatever the SPMC's version.
 pub(crate) fn message(secure: &mut Regs, first: [u32; 4]) {
     set(secure, first);
     secure[8..].fill(0);
@@ -341,18 +341,18 @@ pub(crate) fn message(secure: &mut Regs, first: [u32; 4]) {
 /// NOT_SUPPORTED, in PSCI and in FF-A.
 const NOT_SUPPORTED: i32 = -1;
 
-/// What a direct response that names the SPMD's request says, or `None` where it does not answer it.
+/// Reads a direct response to the SPMD's request. `None`: it does not answer that request.
 ///
-/// `w2` tells the message's number. A response of either convention answers: SPMCs answer a 64-bit
-/// PSCI message with a 32-bit response.
+/// `w2` has the number of the message. The response may be of either convention: SPMCs answer a 64-bit PSCI message
+/// with a 32-bit response.
 pub(crate) fn power_answer(spmc: u16, caller: &Regs) -> Option<Answer> {
     if endpoints(caller) != (spmc, SPMD_ID) || caller[2] as u32 != framework::POWER_RESPONSE {
         return None;
     }
     match caller[3] as u32 as i32 {
         0 => Some(Answer::Done),
-        // Hafnium answers so to every function but CPU_OFF: it does not know the message, which is no
-        // veto. (TF-A's C dispatcher asks for CPU_OFF alone, so nobody noticed.)
+        // Hafnium answers NOT_SUPPORTED for every function but CPU_OFF: it does not know the message. That is no
+        // veto. (TF-A's C dispatcher sends a message for CPU_OFF only.)
         NOT_SUPPORTED => Some(Answer::Ignored(NOT_SUPPORTED)),
         status => Some(Answer::Refused(status)),
     }

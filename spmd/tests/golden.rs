@@ -344,7 +344,7 @@ fn every_call(mut of: impl FnMut(u32, bool, Option<&GoldenRow>, [u64; 18], &str)
     }
 }
 
-/// w1 of a row: what it asks for, else `default`; with an upper half where that is none of it.
+/// Returns w1 for a row: the value that the row gives, or `default`. If the upper half of x1 does not count, it is set.
 fn w1(row: Option<&GoldenRow>, number: u32, is_64: bool, default: u64) -> u64 {
     let upper = if is_64 && number == 0x87 {
         0

@@ -34,8 +34,8 @@ fn find(function: u32) -> Option<Function> {
     arch::find(function, Plat::HAS_SOC_ID, || workaround(function))
 }
 
-/// Answers SMCCC_ARCH_FEATURES: 0 for a function of this service that exists; for a workaround, whether this CPU needs
-/// it.
+/// Returns the answer of SMCCC_ARCH_FEATURES: 0 for a function of this service that exists; for a workaround, whether
+/// this CPU needs it; NOT_SUPPORTED otherwise.
 fn features(function: u32) -> u64 {
     match find(function) {
         None => NOT_SUPPORTED,

@@ -14,8 +14,10 @@ use crate::spmc_event::SpmcEvent;
 use crate::spmc_vectors;
 use janus_spmd::{Action, Answer, ConsoleLog, Work, World};
 
-/// Forwards a call of `from` to the other world's registers, if nothing has to be decided. Returns whether it did.
-/// This, [`answers`] and [`decide`] are the parts of [`janus_spmd::Spmd::call`]; nearly all calls need only this one.
+/// Copies a call of `from` into the other world's registers, if nothing has to be decided. Returns whether it did.
+///
+/// `forwards`, [`answers`] and [`decide`] are the parts of [`janus_spmd::Spmd::call`]. Nearly all calls need the first
+/// part only.
 #[inline(always)]
 pub fn forwards(core: &mut CoreData, from: World, function: u32) -> bool {
     let (caller, other) = match from {
@@ -35,7 +37,7 @@ pub fn answers(core: &mut CoreData, from: World) -> bool {
     from == World::Normal && core.system.spmd.answers(&core.spmd, core.normal.args())
 }
 
-/// Handles a call of FF-A's where no [`Here`] is left.
+/// Handles a call of FF-A when the [`Here`] of its entry is used up, because the SPMC may have run since.
 #[cold]
 pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
     if forwards(core, from, function) {
@@ -44,7 +46,7 @@ pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
     decide(core, from, function, None)
 }
 
-/// Handles a call of FF-A's that is neither forwarded nor answered at once. `here` is of `from`, if it is left.
+/// Handles a call of FF-A that is neither forwarded nor answered at once. `here` is of `from`, if it is left.
 #[inline(always)]
 pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here>) -> Flow {
     let spmd = &core.system.spmd;
@@ -69,7 +71,7 @@ pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here
     }
 }
 
-/// The other world than `from` runs.
+/// Returns that the world other than `from` runs next.
 const fn other_world(from: World) -> Flow {
     Flow::Run(match from {
         World::Normal => World::Secure,
@@ -100,7 +102,7 @@ pub fn abort(core: &mut CoreData) -> Flow {
     }
 }
 
-/// Ends the SPMC on this core, because it does not answer the request of EL3's that it was run for ([`crate::watch`]).
+/// Ends the SPMC on this core, because it has not answered a request of EL3 in time ([`crate::watch`]).
 #[cold]
 pub fn time_out(core: &mut CoreData) -> Flow {
     // While a request is pending the action can be no other.

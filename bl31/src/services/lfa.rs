@@ -1,4 +1,4 @@
-//! Live firmware activation (DEN0147): brings the agent its calls, and holds the cores that it gathers.
+//! Live firmware activation (DEN0147): passes each call to the agent of `janus-lfa`, and lets cores wait for each other.
 
 use super::service::unknown;
 use crate::core_data::CoreData;
@@ -12,17 +12,17 @@ use janus_lfa::{Agent, CallingCore, Function};
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Messenger, World};
 
-/// Whether the platform has anything to activate. Else none of the calls exists.
+/// Whether the platform has components. If not, none of the calls exists.
 pub const EXISTS: bool = !Plat::COMPONENTS.is_empty();
 
-/// How long a core waits for the others, in milliseconds: with its interrupts held back.
+/// How long a core waits for the others, in milliseconds. Its interrupts are masked meanwhile.
 const PATIENCE_MS: u64 = 1000;
 
 shared! {
     static AGENT: Agent = Agent::new();
 }
 
-/// Handles the call. `run_spmc`: how components ask the secure world.
+/// Handles a call. `run_spmc` runs the SPMC for messages of components.
 #[inline(never)]
 pub fn call(core: &mut CoreData, from: World, function: u32, run_spmc: RunSpmc) -> Flow {
     let function = Function::of(function).filter(|_| from == World::Normal);
@@ -42,10 +42,10 @@ pub fn call(core: &mut CoreData, from: World, function: u32, run_spmc: RunSpmc) 
     Flow::Run(from)
 }
 
-/// A core that calls the agent.
+/// The core that makes the call.
 struct OnThisCore<'a> {
     core: OnCore<'a>,
-    /// When it has waited long enough, by the system counter.
+    /// The end of its patience, as a value of the system counter.
     until: u64,
 }
 

@@ -15,16 +15,17 @@ use janus_spmd::{Event, LogicalPartition, PartitionError, Start};
 /// The platform's partitions.
 pub type Partitions = &'static [&'static dyn LogicalPartition];
 
-/// The platform's partitions, if there is nothing wrong with them. Before anything large is on the stack: it calls
-/// through pointers.
+/// Checks the platform's partitions and returns them. Call it early in the boot: it calls through pointers, where the
+/// stack's deepest path is not known exactly, so nothing large should be on the stack yet.
 ///
 /// # Errors
-/// What is wrong.
+/// What is wrong with the partitions.
 pub fn checked() -> Result<Partitions, PartitionError> {
     janus_spmd::check_partitions(Plat::PARTITIONS).map(|()| Plat::PARTITIONS)
 }
 
-/// What [`checked`] says, for the console. An image without partitions has no text about them.
+/// Returns the partitions that [`checked`] has found right, or prints its error and returns `None`. An image without
+/// partitions has none of its messages.
 pub fn or_report(checked: Result<Partitions, PartitionError>) -> Option<Partitions> {
     if Plat::PARTITIONS.is_empty() {
         return Some(&[]);
@@ -45,8 +46,8 @@ pub fn start(core: &mut CoreData) {
     }
 }
 
-/// Starts the partitions that wait until the normal world's version is fixed, if its present call on this core fixes
-/// it. It does that once, before the call is decided. Returns whether the SPMC may have run for it.
+/// Starts the partitions that wait until the normal world's version is fixed, if the call that this core makes fixes
+/// it. That happens once, before the call is decided. Returns whether the SPMC may have run meanwhile.
 #[inline(always)]
 pub fn start_when_fixed(core: &mut CoreData) -> bool {
     let looks = !Plat::PARTITIONS.is_empty() && !STARTED.load(Relaxed);

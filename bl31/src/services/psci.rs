@@ -20,7 +20,7 @@ use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
 use smccc::psci::error::DENIED;
 
-/// Handles a call of `from`, which `here` is of. The SPMC may call none.
+/// Handles a call of `from`, which `here` is of. The secure world gets NOT_SUPPORTED for every call.
 #[inline(always)]
 pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
     let x0 = match from {
@@ -80,7 +80,8 @@ struct Refused;
 
 /// Sends a request to the SPMC of this core and waits for its answer. Succeeds if there is no SPMC.
 fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
-    // An image without partitions at EL3 asks nothing else, and has no code for it.
+    // The other requests are made elsewhere. So this function has no code for them, and an image without partitions
+    // at EL3 has none at all.
     let asked = match request {
         Request::Psci {
             function,

@@ -1,11 +1,11 @@
-//! A private interrupt that becomes EL3's for a while, and is then as it was.
+//! Borrows a private interrupt (PPI) for EL3, and gives it back as it was.
 
 use super::private::{Groups, change, edge, lane, put};
 use super::{IntId, Redistributor};
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{SharedMmioPointer, field, field_shared};
 
-/// How a PPI was set up.
+/// The set-up of a PPI, as it was before EL3 borrowed it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ppi {
     id: IntId,
@@ -24,7 +24,7 @@ fn read(register: Register<'_>) -> u32 {
 }
 
 impl Redistributor {
-    /// Makes the PPI `id` EL3's, as [`Redistributor::claim_ppi`] does, and active no more. Returns how it was.
+    /// Gives the PPI `id` to EL3, as [`Redistributor::claim_ppi`] does, and makes it inactive. Returns its set-up until now.
     pub fn borrow(&mut self, id: IntId) -> Ppi {
         let number = u32::from(id) & 31;
         let bit = 1 << number;
@@ -48,7 +48,7 @@ impl Redistributor {
         was
     }
 
-    /// Sets a PPI up as it was. It is enabled only if `enable` says so too.
+    /// Sets a PPI up as it was. It is enabled if it was enabled before and `enable` is true.
     pub fn give_back(&mut self, ppi: &Ppi, enable: bool) {
         let number = u32::from(ppi.id) & 31;
         let bit = 1 << number;

@@ -1,7 +1,7 @@
 //! A secure partition that can be replaced while the system runs, for a lab (feature `lab`): docs/live-activation.md.
 //!
-//! A product fetches the new image from where its updates are and checks its signature. A lab has put it into secure
-//! memory beforehand, in front of it a page that says what it is. Priming adds it up, some pages at each call.
+//! A product loads the new image from its store of updates and checks its signature. Here somebody has put the image
+//! into secure memory beforehand, with a page in front of it that describes it. Each LFA_PRIME adds up some pages.
 
 use core::ops::Range;
 use core::ptr::with_exposed_provenance;
@@ -52,14 +52,14 @@ impl LogicalPartition for Agent {
     fn start(&self, _: &mut dyn Messenger) {}
 }
 
-/// What the first page holds, a word of 64 bits each.
+/// The 64-bit words of the first page, which describes the image.
 #[derive(Clone, Copy)]
 enum Header {
     /// [`MAGIC`].
     Magic = 0,
-    /// Major << 32 | minor. The image waits while this is not the version that runs.
+    /// `major << 32 | minor`. The image is a new one if this is not the version that runs.
     Version = 1,
-    /// The number of pages after this one: the image.
+    /// The number of the image's pages, which follow this one.
     Pages = 2,
     /// The sum of the image's 64-bit words, without carry.
     Sum = 3,
@@ -68,10 +68,10 @@ enum Header {
 /// "JANUSLFA".
 const MAGIC: u64 = u64::from_le_bytes(*b"JANUSLFA");
 
-/// Reads a word of the memory.
+/// Reads the 64-bit word at offset `word`, in bytes.
 fn read(word: usize) -> u64 {
     let at = MEMORY.start + word % (MEMORY.end - MEMORY.start) / 8 * 8;
-    // SAFETY: aligned, in memory that `Platform::MEMORY` has mapped; whatever is there is a number.
+    // SAFETY: the address is aligned and in memory that `Platform::MEMORY` maps, and any content is a valid u64.
     unsafe { with_exposed_provenance::<u64>(at).read_volatile() }
 }
 
@@ -81,15 +81,15 @@ fn header(of: Header) -> u64 {
 
 /// The version that runs; it was 1.0 at boot.
 static CURRENT: AtomicU64 = AtomicU64::new(1 << 32);
-/// How many pages are added up, and their sum.
+/// How many pages LFA_PRIME has added up, and their sum.
 static DONE: AtomicU32 = AtomicU32::new(0);
 static SUM: AtomicU64 = AtomicU64::new(0);
 
-/// The images of a lab.
+/// The source of images in a lab.
 struct Lab;
 
 impl Lab {
-    /// The number of the image's pages; `None`: there is no image.
+    /// Returns the number of the image's pages. `None`: there is no image.
     fn pages(&self) -> Option<u32> {
         let room = ((MEMORY.end - MEMORY.start) / PAGE) as u64;
         let pages = header(Header::Pages);

@@ -1,5 +1,6 @@
-//! Live firmware activation (DEN0147) of a secure partition, with an image for a lab, whose component it is
-//! (plat/src/qemu/live.rs). The test SPMC has the partition; what it does with the messages, the case tells it.
+//! Live firmware activation (DEN0147) of a secure partition. The image is built with `--features lab`, and the partition
+//! is its component (plat/src/qemu/live.rs). The test SPMC plays the partition, and does with the messages what the case
+//! tells it.
 
 use crate::arch::{smc, timer};
 use crate::framework::case::{Case, Needs, Outcome};
@@ -41,7 +42,7 @@ const fn cores_case(name: &'static str, normal: fn() -> Outcome) -> Case {
     case(name, normal).needs(Needs::JANUS.union(Needs::CORES))
 }
 
-/// The calls, and what they answer.
+/// The calls, their flags and their answers.
 const VERSION: u64 = 0xc400_02e0;
 const FEATURES: u64 = 0xc400_02e1;
 const INFO: u64 = 0xc400_02e2;
@@ -59,9 +60,9 @@ const INVALID_PARAMETERS: u64 = status(-8);
 const COMPONENT_WRONG_STATE: u64 = status(-9);
 const ACTIVATION_FAILED: u64 = status(-11);
 
-/// Flag of ACTIVATE: no other core is needed.
+/// Flag of ACTIVATE: no rendezvous.
 const SKIP: u64 = 1;
-/// "Call again", in x1 of PRIME and ACTIVATE.
+/// x1 of PRIME and ACTIVATE: call again.
 const AGAIN: u64 = 1;
 
 const fn status(code: i64) -> u64 {
@@ -70,26 +71,26 @@ const fn status(code: i64) -> u64 {
 
 /// The component.
 const COMPONENT: u64 = 0;
-/// The EL3 logical partition that asks, and the partition that is replaced.
+/// The IDs of the EL3 logical partition that sends the messages, and of the partition that is replaced.
 const AGENT: u64 = 0xffc8;
 const PARTITION: u64 = 0x8007;
 const PROTOCOL: [u64; 2] = [0x8f41_3a6e_0b72_5d19, 0x2c94_e7d5_6a08_b1f3];
-/// Where the new image is: a page that says what it is, and the image.
+/// The memory of the new image: a page that describes it, then the image.
 const HEADER: u64 = 0x0ee0_0000;
 const IMAGE: u64 = HEADER + 0x1000;
 const MAGIC: u64 = u64::from_le_bytes(*b"JANUSLFA");
-/// As many pages as EL3 adds up in five calls.
+/// The number of the image's pages: EL3 adds them up in five calls.
 const PAGES: u64 = 37;
 const PRIMES: u64 = 5;
 
-/// x0 to x17 after a call with these in x0 and up; what they leave is a value that shows.
+/// Makes a call with these registers from x0 on, and a known value in all others. Returns x0 to x17 after it.
 fn call(arguments: &[u64]) -> Regs {
     let mut regs = Regs(core::array::from_fn(|n| 0x0707_0000 | n as u64));
     regs.0[..arguments.len()].copy_from_slice(arguments);
     smc::call(regs)
 }
 
-/// Calls, and looks that the answer has `given` registers.
+/// Makes a call, and checks that its answer changes `given` registers.
 fn lfa(arguments: &[u64], given: usize) -> Result<Regs, crate::framework::case::Why> {
     let got = call(arguments);
     let given = if (got.x(0) as i64) < 0 { 1 } else { given };
@@ -109,13 +110,13 @@ fn expect(arguments: &[u64], given: usize, want: &[u64], what: &str) -> Outcome 
     Ok(())
 }
 
-// What the normal world tells the SPMC, in w3 of a direct request, with x4 and x5.
+// What the normal world tells the SPMC: w3 of a direct request, with parameters in x4 and x5.
 
-/// Put an image there: its version, and an error in its sum.
+/// Put a new image into the memory. Parameters: its version, and an error in its sum.
 const STAGE: u64 = 1;
-/// Answer the messages so: [`Does`].
+/// Answer the messages in this way, see [`Does`].
 const BEHAVE: u64 = 2;
-/// Answer when START came last, FINISH last, how often each, and how many messages were wrong.
+/// Report when START came last, when FINISH came last, how often each came, and how many messages were wrong.
 const REPORT: u64 = 3;
 
 fn tell(what: u64, x4: u64, x5: u64) -> Regs {
@@ -123,14 +124,14 @@ fn tell(what: u64, x4: u64, x5: u64) -> Regs {
     ffa::call(function, &[ffa::route(0, ffa::SPMC), 0, what, x4, x5])
 }
 
-/// The version of the partition that answers; `None`: it is lost.
+/// Returns the version of the partition that answers. `None`: the partition is lost.
 fn running() -> Option<u64> {
     let function = ffa::DIRECT_REQ | ffa::SMC64;
     let got = ffa::call(function, &[ffa::route(0, PARTITION)]);
     (got.function() == ffa::DIRECT_RESP | ffa::SMC64).then_some(got.x(3))
 }
 
-/// Puts the next image there and has it primed.
+/// Puts the next image into the memory, and primes it.
 fn primed() -> Result<u64, crate::framework::case::Why> {
     let next = running().unwrap_or_default() + (1 << 32);
     tell(STAGE, next, 0);
@@ -146,24 +147,24 @@ fn prime() -> Outcome {
     Ok(())
 }
 
-/// What the SPMC does with the messages. The numbers are those of [`BEHAVE`].
+/// What the SPMC does with the messages. The numbers are the parameter of [`BEHAVE`].
 #[derive(Clone, Copy)]
 enum Does {
-    /// All that it should.
+    /// What it should.
     Good,
-    /// The partition refuses to stop: START says so.
+    /// The partition refuses to stop: START fails.
     Refuses(i32),
-    /// START is no message that it knows.
+    /// The SPMC does not know START.
     KnowsNone,
-    /// The new one does not start: FINISH says so, and the old one is back.
+    /// The new instance does not start: FINISH fails, and the old instance runs again.
     PutsBack(i32),
-    /// The partition dies, and FINISH says so.
+    /// The partition dies: FINISH fails.
     Loses,
     /// FINISH is interrupted this many times.
     Interrupts(i32),
-    /// The SPMC dies of FINISH.
+    /// The SPMC dies when it gets FINISH.
     Dies,
-    /// The SPMC does not come back from FINISH.
+    /// The SPMC never answers FINISH.
     Silent,
     /// The partition says that it cannot be replaced.
     NotCapable,
@@ -191,7 +192,7 @@ fn behave(does: Does) {
     tell(BEHAVE, what, status);
 }
 
-/// Nothing of what the SPMC got was wrong.
+/// Checks that the SPMC got no wrong message.
 fn nothing_wrong() -> Outcome {
     ensure_eq!(tell(REPORT, 0, 0).x(7), 0, "messages that were wrong");
     Ok(())
@@ -203,7 +204,7 @@ fn inventory() -> Outcome {
         let known = (VERSION..=CANCEL).contains(&function);
         let want = if known { 0 } else { NOT_SUPPORTED };
         expect(&[FEATURES, function], 1, &[want], "LFA_FEATURES")?;
-        // The calls of 32 bits, and the numbers around, are none.
+        // The SMC32 forms and the neighbouring numbers are no calls.
         let narrow = function & !(1 << 30);
         expect(&[narrow], 1, &[NOT_SUPPORTED], "a call of 32 bits")?;
         if !known {
@@ -239,7 +240,7 @@ fn inventory() -> Outcome {
     nothing_wrong()
 }
 
-/// None of it is the secure world's.
+/// The secure world has none of the calls.
 fn secure_calls(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() == ffa::DIRECT_REQ {
         for function in VERSION..=CANCEL {
@@ -275,12 +276,12 @@ fn bad_image() -> Outcome {
     let not_primed = [COMPONENT_WRONG_STATE];
     expect(&[ACTIVATE, COMPONENT, SKIP], 2, &not_primed, "not primed")?;
     ensure!(running() == current, "the old one does not go on");
-    // The right one after it begins anew.
+    // The right image after it is primed from its beginning.
     primed()?;
     expect(&[CANCEL, COMPONENT], 1, &[0], "LFA_CANCEL")
 }
 
-/// Each failure has its status, and the partition goes on unless it is lost.
+/// Each failure has its own status. The partition goes on, unless it is lost.
 fn refused() -> Outcome {
     for (does, want, lost) in [
         (Does::Refuses(ffa::DENIED), COMPONENT_WRONG_STATE, false),
@@ -307,7 +308,7 @@ fn refused() -> Outcome {
         primed()?;
         expect(&[ACTIVATE, COMPONENT, SKIP], 2, &[0, 0], "after it")?;
     }
-    // What is busy stays primed.
+    // After BUSY the component stays primed.
     for code in [ffa::BUSY, ffa::RETRY, ffa::INTERRUPTED] {
         let next = primed()?;
         behave(Does::Refuses(code));
@@ -319,7 +320,7 @@ fn refused() -> Outcome {
     nothing_wrong()
 }
 
-/// FINISH is made again, START is not.
+/// "Call again" repeats FINISH, and not START.
 fn interrupted() -> Outcome {
     let next = primed()?;
     behave(Does::Interrupts(2));
@@ -339,7 +340,7 @@ fn cancel() -> Outcome {
     expect(&[CANCEL, COMPONENT], 1, &[0], "LFA_CANCEL")?;
     let not_primed = [COMPONENT_WRONG_STATE];
     expect(&[ACTIVATE, COMPONENT, SKIP], 2, &not_primed, "cancelled")?;
-    // In the middle of priming: it begins anew.
+    // A cancel in the middle of priming: priming begins anew.
     expect(&[PRIME, COMPONENT], 2, &[0, AGAIN], "a piece")?;
     expect(&[CANCEL, COMPONENT], 1, &[0], "LFA_CANCEL")?;
     prime()?;
@@ -348,7 +349,7 @@ fn cancel() -> Outcome {
     nothing_wrong()
 }
 
-/// The normal world sends none of the messages, answers none, and gets none.
+/// The normal world can neither send these messages nor answer them, and never gets one.
 fn forged() -> Outcome {
     for function in [ffa::DIRECT_REQ, ffa::DIRECT_REQ | ffa::SMC64] {
         for number in 0xa..=0xf {
@@ -367,14 +368,14 @@ fn forged() -> Outcome {
     nothing_wrong()
 }
 
-/// The system counter around the call, of each core, and what it was told.
+/// For each core: the system counter before and after its call, and the call's answer.
 struct Seen {
     before: AtomicU64,
     after: AtomicU64,
     told: AtomicU64,
 }
 
-/// All cores call; one of them activates while all are held, and all are told the same.
+/// All cores call. One of them activates while all are held, and all get the same answer.
 fn gather() -> Outcome {
     for round in 0..20 {
         let next = primed()?;
@@ -394,7 +395,7 @@ fn gather() -> Outcome {
             let seen = &seen[core];
             seen.before.store(timer::now(), SeqCst);
             let mut got = call(&[ACTIVATE, COMPONENT, 0]).x(0);
-            // On a loaded machine not all come in time.
+            // On a loaded host some come too late.
             while got == BUSY {
                 seen.before.store(timer::now(), SeqCst);
                 got = call(&[ACTIVATE, COMPONENT, 0]).x(0);
@@ -420,7 +421,7 @@ fn gather() -> Outcome {
     nothing_wrong()
 }
 
-/// A core that does not come holds the others for a second, and nothing is lost.
+/// A core that does not come holds the others for a second. The component stays primed.
 fn core_missing() -> Outcome {
     let next = primed()?;
     let before = timer::now();
@@ -432,13 +433,13 @@ fn core_missing() -> Outcome {
     ensure!(running() != Some(next), "activated without the others");
     expect(&[ACTIVATE, COMPONENT, SKIP], 2, &[0, 0], "without them")?;
     ensure_eq!(running().unwrap_or_default(), next, "the version that runs");
-    // One waits, another one cancels.
+    // One core waits, and another one cancels.
     primed()?;
     cores::beside(
         cores::another(),
         |_| {
             let mut got = call(&[ACTIVATE, COMPONENT, 0]).x(0);
-            // On a loaded machine a second can be over before the other one cancels.
+            // On a loaded host the second can be over before the other core cancels.
             let mut late = false;
             while got == BUSY {
                 late = true;
@@ -450,7 +451,7 @@ fn core_missing() -> Outcome {
             Ok(())
         },
         || {
-            // Primed, until the other one waits.
+            // The component is primed, and not gathering, until the other core waits.
             let waits = || call(&[PRIME, COMPONENT]).x(0) == BUSY;
             ensure!(timer::wait_until(30, waits), "the other core does not wait");
             expect(&[CANCEL, COMPONENT], 1, &[0], "LFA_CANCEL")
@@ -459,7 +460,7 @@ fn core_missing() -> Outcome {
     nothing_wrong()
 }
 
-/// Cores that are off are not waited for, also not when they turn off while one waits.
+/// Nobody waits for cores that are off, or that turn off while a core waits.
 fn core_off() -> Outcome {
     let next = primed()?;
     for core in cores::others() {
@@ -480,7 +481,7 @@ fn core_off() -> Outcome {
     nothing_wrong()
 }
 
-/// Activates, as often as the others are not there yet.
+/// Activates, and repeats that while the other cores are not there yet.
 fn retry_activation() -> Outcome {
     let mut got = call(&[ACTIVATE, COMPONENT, 0]);
     while got.x(0) == BUSY {
@@ -491,7 +492,7 @@ fn retry_activation() -> Outcome {
     Ok(())
 }
 
-/// A core that is turned on while another one waits is waited for, too.
+/// A core that waits also waits for one that is turned on meanwhile.
 fn core_on() -> Outcome {
     for _ in 0..5 {
         let next = primed()?;
@@ -501,7 +502,7 @@ fn core_on() -> Outcome {
         let boot = cores::boot_core();
         cores::on_each(|core| {
             if core == boot {
-                // The others wait, or will. It must not be without the one that comes.
+                // The others wait, or will wait. They must not go on without the core that comes on.
                 cores::turn_on(late)?;
                 ensure!(!told.load(SeqCst), "activated without a core that was on");
                 return cores::beside(late, |_| retry_activation(), retry_activation);
@@ -515,7 +516,7 @@ fn core_on() -> Outcome {
     nothing_wrong()
 }
 
-/// While one core activates by itself, all others go on; theirs is refused or done.
+/// While one core activates without a rendezvous, all others go on. Their own activations are refused or done.
 fn skip_gathering() -> Outcome {
     for _ in 0..10 {
         let next = primed()?;
@@ -539,8 +540,8 @@ fn skip_gathering() -> Outcome {
     nothing_wrong()
 }
 
-/// The SPMC dies or falls silent between the messages: the caller is told that the partition is lost, and the core goes
-/// on.
+/// The SPMC dies or falls silent between the messages. The caller is told that the partition is lost, and the core
+/// goes on.
 fn spmc_dies() -> Outcome {
     for (core, does) in cores::others().zip([Does::Dies, Does::Silent]) {
         primed()?;
@@ -554,7 +555,7 @@ fn spmc_dies() -> Outcome {
         })?;
         behave(Does::Good);
     }
-    // Another core's SPMC is well.
+    // The SPMC of another core still answers.
     primed()?;
     expect(&[ACTIVATE, COMPONENT, SKIP], 2, &[0, 0], "on another core")
 }
@@ -563,11 +564,11 @@ fn spmc_dies() -> Outcome {
 
 /// The version of the partition that runs; 0: it is lost.
 static RUNS: AtomicU64 = AtomicU64::new(1 << 32);
-/// What the case wants of it.
+/// What the case wants the SPMC to do: [`Does`].
 static BEHAVES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// Whether the partition is stopped.
 static STOPPED: AtomicBool = AtomicBool::new(false);
-/// When START and FINISH came last, how often, and what was wrong with them.
+/// When START and FINISH came last, how often they came, and how many of them were wrong.
 static SEEN: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
 const STARTS: usize = 2;
 const FINISHES: usize = 3;
@@ -577,7 +578,7 @@ fn word(at: u64) -> *mut u64 {
     with_exposed_provenance_mut(at as usize)
 }
 
-/// Puts an image there.
+/// Writes an image and its description into the memory.
 fn stage(version: u64, error: u64) {
     let mut sum = error;
     for n in 0..PAGES * 512 {
@@ -590,12 +591,12 @@ fn stage(version: u64, error: u64) {
         // SAFETY: as above.
         unsafe { word(HEADER + n as u64 * 8).write_volatile(value) };
     }
-    // EL3 reads past the caches.
+    // EL3 reads without the caches.
     for at in (HEADER..IMAGE + PAGES * 0x1000).step_by(16) {
         // SAFETY: cleans a line of the same memory.
         unsafe { core::arch::asm!("dc cvac, {}", in(reg) at, options(nostack, preserves_flags)) };
     }
-    // SAFETY: waits for the above.
+    // SAFETY: a barrier for the cleaning above.
     unsafe { core::arch::asm!("dsb sy", options(nostack, preserves_flags)) };
 }
 
@@ -626,7 +627,7 @@ fn partition(s: &Secure, message: &Regs) -> Option<Regs> {
         BEHAVE => {
             BEHAVES[0].store(message.x(4), SeqCst);
             BEHAVES[1].store(message.x(5), SeqCst);
-            // A lost partition is there again, for what comes next.
+            // A lost partition exists again, for the next case.
             let _ = RUNS.compare_exchange(0, 1 << 32, SeqCst, SeqCst);
         }
         REPORT => {
@@ -642,7 +643,7 @@ fn behaves(does: Does) -> bool {
     BEHAVES[0].load(SeqCst) == does.words()[0]
 }
 
-/// The partition, if it is there: one execution context, of FF-A 1.3's descriptors.
+/// Returns the partition's descriptor of FF-A 1.3, if the partition exists. It has one execution context.
 fn discovered(message: &Regs) -> Regs {
     if message.0[1..3] != PROTOCOL || RUNS.load(SeqCst) == 0 {
         return ffa::error(ffa::INVALID_PARAMETERS);
@@ -676,10 +677,10 @@ fn live_activation(s: &Secure, message: &Regs, number: u64) -> Regs {
     SEEN[count].fetch_add(1, SeqCst);
     if start {
         SEEN[when].store(timer::now(), SeqCst);
-        // Long enough for a core that is not held to be seen.
+        // Long enough to see a core that is not held.
         timer::delay(200);
     }
-    // What the response of the other message says is no answer, and neither is one to somebody else.
+    // A response to the other message is no answer, and neither is a response to another partition.
     for (to, with) in [
         (AGENT, number ^ 3),
         (ffa::SPMD, number + 1),
@@ -720,7 +721,7 @@ fn live_activation(s: &Secure, message: &Regs, number: u64) -> Regs {
     if behaves(Does::Dies) {
         return ffa::request(ffa::ABORT, &[]);
     }
-    // SAFETY: where EL3 says the image is.
+    // SAFETY: the memory in which EL3 says the image is.
     let version = unsafe { word(HEADER + 8).read_volatile() };
     RUNS.store(version, SeqCst);
     says(0)

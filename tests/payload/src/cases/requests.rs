@@ -1,5 +1,5 @@
-//! Requests of EL3 partitions: what comes in between, how long they may take, and an SPMC that dies over one. With the
-//! image of the feature `calls` (plat/src/qemu/calls.rs).
+//! Requests of EL3 partitions: interrupts that come meanwhile, the bound of their time, and an SPMC that dies over one.
+//! The image is built with the feature `calls` (plat/src/qemu/calls.rs).
 
 use super::platform::{HANDLED, RAISE, call, case};
 use crate::arch::{cpu, gic, timer};
@@ -24,7 +24,7 @@ pub const CASES: &[Case] = &[
         .needs(Needs::JANUS.union(Needs::CORES).union(Needs::LAST)),
 ];
 
-/// The calls: see the platform's file.
+/// The platform's calls, as plat/src/qemu/calls.rs has them.
 const ASK_AS: u64 = 0xc200_0010;
 const RUN_AS: u64 = 0xc200_0011;
 const HANDLER_ASKS: u64 = 0xc200_0012;
@@ -35,7 +35,7 @@ const GIVES_WAY: u64 = 0xffc2;
 const IMPATIENT: u64 = 0xffc3;
 const IMPATIENT_GIVES_WAY: u64 = 0xffc4;
 
-/// What came of a request: an answer, or the SPMC died.
+/// The result of a request: an answer, or the SPMC died.
 const ANSWERED: u64 = 0;
 const DIED: u64 = 3;
 
@@ -59,9 +59,10 @@ fn ask(sender: u64, word: u64) -> Regs {
     call(&[ASK_AS, sender, word])
 }
 
-/// Asks while the normal world's timer is about to fire, or has. Returns how often it had come before.
+/// Makes a request while the normal world's timer is about to fire, or has just fired. Returns how often it had fired
+/// before.
 fn ask_with_timer(core: usize, sender: u64, word: u64) -> (Regs, u32) {
-    // It does not come before the call.
+    // The timer does not fire before the call.
     crate::daif!(set "0x2");
     let before = start_timer(core, 1000);
     let got = ask(sender, word);
@@ -85,7 +86,7 @@ fn stop_timer(_: usize, _: u32) {
     timer::stop_el2();
 }
 
-/// Has the normal world's timer fire on this core `microseconds` from now.
+/// Sets the normal world's timer, to fire on this core `microseconds` from now.
 fn start_timer(core: usize, microseconds: u64) -> u32 {
     irq::install(timer::EL2_INTID, stop_timer);
     gic::enable(core, timer::EL2_INTID);
@@ -94,7 +95,7 @@ fn start_timer(core: usize, microseconds: u64) -> u32 {
     before
 }
 
-/// The normal world's interrupt has come, once.
+/// Checks that the normal world's interrupt has come once.
 fn came(core: usize, before: u32) -> Outcome {
     let count = || irq::count(core, timer::EL2_INTID);
     let came = timer::wait_until(5, || count() > before);
@@ -104,7 +105,7 @@ fn came(core: usize, before: u32) -> Outcome {
     Ok(())
 }
 
-/// An interrupt of the normal world's waits until the partition has its answer; the secure world does not see it.
+/// An interrupt of the normal world waits until the partition has its answer. The secure world does not see it.
 fn held() -> Outcome {
     cores::on_each(|core| {
         for word in 0..5 {
@@ -119,8 +120,8 @@ fn held() -> Outcome {
     })
 }
 
-/// Where the partition says so, the SPMC gives way to an interrupt of the normal world's, which handles it, makes
-/// requests of its own and then lets the partition go on, at the end with the answer.
+/// For a partition with `Interrupts::End` the SPMC gives way to an interrupt of the normal world. The normal world handles
+/// it, makes requests of its own, and then lets the partition go on until it has the answer.
 fn gives_way() -> Outcome {
     cores::on_each(|core| {
         for (word, function) in [(GIVE_WAY, ffa::INTERRUPT), (YIELD, ffa::YIELD)] {
@@ -136,7 +137,7 @@ fn gives_way() -> Outcome {
             ensure_eq!(got.x(3), word + 1, "w3 of it");
             own(word)?;
         }
-        // It may also serve the request to its end.
+        // The SPMC may also serve the request to its end.
         let (got, before) = ask_with_timer(core, GIVES_WAY, LOOK);
         ensure_eq!(got.x(1) as u32, ffa::DIRECT_RESP, "the answer");
         came(core, before)
@@ -148,9 +149,9 @@ const fn target(core: usize) -> u64 {
     0x8006 << 16 | core as u64
 }
 
-/// Meanwhile the SPMC takes its own interrupts, and EL3 takes Group 0, whose handler can ask nobody then; the SPMC
-/// does not see it. What the SPMC sets its timer to before, or meanwhile, comes in its time: at S-EL1, where that timer
-/// is the one by which EL3 watches, when the request is over.
+/// During a request the SPMC takes its own interrupts. EL3 takes Group 0 interrupts, which the SPMC does not see, and
+/// their handler cannot make requests then. The SPMC's timer fires at the time to which the SPMC has set it, before or
+/// during the request; at S-EL1, where EL3 borrows that timer, it fires when the request is over.
 fn secure_interrupts() -> Outcome {
     cores::on_each(|core| {
         let timers = spmc_timers(core)?;
@@ -163,7 +164,7 @@ fn secure_interrupts() -> Outcome {
     })
 }
 
-/// How many interrupts of its timer the SPMC had on this core.
+/// Returns how many interrupts of its timer the SPMC has had on this core.
 fn spmc_timers(core: usize) -> Result<u64, crate::framework::case::Why> {
     let got = ffa::call(
         ffa::DIRECT_REQ,
@@ -173,8 +174,8 @@ fn spmc_timers(core: usize) -> Result<u64, crate::framework::case::Why> {
     Ok(got.x(4))
 }
 
-/// The example of docs/partitions.md: a call is routed to a secure partition that is found by its protocol, on every
-/// core; NOT_SUPPORTED while nobody speaks it.
+/// The example of docs/partitions.md: on every core a call is routed to the secure partition that implements a protocol.
+/// It is NOT_SUPPORTED while no partition does.
 fn router() -> Outcome {
     const ROUTE: u64 = 0xc200_0013;
     ensure_eq!(call(&[ROUTE, 1]).x(0), u64::MAX, "x0 while nobody is found");
@@ -189,7 +190,7 @@ fn router() -> Outcome {
     })
 }
 
-/// From now on the SPMC shows the partition that speaks the example's protocol.
+/// Makes the SPMC list a partition with the example's protocol from now on.
 const SHOW: u64 = DEED | 0x18;
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
@@ -213,8 +214,8 @@ fn found(s: &Secure, message: &Regs) -> Option<Regs> {
     None
 }
 
-/// A storm of the platform's Group 0 interrupt on every core, whose handler asks a partition, between requests of a
-/// call, of the normal world's own, and CPU_OFF and CPU_ON of one core.
+/// The platform's Group 0 interrupt comes again and again on every core, and its handler asks a partition. Meanwhile there
+/// are requests of a call, requests of the normal world, and CPU_OFF and CPU_ON of one core.
 fn storm() -> Outcome {
     let churned = cores::another();
     for round in 0..3 {
@@ -238,9 +239,9 @@ fn storm() -> Outcome {
     Ok(())
 }
 
-/// The SPMC dies over a request on a core, in each way: it is silent, also while an interrupt of the normal world's
-/// waits that may end the request; it says that it aborts; it makes wrong calls for ever. The partition is told, the
-/// core goes on without FF-A and can go off, and all is well on the others.
+/// The SPMC dies over a request on one core, in each way: it is silent; it is silent although an interrupt of the normal
+/// world may end the request; it calls FFA_ABORT; it makes wrong calls for ever. The partition is told. The core goes on
+/// without FF-A and can go off, and the other cores are not affected.
 fn silence() -> Outcome {
     let mut victims = cores::others();
     let mut victim = || victims.next();
@@ -250,7 +251,7 @@ fn silence() -> Outcome {
             ensure_eq!(ask(IMPATIENT, BE_SILENT).x(0), DIED, "a silent SPMC");
             Ok(())
         },
-        // A Group 0 handler asks: its own interrupt does not keep the watch's away.
+        // A Group 0 handler makes the request: its own active interrupt does not hold back the watch's.
         |_| {
             call(&[HANDLER_ASKS, IMPATIENT, BE_SILENT]);
             let before = call(&[HANDLED]).x(0);
