@@ -219,10 +219,16 @@ impl<const CORES: usize> Tree<CORES> {
             if self.asks(core, level) == 0 {
                 break;
             }
-            let asked = self
-                .peers(platform, core, level)
-                .map(|peer| self.asks(peer, level));
-            let depth = asked.min().unwrap_or(0);
+            // The first core that runs ends the search: on a machine with more cores it takes no longer.
+            let mut depth = None;
+            for peer in self.peers(platform, core, level) {
+                let asked = self.asks(peer, level);
+                depth = Some(depth.map_or(asked, |least: u8| least.min(asked)));
+                if asked == 0 {
+                    break;
+                }
+            }
+            let depth = depth.unwrap_or(0);
             if depth == 0 {
                 break;
             }

@@ -9,10 +9,12 @@ use crate::tfa::{self, Dispatcher};
 use crate::toolchain::{self, Binary};
 use crate::{bl31, image, paths};
 use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSymbol};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A run takes a second. A silent system hangs.
@@ -101,6 +103,8 @@ pub enum Workload {
     Power,
     /// Direct requests of that many cores at once; each core has a thread of its own.
     Crowd(u32),
+    /// CPU_ON and CPU_OFF of that many cores at once; each core has a thread of its own.
+    Storm(u32),
 }
 
 impl Workload {
@@ -278,35 +282,55 @@ impl Bench {
         })
     }
 
-    /// Runs one part of the payload to its end.
+    /// Runs one part of the payload to its end, on a machine with the cores that it uses.
     ///
     /// # Errors
     /// The system hangs, or an answer is wrong: the message has what the consoles said.
     pub fn run(&self, system: &System, part: Workload) -> Result<PluginReport> {
-        let (text, smp, threads) = match part {
-            Workload::Table => ("table".to_owned(), 1, "off"),
-            Workload::Extensions => ("extensions".to_owned(), 1, "off"),
-            Workload::Fp => ("fp".to_owned(), 1, "off"),
-            Workload::Power => ("power".to_owned(), 2, "off"),
-            Workload::Crowd(cores) => (format!("crowd={cores}"), cores, "on"),
+        let cores = match part {
+            Workload::Table | Workload::Extensions | Workload::Fp => 1,
+            Workload::Power => 2,
+            Workload::Crowd(cores) | Workload::Storm(cores) => cores,
+        };
+        self.run_with(system, part, cores)
+    }
+
+    /// Runs one part of the payload to its end, on a machine with `smp` cores.
+    ///
+    /// # Errors
+    /// As [`Bench::run`].
+    pub fn run_with(&self, system: &System, part: Workload, smp: u32) -> Result<PluginReport> {
+        let (text, threads) = match part {
+            Workload::Table => ("table".to_owned(), "off"),
+            Workload::Extensions => ("extensions".to_owned(), "off"),
+            Workload::Fp => ("fp".to_owned(), "off"),
+            Workload::Power => ("power".to_owned(), "off"),
+            Workload::Crowd(cores) => (format!("crowd={cores}"), "on"),
+            Workload::Storm(cores) => (format!("storm={cores}"), "on"),
         };
         let configuration = system.dir.join("part");
         fs::write(&configuration, format!("{text}\0"))?;
         let out = system.dir.join("counts");
         let _ = fs::remove_file(&out);
-        let plugin = format!(
+        let mut plugin = format!(
             "{},out={},threads={threads},fvp={}",
             self.plugin.display(),
             out.display(),
             if self.plat == Plat::Fvp { "on" } else { "off" },
         );
+        if let Workload::Storm(_) = part {
+            let park = park(system)?;
+            plugin += &format!(",park={},park_end={}", park.start, park.end);
+        }
         let mut extra = vec!["-plugin".to_owned(), plugin];
         match part {
             // One thread, and a time that depends on instructions alone: every run is the same.
             Workload::Table | Workload::Extensions | Workload::Fp | Workload::Power => {
                 extra.extend(["-icount".into(), "shift=0,sleep=off".into()])
             }
-            Workload::Crowd(_) => extra.extend(["-accel".into(), "tcg,thread=multi".into()]),
+            Workload::Crowd(_) | Workload::Storm(_) => {
+                extra.extend(["-accel".into(), "tcg,thread=multi".into()])
+            }
         }
         let loaded = vec![(configuration, test::config_address(self.plat))];
         let machine = Machine {
@@ -341,6 +365,23 @@ impl Bench {
         })?;
         PluginReport::parse(said, &counts).context("the plugin's report")
     }
+}
+
+/// The function in which a core of QEMU's virt machine waits to be turned on.
+fn park(system: &System) -> Result<Range<u64>> {
+    let name = match system.column {
+        Column::Janus => "sleep_until_interrupt",
+        Column::C | Column::FeaturedC => "plat_secondary_cold_boot_setup",
+    };
+    let elf = &system.elf;
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes)
+        .with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let symbol = file
+        .symbol_by_name(name)
+        .filter(|symbol| symbol.size() > 0)
+        .with_context(|| format!("{} has no function {name}", elf.display()))?;
+    Ok(symbol.address()..symbol.address() + symbol.size())
 }
 
 /// Builds one of the bench's payloads as a raw image.

@@ -18,6 +18,7 @@ mod crowd;
 pub mod measure;
 mod phases;
 mod profile;
+mod scaling;
 mod table;
 
 use crate::cli::{Plat, Runtime};
@@ -47,8 +48,9 @@ pub struct BenchArgs {
     /// Show the system register accesses, barriers and so on of each call.
     #[arg(long, short)]
     pub verbose: bool,
-    /// Measure direct requests of N cores at once instead.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=8))]
+    /// Measure what N cores do at once instead, and what takes more on a machine with N cores. With --profile: on such a
+    /// machine.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=16))]
     pub cores: Option<u32>,
     /// Show where the instructions of one row go instead; a part of its name will do.
     #[arg(long, value_name = "CALL")]
@@ -155,12 +157,16 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
     // The other views are of one machine.
     let one = args.plat.unwrap_or(Plat::Qemu);
     let bench = Bench::prepare(one, args.qemu.as_deref())?;
-    if let Some(cores) = args.cores {
-        return crowd::run(&bench, args, cores);
-    }
     if let Some(call) = &args.profile {
         let column = args.bl31.unwrap_or_default().into();
-        return profile::run(&bench, column, args.levels(), call, args.lines);
+        return profile::run(&bench, column, args, call);
+    }
+    if let Some(cores) = args.cores {
+        if one != Plat::Qemu {
+            bail!("the payload knows the cores of QEMU's virt machine only: leave out --plat");
+        }
+        let alone = crowd::run(&bench, args, cores)?;
+        return Ok(scaling::run(&bench, args, cores)? && alone);
     }
     if let Some(file) = &args.drawing {
         return phases::run(&bench, file);

@@ -1,7 +1,8 @@
 //! `--profile CALL`: shows in which functions or lines of BL31 the instructions of one row are, and which lines of
 //! memory it reads and writes.
 
-use super::measure::{Bench, Column, Level, PluginReport, Workload};
+use super::BenchArgs;
+use super::measure::{Bench, Column, PluginReport, System, Workload};
 use crate::proc;
 use anyhow::{Context, Result};
 use object::{Object, ObjectSymbol, SymbolKind};
@@ -14,18 +15,16 @@ use std::process::Command;
 ///
 /// # Errors
 /// No row has that name; or see [`Bench::run`].
-pub fn run(
-    bench: &Bench,
-    column: Column,
-    levels: &[Level],
-    call: &str,
-    lines: bool,
-) -> Result<bool> {
-    for &level in levels {
+pub fn run(bench: &Bench, column: Column, args: &BenchArgs, call: &str) -> Result<bool> {
+    let run = |system: &System, workload| match args.cores {
+        Some(cores) => bench.run_with(system, workload, cores),
+        None => bench.run(system, workload),
+    };
+    for &level in args.levels() {
         let system = bench.system(column, level)?;
-        let mut report = bench.run(&system, Workload::Table)?;
+        let mut report = run(&system, Workload::Table)?;
         if !report.has(call) {
-            report = bench.run(&system, Workload::Power)?;
+            report = run(&system, Workload::Power)?;
         }
         let (row, name) = report.find(call)?;
         let samples = report.samples.iter().filter(|s| s.0 == row).count() as u64;
@@ -36,7 +35,7 @@ pub fn run(
             .filter(|p| p.0 == row)
             .map(|p| (p.1, p.2))
             .collect();
-        let places = if lines {
+        let places = if args.lines {
             source_lines(&system.elf, &pcs)?
         } else {
             functions(&system.elf, &pcs)?

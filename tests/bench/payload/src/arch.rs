@@ -19,7 +19,7 @@ pub fn entry() -> u64 {
 pub type Regs = [u64; 18];
 
 /// Cores that the images have stacks for.
-pub const MAX_CORES: usize = 8;
+pub const MAX_CORES: usize = 16;
 const STACK: usize = 4096;
 
 #[repr(C, align(64))]

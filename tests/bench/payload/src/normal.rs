@@ -6,7 +6,7 @@
 //!
 //! The text at [`machine::CONFIGURATION`] says which part runs: `table`, on one core; `extensions` and `fp`, on
 //! one: requests for an SPMC that uses them; `power`, on two: CPU_ON and CPU_OFF, and power-down suspends where a
-//! core loses its power; `crowd=N`: N cores send direct requests at once.
+//! core loses its power; `crowd=N`: N cores send direct requests at once; `storm=N`: N cores come and go at once.
 #![no_std]
 #![no_main]
 
@@ -40,6 +40,9 @@ static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 static ORDER: AtomicUsize = AtomicUsize::new(0);
 const OFF: usize = 1;
 const CROWD: usize = 2;
+const OFF_AT_ONCE: usize = 3;
+/// Whether each core is on, in a storm.
+static HERE: [AtomicUsize; MAX_CORES] = [const { AtomicUsize::new(0) }; MAX_CORES];
 static DONE: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the call in `regs` between the marks of `ROW`, with nothing else in between.
@@ -84,12 +87,13 @@ extern "C" fn main(core: usize) -> ! {
         suspends();
         end();
     }
-    match part() {
+    match workload() {
         Workload::Table => table(),
         Workload::Extensions => extensions(),
         Workload::Fp => fp(),
         Workload::Power => power(),
         Workload::Crowd(cores) => crowd(cores),
+        Workload::Storm(cores) => storm(cores),
     }
     end()
 }
@@ -359,6 +363,10 @@ fn await_arrival(answer: &Regs, core: usize) {
 }
 
 fn secondary(core: usize) -> ! {
+    if let Workload::Storm(cores) = workload() {
+        turn_on_children(core, cores);
+        HERE[core].store(1, Ordering::Relaxed);
+    }
     ARRIVED.store(core, Ordering::Relaxed);
     loop {
         match ORDER.load(Ordering::Relaxed) {
@@ -367,6 +375,14 @@ fn secondary(core: usize) -> ! {
                 regs[0] = CPU_OFF;
                 // SAFETY: as for an SMC; the mark says that it does not return.
                 unsafe { smc_asm!(regs, "movz xzr, #23, lsl #32", "smc #0") };
+                fail("CPU_OFF", &regs);
+            }
+            OFF_AT_ONCE => {
+                HERE[core].store(0, Ordering::Relaxed);
+                let mut regs = [0; 18];
+                regs[0] = CPU_OFF;
+                // SAFETY: as above.
+                unsafe { smc_asm!(regs, "movz xzr, #41, lsl #32", "smc #0") };
                 fail("CPU_OFF", &regs);
             }
             CROWD => {
@@ -380,6 +396,44 @@ fn secondary(core: usize) -> ! {
                 }
             }
             _ => arch::pause(),
+        }
+    }
+}
+
+/// Rows 40 and 41: cores turn each other on, as a tree, and all but one turn themselves off at once. The row of the
+/// arriving cores has no marks.
+fn storm(cores: usize) {
+    print(&["@row 40 CPU_ON, all cores at once\n"]);
+    print(&["@row 41 CPU_OFF, all cores at once\n"]);
+    let others = || HERE[1..cores].iter();
+    for _ in 0..ROUNDS {
+        ORDER.store(0, Ordering::Relaxed);
+        turn_on_children(0, cores);
+        while others().any(|here| here.load(Ordering::Relaxed) == 0) {
+            arch::pause();
+        }
+        ORDER.store(OFF_AT_ONCE, Ordering::Relaxed);
+        for core in 1..cores {
+            let mut regs = [0; 18];
+            // AFFINITY_INFO: 1 is OFF.
+            while regs[0] != 1 {
+                regs = [0; 18];
+                (regs[0], regs[1]) = (0xc400_0004, affinity(core));
+                arch::smc(&mut regs);
+            }
+        }
+    }
+}
+
+/// Turns on the two cores below `core` in the tree of all `cores`.
+fn turn_on_children(core: usize, cores: usize) {
+    for child in [2 * core + 1, 2 * core + 2] {
+        if child < cores {
+            let mut regs = turn_on_args(child);
+            measured::<40>(&mut regs);
+            if regs[0] != 0 {
+                fail("CPU_ON, all cores at once", &regs);
+            }
         }
     }
 }
@@ -438,21 +492,28 @@ enum Workload {
     Fp,
     Power,
     Crowd(usize),
+    Storm(usize),
 }
 
 /// Reads the text that QEMU put into memory; the table without one.
-fn part() -> Workload {
+fn workload() -> Workload {
     // SAFETY: RAM, filled before the start or zero.
-    let text = unsafe { core::slice::from_raw_parts(machine::CONFIGURATION as *const u8, 8) };
+    let text = unsafe { core::slice::from_raw_parts(machine::CONFIGURATION as *const u8, 16) };
     match text {
         [b'e', b'x', b't', ..] => Workload::Extensions,
         [b'f', b'p', ..] => Workload::Fp,
         [b'p', b'o', b'w', b'e', b'r', ..] => Workload::Power,
-        [b'c', b'r', b'o', b'w', b'd', b'=', n, ..] => {
-            Workload::Crowd(usize::from(n.saturating_sub(b'0')).clamp(1, MAX_CORES))
-        }
+        [b'c', b'r', b'o', b'w', b'd', b'=', n @ ..] => Workload::Crowd(cores(n)),
+        [b's', b't', b'o', b'r', b'm', b'=', n @ ..] => Workload::Storm(cores(n)),
         _ => Workload::Table,
     }
+}
+
+/// The number of cores that `text` begins with.
+fn cores(text: &[u8]) -> usize {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    let n = digits.fold(0, |n, digit| 10 * n + usize::from(digit - b'0'));
+    n.clamp(1, MAX_CORES)
 }
 
 fn fail(name: &str, regs: &Regs) {

@@ -12,11 +12,14 @@
 //! With its cores in one thread QEMU 10 does not say which core executes: a block of code passes
 //! the index of the core that first ran it. All cores then count as core 0, and a window may
 //! begin on one core and end on another; the payload sees to it that only one core at a time is
-//! in EL3. With a thread per core the index is right, and every core has windows of its own.
+//! in EL3. With a thread per core the index is right, and every core has windows of its own. There cores take locks from
+//! each other and wait for them, so a wait does not tell that a core is parked: [`Bench::park`] does. A parked core that
+//! is turned on makes a window of row [`BOOT`] again.
 
 use super::insn::{Class, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::ops::Range;
 
 /// The row of the way from BL31's first instruction to the normal world's first.
 pub const BOOT: u16 = 0;
@@ -173,6 +176,8 @@ struct Core {
 pub struct Bench {
     /// Where it is.
     pub machine: Machine,
+    /// The function of BL31 in which a core waits to be turned on, where that is known.
+    pub park: Range<u64>,
     cores: Vec<Core>,
     samples: Vec<(u16, usize, Counts)>,
     pcs: BTreeMap<(u16, usize, u64), u64>,
@@ -184,6 +189,7 @@ impl Bench {
     pub const fn new() -> Self {
         Self {
             machine: Machine::Virt,
+            park: 0..0,
             cores: Vec::new(),
             samples: Vec::new(),
             pcs: BTreeMap::new(),
@@ -200,6 +206,7 @@ impl Bench {
 
     /// `core` executes the instruction of `class` at `pc`.
     pub fn execute(&mut self, core: usize, pc: u64, owner: Owner, class: Class) {
+        let (parks, park_known) = (self.park.contains(&pc), !self.park.is_empty());
         let state = self.core(core);
         let entered = owner == Owner::El3 && state.last != Some(owner);
         state.last = Some(owner);
@@ -209,7 +216,7 @@ impl Bench {
                     state.arrived = true;
                     self.close(core);
                 }
-                _ if state.window.is_none() => {
+                _ if state.window.is_none() && !parks => {
                     state.window = Some(Window {
                         row: BOOT,
                         ..Window::default()
@@ -243,7 +250,12 @@ impl Bench {
         let Some(window) = &mut self.core(core).window else {
             return;
         };
-        if window.last {
+        if window.last && parks && matches!(class, Class::Wait | Class::Sleep) {
+            self.close(core);
+            self.core(core).arrived = false;
+            return;
+        }
+        if window.last && !park_known {
             // What may follow the wait, if the core is parked since then.
             let parked = window
                 .waited
@@ -467,6 +479,29 @@ mod tests {
             let expected = ["window 3 0 34 0 0 0 0 0 0 0 1 0 0 0 0 1 0 1 0"];
             assert_eq!(windows(&mut bench), expected, "{waits}");
         }
+    }
+
+    #[test]
+    fn where_the_park_is_known_other_waits_are_of_the_row() {
+        let mut bench = Bench::new();
+        bench.park = EL3 + 0x100..EL3 + 0x110;
+        run(&mut bench, 2, &[(NORMAL, Class::Mark(Mark::Last(41)))]);
+        run(&mut bench, 2, &[(EL3, Class::Wait); 5]); // a lock's
+        run(&mut bench, 2, &[(EL3 + 0x100, PLAIN); 2]);
+        run(&mut bench, 2, &[(EL3 + 0x104, Class::Sleep); 3]);
+        run(&mut bench, 2, &[(EL3 + 0x108, PLAIN), (EL3 + 0x110, PLAIN)]);
+        run(
+            &mut bench,
+            2,
+            &[(SPMC, PLAIN), (EL3, PLAIN), (NORMAL, PLAIN)],
+        );
+        assert_eq!(
+            windows(&mut bench),
+            [
+                "window 41 2 7 0 0 0 0 0 0 0 1 0 0 0 0 2 0 1 0",
+                "window 0 2 2 1 0 0 0 0 0 0 1 0 0 0 0 2 0 1 0"
+            ]
+        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! QEMU TCG plugin of `cargo xtask bench`: `-plugin FILE,out=REPORT,threads=on|off,fvp=on|off`.
+//! QEMU TCG plugin of `cargo xtask bench`: `-plugin FILE,out=REPORT,threads=on|off,fvp=on|off,park=N,park_end=N`.
 //!
 //! It sees every instruction of the guest before it executes and every load and store of BL31,
 //! sorts them with [`insn`] and [`count`], and writes the report when QEMU ends. `threads` says
 //! whether QEMU runs each core in a thread of its own: [`count`] explains why the plugin has to know. `fvp` says which
-//! machine it is.
+//! machine it is. `park` and `park_end` (decimal) are the addresses of [`Bench::park`].
 
 mod count;
 mod insn;
@@ -42,6 +42,11 @@ impl Register for Counter {
             self.machine = Machine::Fvp;
             bench().machine = Machine::Fvp;
         }
+        let address = |name: &str| match args.parsed.get(name) {
+            Some(Value::Integer(at)) => *at as u64,
+            _ => 0,
+        };
+        bench().park = address("park")..address("park_end");
         qemu_plugin_register_atexit_cb(id, move |_| {
             if let Err(error) = std::fs::write(&out, bench().report()) {
                 eprintln!("janus-bench-plugin: {out}: {error}");
