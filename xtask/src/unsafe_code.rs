@@ -76,6 +76,13 @@ fn the_inventory_is_complete() {
             row.unwrap_or_else(|| panic!("{file} has `unsafe`, and {DOCUMENT} no row for it"));
         found[row] += count;
     }
+    for file in paths::tracked(&["bl31/*.S", "drivers/*.S", "plat/*.S"]) {
+        let named = format!("`{file}`");
+        assert!(
+            text.contains(&named),
+            "{DOCUMENT} names assembly, not {file}"
+        );
+    }
     for (row, found) in rows.iter().zip(found) {
         assert_eq!(
             row.count, found,
