@@ -112,7 +112,7 @@ trait Signals {
     fn take_doorbells(&self, cores: u32) -> bool;
     /// Sends the SRI to the normal world of core `index`.
     fn send(&self, index: usize);
-    /// Whether the machine has core `index`.
+    /// Returns whether the machine has core `index`.
     fn exists(&self, index: usize) -> bool;
 }
 

@@ -45,7 +45,7 @@ impl State {
 pub trait Cluster {
     /// Says whether this core is present.
     fn set_present(&self, present: bool);
-    /// Whether any core of the cluster is present.
+    /// Returns whether any core of the cluster is present.
     fn any_present(&self) -> bool;
     /// Sets the state.
     fn set_state(&self, state: State);

@@ -8,17 +8,17 @@ use core::marker::PhantomData;
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use safe_mmio::UniqueMmioPointer;
 
-/// A console. The crash report uses it too, while another core may be in the middle of [`Console::try_put`]: what
-/// an implementation keeps is in the device, and two users at once mix their bytes but nothing else.
+/// A console. The crash report uses it while another core may be in [`Console::try_put`]. So an implementation keeps
+/// its state in the device only, and two users at once mix their bytes but nothing else.
 pub trait Console {
-    /// Sets the device up, where boot firmware has not. Once, before the first byte.
+    /// Sets the device up, if boot firmware has not done so. Called once, before the first byte.
     fn init() {}
 
-    /// Writes a byte if the device has room for it; false if it has none. Does not wait.
+    /// Writes a byte if the device has room for it, and returns whether it had. Does not wait.
     fn try_put(byte: u8) -> bool;
 }
 
-/// No console: what EL3 says is lost.
+/// No console: messages of EL3 are lost.
 pub struct NoConsole;
 
 impl Console for NoConsole {

@@ -27,7 +27,7 @@ use arm_sysregs::el3::accessors::{
 use arm_sysregs::el3::registers::{IccCtlrEl3, IccIgrpen1El3, ScrEl3};
 use janus_arm::AFFINITY_MASK;
 
-/// Whether the CPU has the GIC's system registers (ID_AA64PFR0_EL1.GIC). Without, it is a GICv2
+/// Returns whether the CPU has the GIC's system registers (ID_AA64PFR0_EL1.GIC). Without, it is a GICv2
 /// system, which Janus does not support.
 pub fn has_system_registers() -> bool {
     read_id_aa64pfr0_el1().gic() != 0
@@ -203,7 +203,7 @@ pub fn unmasked<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Whether the secure EL1 or, with `sel2`, S-EL2 can send SGIs itself: it has the system registers
+/// Returns whether the secure EL1 or, with `sel2`, S-EL2 can send SGIs itself: it has the system registers
 /// (ICC_SRE_ELx.SRE), and EL3 does not trap ICC_ASGI1R_EL1, which it does if SCR_EL3 routes both IRQ and
 /// FIQ to EL3. While the secure world's SCR_EL3 is in the CPU.
 pub fn secure_el_sends_sgis(sel2: bool) -> bool {
@@ -245,8 +245,8 @@ pub fn set_normal_group1(enabled: bool) -> bool {
     before.contains(IccIgrpen1El3::ENABLEGRP1NS)
 }
 
-/// Whether an interrupt with a priority of the secure half is active on this core: those that come now have to be of
-/// a higher one.
+/// Returns whether an interrupt with a priority of the secure half is active on this core: those that come now have to
+/// be of a higher one.
 pub fn in_secure_interrupt() -> bool {
     read_icc_rpr_el1().bits() & 0xff < 0x80
 }

@@ -81,9 +81,9 @@ pub trait El3: Messenger {
     /// Returns ELR_EL3 and SPSR_EL3 of the normal world: where it continues when it runs next.
     fn normal_state(&mut self) -> (u64, u64);
 
-    /// Whether the normal world waits for the secure world: for the answer to a call, or until it has handled an
-    /// interrupt. The answer will be in the normal world's registers, so code that wants it to continue somewhere else
-    /// has to do that later ([`Next::Later`]).
+    /// Returns whether the normal world waits for the secure world: for the answer to a call, or until it has handled
+    /// an interrupt. The answer will be in the normal world's registers, so code that wants it to continue somewhere
+    /// else has to do that later ([`Next::Later`]).
     fn normal_waits(&self) -> bool;
 
     /// The highest exception level of the normal world, 1 or 2.
@@ -211,10 +211,10 @@ pub trait Platform {
         security: "",
     };
 
-    /// What PSCI can do here, and what is lost with the power that it takes.
+    /// What PSCI can do on this platform, and what a core loses with its power.
     const POWER: Power;
 
-    /// Which SoC this is.
+    /// Returns the numbers of the SoC for SMCCC_ARCH_SOC_ID.
     fn soc_id() -> SocId {
         SocId {
             version: 0,
@@ -296,7 +296,7 @@ pub trait Platform {
         wait_for_interrupt();
     }
 
-    /// Whether the last [`Platform::power_down`] of core `index` returned: asked on that core when it is
+    /// Returns whether the last [`Platform::power_down`] of core `index` returned: asked on that core when it is
     /// back, once, for a message. Usual environment.
     fn power_down_failed(index: usize) -> bool {
         let _ = index;
@@ -332,7 +332,7 @@ pub trait Platform {
     /// system slept in a power-down state. Usual environment.
     fn protect_memory() {}
 
-    /// Whether this machine has [`MemoryMap::far_vectors`] and keeps the normal world out of it. All cores
+    /// Returns whether this machine has [`MemoryMap::far_vectors`] and keeps the normal world out of it. All cores
     /// answer alike. Usual environment.
     fn has_far_vectors() -> bool {
         false

@@ -16,7 +16,7 @@ pub enum PowerDown {
 }
 
 impl PowerDown {
-    /// Whether everything is lost.
+    /// Returns whether everything is lost.
     #[inline(always)]
     pub const fn lost(self) -> bool {
         matches!(self, PowerDown::Lost)
@@ -63,7 +63,7 @@ impl Power {
         gic: GicPower::KEPT,
     };
 
-    /// Whether any core ever loses its power.
+    /// Returns whether any core ever loses its power.
     #[inline(always)]
     pub const fn ever_lost(&self) -> bool {
         self.off.lost() || self.suspend.lost()
@@ -86,7 +86,7 @@ impl Power {
         }
     }
 
-    /// Whether `level` of the power domain tree, or one above it, loses its state in a power-down state, or
+    /// Returns whether `level` of the power domain tree, or one above it, loses its state in a power-down state, or
     /// has lost it, with `composite`.
     #[inline(always)]
     pub fn lost_with(&self, composite: &Composite, level: usize) -> bool {

@@ -103,7 +103,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether its parameters have 64 bits.
+    /// Returns whether its parameters have 64 bits.
     pub fn is_64(&self) -> bool {
         self.function & SMC64 != 0
     }
@@ -133,7 +133,7 @@ impl Call {
 }
 
 impl Function {
-    /// Whether the call `function` that `from` makes is in this row.
+    /// Returns whether the call `function` that `from` makes is in this row.
     #[inline(never)]
     pub fn is(&self, from: World, function: u32) -> bool {
         let caller = match from {

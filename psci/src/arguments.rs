@@ -55,7 +55,7 @@ pub(crate) fn power_state<P: PsciPlatform>(value: u32) -> Result<&'static PowerS
         .ok_or(Error::InvalidParameters)
 }
 
-/// Whether the range of `length` bytes from `base` lies within one of `ranges`.
+/// Returns whether the range of `length` bytes from `base` lies within one of `ranges`.
 pub(crate) fn within(ranges: &[Range<u64>], base: u64, length: u64) -> bool {
     let Some(last) = length
         .checked_sub(1)

@@ -179,7 +179,7 @@ impl<const CORES: usize> Cores<CORES> {
         self.not_off.load(Ordering::SeqCst)
     }
 
-    /// Whether all cores but `core` are off, and must stay so until `core` turns one on.
+    /// Returns whether all cores but `core` are off, and must stay so until `core` turns one on.
     ///
     /// The number says that nobody else runs who could turn a core on; the words, that nobody is
     /// between its last act but one and its last.

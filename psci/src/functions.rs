@@ -67,13 +67,13 @@ impl<P: PsciPlatform> Functions<P> {
     /// The number of functions; SMC32 and SMC64 count separately.
     pub(crate) const COUNT: u32 = Self::WORDS.0.count_ones() + Self::WORDS.1.count_ones();
 
-    /// Whether `function` is a PSCI function that exists on this platform.
+    /// Returns whether `function` is a PSCI function that exists on this platform.
     #[inline(always)]
     pub(crate) fn has(function: u32) -> bool {
         Self::is_in(Self::WORDS, function)
     }
 
-    /// Whether `function` exists on this platform, now or while a Trusted OS is bound to a core.
+    /// Returns whether `function` exists on this platform, now or while a Trusted OS is bound to a core.
     #[inline(always)]
     pub(crate) fn may_have(function: u32) -> bool {
         let (smc32, smc64) = Self::WORDS;
@@ -81,7 +81,7 @@ impl<P: PsciPlatform> Functions<P> {
         Self::is_in((smc32 | bound, smc64 | bound), function)
     }
 
-    /// Whether the bit of `function` is set in the word of its convention, SMC32 or SMC64.
+    /// Returns whether the bit of `function` is set in the word of its convention, SMC32 or SMC64.
     #[inline(always)]
     fn is_in(words: (u32, u32), function: u32) -> bool {
         let number = function ^ PSCI_VERSION;

@@ -137,24 +137,24 @@ pub trait PsciPlatform {
     /// other bits zero), or `None` if the system has no such core.
     fn core(&self, affinity: u64) -> Option<usize>;
 
-    /// The affinity of a core: [`PsciPlatform::core`] the other way round.
+    /// Returns the affinity of a core: the inverse of [`PsciPlatform::core`]. `None`: there is no such core.
     fn affinity(&self, core: usize) -> Option<u64>;
 
     /// The power domain of `core` at `level` (1 and up). Any numbers that are equal exactly for
     /// the cores of one domain.
     fn domain(&self, core: usize, level: usize) -> usize;
 
-    /// Whether `core`'s node at `level` has power, as the hardware says: for NODE_HW_STATE. `None`: the
-    /// hardware does at once what the power domain tree says.
+    /// Returns whether the hardware says that `core`'s node at `level` has power, for NODE_HW_STATE. `None`: the
+    /// hardware cannot be asked, and follows the power domain tree at once.
     fn has_power(&self, core: usize, level: usize) -> Option<bool> {
         let _ = (core, level);
         None
     }
 
-    /// The memory of the normal world: an entry point outside it is INVALID_ADDRESS.
+    /// Returns the memory of the normal world. An entry point outside of it is INVALID_ADDRESS.
     fn memory(&self) -> &[Range<u64>];
 
-    /// The memory that MEM_PROTECT protects.
+    /// Returns the memory that MEM_PROTECT protects.
     fn protected(&self) -> &[Range<u64>] {
         self.memory()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! Each function: what it answers, what it makes bl31 do.
+//! The answers and decisions of each function.
 #![cfg(not(feature = "loom"))]
 
 mod common;

@@ -356,7 +356,7 @@ struct Cluster {
     down: AtomicBool,
     went_down: AtomicUsize,
     asleep: [AtomicBool; 3],
-    /// What the hooks do takes time: another core may run in the middle.
+    /// Makes a hook take more than one step, so that another core may run in the middle of it.
     register: loom::sync::atomic::AtomicUsize,
 }
 

@@ -265,7 +265,7 @@ impl Walk {
         }
     }
 
-    /// What the calls that look say of one core, and of all.
+    /// Checks the answers of the calls that change nothing, about one core and about all cores.
     fn check(&self, draw: &mut Draw) {
         let core = draw.below(CORES);
         let affinity = Board.affinity(core).unwrap();

@@ -49,10 +49,10 @@ impl Spmd {
         }
     }
 
-    /// FFA_SECONDARY_EP_REGISTER: w1 or x1 = a physical address, that of an instruction in the image.
+    /// Handles FFA_SECONDARY_EP_REGISTER: w1 or x1 is the physical address of an instruction in the SPMC's image.
     ///
-    /// The 64-bit call gets the 64-bit answer, success or error: SPMCs wait for it (docs/spmd.md,
-    /// "Registers").
+    /// The 64-bit call gets the 64-bit FFA_SUCCESS or FFA_ERROR, which SPMCs expect (docs/spmd.md, "The convention of
+    /// EL3's answers").
     pub(crate) fn register_entry(
         &self,
         core: &Core,

@@ -64,7 +64,7 @@ pub(crate) const WITHOUT_HINT: u32 = !SVE_HINT;
 /// Function number 0: a fast SMC32 call to the standard secure services.
 const OWNER: u32 = 0x8400_0000;
 
-/// Whether W0 `function_id` names a call of FF-A's range: fast, owner 4, numbers 0x60 to 0xEF, with
+/// Returns whether W0 `function_id` names a call of FF-A's range: fast, owner 4, numbers 0x60 to 0xEF, with
 /// or without the SVE hint. Pass exactly these to [`crate::Spmd::call`].
 #[inline]
 pub const fn is_ffa(function_id: u32) -> bool {
@@ -124,7 +124,7 @@ impl Call {
         (self.id & !(SMC64 | SVE_HINT)).wrapping_sub(OWNER)
     }
 
-    /// Whether the call is SMC64.
+    /// Returns whether the call is SMC64.
     #[inline(always)]
     pub fn is_64(self) -> bool {
         self.id & SMC64 != 0

@@ -15,7 +15,7 @@ use crate::table::FromSecure;
 /// Bits of w2 that make a framework message: the mark and its number.
 const FRAMEWORK: u32 = framework::BIT | 0xFF;
 
-/// Whether the IDs go from the normal world to the secure one, and not to the SPMD.
+/// Returns whether the IDs go from the normal world to the secure one, and not to the SPMD.
 #[inline(always)]
 pub(crate) fn may_address(caller: &Regs) -> bool {
     let (sender, receiver) = endpoints(caller);
@@ -34,7 +34,7 @@ pub(crate) fn may_request(caller: &Regs) -> bool {
                 )))
 }
 
-/// Whether the IDs go from the secure world, but not from the SPMD, to the normal one.
+/// Returns whether the IDs go from the secure world, but not from the SPMD, to the normal one.
 #[inline(always)]
 pub(crate) fn may_answer(caller: &Regs) -> bool {
     let (sender, receiver) = endpoints(caller);

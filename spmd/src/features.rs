@@ -34,7 +34,7 @@ pub(crate) fn from_secure(version: Version, caller: &mut Regs) {
 }
 
 impl Spmd {
-    /// Whether the normal world asks for the schedule receiver interrupt and EL3 could send it.
+    /// Returns whether the normal world asks for the schedule receiver interrupt and EL3 could send it.
     pub(crate) fn asks_for_sri(&self, caller: &Regs) -> bool {
         caller[1] as u32 == SCHEDULE_RECEIVER && self.doorbell_sri().is_some()
     }

@@ -352,7 +352,7 @@ impl Manifest {
     }
 }
 
-/// Whether a name in the tree is this one. A call: each comparison with a constant in place would be one
+/// Returns whether a name in the tree is this one. A call: each comparison with a constant in place would be one
 /// byte by byte, because EL3 may not read what is not aligned.
 #[inline(never)]
 fn is(name: &[u8], known: &str) -> bool {

@@ -46,30 +46,30 @@ impl Versions {
         Version::from_bits(self.0 as u32)
     }
 
-    /// Whether the normal world has 18-register messages.
+    /// Returns whether the normal world has 18-register messages.
     #[inline(always)]
     pub fn normal_is_wide(self) -> bool {
         (self.0 >> 32) as u32 & 0x7FFF_FFFF >= Version::V1_2.to_register()
     }
 
-    /// Whether the SPMC has 18-register messages.
+    /// Returns whether the SPMC has 18-register messages.
     #[inline(always)]
     pub fn secure_is_wide(self) -> bool {
         self.secure() >= Version::V1_2
     }
 
-    /// Whether both sides are at least at 1.2, and so have the calls of 18 registers.
+    /// Returns whether both sides are at least at 1.2, and so have the calls of 18 registers.
     #[inline(always)]
     pub fn both_wide(self) -> bool {
         self.normal_is_wide() && self.secure_is_wide()
     }
 
-    /// Whether both sides are at 1.0.
+    /// Returns whether both sides are at 1.0.
     pub fn both_at_1_0(self) -> bool {
         self.normal() == Version::V1_0 && self.secure() == Version::V1_0
     }
 
-    /// Whether both sides are at least at 1.3.
+    /// Returns whether both sides are at least at 1.3.
     pub fn both_since_1_3(self) -> bool {
         self.normal() >= Version::V1_3 && self.secure() >= Version::V1_3
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! Random calls from random worlds on cores that interleave at random, and what must hold whatever they
-//! are. The machine below does what bl31 does with each action, and nothing else.
+//! Makes random calls of both worlds on several cores, in random order, and checks what must always hold. The machine
+//! below does with each action what bl31 does, and nothing else.
 //!
 //! A run makes some hundred thousand calls. `JANUS_SPMD_CALLS=10000000 cargo test --release -p
-//! janus-spmd --test invariants` makes as many as it says.
+//! janus-spmd --test invariants` makes ten million.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! The part of the A64 instruction encoding that the checks of the linked image need (Arm ARM, C4.1): whether an
 //! instruction touches FP, SIMD, SVE or SME registers, and which address it refers to.
 
-/// Whether the instruction reads or writes FP, SIMD, SVE or SME registers.
+/// Returns whether the instruction reads or writes FP, SIMD, SVE or SME registers.
 pub fn touches_simd(word: u32) -> bool {
     let group = word >> 25 & 0xf;
     match group {

@@ -279,7 +279,7 @@ pub struct FipArgs {
 }
 
 impl FipArgs {
-    /// Whether the normal world is the user's: what it prints, and whether it ends, is not known then.
+    /// Returns whether the normal world is the user's: what it prints, and whether it ends, is not known then.
     pub fn own_software(&self) -> bool {
         self.bl33.is_some() || self.kernel.is_some()
     }

@@ -301,7 +301,7 @@ impl Running {
         });
     }
 
-    /// Whether nothing was printed so far.
+    /// Returns whether nothing was printed so far.
     pub fn silent(&self) -> bool {
         self.normal.is_empty() && self.secure.is_empty() && self.el3.is_empty()
     }

@@ -180,7 +180,7 @@ pub fn device_tree(file: &Path, dir: &Path) -> Result<PathBuf> {
     Ok(dtb)
 }
 
-/// Whether a device tree source is meant for the C preprocessor. (A property's name may begin with `#`.)
+/// Returns whether a device tree source is meant for the C preprocessor. (A property's name may begin with `#`.)
 fn has_directives(text: &str) -> bool {
     text.lines().any(|line| {
         let rest = line.trim_start().strip_prefix('#').map(str::trim_start);

@@ -76,13 +76,13 @@ fn grown<'a>(
     grown
 }
 
-/// Whether a function is the standard library's formatting code.
+/// Returns whether a function is the standard library's formatting code.
 fn is_formatting(name: &str) -> bool {
     let of_core = name.starts_with("core::") || name.starts_with('<');
     of_core && name.contains("core::fmt") && !is_ours(name)
 }
 
-/// Whether a function is the project's or a dependency's, not the standard library's.
+/// Returns whether a function is the project's or a dependency's, not the standard library's.
 fn is_ours(name: &str) -> bool {
     let path = name.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
     let std = [

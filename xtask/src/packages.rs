@@ -58,7 +58,7 @@ fn apt_get(prefix: &[&str], args: &[&str]) -> Command {
     command
 }
 
-/// Whether a package is installed.
+/// Returns whether a package is installed.
 pub fn installed(package: &str) -> bool {
     let mut query = Command::new("dpkg-query");
     query.args(["-W", "-f=${db:Status-Status}\n", package]);

@@ -134,7 +134,7 @@ impl Qemu {
         Ok(qemu)
     }
 
-    /// Whether the output of `--version` is that of a QEMU that is recent enough.
+    /// Returns whether the output of `--version` is that of a QEMU that is recent enough.
     pub fn is_recent(text: &str) -> bool {
         number(text).is_ok_and(|version| version >= WANTED)
     }

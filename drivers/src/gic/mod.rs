@@ -66,15 +66,15 @@ pub enum Target {
 /// A line of the platform's table of secure interrupts.
 #[derive(Clone, Copy, Debug)]
 pub struct SecureInterrupt {
-    /// The INTID of a PPI or an SPI (the extended ranges as well). SGIs are divided by [`Sgis`].
+    /// The INTID of a PPI or an SPI (the extended ranges as well). For SGIs see [`Sgis`].
     pub intid: u32,
     /// Who handles it.
     pub group: SecureGroup,
-    /// 0 is the highest, 0x7f the lowest of the secure half.
+    /// The priority, from 0, the highest, to 0x7f, the lowest of the secure half.
     pub priority: u8,
     /// Edge or level.
     pub trigger: Trigger,
-    /// For an SPI, the core.
+    /// The core that gets it, if it is an SPI.
     pub target: Target,
 }
 
@@ -291,19 +291,19 @@ impl Gic {
 
     /// Finds the redistributor of a core by walking the frames.
     ///
-    /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it drops what it
-    /// got before it asks again. Whether a core has one, [`Gic::has_redistributor`] tells anybody.
+    /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it must drop the returned value before
+    /// it calls this again. [`Gic::has_redistributor`] may be called on any core.
     pub fn redistributor(&self, mpidr: u64) -> Result<Redistributor, Error> {
         let frame = self.frame(mpidr).ok_or(Error::NoRedistributor(mpidr))?;
         Ok(Redistributor { frame })
     }
 
-    /// Whether there is a redistributor for a core with this MPIDR_EL1. For any core; only reads.
+    /// Returns whether there is a redistributor for a core with this MPIDR_EL1. For any core; only reads.
     pub fn has_redistributor(&self, mpidr: u64) -> bool {
         self.frame(mpidr).is_some()
     }
 
-    /// The frame of the core with this MPIDR_EL1.
+    /// Finds the frame of the core with this MPIDR_EL1.
     fn frame(&self, mpidr: u64) -> Option<NonNull<GicrSgi>> {
         let mut own = None;
         self.walk(&mut |frame, affinity| {
@@ -315,7 +315,7 @@ impl Gic {
         own
     }
 
-    /// Whether SGI `id` is pending at any core whose affinity `at` accepts; it is not afterwards.
+    /// Returns whether SGI `id` is pending at any core whose affinity `at` accepts; it is not afterwards.
     /// For a doorbell that the core cannot take, because it is off or turns off.
     pub fn take_pending(&self, id: u32, at: &dyn Fn(u64) -> bool) -> Result<bool, Error> {
         let bit = 1 << u32::from(sgi(id)?);

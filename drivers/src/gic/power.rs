@@ -61,7 +61,7 @@ impl Redistributor {
     }
 }
 
-/// Whether this redistributor has GICR_PWRR: a GIC-600, GIC-600AE or GIC-700.
+/// Returns whether this redistributor has GICR_PWRR: a GIC-600, GIC-600AE or GIC-700.
 fn has_switch(gicr: &UniqueMmioPointer<'_, Gicr>) -> bool {
     matches!(
         field_shared!(gicr, iidr).read().model_id(),

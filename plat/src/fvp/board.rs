@@ -64,7 +64,7 @@ impl Variant {
         }
     }
 
-    /// Whether a TZC-400 keeps the worlds' DRAM apart.
+    /// Returns whether a TZC-400 keeps the worlds' DRAM apart.
     pub const fn has_tzc(self) -> bool {
         !matches!(self, Self::Foundation)
     }

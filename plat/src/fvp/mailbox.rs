@@ -43,7 +43,7 @@ pub fn set_present(index: usize, present: bool) {
     barrier();
 }
 
-/// Whether core `index` takes part in its cluster.
+/// Returns whether core `index` takes part in its cluster.
 pub fn is_present(index: usize) -> bool {
     read(word(PRESENT, index)) != 0
 }

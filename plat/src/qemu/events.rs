@@ -154,7 +154,7 @@ fn with_caller(
     answer(el3, call, status.unwrap_or(Status::Denied));
 }
 
-/// Whether the caller runs at the level that handlers run at.
+/// Returns whether the caller runs at the level that handlers run at.
 fn at_highest_level(el3: &mut dyn El3) -> bool {
     let (_, pstate) = el3.normal_state();
     pstate >> 2 & 7 == u64::from(el3.normal_level())

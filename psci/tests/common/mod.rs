@@ -193,7 +193,7 @@ pub fn errors(function: u32) -> &'static [i64] {
     }
 }
 
-/// Whether the function returns a number of 64 bits that is no status.
+/// Returns whether the function returns a number of 64 bits that is no status.
 pub fn is_statistic(function: u32) -> bool {
     matches!(
         function & !(1 << 30),

@@ -296,7 +296,7 @@ impl Archive {
             .collect()
     }
 
-    /// Whether its lists are on this machine.
+    /// Returns whether its lists are on this machine.
     pub fn has_lists(self) -> bool {
         store::complete(&self.name()).is_some()
     }

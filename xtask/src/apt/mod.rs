@@ -295,12 +295,12 @@ fn unpack_source(conf: &Path, package: &str, version: &str, dir: &Path) -> Resul
     Ok(())
 }
 
-/// Whether a version of a source or arm64 package is unpacked already.
+/// Returns whether a version of a source or arm64 package is unpacked already.
 pub fn cached(package: &str, version: &str) -> bool {
     guest_cached(package, version) || store::complete(&entry_name(package, version)).is_some()
 }
 
-/// Whether a version of an arm64 package is unpacked already.
+/// Returns whether a version of an arm64 package is unpacked already.
 pub fn guest_cached(package: &str, version: &str) -> bool {
     store::complete(&entry_name(&format!("{package}.arm64"), version)).is_some()
 }

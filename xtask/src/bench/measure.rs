@@ -108,7 +108,7 @@ pub enum Workload {
 }
 
 impl Workload {
-    /// Whether the row of this name is made in [`Workload::Power`].
+    /// Returns whether the row of this name is made in [`Workload::Power`].
     pub fn has(self, row: &str) -> bool {
         let power = ["CPU_ON", "CPU_OFF", "CPU_SUSPEND, power-down"];
         let row = row.strip_prefix(ON_FVP).unwrap_or(row);
@@ -546,7 +546,7 @@ impl PluginReport {
         }
     }
 
-    /// Whether a row has `part` in its name.
+    /// Returns whether a row has `part` in its name.
     pub fn has(&self, part: &str) -> bool {
         let wanted = part.to_lowercase();
         self.names

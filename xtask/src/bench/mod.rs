@@ -264,7 +264,7 @@ fn rows_of(bench: &Bench, columns: &[Column], level: Level) -> Result<Vec<Compar
     Ok(rows)
 }
 
-/// Whether SPMC and payload executed the same instructions on both BL31s; prints where they did not.
+/// Returns whether SPMC and payload executed the same instructions on both BL31s; prints where they did not.
 fn controls_agree(rows: &[Comparison]) -> bool {
     let mut agree = true;
     for row in rows {

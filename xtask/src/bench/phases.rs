@@ -211,17 +211,17 @@ fn phase_of(function: &str, place: &str) -> Option<Phase> {
     }
 }
 
-/// Whether this is an MRS.
+/// Returns whether this is an MRS.
 fn is_read(word: u32) -> bool {
     word & 0xfff0_0000 == 0xd530_0000
 }
 
-/// Whether this is an MSR (register).
+/// Returns whether this is an MSR (register).
 fn is_write(word: u32) -> bool {
     word & 0xfff0_0000 == 0xd510_0000
 }
 
-/// Whether this is an STR or STP of X registers.
+/// Returns whether this is an STR or STP of X registers.
 fn is_store(word: u32) -> bool {
     word & 0xfe40_0000 == 0xa800_0000
         || word & 0xff60_0000 == 0xf900_0000

@@ -105,7 +105,7 @@ fn check_bytes(bytes: &[u8], source: &Source) -> Checked {
     }
 }
 
-/// Whether this is a secure partition's manifest: its root has what BL2 needs.
+/// Returns whether this is a secure partition's manifest: its root has what BL2 needs.
 fn is_partitions(bytes: &[u8]) -> bool {
     let Ok(tree) = Fdt::new(bytes) else {
         return false;

@@ -22,7 +22,7 @@ const TABLE: &str = "janus_bl31::speculation::MODELS";
 const CORTEX_A72: [u8; 2] = 0xd08_u16.to_le_bytes();
 const CORTEX_A73: [u8; 2] = 0xd09_u16.to_le_bytes();
 
-/// Whether the boot is asked for.
+/// Returns whether the boot is asked for.
 pub fn asked(context: &Context) -> bool {
     let args = &context.args;
     let cases = CASES.contains(&context.filter) || context.filter.contains(CASES);

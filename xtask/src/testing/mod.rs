@@ -107,7 +107,7 @@ impl Context {
         self.args.rounds
     }
 
-    /// Whether the case with this name is asked for.
+    /// Returns whether the case with this name is asked for.
     pub fn wants(&self, case: &str) -> bool {
         case.contains(&self.filter)
     }

@@ -114,7 +114,7 @@ fn block<'a>(document: &'a str, name: &str) -> Option<Vec<&'a str>> {
     Some(lines.take_while(|line| *line != "```").collect())
 }
 
-/// Whether a line of the trace is the document's, which has no time and `…` for any text.
+/// Returns whether a line of the trace is the document's, which has no time and `…` for any text.
 fn matches(wanted: &str, seen: &str) -> bool {
     let seen = seen
         .trim_start()

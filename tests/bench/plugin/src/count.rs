@@ -5,7 +5,7 @@
 //! to the normal world's first (row [`BOOT`]), and a window from which the core does not return
 //! (CPU_OFF), which ends where it begins to wait.
 //!
-//! Who executes is told by the instruction's address. BL31, the SPMC and the normal world's image
+//! The address of an instruction tells who executes it. BL31, the SPMC and the normal world's image
 //! lie apart, are mapped one to one, and only their own exception level executes them: the SPMC
 //! and the normal world cannot reach BL31's secure memory, and EL3 leaves its own only by ERET.
 //!
@@ -70,7 +70,7 @@ impl Machine {
         }
     }
 
-    /// Whether a device is at `address`. (On the FVP EL3 maps a page of SRAM as one.)
+    /// Returns whether a device is at `address`. (On the FVP EL3 maps a page of SRAM as one.)
     fn is_device(self, address: u64) -> bool {
         match self {
             Machine::Virt => address < 0x0e00_0000,

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let memory = Bytes(bytes);
     let found = parse(&memory, BASE);
-    // The same bytes say the same, and what is wrong can be said.
+    // Parsing the same bytes again gives the same result, and each fault has a message.
     assert_eq!(found, parse(&memory, BASE));
     match found {
         Ok(params) => {

@@ -83,7 +83,7 @@ impl Trace {
         self.offsets.len()
     }
 
-    /// Whether nothing was recorded.
+    /// Returns whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
     }

@@ -53,7 +53,7 @@ fn id(text: &str) -> Result<u16, String> {
 }
 
 impl Filter {
-    /// Whether anything is left out.
+    /// Returns whether anything is left out.
     pub fn is_set(&self) -> bool {
         !self.core.is_empty()
             || self.world.is_some()
@@ -75,7 +75,7 @@ impl Filter {
         shown.filter(|(_, step, shown)| self.takes(step, shown))
     }
 
-    /// Whether a step's core is wanted.
+    /// Returns whether a step's core is wanted.
     fn takes_core(&self, flow: &Flow, step: &Step) -> bool {
         self.core.is_empty() || {
             let core = decode::affinity(flow.cores[usize::from(step.core)]);
@@ -83,7 +83,7 @@ impl Filter {
         }
     }
 
-    /// Whether a step is wanted, whatever its core.
+    /// Returns whether a step is wanted, whatever its core.
     fn takes(&self, step: &Step, shown: &Shown) -> bool {
         let contains = |name: &str, part: &str| name.to_lowercase().contains(&part.to_lowercase());
         let whose = match step.kind {

@@ -22,7 +22,7 @@ const LOOK: usize = 32;
 /// SMC, without its immediate.
 const SMC: (u32, u32) = (0xd400_0003, 0xffe0_001f);
 
-/// Whether a file looks like a Tarmac trace.
+/// Returns whether a file looks like a Tarmac trace.
 pub fn is_tarmac(bytes: &[u8]) -> bool {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(8192)]).into_owned();
     head.lines()
@@ -282,7 +282,7 @@ impl Core {
         }
     }
 
-    /// Where the level that was left goes on.
+    /// Returns the address at which the level that was left goes on.
     fn resume(&mut self) -> u64 {
         let last = self
             .last

@@ -90,7 +90,7 @@ impl Event {
         })
     }
 
-    /// Whether EL3 itself took the exception: a fault of the firmware.
+    /// Returns whether EL3 itself took the exception: a fault of the firmware.
     pub fn is_from_el3(&self) -> bool {
         matches!(
             self.way,

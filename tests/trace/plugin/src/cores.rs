@@ -27,7 +27,7 @@ pub fn begin(threads: bool) {
     THREADS.store(threads, Ordering::Relaxed);
 }
 
-/// Whether cores may still have to execute their first block.
+/// Returns whether cores may still have to execute their first block.
 pub fn wanted() -> bool {
     let all = qemu_plugin_num_vcpus().unwrap_or(0) as usize;
     THREADS.load(Ordering::Relaxed) && cores().len() < all

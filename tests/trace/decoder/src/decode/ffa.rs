@@ -31,7 +31,7 @@ fn endpoints(regs: &Regs) -> (u16, u16) {
     ((regs[1] >> 16) as u16, regs[1] as u16)
 }
 
-/// Whether the registers that the SPMC is entered with are a request of EL3, not an answer to a call of
+/// Returns whether the registers that the SPMC is entered with are a request of EL3, not an answer to a call of
 /// the SPMC.
 pub fn is_el3_request(regs: &Regs) -> bool {
     match number(regs[0] as u32) {
@@ -42,7 +42,7 @@ pub fn is_el3_request(regs: &Regs) -> bool {
     }
 }
 
-/// Whether registers are FFA_INTERRUPT.
+/// Returns whether registers are FFA_INTERRUPT.
 pub fn is_interrupt(regs: &Regs) -> bool {
     number(regs[0] as u32) == Some(INTERRUPT)
 }

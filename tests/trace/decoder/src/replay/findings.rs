@@ -33,7 +33,7 @@ impl Findings {
         found.times += 1;
     }
 
-    /// Whether there is no difference.
+    /// Returns whether there is no difference.
     pub fn is_empty(&self) -> bool {
         self.kinds.is_empty()
     }
