@@ -43,9 +43,8 @@
 //! [`Psci::wake`], return 0.
 //!
 //! **[`Decision::Suspend`], a power-down state**:
-//! 1. an interrupt is pending already (ISR_EL1): return 0; nothing has happened. PSCI allows a suspend to end early,
-//! and
-//!    this one saves the SPMC two messages;
+//! 1. an interrupt is pending already (ISR_EL1): return 0; nothing has happened. PSCI allows a suspend to end
+//!    early, and this saves the SPMC two messages;
 //! 2. ask the SPMC. It refuses: return DENIED; nothing has happened;
 //! 3. [`Psci::suspend`], with the platform's hook. An error (OS-initiated mode: another core woke
 //!    up meanwhile): send the SPMC its warm boot message, and return the error;
