@@ -136,7 +136,10 @@ fn build(args: &BuildArgs, features: &str) -> Result<PathBuf> {
 /// # Errors
 /// It does not build.
 pub fn elf(args: &BuildArgs) -> Result<PathBuf> {
-    build(args, args.plat.feature())
+    if args.features.is_empty() {
+        return build(args, args.plat.feature());
+    }
+    build(args, &features(args, &args.features.join(",")))
 }
 
 /// Checks the linked image that was built with `args`. An image with debug assertions may panic.

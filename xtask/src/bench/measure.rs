@@ -99,6 +99,8 @@ pub enum Workload {
     Extensions,
     /// A call during which an SPMC at S-EL1 uses FP: TF-A 2.12's C BL31 hangs there.
     Fp,
+    /// Calls of a platform's own, with an image that has them.
+    Calls,
     /// CPU_ON and CPU_OFF, on two cores; on the FVP power-down suspends too.
     Power,
     /// Direct requests of that many cores at once; each core has a thread of its own.
@@ -237,6 +239,14 @@ impl Bench {
     /// # Errors
     /// It does not build or does not fit.
     pub fn system(&self, column: Column, level: Level) -> Result<System> {
+        self.system_with(column, level, &[])
+    }
+
+    /// Builds a BL31, Janus' with these cargo features, and packs it with the payload.
+    ///
+    /// # Errors
+    /// It does not build or does not fit.
+    pub fn system_with(&self, column: Column, level: Level, features: &[&str]) -> Result<System> {
         let (dispatcher, manifest) = match level {
             Level::El1 => (Dispatcher::SpmdEl1, "test-spmc-el1.dts"),
             Level::El2 => (Dispatcher::SpmdEl2, "test-spmc-el2.dts"),
@@ -255,6 +265,7 @@ impl Bench {
                 Column::Janus => Runtime::Janus,
             },
             release: true,
+            features: features.iter().map(ToString::to_string).collect(),
             ..BuildArgs::default()
         };
         let bl31 = bl31::image(&build, || tfa::build(&options, None))?;
@@ -271,7 +282,8 @@ impl Bench {
             ..Images::default()
         };
         let (plat, file) = (self.plat.name(), column.file());
-        let dir = fip::out_dir(&format!("bench/{plat}-{file}-{}", level.name()));
+        let with: String = features.iter().map(|name| format!("-{name}")).collect();
+        let dir = fip::out_dir(&format!("bench/{plat}-{file}{with}-{}", level.name()));
         let flash = fip::pack(&built, &images, &dir)?;
         Ok(System {
             flash,
@@ -288,7 +300,7 @@ impl Bench {
     /// The system hangs, or an answer is wrong: the message has what the consoles said.
     pub fn run(&self, system: &System, part: Workload) -> Result<PluginReport> {
         let cores = match part {
-            Workload::Table | Workload::Extensions | Workload::Fp => 1,
+            Workload::Table | Workload::Extensions | Workload::Fp | Workload::Calls => 1,
             Workload::Power => 2,
             Workload::Crowd(cores) | Workload::Storm(cores) => cores,
         };
@@ -304,6 +316,7 @@ impl Bench {
             Workload::Table => ("table".to_owned(), "off"),
             Workload::Extensions => ("extensions".to_owned(), "off"),
             Workload::Fp => ("fp".to_owned(), "off"),
+            Workload::Calls => ("calls".to_owned(), "off"),
             Workload::Power => ("power".to_owned(), "off"),
             Workload::Crowd(cores) => (format!("crowd={cores}"), "on"),
             Workload::Storm(cores) => (format!("storm={cores}"), "on"),
@@ -325,12 +338,10 @@ impl Bench {
         let mut extra = vec!["-plugin".to_owned(), plugin];
         match part {
             // One thread, and a time that depends on instructions alone: every run is the same.
-            Workload::Table | Workload::Extensions | Workload::Fp | Workload::Power => {
-                extra.extend(["-icount".into(), "shift=0,sleep=off".into()])
-            }
             Workload::Crowd(_) | Workload::Storm(_) => {
                 extra.extend(["-accel".into(), "tcg,thread=multi".into()])
             }
+            _ => extra.extend(["-icount".into(), "shift=0,sleep=off".into()]),
         }
         let loaded = vec![(configuration, test::config_address(self.plat))];
         let machine = Machine {

@@ -211,20 +211,27 @@ fn rows_of(bench: &Bench, columns: &[Column], level: Level) -> Result<Vec<Compar
             Workload::Extensions,
             Workload::Fp,
             Workload::Power,
+            Workload::Calls,
         ] {
             if bench.plat == Plat::Fvp && part != Workload::Power {
                 continue;
             }
             let has_them = match part {
-                Workload::Extensions => column == Column::Janus,
+                Workload::Extensions | Workload::Calls => column == Column::Janus,
                 Workload::Fp => column == Column::Janus && level == Level::El1,
                 _ => true,
             };
             if !has_them {
                 continue;
             }
-            let first = bench.run(&system, part)?.rows()?;
-            let second = bench.run(&system, part)?.rows()?;
+            // The product's image has no such calls.
+            let with_calls = match part {
+                Workload::Calls => Some(bench.system_with(column, level, &["calls"])?),
+                _ => None,
+            };
+            let system = with_calls.as_ref().unwrap_or(&system);
+            let first = bench.run(system, part)?.rows()?;
+            let second = bench.run(system, part)?.rows()?;
             // The time that the other core waits in the normal world is not part of the row.
             let waits = |counts: &Counts| match part {
                 Workload::Power => Counts {

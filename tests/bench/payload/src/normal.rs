@@ -5,8 +5,9 @@
 //! [`ROUNDS`] times; the first warms up what EL3 decides once.
 //!
 //! The text at [`machine::CONFIGURATION`] says which part runs: `table`, on one core; `extensions` and `fp`, on
-//! one: requests for an SPMC that uses them; `power`, on two: CPU_ON and CPU_OFF, and power-down suspends where a
-//! core loses its power; `crowd=N`: N cores send direct requests at once; `storm=N`: N cores come and go at once.
+//! one: requests for an SPMC that uses them; `calls`, on one: calls of a platform's own; `power`, on two: CPU_ON and
+//! CPU_OFF, and power-down suspends where a core loses its power; `crowd=N`: N cores send direct requests at once;
+//! `storm=N`: N cores come and go at once.
 #![no_std]
 #![no_main]
 
@@ -91,6 +92,7 @@ extern "C" fn main(core: usize) -> ! {
         Workload::Table => table(),
         Workload::Extensions => extensions(),
         Workload::Fp => fp(),
+        Workload::Calls => calls(),
         Workload::Power => power(),
         Workload::Crowd(cores) => crowd(cores),
         Workload::Storm(cores) => storm(cores),
@@ -131,6 +133,14 @@ fn table() {
     row::<7>("unknown function ID, PSCI range", &[0x8400_001f], |r| {
         r[0] as u32 == NOT_SUPPORTED as u32
     });
+    row::<28>("unknown function ID, SiP range", &[0x8200_00ff], |r| {
+        r[0] == NOT_SUPPORTED
+    });
+    row::<29>(
+        "revision of the Standard Secure service",
+        &[0x8400_ff03],
+        |r| r[..2] == [0, 1],
+    );
 
     row::<8>("FFA_ID_GET", &[0x8400_0069], |r| r[..3] == [SUCCESS, 0, 0]);
     row::<9>("FFA_SPM_ID_GET", &[0x8400_0085], |r| {
@@ -206,6 +216,27 @@ fn extensions() {
         "direct request, the SPMC uses every extension",
         &[DIRECT_REQ, TO_SPMC, 0, USE_EXTENSIONS],
         |r| r[..5] == [0x8400_0070, FROM_SPMC, 0, USE_EXTENSIONS, 1],
+    );
+}
+
+/// Calls of a platform's own, in an image that has them (plat/src/qemu/calls.rs).
+fn calls() {
+    // The platform's EL3 partitions start with the first call after the version.
+    for call in [&[0x8400_0063, 0x1_0002][..], &[0x8400_0069]] {
+        let mut regs = [0; 18];
+        regs[..call.len()].copy_from_slice(call);
+        arch::smc(&mut regs);
+    }
+    let word = 0x1234_5678;
+    row::<30>(
+        "a platform's call that returns its parameter",
+        &[0xc200_0001, word],
+        |r| r[..3] == [0, 0, word],
+    );
+    row::<31>(
+        "a platform's call that asks a partition",
+        &[0xc200_0004, word],
+        |r| r[..2] == [0, word],
     );
 }
 
@@ -490,6 +521,7 @@ enum Workload {
     Table,
     Extensions,
     Fp,
+    Calls,
     Power,
     Crowd(usize),
     Storm(usize),
@@ -502,6 +534,7 @@ fn workload() -> Workload {
     match text {
         [b'e', b'x', b't', ..] => Workload::Extensions,
         [b'f', b'p', ..] => Workload::Fp,
+        [b'c', b'a', b'l', b'l', b's', ..] => Workload::Calls,
         [b'p', b'o', b'w', b'e', b'r', ..] => Workload::Power,
         [b'c', b'r', b'o', b'w', b'd', b'=', n @ ..] => Workload::Crowd(cores(n)),
         [b's', b't', b'o', b'r', b'm', b'=', n @ ..] => Workload::Storm(cores(n)),
