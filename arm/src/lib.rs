@@ -5,6 +5,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod ffa;
+
 /// One of the two worlds that share a core, by SCR_EL3.NS. The caller of a call is the world that EL3 was entered
 /// from, whatever its registers say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

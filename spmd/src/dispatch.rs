@@ -15,10 +15,10 @@ use crate::partitions::LogicalPartition;
 use crate::requests::Unknown;
 use crate::state::{Core, State};
 use crate::table::{ShortCut, rules};
-use crate::version::Version;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64};
 use janus_arm::World;
+use janus_arm::ffa::Version;
 
 /// What the monitor knows of the SPMC when it makes the [`Spmd`]: from the manifest and from BL2.
 #[derive(Clone)]

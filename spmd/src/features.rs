@@ -7,7 +7,7 @@ use crate::call::{Call, ErrorCode, Regs, WITHOUT_HINT, set_error, set_success};
 use crate::dispatch::Spmd;
 use crate::state::{Core, State};
 use crate::table::{FromSecure, rules};
-use crate::version::Version;
+use janus_arm::ffa::Version;
 
 /// The feature ID of the schedule receiver interrupt (DEN0077A, "Feature IDs").
 pub(crate) const SCHEDULE_RECEIVER: u32 = 2;

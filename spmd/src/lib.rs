@@ -83,9 +83,7 @@ mod call;
 mod console;
 mod direct;
 mod dispatch;
-mod fdt;
 mod features;
-pub mod manifest;
 pub mod names;
 mod negotiation;
 mod normal;
@@ -103,6 +101,8 @@ pub use call::{ErrorCode, PLACES, Regs, is_ffa, place};
 pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};
 pub use janus_arm::World;
+pub use janus_arm::ffa::Version;
+pub use janus_manifest as manifest;
 pub use partitions::{
     Body, Event, Interrupts, LogicalPartition, Message, Messenger, PARTITION_IDS, PartitionError,
     Properties, Run, Start, check as check_partitions,
@@ -110,4 +110,3 @@ pub use partitions::{
 pub use refusal::{Refusal, Why};
 pub use requests::{NotAvailable, Request, WarmBoot};
 pub use state::{Core, Death, StateName, WRONG_CALLS};
-pub use version::Version;

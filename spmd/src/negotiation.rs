@@ -6,8 +6,8 @@
 //! until the normal world's first call other than FFA_VERSION sets its top bit; from then on it is
 //! constant and every core keeps a copy of its own: forwarding reads no shared memory.
 
-use crate::version::Version;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use janus_arm::ffa::Version;
 
 /// Both sides' versions: bit 63 fixed, bits 62:32 the normal world's (0: it never asked), bits 31:0
 /// the SPMC's.
@@ -190,7 +190,7 @@ impl<W: Word> Negotiation<W> {
 #[cfg(test)]
 mod tests {
     use super::{Negotiation, Versions, Word};
-    use crate::version::Version;
+    use janus_arm::ffa::Version;
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use loom::thread;

@@ -11,9 +11,9 @@ use crate::dispatch::{SpmcConfig, Spmd};
 use crate::requests::NotAvailable;
 use crate::state::Core;
 use crate::table::{FromNormal, find};
-use crate::version::Version;
 use core::fmt;
 use core::ops::RangeInclusive;
+use janus_arm::ffa::Version;
 
 /// The IDs that EL3 logical partitions may have: those that SPMCs (Hafnium) accept for them.
 pub const PARTITION_IDS: RangeInclusive<u16> = 0xFFC0..=0xFFFE;

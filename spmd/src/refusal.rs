@@ -13,9 +13,9 @@ use crate::dispatch::{SpmcConfig, Spmd};
 use crate::requests::Pending;
 use crate::state::{Core, State, StateName};
 use crate::table::{FromNormal, FromSecure, rules};
-use crate::version::Version;
 use core::fmt;
 use janus_arm::World;
+use janus_arm::ffa::Version;
 
 /// A refusal: the status, and the rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

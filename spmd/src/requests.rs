@@ -13,9 +13,9 @@ use crate::dispatch::{SpmcConfig, Spmd};
 use crate::negotiation::Question;
 use crate::partitions::{Body, Interrupts, Message, Run};
 use crate::state::{Core, State};
-use crate::version::Version;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_arm::SMC64;
+use janus_arm::ffa::Version;
 
 /// Values of w2 in framework messages: bit 31 and the number of the message (DEN0077A, "Framework messages").
 pub(crate) mod framework {

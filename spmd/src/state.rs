@@ -10,8 +10,8 @@ use crate::console::LineBuffer;
 use crate::negotiation::Versions;
 use crate::requests::Pending;
 use crate::table::ShortCut;
-use crate::version::Version;
 use core::fmt;
+use janus_arm::ffa::Version;
 
 /// What the SPMC is doing on this core.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

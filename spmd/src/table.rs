@@ -8,9 +8,9 @@
 //! make them all.
 
 use crate::call::{Call, PLACES};
-use crate::version::Version;
 use FromNormal as N;
 use FromSecure as S;
+use janus_arm::ffa::Version;
 
 /// The calling conventions a function is defined in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! Versions, and FFA_VERSION from both worlds.
+//! FFA_VERSION from both worlds.
 //!
 //! The normal world's question is passed on to the SPMC as a framework message. An SPMC at 1.0 does not know
 //! such messages, so its version is the answer. [`crate::negotiation`] keeps what was agreed on.
@@ -12,60 +12,7 @@ use crate::negotiation::Question;
 use crate::requests::{Pending, framework};
 use crate::state::{Core, Death, State};
 use crate::table::FromSecure;
-use core::fmt;
-
-/// An FF-A version: major in bits 30:16, minor in bits 15:0, bit 31 clear.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
-pub struct Version(u32);
-
-impl Version {
-    /// FF-A 1.0.
-    pub const V1_0: Self = Self::new(1, 0);
-    /// FF-A 1.1.
-    pub const V1_1: Self = Self::new(1, 1);
-    /// FF-A 1.2: 18-register messages.
-    pub const V1_2: Self = Self::new(1, 2);
-    /// FF-A 1.3, the dispatcher's own.
-    pub const V1_3: Self = Self::new(1, 3);
-    /// The highest version the dispatcher speaks.
-    pub const OWN: Self = Self::V1_3;
-
-    /// Makes version `major`.`minor`. Bit 15 of `major` is ignored.
-    pub const fn new(major: u16, minor: u16) -> Self {
-        Self(((major as u32 & 0x7FFF) << 16) | minor as u32)
-    }
-
-    /// Reads a version from a register's value. `None`: bit 31 is set.
-    pub const fn from_register(w: u32) -> Option<Self> {
-        if w >> 31 == 0 { Some(Self(w)) } else { None }
-    }
-
-    pub(crate) const fn from_bits(w: u32) -> Self {
-        Self(w)
-    }
-
-    /// Returns the version as a register's value.
-    pub const fn to_register(self) -> u32 {
-        self.0
-    }
-
-    /// Returns the major version.
-    pub const fn major(self) -> u16 {
-        (self.0 >> 16) as u16
-    }
-
-    /// Returns the minor version.
-    pub const fn minor(self) -> u16 {
-        self.0 as u16
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor) = (u32::from(self.major()), u32::from(self.minor()));
-        write!(f, "{major}.{minor}")
-    }
-}
+use janus_arm::ffa::Version;
 
 /// NOT_SUPPORTED as FFA_VERSION returns it: in w0, for it has no FFA_ERROR form.
 pub(crate) const NOT_SUPPORTED: u32 = ErrorCode::NotSupported as i32 as u32;

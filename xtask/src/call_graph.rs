@@ -143,7 +143,10 @@ impl Pointers {
         if caller.ends_with("janus_bl31::messages::say") {
             return Pointers::Logger;
         }
-        if caller.contains("janus_spmd::") {
+        if ["janus_spmd::", "janus_manifest::"]
+            .iter()
+            .any(|name| caller.contains(name))
+        {
             return Pointers::Partition;
         }
         let shows_arguments = ["core::fmt::write", "core::fmt::builders"];

@@ -10,7 +10,9 @@ use std::fs;
 use std::path::Path;
 
 /// The crates whose functions are checked.
-const OF: [&str; 7] = ["arm", "bl31", "drivers", "lfa", "plat", "psci", "spmd"];
+const OF: [&str; 8] = [
+    "arm", "bl31", "drivers", "lfa", "manifest", "plat", "psci", "spmd",
+];
 
 /// Other places that may have callers.
 const CALLERS: [&str; 5] = [

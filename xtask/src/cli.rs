@@ -38,6 +38,7 @@ pub enum Sub {
     /// Call EL3 at random from both worlds, on all cores at once, and check the machine afterwards.
     Fuzz(fuzz::FuzzArgs),
     /// Show a trace of EL3: who called what, and what came back.
+    #[command(disable_help_flag = true)]
     Trace(trace::TraceArgs),
     /// Measure what calls cost at EL3, and show it beside the C BL31.
     Bench(bench::BenchArgs),

@@ -111,7 +111,7 @@ pub fn build(
     Ok(target_dir.join(TARGET).join(profile).join(bin))
 }
 
-/// The log of cargo's output for a plugin's build.
+/// The log of cargo's output for the build of a plugin or a program.
 pub fn plugin_log(package: &str) -> PathBuf {
     paths::out().join(format!("log/cargo-{package}.log"))
 }
@@ -131,6 +131,22 @@ pub fn plugin(package: &str) -> Result<PathBuf> {
     step.done();
     let library = format!("release/lib{}.so", package.replace('-', "_"));
     Ok(paths::target().join(library))
+}
+
+/// Builds a program of the workspace for this machine; returns its path. `package` is its name too.
+///
+/// # Errors
+/// It does not build.
+pub fn program(package: &str) -> Result<PathBuf> {
+    // A line at the end would be one too many, mostly: there is nothing to build.
+    let _step = ui::step(format!("{package} (host)"));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(paths::root())
+        .args(["build", "--package", package, "--bin", package]);
+    proc::logged(&mut command, &plugin_log(package))?;
+    Ok(paths::target().join("debug").join(package))
 }
 
 /// The setting of cargo that adds `flags` to those of `.cargo/config.toml`.

@@ -3,7 +3,7 @@
 
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
-use janus_spmd::manifest::{COMPATIBLE, Manifest, ManifestError};
+use janus_manifest::{COMPATIBLE, Manifest, ManifestError};
 
 /// A fault: the property that it is about, or an empty name, and what to do.
 pub struct ManifestFault {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node, Property};
-use janus_spmd::manifest::{Manifest, PROPERTIES};
+use janus_manifest::{Manifest, PROPERTIES};
 use source::Source;
 use std::fmt::Write;
 use std::fs;

@@ -3,6 +3,7 @@
 
 use super::boots::Setup;
 use super::{Tally, payload};
+use crate::trace;
 use anyhow::{Result, ensure};
 
 /// A case: a boot whose console has such a report.
@@ -65,13 +66,17 @@ impl Case {
         let log = payload::log(self.name);
         let text = std::fs::read_to_string(&log)?;
         let from = text.find(self.says).unwrap_or(text.len());
-        let words = janus_trace::black_box::in_words(&text[from..]).unwrap_or_default();
-        let mut lines = words.lines();
+        // The case looks at this report alone.
+        let report = log.with_extension("report");
+        std::fs::write(&report, &text[from..])?;
+        let (words, _) = trace::lines(&["--console"], &report)?;
+        let mut lines = words.iter();
         for wanted in self.words {
             ensure!(
                 lines.any(|line| line.starts_with(wanted)),
-                "the report has no `{wanted}`, or not in this order (log: {})\n{words}",
-                log.display()
+                "the report has no `{wanted}`, or not in this order (log: {})\n{}",
+                log.display(),
+                words.join("\n")
             );
         }
         Ok(())

@@ -93,6 +93,35 @@ fn compiled(log: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{paths, proc};
+    use std::process::Command;
+
+    /// Whoever changes the dispatcher waits for the image, not for xtask too. What needs the dispatcher's library is a
+    /// program of its own.
+    #[test]
+    fn xtask_links_little_of_the_firmware() {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut tree = Command::new(cargo);
+        tree.current_dir(paths::root()).args([
+            "tree",
+            "--offline",
+            "--package",
+            "xtask",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ]);
+        let tree = proc::output(&mut tree).expect("cargo's tree");
+        let mut ours: Vec<&str> = tree
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .filter(|name| name.starts_with("janus-"))
+            .collect();
+        ours.sort_unstable();
+        ours.dedup();
+        assert_eq!(ours, ["janus-arm", "janus-manifest", "janus-trace-format"]);
+    }
 
     #[test]
     fn cargo_output() {

@@ -7,8 +7,9 @@ use super::{Context, Tally};
 use crate::cli::{BuildArgs, Plat, RunArgs, Runtime};
 use crate::qemu::{self, Qemu};
 use crate::stacks::{Mode, Stack, test};
-use crate::{apt, paths, proc, run, tfa, ui};
+use crate::{apt, paths, proc, run, tfa, trace, ui};
 use anyhow::{Context as _, Result, bail, ensure};
+use janus_trace_format::example;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -81,7 +82,7 @@ fn conforms(context: &Context, runtime: Runtime) -> Result<()> {
         ..context.build()
     };
     run::check(&args, Mode::Demo, false)?;
-    let mut others = janus_trace::differences(&file)?;
+    let mut others = trace::differences(&file)?;
     others.retain(|kind| !known.contains(&kind.as_str()));
     ensure!(
         others.is_empty(),
@@ -110,13 +111,16 @@ fn setup(context: &Context) -> Result<Setup<'_>> {
 fn page() -> Result<()> {
     let dir = paths::out().join("test/trace-page");
     std::fs::create_dir_all(&dir)?;
-    let page = janus_trace::example::page(MANY);
+    let trace = dir.join("page.trace");
+    let file = dir.join("page.html");
+    std::fs::write(&trace, example::file(MANY))?;
+    trace::lines(&["--html", &file.to_string_lossy()], &trace)?;
+    let page = std::fs::read_to_string(&file)?;
     ensure!(
         !page.contains("://"),
         "the page names something outside of itself"
     );
     let driver = format!("<script>{DRIVER}</script></body>");
-    let file = dir.join("page.html");
     std::fs::write(&file, page.replacen("</body>", &driver, 1))?;
     let dom = browse(&file, &dir)?;
     let result = dom
@@ -141,20 +145,21 @@ fn large() -> Result<()> {
     let dir = paths::out().join("test");
     std::fs::create_dir_all(&dir)?;
     let file = dir.join("large.trace");
-    let mut bytes = janus_trace::example::file(EVENTS);
+    let mut bytes = example::file(EVENTS);
     std::fs::write(&file, &bytes)?;
-    let (lines, ending) = janus_trace::count_lines(&file)?;
+    let count = |(lines, remarks): (Vec<String>, String)| (lines.len(), remarks);
+    let (lines, remarks) = count(trace::lines(&[], &file)?);
     ensure!(
-        lines > EVENTS / 3 && ending == "complete",
-        "{lines} lines, {ending}"
+        lines > EVENTS / 3 && remarks.is_empty(),
+        "{lines} lines, {remarks}"
     );
     bytes.truncate(bytes.len() - 9);
     std::fs::write(&file, &bytes)?;
-    let (cut_lines, ending) = janus_trace::count_lines(&file)?;
+    let (cut_lines, remarks) = count(trace::lines(&[], &file)?);
     std::fs::remove_file(&file)?;
     ensure!(
-        lines - cut_lines <= 2 && ending.contains("cut off"),
-        "{cut_lines} of {lines} lines, {ending}"
+        lines - cut_lines <= 2 && remarks.contains("cut off"),
+        "{cut_lines} of {lines} lines, {remarks}"
     );
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::console::{self, Limits};
 use crate::paths;
 use crate::qemu::Machine;
 use crate::stacks::test;
-use crate::trace::record;
+use crate::trace::{self, record};
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 
@@ -64,19 +64,19 @@ impl Example {
         let document = std::fs::read_to_string(paths::root().join("docs/debugging.md"))?;
         let wanted = block(&document, self.name)
             .with_context(|| format!("docs/debugging.md has no block `trace {}`", self.name))?;
-        let trace = self.run(setup)?;
-        let differences = janus_trace::differences(&trace)?;
+        let file = self.run(setup)?;
+        let differences = trace::differences(&file)?;
         ensure!(
             differences.is_empty(),
             "the image does not do what its library says: {differences:?}"
         );
-        let lines = janus_trace::text(&trace)?;
+        let (lines, _) = trace::lines(&[], &file)?;
         let mut rest = lines.iter();
         for line in wanted {
             ensure!(
                 rest.any(|seen| matches(line, seen)),
                 "docs/debugging.md: `{line}` is not in the trace {}, or not in this order; it ends with\n{}",
-                trace.display(),
+                file.display(),
                 lines[lines.len().saturating_sub(12)..].join("\n")
             );
         }

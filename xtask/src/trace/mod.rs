@@ -1,155 +1,125 @@
 //! `cargo xtask trace`: shows the calls to EL3 and their answers, in words.
 //!
-//! [`record`] makes a machine write a trace; the crate `janus-trace` reads and shows it.
+//! [`record`] makes a machine write a trace. The program `janus-trace` reads and shows it; it is built when it is needed.
 
 pub mod record;
 
-use crate::{fip, ui};
-use anyhow::{Context, Result, bail};
+use crate::{fip, toolchain};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use janus_trace::file::Trace;
-use janus_trace::filter::Filter;
-use janus_trace::flow::Flow;
-use janus_trace::replay::Replay;
-use janus_trace::stats::Stats;
-use janus_trace::{black_box, html, json, lines, mermaid};
-use janus_trace_format::Ending;
-use std::collections::HashMap;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Output};
 
-/// What to show.
+/// What to show: for the program, which has `--help` too.
 #[derive(Args)]
 pub struct TraceArgs {
-    /// The trace: from `cargo xtask run --trace`, or a Tarmac trace.
-    #[arg(value_name = "FILE", required_unless_present = "console")]
-    file: Option<PathBuf>,
-    /// Show each core's last calls instead, from a console log with a crash report or a report of the SPMC's end.
-    #[arg(long, value_name = "LOG", conflicts_with_all = ["file", "what", "manifest"])]
-    console: Option<PathBuf>,
-    #[command(flatten)]
-    filter: Filter,
-    /// Show the number of each call and its instructions at EL3 and in the secure world instead.
-    #[arg(long, group = "what")]
-    stats: bool,
-    /// Write JSON instead, one object per line; the first one describes the machine.
-    #[arg(long, group = "what")]
-    json: bool,
-    /// Feed the recorded calls to the dispatcher's library instead, and list where BL31 did something else.
-    #[arg(long, group = "what")]
-    check: bool,
-    /// Write a page with the sequence diagram for a browser instead.
-    #[arg(long, group = "what", value_name = "OUT")]
-    html: Option<PathBuf>,
-    /// Write the first steps as a Mermaid diagram instead, for a bug report.
-    #[arg(long, group = "what")]
-    mermaid: bool,
-    /// With --check and --errors: the SPMC manifest (.dts or .dtb), if the trace does not have it.
-    #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
+    /// The trace and the options; `--help` lists them.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "FILE OPTIONS"
+    )]
+    all: Vec<OsString>,
 }
 
-/// Shows a trace.
+/// Shows a trace; returns `false` if something was found that should not be there.
 ///
 /// # Errors
-/// The file is no trace, or the output cannot be written.
+/// The program cannot be built or started.
 pub fn run(args: &TraceArgs) -> Result<bool> {
-    let (file, trace) = match (&args.console, &args.file) {
-        (Some(log), _) => return console(log),
-        (None, Some(file)) => (file, Trace::open(file)?),
-        (None, None) => bail!("give a trace, or a console log by --console"),
-    };
-    if args.check {
-        return check(&trace, args);
-    }
-    let flow = Flow::of(&trace);
-    let reasons = if args.filter.errors || args.html.is_some() {
-        replay(&trace, args).map(|replay| replay.reasons)
-    } else {
-        Ok(HashMap::new())
-    };
-    let reasons = reasons.unwrap_or_else(|why| {
-        ui::say(format!("without reasons: {why:#}"));
-        HashMap::new()
-    });
-    let reason = |event| reasons.get(&event).cloned();
-    if let Some(to) = &args.html {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let page = html::page(&trace, &flow, &args.filter, &name, reason);
-        std::fs::write(to, page).with_context(|| format!("cannot write {}", to.display()))?;
-        ui::say(format!("open {} in a browser", to.display()));
-        say_how_it_ends(&trace);
-        return Ok(true);
-    }
-    let out = &mut BufWriter::new(io::stdout().lock());
-    let written = if args.stats {
-        write!(out, "{}", Stats::of(&trace, &flow, &args.filter))
-    } else if args.mermaid {
-        let (diagram, left) = mermaid::diagram(&trace, &flow, &args.filter);
-        if left > 0 {
-            ui::say(format!(
-                "{left} further steps were left out: --core, --call and so on choose some"
-            ));
-        }
-        write!(out, "{diagram}")
-    } else if args.json {
-        json::write(out, &trace, &flow, &args.filter, reason)
-    } else {
-        lines::print(out, &trace, &flow, &args.filter, reason)
-    };
-    match written.and_then(|()| out.flush()) {
-        // The reader has seen enough, as in `| head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
-        other => other.context("cannot write the trace")?,
-    }
-    say_how_it_ends(&trace);
-    Ok(true)
-}
-
-/// Shows the black box of each report in a console log.
-fn console(log: &Path) -> Result<bool> {
-    let bytes = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
-    let Some(words) = black_box::in_words(&String::from_utf8_lossy(&bytes)) else {
-        bail!(
-            "{} has no line `[janus] core N …` of a crash report, or of the SPMC's death",
-            log.display()
-        );
-    };
-    print!("{words}");
-    Ok(true)
-}
-
-/// Lists the differences between the recorded BL31 and the dispatcher's library; returns `false` if there are any.
-fn check(trace: &Trace, args: &TraceArgs) -> Result<bool> {
-    let replay = replay(trace, args)?;
-    for assumed in &replay.assumed {
-        ui::say(assumed);
-    }
-    say_how_it_ends(trace);
-    let findings = &replay.findings;
-    print!("{findings}");
-    ui::say(format!(
-        "{} exits compared with the dispatcher's library, {} kinds of difference",
-        findings.compared,
-        findings.len()
-    ));
-    Ok(findings.is_empty())
-}
-
-/// Feeds the trace to the dispatcher's library; the manifest is the named one, if any.
-fn replay(trace: &Trace, args: &TraceArgs) -> Result<Replay> {
-    let Some(manifest) = &args.manifest else {
-        return Replay::of(trace, None);
-    };
     let dir = tempfile::tempdir()?;
-    let dtb = fip::device_tree(manifest, dir.path())?;
-    let bytes = std::fs::read(&dtb).with_context(|| format!("cannot read {}", dtb.display()))?;
-    Replay::of(trace, Some(&bytes))
+    let mut program = Command::new(toolchain::program("janus-trace")?);
+    program.args(with_blobs(&args.all, dir.path())?);
+    let status = program.status().context("cannot start janus-trace")?;
+    Ok(status.success())
 }
 
-fn say_how_it_ends(trace: &Trace) {
-    if trace.ending != Ending::Complete {
-        let (ending, events) = (trace.ending, trace.len());
-        ui::say(format!("the trace {ending}; {events} events were read"));
+/// The arguments, with a manifest's source compiled to a file in `dir`.
+fn with_blobs(all: &[OsString], dir: &Path) -> Result<Vec<OsString>> {
+    let mut args = Vec::new();
+    let mut is_manifest = false;
+    for arg in all {
+        let joined = arg.to_str().and_then(|a| a.strip_prefix("--manifest="));
+        let file = if is_manifest {
+            Some(Path::new(arg))
+        } else {
+            joined.map(Path::new)
+        };
+        is_manifest = arg == "--manifest";
+        match file {
+            Some(file) => {
+                let blob = fip::device_tree(file, dir)?;
+                if joined.is_some() {
+                    args.push("--manifest".into());
+                }
+                args.push(blob.into());
+            }
+            None => args.push(arg.clone()),
+        }
+    }
+    Ok(args)
+}
+
+/// The lines that the program prints for `args`, and its remarks. It may find something.
+///
+/// # Errors
+/// The program cannot be built, or cannot read what it is given.
+pub fn lines(args: &[&str], file: &Path) -> Result<(Vec<String>, String)> {
+    let mut program = Command::new(toolchain::program("janus-trace")?);
+    let output = program.args(args).arg(file).output();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output.context("cannot start janus-trace")?;
+    let remarks = String::from_utf8_lossy(&stderr).into_owned();
+    ensure!(
+        matches!(status.code(), Some(0 | 1)),
+        "janus-trace: {status}\n{remarks}"
+    );
+    let lines = String::from_utf8_lossy(&stdout);
+    Ok((lines.lines().map(str::to_owned).collect(), remarks))
+}
+
+/// Where the recorded BL31 differs from the dispatcher's library, in words; empty if it does not.
+///
+/// # Errors
+/// As [`lines`].
+pub fn differences(file: &Path) -> Result<Vec<String>> {
+    let (mut kinds, remarks) = lines(&["--check"], file)?;
+    if !remarks.contains(" exits compared ") {
+        bail!("{}: nothing was compared\n{remarks}", file.display());
+    }
+    // The example below each kind is indented.
+    kinds.retain(|line| !line.starts_with(' '));
+    Ok(kinds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifests_source_is_compiled() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let source = dir.path().join("m.dts");
+        std::fs::write(&source, "/dts-v1/; / { };").expect("written");
+        let source = source.to_str().expect("a name");
+        let blob = dir.path().join("m.dtb").into_os_string();
+        let with = |words: &[&str]| {
+            let all: Vec<OsString> = words.iter().map(OsString::from).collect();
+            with_blobs(&all, dir.path()).expect("compiled")
+        };
+        let wanted: [OsString; 4] = [
+            "t".into(),
+            "--manifest".into(),
+            blob.clone(),
+            "--check".into(),
+        ];
+        assert_eq!(with(&["t", "--manifest", source, "--check"]), wanted);
+        let joined = format!("--manifest={source}");
+        assert_eq!(with(&["t", &joined, "--check"]), wanted);
+        assert_eq!(with(&["t", "--core", "m.dts"]), ["t", "--core", "m.dts"]);
     }
 }

@@ -8,10 +8,12 @@
 //! * [`Record`] and [`Event`] are what is recorded, [`Header`] what is known of the machine.
 //! * [`Reader`] goes through the bytes of a file, and copes with any bytes.
 //! * [`arch`] reads the fields of the EL3 registers in an event.
+//! * [`example`] makes traces up, for tests.
 
 pub mod arch;
 mod bytes;
 mod event;
+pub mod example;
 mod header;
 mod reader;
 

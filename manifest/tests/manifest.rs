@@ -5,8 +5,8 @@
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
-use janus_spmd::Version;
-use janus_spmd::manifest::{
+use janus_arm::ffa::Version;
+use janus_manifest::{
     DEFAULT_SRI, Known, MAX_SIZE, Manifest, ManifestError, Reason, SpmcImage, Warning,
 };
 use proptest::prelude::*;

@@ -1,10 +1,6 @@
 //! Traces made up for tests: four cores boot and call, again and again.
 
-use crate::file::Trace;
-use crate::filter::Filter;
-use crate::flow::Flow;
-use crate::html;
-use janus_trace_format::{Event, Header, Record, Way};
+use crate::{Event, Header, Record, Way};
 
 /// ESR_EL3 of an SMC.
 const SMC: u64 = 0x5e00_0000;
@@ -71,14 +67,6 @@ fn event(core: u64, esr: Option<u64>, normal: bool, elr: u64, first: &[u64]) -> 
         elr,
         regs,
     }
-}
-
-/// The page of such a trace, with so many events.
-pub fn page(count: usize) -> String {
-    let trace = Trace::of(Header::default(), events(count));
-    let flow = Flow::of(&trace);
-    let reason = |event| (event % 7 == 0).then(|| "a rule".to_owned());
-    html::page(&trace, &flow, &Filter::default(), "example", reason)
 }
 
 /// The bytes of such a trace's file.

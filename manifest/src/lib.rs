@@ -6,10 +6,15 @@
 //! It is data from outside: nothing in it panics the parser, and each fault has an error that says
 //! what to change. Properties of Janus's own, in the `attribute` node, are named `janus,…`.
 
-use crate::fdt::{Malformed, Token, Tokens};
-use crate::version::Version;
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod fdt;
+
 use core::fmt;
 use core::ops::Range;
+use fdt::{Malformed, Token, Tokens};
+use janus_arm::ffa::Version;
 
 /// The largest manifest: one page.
 pub const MAX_SIZE: usize = 4096;
