@@ -41,7 +41,7 @@ pub struct Manifest {
     pub size: Option<u32>,
     /// `janus,spmc-el`: the secure exception level it runs at, 1 or 2.
     pub exception_level: Option<u8>,
-    /// Whether there is a `hypervisor` node, as Hafnium's format has it.
+    /// Whether there is a `hypervisor` node, which Hafnium's format demands.
     pub hypervisor: bool,
     /// `janus,switch-all`: EL1, EL2 and FP state are all switched.
     pub switch_all: bool,

@@ -12,15 +12,15 @@ use janus_spmd::{LogicalPartition, Messenger, World};
 pub struct MemoryMap {
     /// From the image's usual load address to the end of the memory it may use.
     pub image: Range<usize>,
-    /// The lowest address that boot firmware may load the image to instead, at the start of a page: it runs
-    /// wherever in this memory it is put. (TF-A moves BL31 where it hands over by a transfer list.)
+    /// The lowest address to which boot firmware may load the image instead, at the start of a page. The image runs at any
+    /// page from here on. (TF-A loads BL31 to another address if it hands over by a transfer list.)
     pub lowest: usize,
-    /// The loaded bytes of the image end below this address, where boot firmware still runs while it
-    /// loads it. At or above the end of `image` where there is no such firmware.
+    /// The loaded bytes of the image must end below this address, because boot firmware that loads the image runs above
+    /// it. Without such firmware: the end of `image`, or any higher address.
     pub loaded_end: usize,
     /// RAM for the vector registers of the world that does not run, divided evenly among the cores:
     /// 9.1 KiB each for the architecture's longest vectors, 1.1 KiB for those of 128 bits or FP alone. A
-    /// core whose vectors are too long for it has no SVE and no SME.
+    /// core whose vectors are too long for its share has no SVE and no SME.
     pub vectors: Range<usize>,
     /// More memory for vector registers, where [`Platform::has_far_vectors`] says that it can be used.
     pub far_vectors: Option<FarVectors>,
@@ -285,12 +285,12 @@ pub trait Platform {
         let _ = (index, from);
     }
 
-    /// Takes the power of core `index`, which calls this as its last act: `target` are the states that it
-    /// and its domains go into. Bare environment; its caches are clean: its own, and with a domain's
-    /// power-down all up to memory. Here the cluster leaves the interconnect.
+    /// Cuts the power of core `index`, which calls this last of all. `target` are the states that the core and its domains
+    /// go into. Bare environment. The core's own caches are clean; if a domain powers down, all caches up to memory are.
+    /// Here the cluster leaves the interconnect.
     ///
-    /// Where this returns, the power-down did not happen: the core goes to the warm entry as if it had,
-    /// and nothing is lost.
+    /// If this returns, the power-down did not happen and nothing is lost. The core then goes to the warm entry, as after a
+    /// power-down.
     fn power_down(index: usize, target: &Composite) {
         let _ = (index, target);
         wait_for_interrupt();

@@ -32,7 +32,7 @@ struct StackRun {
     smp: u32,
 }
 
-/// As the tests have it.
+/// The usual length of a test.
 const TEST: Mode = Mode::Test { full: false };
 
 const ROWS: &[StackRun] = &[
@@ -63,7 +63,7 @@ const ROWS: &[StackRun] = &[
     StackRun {
         stack: Stack::OpteeXen,
         suite: "Xen with its FF-A mediator, a second domain comes and goes",
-        // With 20 domains, one after the other, it takes an hour on a busy machine.
+        // It starts 20 domains one after the other, which takes an hour on a busy host.
         mode: Mode::Demo,
         smp: 4,
     },
@@ -148,7 +148,7 @@ fn counted(log: &Path) -> Result<String> {
     counts(&String::from_utf8_lossy(&bytes))
 }
 
-/// What a suite counted, as its console says.
+/// Reads what a suite has counted from its console.
 fn counts(console: &str) -> Result<String> {
     let xtest = Regex::new(r"(\d+) test cases? of which (\d+) failed")?;
     let passed = console.lines().filter(|l| l.contains("@ok ")).count();
@@ -175,7 +175,7 @@ fn shown(result: &Result<String>) -> String {
     }
 }
 
-/// What a reader asks for in `name version, …`, without the libraries that come with it.
+/// Shortens `name version, …` to the programs, without the libraries that they need.
 fn main_parts(versions: &str) -> String {
     let small = ["lib", "zlib", "busybox", "linux-modules"];
     let parts = versions
@@ -192,8 +192,8 @@ fn today() -> Result<String> {
     )
 }
 
-/// The document with this row, in the order of [`ROWS`]; it replaces the row of the suite if there is one. `None` if
-/// the document has no place for a table.
+/// Returns the document with this row, which replaces the row of the same suite. The rows have the order of [`ROWS`].
+/// `None`: the document has no place for a table.
 fn with_row(text: &str, line: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (table, after) = rest.split_once(END)?;

@@ -71,7 +71,7 @@ struct Wanted {
     load_address: Option<u64>,
 }
 
-/// A partition in a layout file, as TF-A's build has them.
+/// A partition in a layout file, in the format of TF-A's build.
 #[derive(Deserialize)]
 struct Layout {
     image: PackagedFile,
@@ -509,8 +509,8 @@ pub fn describe(manifest: &[u8]) -> Result<String> {
     ))
 }
 
-/// A manifest's UUID as FIP and TB_FW_CONFIG have it: each cell's bytes from the lowest on, as the
-/// UUID stands in registers (DEN0077A, table of partition properties).
+/// Returns a manifest's UUID in the form of FIP and TB_FW_CONFIG: the bytes of each cell from the lowest on, as in
+/// registers (DEN0077A, table of partition properties).
 fn uuid_text(cells: &[u32]) -> String {
     let mut text = String::new();
     for (index, byte) in cells
@@ -781,7 +781,7 @@ mod tests {
         Some(bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)))
     }
 
-    /// What Hafnium's parser demands, as its sources of 2026 have it.
+    /// What Hafnium's parser demands, by its sources of 2026.
     #[test]
     fn hafnium_takes_the_examples() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -794,14 +794,14 @@ mod tests {
             let root = |name| value(&tree, "/", name).unwrap_or_else(|| panic!("no {name}"));
             assert!(root("ffa-version") >= 0x1_0000);
             assert_eq!((root("execution-state"), root("xlat-granule")), (0, 0));
-            // Each bit a method: direct requests sent, taken, indirect messages, the 64-bit requests, which are
-            // FF-A 1.2's.
+            // A bit per method: sends direct requests, receives them, indirect messages, and the same for
+            // FFA_MSG_SEND_DIRECT_REQ2, which FF-A has since 1.2.
             assert!(matches!(root("messaging-method"), 1..=7), "{name}");
             let (level, contexts) = (root("exception-level"), root("execution-ctx-count"));
             assert!(level == 2 || (level == 1 && contexts == 1), "{name}");
             assert!(root("load-address").is_multiple_of(0x1000));
         }
-        // The device lies in the memory that docs/hafnium.md has the SPMC's manifest name.
+        // The device is in the memory that the SPMC's manifest names in docs/hafnium.md.
         let text = fs::read_to_string(paths::root().join("docs/hafnium.md")).expect("a document");
         let (_, rest) = text.split_once("```dts\n").expect("an example");
         let (node, _) = rest.split_once("```").expect("its end");

@@ -1,8 +1,8 @@
 //! PSCI (DEN0022): passes each call to the logic of `janus-psci` and carries its decisions out, in the order that
 //! the crate's documentation gives.
 //!
-//! The SPMC is asked before a core loses its state, and told when the core is back. It runs nested in the
-//! call for that ([`crate::run::run_spmc`]).
+//! The SPMC is asked before a core loses its state, and told when the core is back. For that it runs nested in the
+//! call ([`crate::run::run_spmc`]).
 
 use super::partitions;
 use super::service::{NOT_SUPPORTED, answer};

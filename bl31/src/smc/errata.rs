@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::smc::errata_table::Erratum;
 
-    /// Cortex-A72 r0p3, as QEMU has it.
+    /// Cortex-A72 r0p3: QEMU's.
     const A72: u64 = 0x410f_d083;
 
     fn ask(number: u32, midr: u64) -> i32 {

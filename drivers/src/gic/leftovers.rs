@@ -73,7 +73,7 @@ fn write(registers: &mut UniqueMmioPointer<'_, Words>, word: usize, value: u32) 
     }
 }
 
-/// The registers of a range by their fields' names.
+/// Makes a [`Range`] from the names of the distributor's fields.
 macro_rules! range {
     ($gicd:expr, $group:ident $modifier:ident $enabled:ident $disable:ident $inactive:ident $router:ident) => {{
         // SAFETY: the fields are different ones.
@@ -126,7 +126,7 @@ impl Gic {
         };
         let typer = GicDistributor::new(self.gicd()).typer();
         let mut range = range!(self.gicd(), igroupr igrpmodr isenabler icenabler icactiver irouter);
-        // Word 0 are the private interrupts.
+        // Word 0 belongs to the private interrupts.
         for block in 0..typer.num_spis() as usize / BITS {
             range.reroute(block.wrapping_add(1), block, &spis);
         }

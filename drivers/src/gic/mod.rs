@@ -17,7 +17,8 @@
 //!    before 3, [`Gic::restore`] (first core) and [`Redistributor::restore`] before
 //!    [`crate::gic_cpu::init`].
 //!
-//! `private.rs` sets a core's private interrupts up; `leftovers.rs` handles the interrupts that remain when a core goes off or its secure world is gone.
+//! `private.rs` sets a core's private interrupts up. `leftovers.rs` handles the interrupts that remain when a core goes
+//! off or its secure world is gone.
 //!
 //! Sections are those of the GIC architecture specification, IHI 0069.
 
@@ -102,7 +103,7 @@ pub struct Sgis {
 }
 
 impl Sgis {
-    /// Returns the priorities of SGIs `4 * word` to `4 * word + 3`, as GICR_IPRIORITYR has them.
+    /// Returns the priorities of SGIs `4 * word` to `4 * word + 3`, as a word of GICR_IPRIORITYR.
     fn priorities(self, word: usize) -> u32 {
         let four = u32::from(self.secure | self.group0) >> (4 * word) & 0xf;
         // Bit n goes to bit 8 * n.
@@ -211,8 +212,8 @@ impl Gic {
     /// Sets the distributor up: affinity routing for both worlds, all SPIs non-secure Group 1,
     /// disabled, then the platform's secure SPIs, then all groups enabled.
     ///
-    /// `spmc` says whether there is somebody to take secure Group 1 interrupts; without, they stay
-    /// disabled. For the boot core, once.
+    /// `spmc`: there is an SPMC, which takes secure Group 1 interrupts; without one they stay disabled. Call this once, on
+    /// the boot core.
     pub fn init_distributor(&self, spmc: bool) -> Result<(), Error> {
         let groups = GicdCtlr::EnableGrp0 | GicdCtlr::EnableGrp1S | GicdCtlr::EnableGrp1NS;
         let mut gicd = GicDistributor::new(self.gicd());
@@ -284,7 +285,7 @@ impl Gic {
         Ok(())
     }
 
-    /// Disables an SPI. For a Group 0 interrupt that nobody handles and that does not go away.
+    /// Disables an SPI: a Group 0 interrupt that has no handler and comes again and again.
     pub fn disable_spi(&self, id: IntId) -> Result<(), Error> {
         Ok(GicDistributor::new(self.gicd()).enable_interrupt(id, false)?)
     }
@@ -492,7 +493,7 @@ fn sgi(id: u32) -> Result<IntId, Error> {
     }
 }
 
-/// An SGI, as one redistributor has it.
+/// The set-up of an SGI in one redistributor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SgiState {
     /// Whether it belongs to Non-secure Group 1.

@@ -33,7 +33,7 @@ const OFF: u32 = 2;
 /// The core gets power.
 const COMING: u32 = 3;
 
-/// What wakes a core that is off.
+/// The SGI that wakes a core that is off.
 #[cfg(target_os = "none")]
 const WAKE: u32 = 15;
 

@@ -1,7 +1,7 @@
-//! The entries of EL3 that go through AArch32 (bl31/src/speculation.rs), of which QEMU has no model.
+//! Tests the entries of EL3 that go through AArch32 (bl31/src/speculation.rs). QEMU has no CPU model that needs them.
 //!
-//! The image's table of models says that of Cortex-A73. The test exchanges it with Cortex-A72, which QEMU has, in the
-//! table alone: the rest is the image that users get.
+//! Cortex-A73 needs them, by the image's table of CPU models. In that table the test exchanges Cortex-A73 with Cortex-A72,
+//! which QEMU has. The rest is the image that users get.
 
 use super::boots::Setup;
 use super::{Context, Tally, payload};

@@ -1,6 +1,6 @@
 //! SMCs with control over all general-purpose registers.
 //!
-//! [`call`] passes x0-x17, as SMCCC 1.2 and FF-A 1.2 have it, and fills x18-x30 with a pattern that must be there
+//! [`call`] passes x0-x17, as SMCCC 1.2 and FF-A 1.2 define, and fills x18-x30 with a pattern that must be there
 //! afterwards. So each call of each case also checks that EL3 preserves them. [`call_all`] is for cases that look at
 //! x0-x30 themselves.
 

@@ -84,7 +84,7 @@ pub fn read(bytes: &[u8]) -> Result<Trace> {
 /// A processor mode and security state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Level {
-    /// The mode as SPSR_EL3.M has it.
+    /// The mode, encoded as in SPSR_EL3.M.
     spsr: u64,
     /// Non-secure.
     normal: bool,

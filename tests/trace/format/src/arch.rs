@@ -50,7 +50,7 @@ impl Event {
         }
     }
 
-    /// The exception level that was left, or that is entered, as SPSR_EL3.M has it.
+    /// The exception level that was left, or that is entered, encoded as in SPSR_EL3.M.
     pub fn el(&self) -> u8 {
         const AARCH32: u64 = 1 << 4;
         if self.spsr & AARCH32 == 0 {

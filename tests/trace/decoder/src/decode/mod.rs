@@ -19,7 +19,7 @@ pub type Regs = [u64; 18];
 /// A call or an answer in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
-    /// Its name, as the specification has it; a function ID in hexadecimal if it has none.
+    /// The name from the specification, or the function ID in hexadecimal.
     pub name: Cow<'static, str>,
     /// Sender and receiver by their FF-A IDs, where it has them.
     pub ids: Option<(u16, u16)>,
