@@ -110,10 +110,10 @@ impl Spmd {
         self.decide(core, from, caller, other)
     }
 
-    /// Forwards the call if it needs no decision, as nearly all do: the first half of [`Spmd::call`].
+    /// Forwards the call if it needs no decision, which is so for nearly all calls: the first part of [`Spmd::call`].
     ///
-    /// `true`: `other` holds what the other world sees; go on as for [`Action::Enter`]. `false`: nothing has
-    /// changed; go on with [`Spmd::decide`], if the call is FF-A's. Takes any call, also one that is not.
+    /// `true`: `other` has the registers that the other world sees; go on as for [`Action::Enter`]. `false`: nothing has
+    /// changed; go on with [`Spmd::answers`]. Takes any call, also one that is not of FF-A.
     #[inline(always)]
     pub fn forwards(&self, core: &Core, from: World, caller: &Regs, other: &mut Regs) -> bool {
         match from {
@@ -138,7 +138,7 @@ impl Spmd {
         answers
     }
 
-    /// Decides about a call that [`Spmd::forwards`] did not take: the second half of [`Spmd::call`].
+    /// Decides about a call that [`Spmd::forwards`] and [`Spmd::answers`] did not take: the last part of [`Spmd::call`].
     #[inline(always)]
     pub fn decide(
         &self,
