@@ -272,15 +272,16 @@ pub trait Platform {
     }
 
     /// Core `index`, which calls this, goes into the states `target`, standby states included. As
-    /// [`Platform::going_off`] otherwise.
+    /// [`Platform::going_off`] otherwise; but in a standby state of the core alone, other cores may go to sleep or wake
+    /// up meanwhile.
     fn going_to_sleep(index: usize, target: &Composite) {
         let _ = (index, target);
     }
 
     /// Core `index`, which calls this, has come on or woke up, and the domains of `from` with it: it is the
     /// first of them. Also undoes what [`Platform::going_to_sleep`] prepared, where the core did not go
-    /// down after all. Usual environment; no other core goes to sleep, off or wakes up meanwhile. The GIC is
-    /// restored before, the worlds' registers are not.
+    /// down after all. Usual environment; no other core goes to sleep, off or wakes up meanwhile, except after a standby
+    /// state of the core alone. The GIC is restored before, the worlds' registers are not.
     fn woke(index: usize, from: &Composite) {
         let _ = (index, from);
     }

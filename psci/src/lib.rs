@@ -40,7 +40,7 @@
 //! 6. power off, or wait for the release in the platform's loop.
 //!
 //! **[`Decision::Suspend`], a standby state** ([`StateType::Retention`]): [`Psci::suspend`], WFI,
-//! [`Psci::wake`], return 0.
+//! [`Psci::wake`], return 0. [`Psci::standby`] is a short way to the same.
 //!
 //! **[`Decision::Suspend`], a power-down state**:
 //! 1. an interrupt is pending already (ISR_EL1): return 0; nothing has happened. PSCI allows a suspend to end
@@ -108,6 +108,7 @@ mod arguments;
 mod cores;
 mod decision;
 mod functions;
+mod idle;
 pub mod names;
 pub mod platform;
 mod sync;
@@ -121,11 +122,12 @@ pub use smccc::psci;
 
 use cores::Cores;
 use functions::Functions;
+use idle::Idle;
 use janus_arm::{AFFINITY_MASK, SMC64};
 use smccc::psci::PowerState as HwState;
 use smccc::psci::error::SUCCESS;
 use smccc::psci::*;
-use sync::{AtomicBool, AtomicUsize, Lock, Ordering};
+use sync::{AtomicBool, AtomicUsize, Lock, Ordering, fence};
 use tree::Tree;
 
 /// The bits of the arguments of a call: an SMC32 call has 32-bit ones.
@@ -149,9 +151,34 @@ pub struct Psci<P, const CORES: usize> {
     platform: P,
     cores: Cores<CORES>,
     tree: Lock<Tree<CORES>>,
+    idle: [Idle; CORES],
+    /// OS-initiated mode. Written with the tree locked.
+    os_initiated: AtomicBool,
     mem_protect: AtomicBool,
     /// The core that a uniprocessor SPMC is bound to.
     resident: AtomicUsize,
+}
+
+/// A standby state that a core is in by itself ([`Psci::standby`]).
+#[derive(Debug)]
+#[must_use = "the core sleeps until `wake`"]
+pub struct Standby<'a> {
+    idle: &'a Idle,
+    target: Composite,
+}
+
+impl Standby<'_> {
+    /// Returns what sleeps: the core alone.
+    pub fn target(&self) -> &Composite {
+        &self.target
+    }
+
+    /// Notes that the core is awake. `now` is the system counter.
+    #[inline(always)]
+    pub fn wake(self, now: u64) -> Composite {
+        let _ = self.idle.leave(now);
+        self.target
+    }
 }
 
 /// The function IDs of frequent calls, exclusive-or PSCI_VERSION's.
@@ -168,6 +195,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             platform,
             cores: Cores::new(),
             tree: Lock::new(Tree::new()),
+            idle: [const { Idle::new() }; CORES],
+            os_initiated: AtomicBool::new(false),
             mem_protect: AtomicBool::new(false),
             resident: AtomicUsize::new(0),
         }
@@ -181,6 +210,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             platform,
             cores: Cores::new(),
             tree: Lock::new(Tree::new()),
+            idle: core::array::from_fn(|_| Idle::new()),
+            os_initiated: AtomicBool::new(false),
             mem_protect: AtomicBool::new(false),
             resident: AtomicUsize::new(0),
         }
@@ -202,7 +233,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         self.resident.store(NOBODY, Ordering::Relaxed);
         let mut tree = self.tree.lock_out_of_line();
         tree.all_off();
-        let _ = tree.wake(&self.platform, core, now);
+        let _ = tree.wake(&self.platform, &self.idle, self.mode(), core, now);
         self.cores.boot(core);
     }
 
@@ -338,9 +369,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
                     1 => SuspendMode::OsInitiated,
                     _ => return Err(Error::InvalidParameters),
                 };
-                self.tree
-                    .lock_out_of_line()
-                    .set_mode(mode, self.cores.alone(core))?;
+                self.set_mode(core, mode)?;
                 Decision::Return(SUCCESS.into())
             }
             PSCI_MEM_PROTECT => {
@@ -348,6 +377,39 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             }
             _ => return Err(Error::NotSupported),
         })
+    }
+
+    /// Returns who coordinates the domains above the cores.
+    fn mode(&self) -> SuspendMode {
+        if self.os_initiated.load(Ordering::Relaxed) {
+            SuspendMode::OsInitiated
+        } else {
+            SuspendMode::PlatformCoordinated
+        }
+    }
+
+    /// SET_SUSPEND_MODE by `core`.
+    fn set_mode(&self, core: usize, mode: SuspendMode) -> Result<(), Error> {
+        let tree = self.tree.lock_out_of_line();
+        if mode == self.mode() {
+            return Ok(());
+        }
+        if mode == SuspendMode::PlatformCoordinated {
+            if !self.cores.alone(core) {
+                return Err(Error::Denied);
+            }
+            self.os_initiated.store(false, Ordering::Relaxed);
+            return Ok(());
+        }
+        // A core that begins a standby alone says so and then looks at the mode. Here the mode is set and then is looked
+        // who says so: one of the two sees the other.
+        self.os_initiated.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if tree.any_suspended() || self.idle.iter().any(Idle::is_alone) {
+            self.os_initiated.store(false, Ordering::Relaxed);
+            return Err(Error::Denied);
+        }
+        Ok(())
     }
 
     #[inline(always)]
@@ -471,7 +533,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         let state = self
             .tree
             .lock_out_of_line()
-            .hw_state(&self.platform, core, level);
+            .hw_state(&self.platform, &self.idle, core, level);
         let state = match (power, state) {
             (Some(false), _) => HwState::HwOff,
             (Some(true), HwState::HwOff) => HwState::HwOn,
@@ -489,10 +551,18 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         ) else {
             return (0, 0);
         };
-        let (ticks, count) =
-            self.tree
-                .lock_out_of_line()
-                .statistic(&self.platform, core, state.levels);
+        let level = Composite {
+            levels: state.levels,
+        }
+        .level();
+        let depth = state.levels.get(level).copied().unwrap_or(0);
+        let (ticks, count) = match (level, self.idle.get(core)) {
+            (0, Some(idle)) => idle.statistic(depth),
+            _ => {
+                let tree = self.tree.lock_out_of_line();
+                tree.statistic(&self.platform, core, level, depth)
+            }
+        };
         let frequency = self.platform.frequency().max(1);
         let (seconds, rest) = (ticks / frequency, ticks % frequency);
         let part = rest.saturating_mul(1_000_000) / frequency;
@@ -547,10 +617,19 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     }
 
     /// Notes that `core` is awake. `hook` gets what slept with it (a level that is 0 did not, or
-    /// another core woke it first) and runs while no other core can go to sleep or wake up.
+    /// another core woke it first) and runs while no other core can go to sleep or wake up, except after a standby state
+    /// of the core alone.
     pub fn wake(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
+        if let Some(idle) = self.idle.get(core)
+            && idle.is_alone()
+        {
+            let mut composite = Composite::default();
+            composite.levels[0] = idle.leave(now);
+            hook(&composite);
+            return composite;
+        }
         let mut tree = self.tree.lock();
-        let composite = tree.wake(&self.platform, core, now);
+        let composite = tree.wake(&self.platform, &self.idle, self.mode(), core, now);
         hook(&composite);
         composite
     }
@@ -564,7 +643,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// go to sleep or wake up.
     pub fn going_off(&self, core: usize, now: u64, hook: impl FnOnce(&Composite)) -> Composite {
         let mut tree = self.tree.lock();
-        let composite = tree.off(&self.platform, core, now);
+        let composite = tree.off(&self.platform, &self.idle, self.mode(), core, now);
         hook(&composite);
         composite
     }
@@ -576,7 +655,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     }
 
     /// Puts `core` to sleep as [`Decision::Suspend`] says. `hook` gets what sleeps after coordination, and runs while
-    /// no other core can go to sleep or wake up.
+    /// no other core can go to sleep or wake up, except in a standby state of the core alone.
     ///
     /// # Errors
     ///
@@ -590,9 +669,14 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         now: u64,
         hook: impl FnOnce(&Composite),
     ) -> Result<Composite, i64> {
+        let by_caller = matches!(suspend.function, PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64);
+        if by_caller && let Some(composite) = self.sleep_alone(core, suspend.levels, now) {
+            hook(&composite);
+            return Ok(composite);
+        }
         let mut tree = self.tree.lock();
         let composite = tree
-            .suspend(&self.platform, core, suspend, now)
+            .suspend(&self.platform, &self.idle, self.mode(), core, suspend, now)
             .map_err(i64::from)?;
         if suspend.state_type == StateType::PowerDown {
             self.cores
@@ -600,6 +684,39 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         }
         hook(&composite);
         Ok(composite)
+    }
+
+    /// Begins the standby state `power_state` (x1) of CPU_SUSPEND on `core`, if it is one of the core alone: the short
+    /// way of [`Psci::call`] and [`Psci::suspend`], for what idle cores do all the time. The core executes WFI, calls
+    /// [`Standby::wake`], and returns 0. `None`: make the call.
+    #[inline(always)]
+    pub fn standby(&self, core: usize, power_state: u64, now: u64) -> Option<Standby<'_>> {
+        let state = arguments::power_state::<P>(power_state as u32).ok()?;
+        let target = self.sleep_alone(core, state.levels, now)?;
+        let idle = self.idle.get(core)?;
+        Some(Standby { idle, target })
+    }
+
+    /// Lets `core` sleep as `levels` says without the tree's lock, if it is a standby state of the core alone, and the
+    /// platform coordinates: then no other core has a part in it.
+    #[inline(always)]
+    fn sleep_alone(
+        &self,
+        core: usize,
+        levels: platform::LevelStates,
+        now: u64,
+    ) -> Option<Composite> {
+        let idle = self.idle.get(core)?;
+        let standby = tree::state_type::<P>(0, levels[0]) == StateType::Retention;
+        if levels[1] != 0 || !standby {
+            return None;
+        }
+        idle.enter_alone(levels[0], now);
+        if self.os_initiated.load(Ordering::Relaxed) {
+            idle.run();
+            return None;
+        }
+        Some(Composite { levels })
     }
 
     /// Returns how many cores are not off. 1: the caller is the last one. (PSCI lets the last core turn

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! The power domain tree: who sleeps how deep, what that means for the domains above, statistics.
+//! The power domain tree: who sleeps how deep, what that means for the domains above, their statistics. (The cores'
+//! own level is in `idle.rs`.)
 //!
 //! Plain data behind one lock. Only suspend, wake-up, CPU_ON and CPU_OFF come here, and the
 //! platform's hook runs while the lock is held: a cluster that goes to sleep and a core of it that
 //! wakes up at that moment never work on the cluster at once.
 
 use crate::decision::{Composite, Suspend};
+use crate::idle::Idle;
 use crate::platform::{LEVELS, LevelStates, PsciPlatform, STATES, StateType};
 use smccc::psci::{
     Error, PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PowerState as HwState, SuspendMode,
 };
+
+/// The levels above the cores' own.
+const ABOVE: usize = LEVELS - 1;
 
 /// What a core that is off asks for at each level: the deepest state that there is.
 const OFF: u8 = u8::MAX;
@@ -32,24 +37,23 @@ struct Sleep {
 /// The tree. The data of a domain are those of its first core.
 #[derive(Debug)]
 pub(crate) struct Tree<const CORES: usize> {
-    mode: SuspendMode,
     /// Per core: what it asks for at each level; 0 while it runs.
     request: [LevelStates; CORES],
     /// Per core: whether it sleeps through CPU_SUSPEND.
     suspended: [bool; CORES],
-    sleep: [[Sleep; LEVELS]; CORES],
-    statistics: [[[Statistic; STATES]; LEVELS]; CORES],
+    /// Per core: the domains above it, from level 1 on.
+    sleep: [[Sleep; ABOVE]; CORES],
+    statistics: [[[Statistic; STATES]; ABOVE]; CORES],
 }
 
 impl<const CORES: usize> Tree<CORES> {
     /// All zero; see [`Tree::all_off`].
     pub(crate) const fn new() -> Self {
         Self {
-            mode: SuspendMode::PlatformCoordinated,
             request: [[0; LEVELS]; CORES],
             suspended: [false; CORES],
-            sleep: [[Sleep { depth: 0, since: 0 }; LEVELS]; CORES],
-            statistics: [[[Statistic { ticks: 0, count: 0 }; STATES]; LEVELS]; CORES],
+            sleep: [[Sleep { depth: 0, since: 0 }; ABOVE]; CORES],
+            statistics: [[[Statistic { ticks: 0, count: 0 }; STATES]; ABOVE]; CORES],
         }
     }
 
@@ -77,14 +81,6 @@ impl<const CORES: usize> Tree<CORES> {
     }
 
     /// The first core of the domain of `core` at `level`, which has the domain's data.
-    #[inline(always)]
-    fn first<P: PsciPlatform>(&self, platform: &P, core: usize, level: usize) -> usize {
-        match level {
-            0 => core,
-            _ => self.first_above(platform, core, level),
-        }
-    }
-
     #[inline(never)]
     fn first_above<P: PsciPlatform>(&self, platform: &P, core: usize, level: usize) -> usize {
         self.peers(platform, core, level).next().unwrap_or(core)
@@ -105,15 +101,17 @@ impl<const CORES: usize> Tree<CORES> {
     pub(crate) fn suspend<P: PsciPlatform>(
         &mut self,
         platform: &P,
+        idle: &[Idle; CORES],
+        mode: SuspendMode,
         core: usize,
         suspend: &Suspend,
         now: u64,
     ) -> Result<Composite, Error> {
         // The other suspends leave the choice to the platform.
         let by_caller = matches!(suspend.function, PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64);
-        let by_os = by_caller && matches!(self.mode, SuspendMode::OsInitiated);
+        let by_os = by_caller && matches!(mode, SuspendMode::OsInitiated);
         if by_os {
-            self.check_os_initiated(platform, core, suspend.levels)?;
+            self.check_os_initiated(platform, idle, core, suspend.levels)?;
         }
         if let (Some(request), Some(suspended)) =
             (self.request.get_mut(core), self.suspended.get_mut(core))
@@ -127,9 +125,9 @@ impl<const CORES: usize> Tree<CORES> {
                 levels: suspend.levels,
             }
         } else {
-            self.coordinate(platform, core)
+            self.coordinate(platform, mode, core)
         };
-        self.enter(platform, core, composite, now);
+        self.enter(platform, idle, core, composite, now);
         Ok(composite)
     }
 
@@ -137,14 +135,16 @@ impl<const CORES: usize> Tree<CORES> {
     pub(crate) fn off<P: PsciPlatform>(
         &mut self,
         platform: &P,
+        idle: &[Idle; CORES],
+        mode: SuspendMode,
         core: usize,
         now: u64,
     ) -> Composite {
         if let Some(request) = self.request.get_mut(core) {
             *request = [OFF; LEVELS];
         }
-        let composite = self.coordinate(platform, core);
-        self.enter(platform, core, composite, now);
+        let composite = self.coordinate(platform, mode, core);
+        self.enter(platform, idle, core, composite, now);
         composite
     }
 
@@ -153,14 +153,16 @@ impl<const CORES: usize> Tree<CORES> {
     pub(crate) fn wake<P: PsciPlatform>(
         &mut self,
         platform: &P,
+        idle: &[Idle; CORES],
+        mode: SuspendMode,
         core: usize,
         now: u64,
     ) -> Composite {
         let mut woken = Composite::default();
-        woken.levels[0] = self.wake_node(core, 0, now);
+        woken.levels[0] = idle.get(core).map_or(0, |idle| idle.leave(now));
         // What this core did not ask for cannot have slept, unless the OS coordinates: then the
         // last core asks for all of them.
-        let by_platform = matches!(self.mode, SuspendMode::PlatformCoordinated);
+        let by_platform = matches!(mode, SuspendMode::PlatformCoordinated);
         if !by_platform || self.asks(core, 1) != 0 {
             self.wake_above(platform, core, by_platform, now, &mut woken);
         }
@@ -194,13 +196,14 @@ impl<const CORES: usize> Tree<CORES> {
 
     /// Notes that the node of core `first` at `level` runs again, and counts its sleep. Returns how deep it was.
     fn wake_node(&mut self, first: usize, level: usize, now: u64) -> u8 {
+        let above = level.wrapping_sub(1);
         let node = self.sleep.get_mut(first);
-        let Some(node) = node.and_then(|node| node.get_mut(level)) else {
+        let Some(node) = node.and_then(|node| node.get_mut(above)) else {
             return 0;
         };
         let sleep = core::mem::take(node);
         let statistics = self.statistics.get_mut(first);
-        if let Some(statistics) = statistics.and_then(|node| node.get_mut(level))
+        if let Some(statistics) = statistics.and_then(|node| node.get_mut(above))
             && let Some(depth) = usize::from(sleep.depth).checked_sub(1)
             && let Some(statistic) = statistics.get_mut(depth)
         {
@@ -211,7 +214,12 @@ impl<const CORES: usize> Tree<CORES> {
     }
 
     /// Each level sleeps as deep as all of its cores allow.
-    fn coordinate<P: PsciPlatform>(&self, platform: &P, core: usize) -> Composite {
+    fn coordinate<P: PsciPlatform>(
+        &self,
+        platform: &P,
+        mode: SuspendMode,
+        core: usize,
+    ) -> Composite {
         let mut composite = Composite::default();
         let mut off_only = true;
         for level in 0..LEVELS {
@@ -234,7 +242,7 @@ impl<const CORES: usize> Tree<CORES> {
             }
             // In OS-initiated mode the cores that sleep have not been asked for more than that.
             off_only &= depth == OFF;
-            if level > 0 && !off_only && matches!(self.mode, SuspendMode::OsInitiated) {
+            if level > 0 && !off_only && matches!(mode, SuspendMode::OsInitiated) {
                 break;
             }
             composite.levels[level] = depth.min(STATES as u8);
@@ -248,6 +256,7 @@ impl<const CORES: usize> Tree<CORES> {
     fn check_os_initiated<P: PsciPlatform>(
         &self,
         platform: &P,
+        idle: &[Idle; CORES],
         core: usize,
         levels: LevelStates,
     ) -> Result<(), Error> {
@@ -267,15 +276,12 @@ impl<const CORES: usize> Tree<CORES> {
             let beside = |&peer: &usize| {
                 below == 0 || platform.domain(peer, below) != platform.domain(core, below)
             };
-            let vetoed =
-                others(level)
-                    .filter(beside)
-                    .any(|peer| match self.lost(platform, peer, below) {
-                        None => true,
-                        Some(kept) => {
-                            kept == StateType::Retention && deeper == StateType::PowerDown
-                        }
-                    });
+            let vetoed = others(level).filter(beside).any(|peer| {
+                match self.lost(platform, idle, peer, below) {
+                    None => true,
+                    Some(kept) => kept == StateType::Retention && deeper == StateType::PowerDown,
+                }
+            });
             if vetoed {
                 return Err(Error::InvalidParameters);
             }
@@ -285,14 +291,26 @@ impl<const CORES: usize> Tree<CORES> {
 
     /// What the node of `core` at `level` has lost, `None` while it runs. An off core has lost
     /// everything, and so has a domain of off cores.
-    fn lost<P: PsciPlatform>(&self, platform: &P, core: usize, level: usize) -> Option<StateType> {
+    fn lost<P: PsciPlatform>(
+        &self,
+        platform: &P,
+        idle: &[Idle; CORES],
+        core: usize,
+        level: usize,
+    ) -> Option<StateType> {
         let mut peers = self.peers(platform, core, level).peekable();
         let first = peers.peek().copied().unwrap_or(core);
         if peers.all(|peer| self.asks(peer, level) == OFF) {
             return Some(StateType::PowerDown);
         }
-        let sleep = self.sleep.get(first).and_then(|node| node.get(level));
-        match sleep.map_or(0, |sleep| sleep.depth) {
+        let depth = match level.checked_sub(1) {
+            None => idle.get(core).map_or(0, Idle::depth),
+            Some(above) => {
+                let sleep = self.sleep.get(first).and_then(|node| node.get(above));
+                sleep.map_or(0, |sleep| sleep.depth)
+            }
+        };
+        match depth {
             0 => None,
             depth => Some(state_type::<P>(level, depth)),
         }
@@ -303,11 +321,14 @@ impl<const CORES: usize> Tree<CORES> {
     fn enter<P: PsciPlatform>(
         &mut self,
         platform: &P,
+        idle: &[Idle; CORES],
         core: usize,
         composite: Composite,
         now: u64,
     ) {
-        self.enter_node(core, 0, composite.levels[0], now);
+        if let Some(idle) = idle.get(core) {
+            idle.enter(composite.levels[0], now);
+        }
         if composite.levels[1] != 0 {
             self.enter_above(platform, core, composite, now);
         }
@@ -335,8 +356,9 @@ impl<const CORES: usize> Tree<CORES> {
     /// Notes how deep the node of core `first` at `level` sleeps from now on.
     #[inline(always)]
     fn enter_node(&mut self, first: usize, level: usize, depth: u8, now: u64) {
-        if let Some(node) = self.sleep.get_mut(first) {
-            node[level] = Sleep { depth, since: now };
+        let node = self.sleep.get_mut(first);
+        if let Some(node) = node.and_then(|node| node.get_mut(level.wrapping_sub(1))) {
+            *node = Sleep { depth, since: now };
         }
     }
 
@@ -344,44 +366,36 @@ impl<const CORES: usize> Tree<CORES> {
     pub(crate) fn hw_state<P: PsciPlatform>(
         &self,
         platform: &P,
+        idle: &[Idle; CORES],
         core: usize,
         level: usize,
     ) -> HwState {
-        match self.lost(platform, core, level) {
+        match self.lost(platform, idle, core, level) {
             None => HwState::HwOn,
             Some(StateType::Retention) => HwState::HwStandby,
             Some(StateType::PowerDown) => HwState::HwOff,
         }
     }
 
-    /// Residency (in ticks) and count of the state `levels` of the highest node in it.
+    /// Residency (in ticks) and count of state `depth` of the domain of `core` at `level`, which is not 0.
     pub(crate) fn statistic<P: PsciPlatform>(
         &self,
         platform: &P,
         core: usize,
-        levels: LevelStates,
+        level: usize,
+        depth: u8,
     ) -> (u64, u64) {
-        let level = Composite { levels }.level();
-        let first = self.first(platform, core, level);
+        let first = self.first_above(platform, core, level);
         let statistic = self.statistics.get(first).and_then(|node| {
-            let depth = usize::from(*levels.get(level)?).checked_sub(1)?;
-            node.get(level)?.get(depth)
+            let state = usize::from(depth).checked_sub(1)?;
+            node.get(level.wrapping_sub(1))?.get(state)
         });
         statistic.map_or((0, 0), |statistic| (statistic.ticks, statistic.count))
     }
 
-    /// SET_SUSPEND_MODE. `alone`: all other cores are off.
-    pub(crate) fn set_mode(&mut self, mode: SuspendMode, alone: bool) -> Result<(), Error> {
-        let allowed = match mode {
-            _ if mode == self.mode => true,
-            SuspendMode::PlatformCoordinated => alone,
-            SuspendMode::OsInitiated => !self.suspended.iter().any(|suspended| *suspended),
-        };
-        if !allowed {
-            return Err(Error::Denied);
-        }
-        self.mode = mode;
-        Ok(())
+    /// Returns whether a core sleeps through CPU_SUSPEND with the tree knowing of it.
+    pub(crate) fn any_suspended(&self) -> bool {
+        self.suspended.iter().any(|suspended| *suspended)
     }
 }
 

@@ -31,6 +31,8 @@ const ON_PENDING: i64 = -5;
 
 const CORE_DOWN: u32 = 0x1_0002;
 const CLUSTER_DOWN: u32 = 0x101_0022;
+const CORE_STANDBY: u32 = 0x1;
+const CLUSTER_STANDBY: u32 = 0x100_0011;
 
 /// Three cores of one cluster.
 #[derive(Debug)]
@@ -39,6 +41,14 @@ struct Trio;
 impl PsciPlatform for Trio {
     const POWER: PowerTable = PowerTable {
         states: &[
+            PowerState {
+                value: CORE_STANDBY,
+                levels: [1, 0, 0],
+            },
+            PowerState {
+                value: CLUSTER_STANDBY,
+                levels: [1, 1, 0],
+            },
             PowerState {
                 value: CORE_DOWN,
                 levels: [2, 0, 0],
@@ -497,4 +507,33 @@ fn a_suspended_core_is_on() {
         others.join().unwrap();
         third.join().unwrap();
     });
+}
+
+/// A core goes into a standby state alone while another switches to OS-initiated mode. Where the switch succeeds, the
+/// core's sleep is known to OS-initiated suspends: its cluster is not refused as one in which a core runs.
+#[test]
+fn a_standby_alone_meets_the_switch_to_os_initiated_mode() {
+    let outcomes = std::sync::Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counter = outcomes.clone();
+    model(move || {
+        let system = System::new(&[1]);
+        let other = {
+            let system = system.clone();
+            thread::spawn(move || {
+                let suspend = system.suspend(1, CORE_STANDBY);
+                system.psci.suspend(1, &suspend, 0, |_| {}).unwrap();
+            })
+        };
+        let mode = system.psci.call(0, PSCI_SET_SUSPEND_MODE, [1, 0, 0]);
+        other.join().unwrap();
+        let suspend = system.suspend(0, CLUSTER_STANDBY);
+        let slept = system.psci.suspend(0, &suspend, 0, |_| {});
+        let switched = mode == Decision::Return(0);
+        assert!(switched || mode == Decision::Return(DENIED));
+        // Where the platform coordinates, a core's own standby keeps its cluster awake.
+        let cluster = slept.expect("core 1 sleeps and core 2 is off").levels[1];
+        assert_eq!(cluster, u8::from(switched));
+        counter[usize::from(switched)].fetch_add(1, SeqCst);
+    });
+    assert!(outcomes.iter().all(|times| times.load(SeqCst) != 0));
 }

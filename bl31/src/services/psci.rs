@@ -15,9 +15,11 @@ use crate::messages::{Signed, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::{group0, requests, run, served, sri, watch};
-use janus_plat::{NoPower, Stop};
+use janus_arm::SMC64;
+use janus_plat::{NoPower, Plat, Platform, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
+use smccc::psci::PSCI_CPU_SUSPEND_64;
 use smccc::psci::error::DENIED;
 
 /// Handles a call of `from`, which `here` is of. The secure world gets NOT_SUPPORTED for every call.
@@ -29,12 +31,27 @@ pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow
             let [_, x1, x2, ..] = core.normal.gpr;
             match PSCI.answer(function, x1, x2) {
                 Some(x0) => x0 as u64,
+                None if function | SMC64 == PSCI_CPU_SUSPEND_64 && standby(core.index, x1) => 0,
                 None => return carry_out(core, function),
             }
         }
     };
     core.context(from).gpr[0] = x0;
     Flow::Answered(here)
+}
+
+/// Handles CPU_SUSPEND to a standby state of this core alone, which is what idle cores call all the time. Returns false
+/// if the call asks for something else.
+#[inline(never)]
+fn standby(core: usize, power_state: u64) -> bool {
+    let Some(standby) = PSCI.standby(core, power_state, cpu::counter()) else {
+        return false;
+    };
+    Plat::going_to_sleep(core, standby.target());
+    cpu::wait_for_interrupt();
+    let from = standby.wake(cpu::counter());
+    Plat::woke(core, &from);
+    true
 }
 
 /// Decides about a call of the normal world that is not answered at once, and carries it out.
