@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-//! Arguments: what a register value may be.
+//! Checks arguments: which register values are valid.
 
 use crate::decision::Composite;
 use crate::platform::{PowerState, PsciPlatform};
@@ -8,7 +8,8 @@ use core::ops::Range;
 use janus_arm::AFFINITY_MASK;
 use smccc::psci::Error;
 
-/// The core that a `target_cpu` argument names: the affinity fields of its MPIDR, all other bits zero.
+/// Returns the core that a `target_cpu` argument names: it has the affinity fields of the core's MPIDR, and zero in all
+/// other bits.
 #[inline(always)]
 pub(crate) fn core<P: PsciPlatform>(platform: &P, target: u64) -> Result<usize, Error> {
     if target & !AFFINITY_MASK != 0 {
@@ -17,7 +18,7 @@ pub(crate) fn core<P: PsciPlatform>(platform: &P, target: u64) -> Result<usize, 
     platform.core(target).ok_or(Error::InvalidParameters)
 }
 
-/// An entry point: an instruction's address in the normal world's memory.
+/// Checks an entry point: the address of an instruction in the normal world's memory.
 pub(crate) fn entry<P: PsciPlatform>(platform: &P, address: u64) -> Result<u64, Error> {
     let known = platform
         .memory()

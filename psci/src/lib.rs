@@ -24,7 +24,7 @@
 //!
 //! **A core arrives at EL3** (CPU_ON, or a suspend in which it lost everything):
 //! 1. its own EL3 environment: MMU, per-core data, GIC (`Redistributor::init` after CPU_ON);
-//! 2. [`Psci::arrive`]. `None`: nobody wanted the core. Back into the platform's waiting place;
+//! 2. [`Psci::arrive`]. `None`: no call turned the core on. Back into the platform's waiting place;
 //! 3. [`Psci::wake`], with the platform's hook for the levels above;
 //! 4. the SPMC: booted on this core after CPU_ON, told "warm boot" after a suspend;
 //! 5. [`Psci::started`], immediately before the entry into the normal world at

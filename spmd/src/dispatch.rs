@@ -273,11 +273,11 @@ pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs)
     Action::Enter
 }
 
-/// The registers of a forwarded call: w0 to w7 of SMC32, x0 to x17 of SMC64 between sides that have
+/// Copies the registers of a forwarded call: w0 to w7 of SMC32, x0 to x17 of SMC64 between sides that have
 /// them. x8 to x17 of a receiver below 1.2 keep what they hold; from a sender below 1.2 they are zero.
 ///
 /// `wide` says whether the sender and whether the receiver has 18 registers. It is called for SMC64 only.
-/// Written out, for loops and copies of slices become calls and counters at `opt-level = "s"`.
+/// It is written out, because loops and copies of slices become calls and counters at `opt-level = "s"`.
 #[inline(always)]
 fn forward(
     call: Call,

@@ -43,8 +43,8 @@ impl Spmd {
         self.spmc.as_ref().and_then(|spmc| spmc.doorbell_sri)
     }
 
-    /// What the SPMC says to FFA_FEATURES(0x2): where it has no schedule receiver interrupt but rings
-    /// EL3's doorbell, the answer is the one EL3 sends.
+    /// Passes on the SPMC's answer to FFA_FEATURES(0x2). If the SPMC has no schedule receiver interrupt but rings EL3's
+    /// doorbell, the answer is the interrupt that EL3 sends.
     pub(crate) fn secure_asked_sri(
         &self,
         core: &mut Core,

@@ -46,9 +46,9 @@ pub enum ArgumentKind {
 pub struct Argument {
     /// The number of its register.
     pub register: u8,
-    /// Its highest bit in there.
+    /// The highest of its bits in the register.
     pub high: u8,
-    /// Its lowest bit in there.
+    /// The lowest of its bits in the register.
     pub low: u8,
     /// Its name.
     pub name: &'static str,
@@ -57,7 +57,7 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// Its bits of a register's value, at bit 0.
+    /// Returns the argument from a register's value: its bits, moved down to bit 0.
     pub fn of(&self, register: u64) -> u64 {
         let bits = u64::from(self.high).saturating_sub(u64::from(self.low)) + 1;
         let mask = if bits >= 64 {

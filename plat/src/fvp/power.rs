@@ -58,8 +58,8 @@ pub fn cluster_is_on(mpidr: u64) -> Option<bool> {
     status(mpidr).map(|status| status & cluster != 0)
 }
 
-/// Gives a core its power, once it has really lost it: turned on before, it would take back its own
-/// power-off and wait in its last WFI for ever.
+/// Turns a core's power on, as soon as the core has really lost it. A core that is turned on earlier would take back its
+/// own power-off, and wait in its last WFI for ever.
 ///
 /// # Errors
 ///
