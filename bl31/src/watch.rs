@@ -113,6 +113,5 @@ pub fn due(core: &mut CoreData, id: IntId) -> Due {
 
 /// Returns the value of the system counter in so many milliseconds.
 fn after(milliseconds: u32) -> u64 {
-    let ticks = u64::from(milliseconds).saturating_mul(cpu::counter_frequency()) / 1000;
-    cpu::counter().wrapping_add(ticks)
+    cpu::counter().wrapping_add(cpu::ticks(milliseconds))
 }

@@ -78,6 +78,10 @@ pub enum Start {
     /// At the normal world's first FF-A call that is not FFA_VERSION, which fixes its version. The partition starts on the
     /// core that makes the call, before the SPMC sees it. Without such a call it never starts.
     VersionFixed,
+    /// As [`Start::VersionFixed`], but no later than at the normal world's first call, of whatever kind, that comes this
+    /// many milliseconds after the SPMC's boot: for a partition that cannot wait for ever. If the version is not fixed by
+    /// then, what [`Start::Boot`] says of a request holds for it, too.
+    VersionFixedOrAfter(u32),
     /// On the boot core, after the SPMC has initialised and before the normal world runs. A request at that time may leave
     /// the normal world without FF-A: Hafnium believes that the normal world made it, and then accepts no version below
     /// 1.3 from it.

@@ -128,6 +128,11 @@ pub mod cpu {
         62_500_000
     }
 
+    /// Returns the system counter's ticks in so many milliseconds.
+    pub fn ticks(milliseconds: u32) -> u64 {
+        u64::from(milliseconds) * counter_frequency() / 1000
+    }
+
     /// Does nothing.
     pub fn set_counter_frequency() {}
 

@@ -42,6 +42,11 @@ pub fn counter_frequency() -> u64 {
     CNTFRQ_EL0.get()
 }
 
+/// Returns the system counter's ticks in so many milliseconds.
+pub fn ticks(milliseconds: u32) -> u64 {
+    u64::from(milliseconds).saturating_mul(counter_frequency()) / 1000
+}
+
 /// Sets CNTFRQ_EL0 on this core, if the platform says that reset does not set it.
 pub fn set_counter_frequency() {
     if let Some(frequency) = Plat::counter_frequency() {

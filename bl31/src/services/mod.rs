@@ -6,7 +6,7 @@
 
 use crate::core_data::{CoreData, Here};
 use crate::flow::Flow;
-use crate::run::run_spmc;
+use crate::run::{run_spmc, switch_to_normal};
 use janus_arm::{SMC64, SVE_HINT};
 use janus_plat::services::FAST;
 use janus_spmd::World;
@@ -49,6 +49,13 @@ const RARE: (u32, u32) = {
 /// Handles an SMC of `from`, which `here` is of.
 #[inline(always)]
 pub fn call(core: &mut CoreData, from: World, here: Here) -> Flow {
+    let here = if from == World::Normal && partitions::start_overdue(core) {
+        // The SPMC may have run, and so `here` is void.
+        switch_to_normal(core);
+        core.switch_to(from, |_| {})
+    } else {
+        here
+    };
     let function = core.context(from).gpr[0] as u32;
     let place = janus_spmd::place(function);
     if place < janus_spmd::PLACES {

@@ -4,11 +4,11 @@
 //! dispatcher, and the secure world runs until it has answered.
 
 use crate::core_data::CoreData;
-use crate::hw::shared;
+use crate::hw::{cpu, shared};
 use crate::messages::error;
 use crate::on_core::OnCore;
 use crate::run::run_spmc;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use janus_plat::{Plat, Platform};
 use janus_spmd::{Event, LogicalPartition, PartitionError, Start};
 
@@ -35,22 +35,38 @@ pub fn or_report(checked: Result<Partitions, PartitionError>) -> Option<Partitio
 
 shared! {
     /// Whether the partitions that wait for the normal world's version have started, or are starting.
-    static STARTED: AtomicBool = AtomicBool::new(false);
+    static FIXED: AtomicBool = AtomicBool::new(false);
+    /// The partitions that have started or are starting, one bit each in the order of their list.
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    /// The value of the system counter when the SPMC had booted.
+    static BOOTED: AtomicU64 = AtomicU64::new(0);
+    /// The value of the system counter at which the next partition starts without the version.
+    static NEXT: AtomicU64 = AtomicU64::new(NEVER);
 }
+
+/// No partition starts by the clock.
+const NEVER: u64 = u64::MAX;
+const _: () = assert!(
+    Plat::PARTITIONS.len() <= u32::BITS as usize,
+    "there are at most 32 EL3 logical partitions"
+);
 
 /// Starts the partitions that do not wait for the normal world. Call it once, on the boot core, when the SPMC has
 /// started.
 pub fn start(core: &mut CoreData) {
     if !Plat::PARTITIONS.is_empty() {
-        start_those(core, Start::Boot);
+        let now = cpu::counter();
+        BOOTED.store(now, Relaxed);
+        start_those(core, |when| when == Start::Boot);
+        NEXT.store(next(core), Relaxed);
     }
 }
 
-/// Starts the partitions that wait until the normal world's version is fixed, if the call that this core makes fixes
-/// it. That happens once, before the call is decided. Returns whether the SPMC may have run meanwhile.
+/// Starts the partitions that wait until the normal world's version is fixed, if its present call on this core fixes
+/// it. It does that once, before the call is decided. Returns whether the SPMC may have run for it.
 #[inline(always)]
 pub fn start_when_fixed(core: &mut CoreData) -> bool {
-    let looks = !Plat::PARTITIONS.is_empty() && !STARTED.load(Relaxed);
+    let looks = !Plat::PARTITIONS.is_empty() && !FIXED.load(Relaxed);
     if looks {
         version_may_be_fixed(core);
     }
@@ -61,15 +77,73 @@ pub fn start_when_fixed(core: &mut CoreData) -> bool {
 #[inline(never)]
 fn version_may_be_fixed(core: &mut CoreData) {
     let spmd = &core.system.spmd;
-    if spmd.fixes_version(&mut core.spmd, core.normal.args()) && !STARTED.swap(true, Relaxed) {
-        start_those(core, Start::VersionFixed);
+    if spmd.fixes_version(&mut core.spmd, core.normal.args()) && !FIXED.swap(true, Relaxed) {
+        NEXT.store(NEVER, Relaxed);
+        start_those(core, |_| true);
     }
 }
 
+/// Starts the partitions whose time has come, at a call of the normal world's. Returns whether the SPMC may have run for
+/// it.
+#[inline(always)]
+pub fn start_overdue(core: &mut CoreData) -> bool {
+    let looks = !Plat::PARTITIONS.is_empty() && {
+        let next = NEXT.load(Relaxed);
+        next != NEVER && cpu::counter() >= next
+    };
+    if looks {
+        time_is_over(core);
+    }
+    looks
+}
+
+#[cold]
 #[inline(never)]
-fn start_those(core: &mut CoreData, when: Start) {
-    for partition in of_system(core).iter().filter(|it| it.starts() == when) {
-        partition.start(&mut OnCore::new(core, Some(run_spmc)));
+fn time_is_over(core: &mut CoreData) {
+    // One core starts them.
+    if NEXT.swap(NEVER, Relaxed) != NEVER {
+        let now = cpu::counter();
+        start_those(core, |when| due(when).is_some_and(|at| at <= now));
+        NEXT.store(next(core), Relaxed);
+    }
+}
+
+/// Returns the value of the system counter at which a partition starts by the clock.
+fn due(when: Start) -> Option<u64> {
+    match when {
+        Start::VersionFixedOrAfter(ms) => Some(BOOTED.load(Relaxed).wrapping_add(cpu::ticks(ms))),
+        _ => None,
+    }
+}
+
+/// Returns the value of the system counter at which the next partition starts by the clock.
+fn next(core: &CoreData) -> u64 {
+    if FIXED.load(Relaxed) {
+        return NEVER;
+    }
+    let (started, partitions) = (STARTED.load(Relaxed), of_system(core));
+    let mut next = NEVER;
+    for n in 0..partitions.len() {
+        if started & bit(n) == 0
+            && let Some(at) = partitions.get(n).and_then(|it| due(it.starts()))
+        {
+            next = next.min(at);
+        }
+    }
+    next
+}
+
+const fn bit(n: usize) -> u32 {
+    1_u32.wrapping_shl(n as u32)
+}
+
+/// Starts the partitions for whose time `now` says true, if they have not started.
+#[inline(never)]
+fn start_those(core: &mut CoreData, now: impl Fn(Start) -> bool) {
+    for (n, partition) in of_system(core).iter().enumerate() {
+        if now(partition.starts()) && STARTED.fetch_or(bit(n), Relaxed) & bit(n) == 0 {
+            partition.start(&mut OnCore::new(core, Some(run_spmc)));
+        }
     }
 }
 

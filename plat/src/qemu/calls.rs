@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
 use janus_spmd::{
     Body, Event, Interrupts, LogicalPartition, Message, Messenger, NotAvailable, Regs, Request,
-    Run, World,
+    Run, Start, World,
 };
 
 /// The interrupt: QEMU's machine has no device on it.
@@ -72,7 +72,7 @@ const fn call(
     }
 }
 
-pub const PARTITIONS: [&dyn LogicalPartition; 5] = [
+pub const PARTITIONS: [&dyn LogicalPartition; 6] = [
     &Caller,
     &router::ROUTER,
     // Its requests end where the SPMC gives way to an interrupt.
@@ -92,7 +92,34 @@ pub const PARTITIONS: [&dyn LogicalPartition; 5] = [
         patience_ms: 300,
         interrupts: Interrupts::End,
     },
+    &Early,
 ];
+
+/// A partition that starts before the normal world's version is fixed, if that takes longer than a millisecond.
+struct Early;
+
+impl LogicalPartition for Early {
+    fn id(&self) -> u16 {
+        0xffc5
+    }
+
+    fn uuid(&self) -> [u64; 2] {
+        [0x4c7a_9b11_5d6e_4f02, 0xffc5]
+    }
+
+    fn patience_ms(&self) -> u32 {
+        30_000
+    }
+
+    fn starts(&self) -> Start {
+        Start::VersionFixedOrAfter(1)
+    }
+
+    fn start(&self, messenger: &mut dyn Messenger) {
+        count(EARLY);
+        Caller.ask(messenger);
+    }
+}
 
 /// A partition that only asks when a call says so.
 struct Asks {
@@ -172,12 +199,14 @@ impl Caller {
 }
 
 /// What the partition has seen, on all cores.
-static SEEN: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+static SEEN: [AtomicU64; 6] = [const { AtomicU64::new(0) }; 6];
 const STARTS: usize = 0;
 const CAME_ON: usize = 1;
 const GOES_DOWN: usize = 2;
 const KEEPS: usize = 3;
 const IN_VAIN: usize = 4;
+/// Starts of [`Early`].
+const EARLY: usize = 5;
 /// The last power-down's function.
 static FUNCTION: AtomicU64 = AtomicU64::new(0);
 
@@ -206,7 +235,7 @@ fn ask(el3: &mut dyn El3, word: u64) -> [u64; 2] {
 }
 
 /// Asks that partition for the logical partition `sender`. See [`outcome`].
-fn send(el3: &mut dyn El3, sender: u16, word: u64) -> [u64; 4] {
+fn send(el3: &mut dyn El3, sender: u16, word: u64) -> [u64; 5] {
     outcome(el3.ask(Request::Message(Message {
         sender,
         receiver: ASKED,
@@ -214,13 +243,13 @@ fn send(el3: &mut dyn El3, sender: u16, word: u64) -> [u64; 4] {
     })))
 }
 
-/// 0 and w0, w1 and w3 of the answer; or 1 if the SPMC waits for EL3, 3 if it died, 2 if nobody could be asked.
-fn outcome(answer: Result<Regs, NotAvailable>) -> [u64; 4] {
+/// 0 and w0, w1, w3 and w2 of the answer; or 1 if the SPMC waits for EL3, 3 if it died, 2 if nobody could be asked.
+fn outcome(answer: Result<Regs, NotAvailable>) -> [u64; 5] {
     match answer {
-        Ok(answer) => [0, answer[0], answer[1], answer[3]],
-        Err(NotAvailable::Busy) => [1, 0, 0, 0],
-        Err(NotAvailable::Died) => [3, 0, 0, 0],
-        Err(_) => [2, 0, 0, 0],
+        Ok(answer) => [0, answer[0], answer[1], answer[3], answer[2]],
+        Err(NotAvailable::Busy) => [1, 0, 0, 0, 0],
+        Err(NotAvailable::Died) => [3, 0, 0, 0, 0],
+        Err(_) => [2, 0, 0, 0, 0],
     }
 }
 

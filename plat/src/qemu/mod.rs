@@ -139,7 +139,10 @@ impl Platform for Qemu {
 
     // Each of these features brings its own; an image with several has them all.
     const PARTITIONS: &'static [&'static dyn LogicalPartition] = &[
-        #[cfg(feature = "greeter")]
+        #[cfg(any(feature = "greeter", feature = "twins"))]
+        &crate::greeter::Greeter,
+        // No product has this: the boot has to refuse it.
+        #[cfg(feature = "twins")]
         &crate::greeter::Greeter,
         #[cfg(feature = "calls")]
         calls::PARTITIONS[0],
@@ -151,6 +154,8 @@ impl Platform for Qemu {
         calls::PARTITIONS[3],
         #[cfg(feature = "calls")]
         calls::PARTITIONS[4],
+        #[cfg(feature = "calls")]
+        calls::PARTITIONS[5],
         #[cfg(feature = "lab")]
         &live::AGENT,
     ];

@@ -131,6 +131,7 @@ const BOOTS: &[Boot] = &[
     Boot { name: "S-EL2, silent SPMC, reset", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL1, silent SPMC, reset", spmc_el: 1, cpu: "max", smp: 4, config: &["spmc=silent-at-off"], only: "reset/", qemu: Which::Recent },
     Boot { name: "S-EL2, SPMC fails", spmc_el: 2, cpu: "max", smp: 4, config: &["spmc=boot-error"], only: "noffa/", qemu: Which::Recent },
+    Boot { name: "S-EL2, twin partitions", spmc_el: 2, cpu: "max", smp: 4, config: &["image=twins"], only: "noffa/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sme=off", spmc_el: 1, cpu: "max,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, max,sve=off,sme=off", spmc_el: 1, cpu: "max,sve=off,sme=off", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
     Boot { name: "S-EL1, neoverse-n2", spmc_el: 1, cpu: "neoverse-n2", smp: 4, config: &[], only: "poison/", qemu: Which::Recent },
@@ -354,6 +355,18 @@ fn ended_by_the_count(boot: &str) -> Result<()> {
     Ok(())
 }
 
+/// Looks whether the console has the reason why there is no FF-A.
+fn says_what_is_wrong(boot: &str) -> Result<()> {
+    let log = payload::log(boot);
+    let text = std::fs::read_to_string(&log)?;
+    ensure!(
+        text.contains("no FF-A: two EL3 logical partitions have the ID 0xffc0"),
+        "the console does not say which partitions are faulty (log: {})",
+        log.display()
+    );
+    Ok(())
+}
+
 impl Boot {
     fn run(&self, setup: &Setup) -> Result<Tally> {
         let Some(filter) = self.filter(&setup.context.filter) else {
@@ -408,6 +421,9 @@ impl Boot {
         let mut tally = payload::run(self.name, &qemu, &machine)?.tally;
         if self.config.contains(&"spmc=stuck") && setup.context.args.bl31 == Runtime::Janus {
             tally.case(self.name, ended_by_the_count(self.name));
+        }
+        if self.config.contains(&"image=twins") {
+            tally.case(self.name, says_what_is_wrong(self.name));
         }
         Ok(tally)
     }

@@ -17,6 +17,8 @@ pub const CASES: &[Case] = &[
     Case::new("smccc/identity-secure", identity_from_secure)
         .secure(identity_secure_side)
         .needs(Needs::JANUS),
+    case("platform/starts-in-time", starts_in_time)
+        .needs(Needs::JANUS.union(Needs::FIRST).union(Needs::CORES)),
     case("platform/queries", queries),
     case("platform/service", service),
     case("platform/service-asks", asks),
@@ -156,6 +158,16 @@ fn elsewhere() -> Outcome {
 fn events() -> [u64; 5] {
     let got = call(&[0xc200_0008]);
     [0, 1, 2, 3, 4].map(|n| got.x(n))
+}
+
+/// Before the first FF-A call there was time enough: the partition that gives a time has started, once, and its request
+/// was answered. The one that waits for the version has not.
+fn starts_in_time() -> Outcome {
+    let got = call(&[0xc200_0008]);
+    ensure_eq!(got.x(5), 1, "starts of the partition that gives a time");
+    ensure_eq!(got.x(0), 0, "starts of the one that waits");
+    ensure_eq!(got.x(4), 0, "requests that failed");
+    Ok(())
 }
 
 /// An EL3 partition is told of cores that come on, go down, or keep their power because the SPMC refuses. Each time it

@@ -15,7 +15,9 @@ pub const CASES: &[Case] = &[
     case("platform/request-held", held).secure(serve),
     case("platform/request-gives-way", gives_way).secure(serve),
     case("platform/request-secure-interrupts", secure_interrupts).secure(serve),
+    case("platform/request-errors", errors).secure(serve),
     case("platform/router", router).secure(found),
+    case("platform/discovery", discovery).secure(directory),
     case("platform/request-storm", storm)
         .secure(serve)
         .needs(Needs::JANUS.union(Needs::CORES)),
@@ -48,6 +50,8 @@ const INTERRUPTS: u64 = DEED | 0x13;
 const BE_SILENT: u64 = DEED | 0x14;
 const ABORT: u64 = DEED | 0x15;
 const COUNT_TIMERS: u64 = DEED | 0x17;
+/// The partition answers FFA_ERROR with the status in bits 15 to 8.
+const FAIL: u64 = DEED | 0x19;
 /// A request of the normal world's own: its word comes back.
 const ECHO: u64 = 0x20;
 
@@ -144,6 +148,24 @@ fn gives_way() -> Outcome {
     })
 }
 
+/// An error of the partition's, whatever its status, is the answer, and nothing is left of the request.
+fn errors() -> Outcome {
+    cores::on_each(|core| {
+        for sender in [WAITS, GIVES_WAY] {
+            for status in [ffa::BUSY, ffa::INTERRUPTED, ffa::RETRY, ffa::DENIED, -77] {
+                let got = ask(sender, FAIL | u64::from(status as u8) << 8);
+                ensure_eq!(got.x(0), ANSWERED, "what came of the request");
+                ensure_eq!(got.x(1) as u32, ffa::ERROR, "its answer");
+                ensure_eq!(got.w(4) as i32, status, "w2 of it");
+                own(core as u64)?;
+                let got = ask(sender, LOOK);
+                ensure_eq!(got.x(1) as u32, ffa::DIRECT_RESP, "the answer to the next");
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The partition that gives way.
 const fn target(core: usize) -> u64 {
     0x8006 << 16 | core as u64
@@ -212,6 +234,124 @@ fn found(s: &Secure, message: &Regs) -> Option<Regs> {
         return Some(ffa::response(message, &[SHOW]));
     }
     None
+}
+
+/// EL3's partitions, as the normal world should find them. All have the properties of one that sends both kinds of direct
+/// requests, receives none, and runs in AArch64.
+const PARTITIONS: [u64; 6] = [0xffc1, 0xffc2, 0xffc3, 0xffc4, 0xffc5, 0xffd0];
+const SENDS: u64 = 0x502;
+/// The SPMC's own partition, with the properties of one that receives direct requests.
+const OWN: (u64, u64) = (0x8006, 0x101);
+
+fn regs_info(uuid: [u64; 2], start: u64) -> Regs {
+    let function = ffa::PARTITION_INFO_GET_REGS | ffa::SMC64;
+    ffa::call(function, &[uuid[0], uuid[1], start])
+}
+
+/// Calls FFA_PARTITION_INFO_GET_REGS until all descriptors are there. Gives each one's three registers to `found`.
+/// Returns false if the first call fails.
+fn walk(
+    uuid: [u64; 2],
+    mut found: impl FnMut([u64; 3]),
+) -> Result<bool, crate::framework::case::Why> {
+    let mut start = 0;
+    loop {
+        let got = regs_info(uuid, start);
+        if got.function() != ffa::SUCCESS | ffa::SMC64 {
+            ensure_eq!(start, 0, "the index at which the walk failed");
+            return Ok(false);
+        }
+        let (last, current) = (got.x(2) & 0xffff, got.x(2) >> 16 & 0xffff);
+        ensure_eq!(got.x(2) >> 48, 24, "the size of a descriptor");
+        ensure!(
+            start <= current && current <= last,
+            "indices {current} and {last} after {start}"
+        );
+        for n in 0..(current + 1 - start) as usize {
+            found([got.x(3 + 3 * n), got.x(4 + 3 * n), got.x(5 + 3 * n)]);
+        }
+        if current == last {
+            return Ok(true);
+        }
+        start = current + 1;
+    }
+}
+
+/// The normal world finds EL3's partitions beside the SPMC's: all of them in one walk, and each by its UUID. The SPMC's
+/// answers a request. EL3's receive none, as their properties say.
+fn discovery() -> Outcome {
+    let mut seen = [0_u32; 7];
+    let all = walk([0; 2], |[id, ..]| {
+        let of_el3 = PARTITIONS
+            .iter()
+            .position(|known| id == known | 1 << 16 | SENDS << 32);
+        let of_spmc = id == OWN.0 | 1 << 16 | OWN.1 << 32;
+        if let Some(n) = of_el3.or(of_spmc.then_some(6)) {
+            seen[n] += 1;
+        }
+    })?;
+    ensure!(all, "the walk over all partitions fails");
+    for (n, times) in seen.into_iter().enumerate() {
+        ensure_eq!(times, 1, "times that partition {n} was found");
+    }
+    let mut uuids = [[0; 2]; 8];
+    let mut count = 0;
+    walk([0; 2], |[_, low, high]| {
+        uuids[count] = [low, high];
+        count += 1;
+    })?;
+    ensure_eq!(count, 7, "partitions");
+    for uuid in &uuids[..count] {
+        let mut ids = 0;
+        let found = walk(*uuid, |descriptor| {
+            ids += 1;
+            // With a UUID in the question there is none in the answer.
+            if descriptor[1..] != [0, 0] {
+                ids += 100;
+            }
+        })?;
+        ensure!(found, "nobody has the UUID {:#x} {:#x}", uuid[0], uuid[1]);
+        ensure_eq!(ids, 1, "partitions with that UUID");
+    }
+    ensure!(!walk([1, 2], |_| {})?, "a UUID that nobody has is found");
+    own(1)
+}
+
+/// The SPMC's answer about all partitions: its own, and those that EL3 tells it of.
+fn directory(s: &Secure, message: &Regs) -> Option<Regs> {
+    if message.function() != ffa::PARTITION_INFO_GET_REGS | ffa::SMC64 {
+        return None;
+    }
+    let uuid = [message.x(1), message.x(2)];
+    let own = [OWN.0 | 1 << 16 | OWN.1 << 32, 0x1234, 0x5678];
+    let mut all = [[0; 3]; 16];
+    let mut count = 0;
+    let mut add = |descriptor: [u64; 3]| {
+        all[count] = descriptor;
+        count += 1;
+    };
+    if uuid == [0; 2] {
+        add(own);
+    } else if uuid == own[1..] {
+        add([own[0], 0, 0]);
+    }
+    if walk(uuid, add).is_err() {
+        s.fail(format_args!("EL3's answer has wrong indices"));
+    }
+    if count == 0 {
+        return Some(ffa::error(ffa::INVALID_PARAMETERS));
+    }
+    let start = message.x(3) & 0xffff;
+    let here = all[..count].iter().skip(start as usize).take(5);
+    let current = start + here.len() as u64 - 1;
+    let mut answer = ffa::request(
+        ffa::SUCCESS | ffa::SMC64,
+        &[0, 24 << 48 | current << 16 | (count as u64 - 1)],
+    );
+    for (slot, value) in answer.0[3..].iter_mut().zip(here.flatten()) {
+        *slot = *value;
+    }
+    Some(answer)
 }
 
 /// The platform's Group 0 interrupt comes again and again on every core, and its handler asks a partition. Meanwhile there
@@ -368,6 +508,7 @@ fn serve(s: &Secure, message: &Regs) -> Option<Regs> {
         BE_SILENT => loop {
             core::hint::spin_loop();
         },
+        FAIL => Some(ffa::error(i32::from((word >> 8) as i8))),
         ABORT => {
             let got = ffa::call(ffa::ABORT, &[]);
             s.fail(format_args!("FFA_ABORT came back: {got}"));
