@@ -73,6 +73,9 @@ pub fn find(
     } else {
         info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
     }
+    if reason == Reason::Cpu && manifest.hypervisor {
+        warning!("the manifest has a `hypervisor` node, as an SPMC for S-EL2 has");
+    }
     let spmd = Spmd::with_spmc(SpmcConfig {
         id,
         version,

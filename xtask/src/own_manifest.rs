@@ -1,4 +1,4 @@
-//! Reads, before the boot, what a user's SPMC manifest says of level and version.
+//! Reads, before the boot, what a user's SPMC manifest says of level, version and partitions.
 
 use crate::{fip, proc};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -18,6 +18,25 @@ pub struct Facts {
     pub spmc_el: Option<u8>,
     /// The FF-A version of the SPMC.
     pub version: Option<(u32, u32)>,
+    /// The nodes of its FF-A partitions, as Hafnium has them, and where their packages have to be.
+    pub partitions: Vec<(String, u64)>,
+}
+
+impl Facts {
+    /// The partitions that have no package at one of these addresses, in words.
+    pub fn without_package(&self, packages: &[u64]) -> Vec<String> {
+        let missing = self.partitions.iter();
+        let missing = missing.filter(|(_, address)| !packages.contains(address));
+        let in_words = |(node, address): &(String, u64)| {
+            let there: Vec<_> = packages.iter().map(|at| format!("{at:#x}")).collect();
+            let there = match there.as_slice() {
+                [] => "there is no --sp".to_owned(),
+                there => format!("those of --sp are at {}", there.join(", ")),
+            };
+            format!("the SPMC manifest's `{node}` has its package at {address:#x}, and {there}")
+        };
+        missing.map(in_words).collect()
+    }
 }
 
 /// Compiles a manifest to `dir` if it is a source; sets its level to `spmc_el` if that is given. Returns the compiled
@@ -63,12 +82,29 @@ fn facts(bytes: &[u8]) -> Result<Facts> {
             .ok()?;
         Some(u32::from_be_bytes(cell))
     };
+    let partitions = root.child("hypervisor").into_iter().flat_map(|node| {
+        let nodes: Vec<_> = node.children().filter_map(|vm| partition(&vm)).collect();
+        nodes
+    });
     let by_property = number("janus,spmc-el").and_then(|level| u8::try_from(level).ok());
     let by_node = root.child("hypervisor").is_some().then_some(2);
     Ok(Facts {
         spmc_el: by_property.or(by_node),
         version: number("maj_ver").zip(number("min_ver")),
+        partitions: partitions.collect(),
     })
+}
+
+/// The name and the load address of a `vm` node that is an FF-A partition's.
+fn partition(node: &impl Node) -> Option<(String, u64)> {
+    node.property("is_ffa_partition")?;
+    let address = node.property("load_address")?;
+    // One cell or two.
+    let value = address.value();
+    let bytes = value
+        .iter()
+        .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+    matches!(value.len(), 4 | 8).then(|| (node.name().as_ref().to_owned(), bytes))
 }
 
 #[cfg(test)]
@@ -102,6 +138,28 @@ mod tests {
         assert_eq!(
             facts_of("attribute { };", Some(2)).unwrap().spmc_el,
             Some(2)
+        );
+    }
+
+    #[test]
+    fn partitions_without_a_package() {
+        let body = "attribute { }; hypervisor {
+            vm1 { is_ffa_partition; load_address = <0xe400000>; };
+            vm2 { is_ffa_partition; load_address = <0x0 0xe500000>; };
+            vm3 { load_address = <0xe600000>; };
+        };";
+        let facts = facts_of(body, None).unwrap();
+        assert_eq!(
+            facts.without_package(&[0xe50_0000]),
+            [
+                "the SPMC manifest's `vm1` has its package at 0xe400000, and those of --sp are at 0xe500000"
+            ]
+        );
+        assert!(facts.without_package(&[0xe50_0000, 0xe40_0000]).is_empty());
+        let none = facts.without_package(&[]);
+        assert!(
+            none.len() == 2 && none[1].contains("`vm2`") && none[1].contains("there is no --sp"),
+            "{none:?}"
         );
     }
 

@@ -50,7 +50,7 @@ pub struct Package {
     /// Its name in the FIP, from the partition's UUID.
     pub uuid: String,
     /// Where BL2 puts it.
-    load_address: u64,
+    pub load_address: u64,
     /// Length, in bytes.
     size: usize,
 }

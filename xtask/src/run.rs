@@ -207,6 +207,13 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
         until: args.until.clone(),
         fail: args.fail.clone(),
     };
+    let judged = args.fip.own_software() || !rules.until.is_empty() || !rules.fail.is_empty();
+    if judged && echo && !args.gdb {
+        ui::say(format!(
+            "ends when the machine goes off, or after {} s without a character on a console; `run --help` has what else ends it",
+            limits.idle.as_secs()
+        ));
+    }
     let versions = apt::in_use();
     let step = (!echo).then(|| ui::step(format!("stack {name}, {} cores, {}", args.smp, args.cpu)));
     let mut running = match &host {
@@ -215,7 +222,7 @@ pub fn check(args: &RunArgs, mode: Mode, echo: bool) -> Result<End> {
     };
     running.first_word = (!args.gdb).then_some(verdict::FIRST_WORD);
     let verdict = (|| {
-        if args.fip.own_software() || !rules.until.is_empty() || !rules.fail.is_empty() {
+        if judged {
             return verdict::judge(&mut running, &rules);
         }
         let none = Rules::default();

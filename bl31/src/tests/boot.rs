@@ -111,6 +111,23 @@ fn what_is_wrong_with_the_spmc_is_said_and_the_normal_world_boots() {
     }
 }
 
+/// Hafnium, for one, stops at its first instruction for EL2.
+#[test]
+fn an_spmc_for_sel2_on_a_cpu_without_it_is_warned_of() {
+    for nodes in [&[][..], &["hypervisor"]] {
+        let lines = std::thread::spawn(move || {
+            machine().parameters = parameters(BL33, EL2, true);
+            machine().manifest = Some(manifest_with(&[], nodes));
+            let (_, events) = boots();
+            said(&events)
+        });
+        let lines = lines.join().unwrap();
+        assert!(lines.contains("the CPU has no S-EL2"), "{lines}");
+        let warned = lines.contains("has a `hypervisor` node");
+        assert_eq!(warned, !nodes.is_empty(), "{lines}");
+    }
+}
+
 #[test]
 fn an_spmc_outside_secure_ram_is_not_run() {
     let mut words = parameters(BL33, EL2, true);

@@ -116,6 +116,11 @@ fn parameters(pc: u64, spsr: u64, spmc: bool) -> Vec<u64> {
 
 /// Makes the manifest of an SPMC at S-EL1. The properties in `more` are added, or replace usual ones.
 fn manifest(more: &[(&str, u32)]) -> &'static [u8] {
+    manifest_with(more, &[])
+}
+
+/// Makes a manifest as [`manifest`] does, with further nodes, which are empty.
+fn manifest_with(more: &[(&str, u32)], nodes: &[&str]) -> &'static [u8] {
     let mut node = DeviceTreeNode::new("attribute").unwrap();
     let usual = [
         ("spmc_id", 0x8000),
@@ -131,6 +136,9 @@ fn manifest(more: &[(&str, u32)]) -> &'static [u8] {
     let compatible = DeviceTreeProperty::new("compatible", "arm,ffa-core-manifest-1.0").unwrap();
     tree.root.add_property(compatible);
     tree.root.add_child(node);
+    for name in nodes {
+        tree.root.add_child(DeviceTreeNode::new(*name).unwrap());
+    }
     let mut page = tree.to_dtb();
     page.resize(janus_spmd::manifest::MAX_SIZE, 0);
     page.leak()

@@ -155,6 +155,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         let config = test::config_address(args.build.plat);
         prepared.loaded.retain(|(_, at)| *at != config);
     }
+    let mut facts_of_own = None;
     if let Some(file) = &args.manifest {
         let dir = paths::out().join("manifest");
         let (dtb, facts) = own_manifest::prepare(file, args.spmc_el, &dir)?;
@@ -180,6 +181,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
             (level == 2).then(|| paths::fiptool_cfg("no-partitions.dts"));
         prepared.images.manifest = Some(dtb);
         prepared.version = facts.version;
+        facts_of_own = Some(facts);
     }
     if args.bl32.is_some() {
         // OP-TEE's further parts do not belong to another SPMC.
@@ -187,6 +189,7 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         prepared.tfa.optee = false;
     }
     own_normal_world(args, &mut prepared)?;
+    let mut places = Vec::new();
     if !args.sp.is_empty() {
         ensure!(
             prepared.tfa.dispatcher == tfa::Dispatcher::SpmdEl2,
@@ -195,7 +198,17 @@ pub fn prepare(args: &FipArgs, mode: Mode) -> Result<Prepared> {
         let dir = paths::out().join("partitions");
         let packages = partitions::packages(&args.sp, args.build.plat, &dir)?;
         prepared.images.tb_fw_config = Some(partitions::tb_fw_config(&packages, &dir)?);
+        places = packages
+            .iter()
+            .map(|package| package.load_address)
+            .collect();
         prepared.images.partitions = packages.into_iter().map(|p| (p.uuid, p.file)).collect();
+    }
+    for missing in facts_of_own
+        .iter()
+        .flat_map(|facts| facts.without_package(&places))
+    {
+        ui::say(format!("{missing}: an SPMC may stop there"));
     }
     Ok(prepared)
 }
