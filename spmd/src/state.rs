@@ -147,11 +147,14 @@ impl Forwarding {
 
 /// The part of the dispatcher that each core has for itself. A monitor keeps one per core, beside the saved
 /// registers of both worlds.
+///
+/// Its order is that of use: a forwarded call reads `path` alone, in as few lines of the cache as will do.
+#[repr(C)]
 #[derive(Debug)]
 pub struct Core {
-    pub(crate) state: State,
     /// What a forwarded call needs to know of `state` and `pair`.
     pub(crate) path: Forwarding,
+    pub(crate) state: State,
     /// The versions as this core last saw them. Once they are fixed, the core need not read them again.
     pub(crate) pair: Versions,
     /// What the SPMC has logged of a line not ended yet.

@@ -4,29 +4,29 @@
 
 /// Passes all extensions, as `file: DECLARATION, …;`, to a macro after its own arguments.
 ///
-/// Extensions with registers to switch come first, frequent ones before rare ones. A bank keeps its registers
-/// in this order, and a switch has bits for the first `SWITCHED` extensions only (a test fails if a line is too far
-/// down).
+/// Extensions with registers to switch come first: those that are switched at once, those that the secure world opens
+/// by using them, the rare ones. A bank keeps its registers in this order, so that what a switch exchanges lies together,
+/// and a switch has bits for the first `SWITCHED` extensions only (a test fails if a line is too far down).
 macro_rules! every_extension {
     ($with:ident! $arguments:tt) => {
         $crate::cpu_ext::list::and_made_up! {
             $with $arguments
             sel2: EL2, SEL2;
             ras: RAS, RAS_RECORDS, RAS_NO_RECORDS, IESB;
-            pauth: PAUTH;
-            sme: TPIDR2, SME, SME2, SME_FA64;
             aarch32: AA32_EL1, SPSR_AA32;
             vhe: VHE;
-            fgt: FGT, FGT2;
-            hcx: HCX;
-            ecv: ECV;
             nv2: NV2;
-            csv2: CSV2_2;
-            sve: SVE, EAGER_FP;
             gic: GIC, LR0_3, LR4_7, LR8_11, LR12_15, APR1, APR2_3;
             impdef: IMPDEF_EL1, IMPDEF_EL2;
             mte: MTE;
             trf: TRF;
+            pauth: PAUTH;
+            sme: TPIDR2, SME, SME2, SME_FA64;
+            fgt: FGT, FGT2;
+            hcx: HCX;
+            ecv: ECV;
+            csv2: CSV2_2;
+            sve: SVE, EAGER_FP;
             amu: HAFGRTR, AMU, AMU_V1P1;
             tcr2: TCR2;
             pie: S1PIE, S1POE, S2PIE, S2POE;
