@@ -101,7 +101,7 @@ pub fn switch_to_normal(core: &mut CoreData) {
     let _ = exchange(core, World::Normal);
 }
 
-/// Makes `world` current, which runs next. If that is the normal world, what waits for it is done.
+/// Makes `world` current, which runs next. If that is the normal world, does what waits for it.
 #[inline(always)]
 fn switch(core: &mut CoreData, world: World) -> Here {
     let here = exchange(core, world);

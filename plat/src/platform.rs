@@ -68,9 +68,9 @@ pub struct SocId {
     pub revision: u32,
 }
 
-/// What the handlers of a [`Service`] and a [`Group0`] can have EL3 do, on the core that serves the call or the
-/// interrupt. They can also send requests to partitions and the SPMC ([`Messenger::ask`]), which then run on this
-/// core until they have answered. While the SPMC waits for EL3, such a request is refused.
+/// What EL3 does for the handlers of a [`Service`] and a [`Group0`], on the core that serves the call or the interrupt.
+/// They can also send requests to partitions and the SPMC ([`Messenger::ask`]), which then run on this core until they
+/// have answered. While the SPMC waits for EL3, such a request is refused.
 pub trait El3: Messenger {
     /// The core's number.
     fn index(&self) -> usize;
@@ -263,10 +263,9 @@ pub trait Platform {
         Err(NoPower("the platform has no power control"))
     }
 
-    /// Core `index`, which calls this, turns off; `target` says which domains above it do so too, for it is
-    /// the last of them. Prepare the power controller, wake-up sources included. Usual environment, after
-    /// the SPMC agreed and the core's interrupts stopped; no other core goes to sleep, off or wakes up
-    /// meanwhile.
+    /// Prepares the power-off of core `index`, which calls this. `target` says which domains above it go off too,
+    /// because it is their last core. Sets up the power controller, wake-up sources included. Usual environment, after
+    /// the SPMC agreed and the core's interrupts stopped; no other core goes to sleep, off or wakes up meanwhile.
     fn going_off(index: usize, target: &Composite) {
         let _ = (index, target);
     }

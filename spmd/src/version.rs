@@ -14,7 +14,7 @@ use crate::state::{Core, Death, State};
 use crate::table::FromSecure;
 use janus_arm::ffa::Version;
 
-/// NOT_SUPPORTED as FFA_VERSION returns it: in w0, for it has no FFA_ERROR form.
+/// NOT_SUPPORTED as FFA_VERSION returns it: in w0, because it has no FFA_ERROR form.
 pub(crate) const NOT_SUPPORTED: u32 = ErrorCode::NotSupported as i32 as u32;
 
 /// w2 of FFA_VERSION (1.3): what the caller wants; anything but 0 changes nothing.

@@ -247,7 +247,7 @@ bare_stack:
     isb
 
     .if {loses_power}
-// Turns this core's MMU and D-cache off, cleans its caches and has the platform take its power. x0 = index,
+// Turns this core's MMU and D-cache off, cleans its caches and lets the platform cut its power. x0 = index,
 // x1 = the power states, x2 = whether a power domain above the core goes down, too. Never returns.
     .global power_down_core
 power_down_core:

@@ -62,8 +62,8 @@ pub fn park(core: &mut CoreData) -> ! {
     unsafe { park_core(core.index) }
 }
 
-/// Cleans this core's caches and has the platform take its power. `last` is called before that: it has the core's last
-/// access to memory that other cores use.
+/// Cleans this core's caches and lets the platform cut its power. Before that it calls `last`, which makes the core's
+/// last access to memory that other cores use.
 pub fn power_down_with(core: &mut CoreData, target: &Composite, last: impl FnOnce()) -> ! {
     let index = core.index;
     let domain = target.levels[1..].iter().any(|depth| *depth > 0);

@@ -113,7 +113,7 @@ fn registers() -> Outcome {
     })
 }
 
-/// The handler has it go on elsewhere, as after an exception.
+/// The handler makes the normal world go on at another address, as after an exception.
 fn resume() -> Outcome {
     interrupt_all(Deed::Resume, |core, mark| {
         mark.store(1, SeqCst);
