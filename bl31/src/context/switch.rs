@@ -89,7 +89,7 @@ impl Policy {
     }
 
     /// Sets up this core for the first instruction of both worlds: EL3's registers, and the normal world's in the CPU
-    /// and the secure world's in `parked`, with the values of [`Policy::reset`]. Called on each core when it comes on.
+    /// and the secure world's in `parked`, with the values of `Policy::reset`. Called on each core when it comes on.
     ///
     /// `normal` and `secure` become [`Policy::el3_regs`], with the extensions open that `live` has as open.
     ///
@@ -148,7 +148,7 @@ impl Policy {
     }
 
     /// Sets up this core for the normal world's first instruction after a power-down state. The normal world's
-    /// registers, which are in the CPU, get the values of [`Policy::reset`]. EL3's own registers of the extensions are
+    /// registers, which are in the CPU, get the values of `Policy::reset`. EL3's own registers of the extensions are
     /// set up anew. The secure world's state is left alone: its registers, the extensions that it has opened, and its
     /// EL3 registers. `normal` are the normal world's EL3 registers; they stay, so that what it has opened stays open.
     /// `el1` is as in [`Policy::init_el3`].
