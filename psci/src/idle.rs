@@ -2,8 +2,8 @@
 
 //! The low-power state of a core itself, level 0 of the power domain tree, and its statistics.
 //!
-//! Only the core writes these, so that it can enter a standby state without the tree's lock: no domain above has a part
-//! in that, and idle cores, which do little else, do not wait for each other.
+//! Only the core writes these, so it can enter a standby state without the tree's lock: no domain above the core takes
+//! part in that. So idle cores do not wait for each other.
 
 use crate::platform::STATES;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
@@ -58,15 +58,15 @@ impl Idle {
         }
     }
 
-    /// The core enters the state `depth`.
+    /// Notes that the core enters the state `depth`.
     #[inline(always)]
     pub(crate) fn enter(&self, depth: u8, now: u64) {
         self.since.store(now, Ordering::Relaxed);
         self.depth.store(depth, Ordering::Relaxed);
     }
 
-    /// The core enters the state `depth` without the tree's lock. What it reads after that is at least as new as what a
-    /// core wrote, before a sequentially consistent fence, that finds [`Idle::is_alone`] false.
+    /// Notes that the core enters the state `depth` without the tree's lock. What it reads after that is at least as
+    /// new as what a core wrote, before a sequentially consistent fence, that finds [`Idle::is_alone`] false.
     #[inline(always)]
     pub(crate) fn enter_alone(&self, depth: u8, now: u64) {
         self.since.store(now, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl Idle {
         self.depth.load(Ordering::Relaxed) & ALONE != 0
     }
 
-    /// The core runs again. Counts its sleep, and returns how deep that was.
+    /// Notes that the core runs again. Counts its sleep, and returns how deep that was.
     #[inline(always)]
     pub(crate) fn leave(&self, now: u64) -> u8 {
         let depth = self.depth();

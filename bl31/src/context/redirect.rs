@@ -1,8 +1,8 @@
-//! Has the normal world, whose registers are in the CPU, go on somewhere else than where it was: for code of the
-//! platform's that interrupts it.
+//! Makes the normal world, whose registers are in the CPU, go on at another address, for code of the platform that
+//! interrupts it.
 //!
-//! The address is a virtual one of the normal world's, which takes an exception itself if there is nothing. Its state
-//! is what EL3 has to look at: an ERET to a state that the CPU does not have at present causes an exception at EL3.
+//! EL3 does not check the address: it is a virtual one, and if nothing is there the normal world takes an exception.
+//! EL3 checks the state, because an ERET to a state that the CPU does not have at present causes an exception at EL3.
 
 use super::sysreg::{
     ELR_EL1, ELR_EL2, HCR_EL2, ID_AA64PFR0_EL1, SCTLR_EL1, SCTLR_EL2, SPSR_EL1, SPSR_EL2,
@@ -13,7 +13,7 @@ use crate::cpu_ext::gcs::{GCSCR_EL1, GCSCR_EL2};
 use crate::hw::cpu;
 use crate::spsr::AARCH32;
 
-/// What decides which states the normal world can be in.
+/// The controls that decide which states the normal world can be in.
 #[derive(Clone, Copy, Debug, Default)]
 struct Levels {
     /// The CPU has EL2.
@@ -62,8 +62,8 @@ pub fn highest_level(features: Features) -> u8 {
     if features.has(Feature::EL2) { 2 } else { 1 }
 }
 
-/// Makes the normal world go on at `pc` in the state `spsr`. Returns None, and does nothing, if it cannot be in that
-/// state.
+/// Makes the normal world go on at `pc` in the state `spsr`. If it cannot be in that state, does nothing and returns
+/// None.
 pub fn go_on_at(features: Features, pc: u64, spsr: u64) -> Option<()> {
     is_legal(spsr, levels(features)).then(|| {
         // SAFETY: an ERET to this state is legal.

@@ -1,7 +1,7 @@
 //! The private interrupts of a core, SGIs and PPIs, by whole registers.
 //!
-//! The idea: every core that comes on sets them up, so what the platform's table says of PPIs is made into the
-//! registers' values when the image is built ([`Ppis`]). Extended PPIs, which few platforms have, are set up one by
+//! Every core that comes on sets them up. To make that short, the registers' values for PPIs are computed from the
+//! platform's table when the image is built ([`Ppis`]). Extended PPIs, which few platforms have, are set up one by
 //! one.
 
 use super::{
@@ -13,7 +13,7 @@ use arm_gic::{IntId, Trigger};
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{UniqueMmioPointer, field};
 
-/// PPIs 16 to 31 as the platform's table has them: the values of a redistributor's registers.
+/// The values of a redistributor's registers for PPIs 16 to 31, from the platform's table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Ppis {
     /// The PPIs of secure Group 1, a bit for each INTID.
@@ -24,7 +24,7 @@ pub(super) struct Ppis {
     triggers: u32,
     /// GICR_IPRIORITYR4 to 7.
     priorities: [u32; 4],
-    /// The table has other private interrupts, too.
+    /// Whether the table has other private interrupts, too.
     others: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Cases about an event that interrupts the normal world by a Group 0 interrupt, which is what SDEI needs of EL3. With an
-//! image of the features `calls` and `lab` (plat/src/qemu/events.rs).
+//! Cases about an event that interrupts the normal world by a Group 0 interrupt, which is what SDEI needs of EL3. The
+//! image is built with the features `calls` and `lab` (plat/src/qemu/events.rs).
 
 use super::psci::suspend::suspend_and_wake;
 use crate::arch::event::{self as code, handler, resumed};
@@ -50,7 +50,7 @@ const INTERRUPT: u32 = 17;
 /// NOT_SUPPORTED.
 const NOT_SUPPORTED: u64 = u64::MAX;
 
-/// The event's handler has run `times` more often than `before` on this core.
+/// Checks that the event's handler has run `times` more often than `before` on this core.
 fn ran(core: usize, before: u32, times: u32) -> Outcome {
     let runs = || seen(core).runs.load(SeqCst);
     timer::wait_until(5, || runs() - before >= times);
@@ -58,8 +58,8 @@ fn ran(core: usize, before: u32, times: u32) -> Outcome {
     fine(core)
 }
 
-/// Has every core wait, in the way that `wait` says, with `deed` as its handler. Core by core, another one raises the
-/// event when the mark that `wait` gets is not zero.
+/// Makes every core wait by `wait`, with a handler that does `deed`. For one core after the other, another core raises
+/// the event when the mark that `wait` gets is not zero.
 fn interrupt_all(deed: Deed, wait: impl Fn(usize, &AtomicU64) -> Outcome + Sync) -> Outcome {
     static TURN: AtomicU64 = AtomicU64::new(0);
     static MARK: AtomicU64 = AtomicU64::new(0);
@@ -125,8 +125,8 @@ fn resume() -> Outcome {
     })
 }
 
-/// EL1, and AArch32 at EL0, are interrupted and go on. The handler, at EL2, can take away what was interrupted; then
-/// EL3 does not go there.
+/// EL1, and AArch32 at EL0, are interrupted and go on. The handler, at EL2, can make the interrupted state illegal;
+/// then EL3 refuses to go back.
 fn levels() -> Outcome {
     interrupt_all(Deed::TakeAway, |core, mark| {
         crate::daif!(set "0x7");
@@ -184,7 +184,7 @@ fn wrong() -> Outcome {
         for nowhere in [1 << 40, 0xff, u64::MAX, 0x8000_0000] {
             refused(INVALID_PARAMETERS, SIGNAL, nowhere)?;
         }
-        // An event that nobody wants.
+        // An event for which no handler is registered.
         signal(core)?;
         ensure_eq!(call(STATUS, 0).x(1), 0, "status of the event");
         register(core, Deed::Unregister)?;
@@ -193,13 +193,13 @@ fn wrong() -> Outcome {
         signal(core)?;
         ran(core, before, 1)?;
         ensure_eq!(call(STATUS, 0).x(1), 0, "status of the event at last");
-        // No such call; the 32-bit form of one.
+        // A call that does not exist, and the 32-bit form of one that does.
         refused(NOT_SUPPORTED, 0xc300_0007, 0)?;
         refused(NOT_SUPPORTED, 0x8300_0002, 0)
     })
 }
 
-/// The SPMC may call none of it.
+/// The SPMC may make none of the calls.
 fn secure_caller(s: &Secure, message: &Regs) -> Option<Regs> {
     if message.function() != ffa::DIRECT_REQ {
         return None;
@@ -337,7 +337,7 @@ fn pend(s: &Secure) {
     gic::set_pending(s.core, INTERRUPT, true);
 }
 
-/// The event comes, and the SPMC has EL3 handle it.
+/// The event comes, and the SPMC asks EL3 to handle it (FFA_EL3_INTR_HANDLE).
 fn raise(s: &Secure) {
     pend(s);
     let seen = timer::wait_until(20, || gic::pending_lines() & 1 << 6 != 0);
@@ -361,7 +361,7 @@ fn off() -> Outcome {
         })?;
         let is_off = || crate::framework::psci::affinity_info(core) == 1;
         ensure!(timer::wait_until(20, is_off), "core {core} is not off");
-        // Nobody hears it.
+        // No handler is registered for it.
         signal(core)?;
         cores::turn_on(core)?;
         cores::on(core, |core| {
@@ -376,7 +376,7 @@ fn off() -> Outcome {
     Ok(())
 }
 
-/// The event comes while the SPMC hears of a power-down.
+/// The event comes while the SPMC answers the message about a power-down.
 fn raise_at_power_down(s: &Secure, message: &Regs) -> Option<Regs> {
     let power = ffa::FRAMEWORK | ffa::message::POWER;
     if message.function() & !ffa::SMC64 == ffa::DIRECT_REQ && message.x(2) == power {
@@ -421,8 +421,8 @@ fn suspend() -> Outcome {
     Ok(())
 }
 
-/// Every core raises its own event and another's, and makes calls of its own that are answered by EL3, the SPMC and EL3
-/// with the SPMC; one goes off and on meanwhile.
+/// Every core raises its own event and that of another core, and makes calls: some that EL3 answers, some that the SPMC
+/// answers, and some that need both. One core goes off and on meanwhile.
 fn storm() -> Outcome {
     let churned = cores::another();
     for round in 0..3 {

@@ -1,7 +1,7 @@
 //! The handler of the event by which EL3 interrupts the normal world of a lab (plat/src/qemu/events.rs).
 //!
-//! It takes no lock: it may have interrupted code that holds one. What it finds wrong is a line of this file, which the
-//! case reports.
+//! It takes no lock, because it may have interrupted code that holds one. If it finds something wrong, it notes the
+//! line of this file, and the case reports that.
 
 use super::case::Outcome;
 use super::regs::Regs;
@@ -58,7 +58,7 @@ pub enum Deed {
     Calls,
     /// It turns the core off.
     Off,
-    /// It takes away the exception level that was interrupted, and cannot end until that is back.
+    /// It makes the interrupted exception level illegal, and cannot end until that is legal again.
     TakeAway,
     /// It turns its registration off.
     Unregister,
@@ -75,7 +75,7 @@ pub struct Seen {
     deed: AtomicU64,
     /// The interrupted address and PSTATE.
     pub at: [AtomicU64; 2],
-    /// x0 to x17 of then.
+    /// x0 to x17 of the interrupted code.
     pub registers: [AtomicU64; 18],
 }
 
@@ -118,12 +118,12 @@ pub fn call(function: u64, x1: u64) -> Regs {
     smc::call(Regs::new(&[function, x1]))
 }
 
-/// What the handler of `core` has seen.
+/// Returns what the handler of `core` has seen.
 pub fn seen(core: usize) -> &'static Seen {
     &SEEN[core]
 }
 
-/// Has this core's handler do this from now on.
+/// Sets what this core's handler does from now on.
 pub fn set_deed(core: usize, deed: Deed) {
     SEEN[core].deed.store(deed as u64, SeqCst);
 }
@@ -152,7 +152,7 @@ fn register_with(core: usize, deed: Deed, plain: bool) -> Outcome {
     Ok(())
 }
 
-/// How often the plain handler of `core` has run, and the address at which it last interrupted it.
+/// Returns how often the plain handler of `core` has run, and the address that it last interrupted.
 pub fn plain(core: usize) -> (u64, u64) {
     // SAFETY: the handler does not run.
     let frame = unsafe { &*OWN[core].frame.get() };
@@ -264,7 +264,8 @@ extern "C" fn payload_event(number: u64, frame: &Frame, at: u64, pstate: u64) ->
     End(COMPLETE, 0)
 }
 
-/// EL3 has had this core go on as after an exception where the event interrupted it. What was interrupted goes on next.
+/// Handles what looks like an exception: EL3 made this core go on so where the event had interrupted it. Afterwards the
+/// interrupted code goes on.
 pub fn resumed(frame: &exceptions::Frame) {
     let core = cpu::number();
     let seen = &SEEN[core];
