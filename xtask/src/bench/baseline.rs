@@ -18,13 +18,13 @@ const ALLOWED: u64 = 2;
 /// many always pass.
 type Watched = (&'static str, fn(&Counts) -> u64, u64, u64);
 
-/// What [`check`] looks at in each row. Where the linker and the stack put things moves lines and pages a little; the
-/// writes are as exact as instructions.
+/// What [`check`] looks at in each row. Where the linker and the stack put things, and where the ring of the black
+/// box stands, moves lines and pages a little, without any change of the code; the writes are as exact as instructions.
 const WATCHED: [Watched; 5] = [
-    ("lines of code", |c| c.code_lines, 5, 2),
-    ("lines of data", |c| c.data_lines, 5, 1),
-    ("pages of code", |c| c.code_pages, 5, 1),
-    ("pages of data", |c| c.data_pages, 5, 1),
+    ("lines of code", |c| c.code_lines, 10, 2),
+    ("lines of data", |c| c.data_lines, 10, 2),
+    ("pages of code", |c| c.code_pages, 10, 2),
+    ("pages of data", |c| c.data_pages, 10, 2),
     ("writes in order", |c| c.in_order, ALLOWED, 0),
 ];
 
@@ -224,13 +224,13 @@ mod tests {
     }
 
     #[test]
-    fn two_lines_more_are_allowed_and_three_of_forty_are_not() {
+    fn four_lines_more_are_allowed_and_five_of_forty_are_not() {
         let with =
             |code_lines| compare(&saved(), &[("A", "S-EL1", Some(&counts(100, code_lines)))]);
-        assert!(with(42).is_empty());
+        assert!(with(44).is_empty());
         assert_eq!(
-            with(43),
-            ["`A` (SPMC at S-EL1) has 43 lines of code, 40 in docs/bench.json"]
+            with(45),
+            ["`A` (SPMC at S-EL1) has 45 lines of code, 40 in docs/bench.json"]
         );
     }
 
