@@ -2,8 +2,7 @@
 
 //! The one table of functions: which exist, in which width, and on which platform.
 //!
-//! Calls and PSCI_FEATURES both look into the two words that are made from it: one for SMC32 and one for
-//! SMC64, with a bit per function number.
+//! Calls and PSCI_FEATURES both look into the word that is made from it, which has a bit for each function.
 
 use crate::platform::{Format, PsciPlatform};
 use core::marker::PhantomData;
@@ -53,47 +52,40 @@ impl<P: PsciPlatform> Functions<P> {
         (0x15, true, true, P::POWER.hibernate),                 // SYSTEM_OFF2
     ];
 
-    const WORDS: (u32, u32) = {
-        let (mut smc32, mut smc64, mut i) = (0, 0, 0);
+    /// A bit for each function that exists: its number for SMC32, 32 more for SMC64.
+    const BITS: u64 = {
+        let (mut bits, mut i) = (0, 0);
         while i < Self::TABLE.len() {
             let (number, in32, in64, supported) = Self::TABLE[i];
-            smc32 |= ((in32 && supported) as u32) << number;
-            smc64 |= ((in64 && supported) as u32) << number;
+            bits |= ((in32 && supported) as u64) << number;
+            bits |= ((in64 && supported) as u64) << (number + 32);
             i += 1;
         }
-        (smc32, smc64)
+        bits
     };
 
     /// The number of functions; SMC32 and SMC64 count separately.
-    pub(crate) const COUNT: u32 = Self::WORDS.0.count_ones() + Self::WORDS.1.count_ones();
+    pub(crate) const COUNT: u32 = Self::BITS.count_ones();
 
     /// Returns whether `function` is a PSCI function that exists on this platform.
     #[inline(always)]
     pub(crate) fn has(function: u32) -> bool {
-        Self::is_in(Self::WORDS, function)
+        Self::is_in(Self::BITS, function)
     }
 
     /// Returns whether `function` exists on this platform, now or while a Trusted OS is bound to a core.
     #[inline(always)]
     pub(crate) fn may_have(function: u32) -> bool {
-        let (smc32, smc64) = Self::WORDS;
-        let bound = 1 << (PSCI_MIGRATE_INFO_UP_CPU_32 & 0x1f);
-        Self::is_in((smc32 | bound, smc64 | bound), function)
+        let number = PSCI_MIGRATE_INFO_UP_CPU_32 & 0x1f;
+        Self::is_in(Self::BITS | 1 << number | 1 << (number + 32), function)
     }
 
-    /// Returns whether the bit of `function` is set in the word of its convention, SMC32 or SMC64.
+    /// Returns whether the bit of `function` is set.
     #[inline(always)]
-    fn is_in(words: (u32, u32), function: u32) -> bool {
+    fn is_in(bits: u64, function: u32) -> bool {
         let number = function ^ PSCI_VERSION;
-        if number & !SMC64 > 0x1f {
-            return false;
-        }
-        let word = if function & SMC64 == 0 {
-            words.0
-        } else {
-            words.1
-        };
-        word >> (number & 0x1f) & 1 != 0
+        // SMC64 is bit 30; in the bits it counts 32.
+        number & !SMC64 <= 0x1f && bits >> (number & 0x1f | number >> 25 & 32) & 1 != 0
     }
 
     /// The answer of PSCI_FEATURES for `function`, or `None` for NOT_SUPPORTED.
