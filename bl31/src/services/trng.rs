@@ -1,6 +1,6 @@
 //! The TRNG firmware interface (DEN0098), with the CPU's own source of entropy if it has one.
 
-use super::service::Service;
+use super::service::{NOT_SUPPORTED, Service, unknown};
 use crate::context::{field, sysreg::ID_AA64ISAR0_EL1};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
@@ -15,6 +15,9 @@ impl Service for Trng {
     fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
         let gpr = &mut core.context(from).gpr;
         let answer = trng::call(function, gpr[1], present().then_some(entropy));
+        if answer[0] == NOT_SUPPORTED {
+            return unknown(core, from);
+        }
         gpr[..4].copy_from_slice(&answer);
         Flow::Run(from)
     }

@@ -5,8 +5,13 @@ use super::*;
 /// Calls `function` from `world` with 1 to 4 in x1 to x4, and returns its x0 to x4 afterwards. The normal world calls
 /// on a machine without an SPMC.
 fn answer(world: World, function: u64) -> [u64; 5] {
+    answer_with(world, function, 1)
+}
+
+/// As [`answer`], with `x1` in x1.
+fn answer_with(world: World, function: u64, x1: u64) -> [u64; 5] {
     let events = std::thread::spawn(move || {
-        let call = smc(&[function, 1, 2, 3, 4]);
+        let call = smc(&[function, x1, 2, 3, 4]);
         if world == World::Normal {
             without_spmc();
             normal(call);
@@ -54,7 +59,10 @@ fn the_documents_versions() {
     for (text, said) in [
         (
             smccc,
-            format!("| SMCCC_VERSION | N, S | {} |", version(0x8000_0000)),
+            format!(
+                "| SMCCC_VERSION 0x8000_0000 | N, S | {} |",
+                version(0x8000_0000)
+            ),
         ),
         (smccc, format!("(DEN0100 {})", version(0x8400_00f0))),
         (psci, format!("version {}.", version(0x8400_0000))),
@@ -129,4 +137,73 @@ fn the_platforms_service() {
 fn psci_is_the_normal_worlds() {
     assert_eq!(answer(World::Secure, 0x8400_0000), UNKNOWN);
     assert_eq!(answer(World::Secure, 0x8000_0000)[0], 0x1_0005);
+}
+
+/// The calls in the tables of docs/smccc.md, with those who may make them ("N", "S"), as far as the product's image has
+/// them.
+fn documented() -> Vec<(u64, String)> {
+    let text = include_str!("../../../docs/smccc.md");
+    let (product, _lab) = text
+        .split_once("An image built with `--features lab`")
+        .unwrap();
+    let mut calls = Vec::new();
+    for row in product.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let words = cells[0].split(|c: char| c != '_' && !c.is_ascii_alphanumeric());
+        let ids = words.filter(|word| word.starts_with("0x") && word.len() == 11);
+        for id in ids {
+            let id = u64::from_str_radix(&id[2..].replace('_', ""), 16).unwrap();
+            calls.push((id, cells[1].to_owned()));
+        }
+    }
+    calls
+}
+
+/// Calls that the tables have and that this image, on a CPU that nobody knows, does not.
+const NOT_HERE: [u64; 10] = [
+    0x8000_0002, // no SoC
+    0x8000_8000, // workarounds
+    0x8000_7fff,
+    0x8000_3fff,
+    0x8400_0050, // no FEAT_RNG
+    0x8400_0051,
+    0x8400_0052,
+    0x8400_0053,
+    0xc400_0053,
+    0xc400_02e0, // no component to replace
+];
+
+/// docs/smccc.md names every call, and who may make it. FF-A's and PSCI's have documents of their own.
+#[test]
+fn the_documents_calls() {
+    let documented = documented();
+    assert!(documented.len() > 20, "{documented:x?}");
+    let ranges = [
+        0x8000_0000..0x8000_0010,
+        0x8000_3ff8..0x8000_4008,
+        0x8000_7ff8..0x8000_8008,
+        0x8000_ff00..0x8000_ff04,
+        0x8200_0000..0x8200_0004,
+        0x8300_0000..0x8300_0008,
+        0x8400_0040..0x8400_0060,
+        0x8400_00f0..0x8400_00f8,
+        0x8400_02de..0x8400_02ea,
+        0x8400_ff00..0x8400_ff08,
+        0x8500_0000..0x8500_0004,
+        0x8700_0000..0x8700_0014,
+        0x8700_ff00..0x8700_ff08,
+    ];
+    for function in ranges.into_iter().flatten() {
+        for function in [function, function | 1 << 30] {
+            let named = documented.iter().find(|(id, _)| *id == function);
+            let who = named.map_or("", |(_, who)| who);
+            for (world, mark) in [(World::Normal, 'N'), (World::Secure, 'S')] {
+                let known = [1, 0x8000_0000, 0x8400_00f0]
+                    .into_iter()
+                    .any(|x1| answer_with(world, function, x1) != [NOT_SUPPORTED, x1, 2, 3, 4]);
+                let should = who.contains(mark) && !NOT_HERE.contains(&function);
+                assert_eq!(known, should, "{function:#x} of {world:?}");
+            }
+        }
+    }
 }

@@ -140,6 +140,8 @@ pub fn register_plain(core: usize) -> Outcome {
 
 fn register_with(core: usize, deed: Deed, plain: bool) -> Outcome {
     let own = &OWN[core];
+    // A case that failed may have left one.
+    call(UNREGISTER, 0);
     // SAFETY: this core has no handler yet.
     let frame = unsafe { &mut *own.frame.get() };
     frame.stack = own.stack.get() as u64 + 0x1000;
