@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(asked(&["greeter", "lossy"]), Ok(()));
         let error = asked(&["greeter", "no-such"]).expect_err("refused");
         assert!(
-            error.contains("`no-such`; there are greeter, lossy, calls, lab ("),
+            error.contains("`no-such`; there are greeter, lossy, calls, twins, lab ("),
             "{error}"
         );
         let error = asked(&["fvp"]).expect_err("refused");
