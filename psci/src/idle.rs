@@ -28,7 +28,7 @@ pub(crate) struct Idle {
     statistics: [Statistic; STATES],
 }
 
-/// The functions of all cores but [`Idle::depth`] and [`Idle::statistic`] are for the core itself.
+/// Any core may call [`Idle::depth`], [`Idle::is_alone`] and [`Idle::statistic`]; all else is the core's own.
 impl Idle {
     /// A core that runs.
     #[cfg(not(feature = "loom"))]

@@ -401,8 +401,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             self.os_initiated.store(false, Ordering::Relaxed);
             return Ok(());
         }
-        // A core that begins a standby alone says so and then looks at the mode. Here the mode is set and then is looked
-        // who says so: one of the two sees the other.
+        // A core that begins a standby alone notes that first, and then reads the mode. Here it is the other way round, so
+        // that one of the two sees the other.
         self.os_initiated.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if tree.any_suspended() || self.idle.iter().any(Idle::is_alone) {

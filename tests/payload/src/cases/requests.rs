@@ -379,9 +379,10 @@ fn storm() -> Outcome {
     Ok(())
 }
 
-/// The SPMC dies over a request on one core, in each way: it is silent; it is silent although an interrupt of the normal
-/// world may end the request; it calls FFA_ABORT; it makes wrong calls for ever. The partition is told. The core goes on
-/// without FF-A and can go off, and the other cores are not affected.
+/// The SPMC dies over a request on one core: it is silent; it is silent over a Group 0 handler's request; it calls
+/// FFA_ABORT although an interrupt may end the request. (Wrong calls until EL3 loses its patience are a host test of
+/// `spmd`, in all states.) The partition is told. The core goes on without FF-A and can go off, and the other cores are not
+/// affected.
 fn silence() -> Outcome {
     let mut victims = cores::others();
     let mut victim = || victims.next();
