@@ -96,9 +96,16 @@ const fn bit(row: usize) -> u32 {
 /// Calls the handlers again that wait for the normal world, which is current and runs next.
 #[inline(always)]
 pub fn before_normal(core: &mut CoreData) {
-    if HANDLERS && core.later != 0 {
+    if waits(core) {
         call_again(core);
     }
+}
+
+/// Returns whether handlers wait for the normal world. Then this core does not sleep: their interrupts are over, and
+/// would not wake it.
+#[inline(always)]
+pub fn waits(core: &CoreData) -> bool {
+    HANDLERS && core.later != 0
 }
 
 #[cold]

@@ -4,12 +4,22 @@ use crate::context::redirect;
 use crate::core_data::CoreData;
 use crate::hw::{cpu, gic};
 use crate::requests::{self, RunSpmc};
-use crate::watch;
+use crate::{sri, watch};
 use janus_plat::{El3, Unfit};
 use janus_spmd::{Answer, Interrupts, Messenger, NotAvailable, Regs, Request, World};
 
 /// How long an SPMC may take to say which partitions it has, in milliseconds.
 const DISCOVERY_MS: u32 = 5000;
+
+/// Delivers the interrupts that wait for the normal world of this core, which becomes current.
+#[inline(always)]
+pub fn deliver(core: &mut CoreData) {
+    if core.sri.any()
+        && let Some(spmc) = &core.system.spmc
+    {
+        sri::deliver(&mut core.sri, spmc, core.index);
+    }
+}
 
 /// A core on which the platform's code runs.
 pub struct OnCore<'a> {
@@ -48,8 +58,7 @@ impl<'a> OnCore<'a> {
         if self.normal_waits {
             return Err(Unfit);
         }
-        // Who is current is looked at again before a world runs.
-        let _ = self.core.switch_to(World::Normal, |_| {});
+        let _ = self.core.switch_to(World::Normal, deliver);
         Ok(())
     }
 }
@@ -107,18 +116,18 @@ impl El3 for OnCore<'_> {
     }
 
     fn normal_level(&self) -> u8 {
-        redirect::highest_level(self.core.system.policy.features())
+        redirect::highest_level(self.core.live.core_features())
     }
 
     fn set_normal_state(&mut self, elr: u64, spsr: u64) -> Result<(), Unfit> {
         self.make_normal_current()?;
-        let features = self.core.system.policy.features();
+        let features = self.core.live.core_features();
         redirect::go_on_at(features, elr, spsr).ok_or(Unfit)
     }
 
     fn take_exception(&mut self, address: u64, linked: bool) -> Result<(u64, u64), Unfit> {
         self.make_normal_current()?;
-        let features = self.core.system.policy.features();
+        let features = self.core.live.core_features();
         Ok(redirect::take_exception(features, address, linked))
     }
 

@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::hw::cpu;
 use crate::spmc_event::SpmcEvent;
 use crate::world::Exit;
-use crate::{group0, interrupts, services, sri, traps};
+use crate::{group0, interrupts, on_core, services, traps};
 use janus_spmd::World;
 
 /// Runs worlds on this core, `world` first, for as long as it is on.
@@ -69,7 +69,11 @@ fn run_worlds(mut core: &mut CoreData, world: World) {
                     here = hand_over(core, World::Secure, normal);
                     break;
                 }
-                Flow::Answered(normal) => normal,
+                Flow::Answered(normal) => {
+                    // A partition that starts during the call may have let an event come.
+                    call_handlers(core, World::Normal);
+                    normal
+                }
                 Flow::Run(World::Normal) => switch(core, World::Normal),
                 Flow::Run(World::Secure) => {
                     here = switch(core, World::Secure);
@@ -136,11 +140,8 @@ fn call_handlers(core: &mut CoreData, world: World) {
 /// Delivers the interrupts that wait for the normal world, if `world` is that.
 #[inline(always)]
 fn deliver(core: &mut CoreData, world: World) {
-    if world == World::Normal
-        && core.sri.any()
-        && let Some(spmc) = &core.system.spmc
-    {
-        sri::deliver(&mut core.sri, spmc, core.index);
+    if world == World::Normal {
+        on_core::deliver(core);
     }
 }
 

@@ -13,13 +13,14 @@
 use super::door::Door;
 use super::sysreg::SCR_EL3;
 use super::{El3Regs, Features, Policy, Simd, SpmcMode, Switched, SysRegs, World};
-use crate::cpu_ext;
+use crate::cpu_ext::{self, impdef::FirstActlr};
 
 /// The groups of registers that are open to both worlds on one core, and the vector state.
 #[derive(Debug)]
 pub struct OpenGroups {
     pub(super) simd: Simd,
     door: Door,
+    pub(super) actlr: FirstActlr,
     /// The features whose registers a switch exchanges.
     features: Features,
     /// What a switch exchanges, derived from `features`.
@@ -32,6 +33,7 @@ impl OpenGroups {
         Self {
             simd: Simd::new(vectors),
             door: Door::NONE,
+            actlr: FirstActlr::UNKNOWN,
             features: Features::NONE,
             switched: Switched::NONE,
         }
@@ -42,6 +44,11 @@ impl OpenGroups {
     #[inline(always)]
     pub fn call(&mut self, function: u32) {
         self.simd.call(function);
+    }
+
+    /// Returns the features of this core, which may be fewer than those of the boot core.
+    pub fn core_features(&self) -> Features {
+        self.simd.features()
     }
 
     /// Returns what a switch exchanges.

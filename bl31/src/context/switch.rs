@@ -133,11 +133,13 @@ impl Policy {
         cpu_ext::init(here.features());
         *parked = SysRegs::EMPTY;
         here.reset_normal(parked, el1);
+        live.actlr.put(here.features(), parked);
         Self::replace_all(whole, parked);
         Simd::load_lengths(here.features(), parked);
         if el1 {
             *parked = SysRegs::EMPTY;
             here.reset(parked);
+            live.actlr.put(here.features(), parked);
         }
         live.start(
             here.features(),
@@ -175,6 +177,7 @@ impl Policy {
     fn renew_normal(&self, here: &Self, live: &mut OpenGroups, el1: bool) {
         let mut first = SysRegs::EMPTY;
         here.reset_normal(&mut first, el1);
+        live.actlr.put(here.features(), &mut first);
         // `replace_all` leaves the vector lengths out.
         Self::replace_all(Switched::whole(here.features()), &first);
         live.simd.come_back(self.mode(), &first);
@@ -394,7 +397,7 @@ impl Policy {
         esr: u64,
     ) {
         if !live.first_use(self, world, el3, parked, esr) {
-            undefined::inject(self, gpr);
+            undefined::inject(live.core_features(), gpr);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::sysreg::{
     ELR_EL1, ELR_EL2, ELR_EL3, ESR_EL1, ESR_EL2, HCR_EL2, SCR_EL3, SCTLR_EL1, SCTLR_EL2, SPSR_EL1,
     SPSR_EL2, SPSR_EL3, SPSR_UND, VBAR_EL1, VBAR_EL2,
 };
-use super::{Feature, Features, Policy};
+use super::{Feature, Features};
 use crate::cpu_ext::gcs::{GCSCR_EL1, GCSCR_EL2};
 
 /// ESR_ELx of an UNDEFINED exception: exception class 0 (unknown reason), a 32-bit instruction.
@@ -168,14 +168,13 @@ pub fn spsr_at_el1(old: u64, hcr: u64) -> u64 {
 }
 
 /// Makes the world whose registers are in the CPU take an UNDEFINED exception at the instruction in
-/// ELR_EL3 when it goes on. `gpr` are its x0 to x30.
-pub fn inject(policy: &Policy, gpr: &mut [u64; 31]) {
+/// ELR_EL3 when it goes on. `features` are this core's, `gpr` the world's x0 to x30.
+pub fn inject(features: Features, gpr: &mut [u64; 31]) {
     const SCR_NS: u64 = 1;
     const SCR_EEL2: u64 = 1 << 18;
     /// HCR_EL2.RW.
     const RW: u64 = 1 << 31;
 
-    let features = policy.features();
     let (elr, old) = (ELR_EL3::read(), SPSR_EL3::read());
     let el2 = features.has(Feature::EL2) && SCR_EL3::read() & (SCR_NS | SCR_EEL2) != 0;
     let hcr = if el2 { HCR_EL2::read() } else { 0 };

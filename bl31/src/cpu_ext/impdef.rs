@@ -4,6 +4,7 @@
 //! not switched. No lower EL runs yet when that is tried.
 
 use crate::context::sysreg::sysregs;
+use crate::context::{Feature, Features, SysRegs};
 
 sysregs! {
     ACTLR_EL1 = "ACTLR_EL1": read write;
@@ -42,6 +43,26 @@ pub fn bits_el2() -> u64 {
     writable!(ACTLR_EL2 HACR_EL2 AFSR0_EL2 AFSR1_EL2 AMAIR_EL2)
 }
 
+/// The values with which both worlds find ACTLR_EL1 and ACTLR_EL2 on one core. Boot firmware, or the platform's `reset`,
+/// has chosen them. What a world writes there later is its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirstActlr(Option<(u64, u64)>);
+
+impl FirstActlr {
+    /// Nothing is known yet.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// Sets the first values in `sys`. Call it first when the core comes on for the first time, before any world runs:
+    /// then the CPU has them.
+    pub fn put(&mut self, features: Features, sys: &mut SysRegs) {
+        let el2 = features.has(Feature::EL2);
+        let read = || (ACTLR_EL1::read(), if el2 { ACTLR_EL2::read() } else { 0 });
+        let (actlr_el1, actlr_el2) = *self.0.get_or_insert_with(read);
+        sys.el1.IMPDEF_EL1.actlr_el1 = actlr_el1;
+        sys.el2.IMPDEF_EL2.actlr_el2 = actlr_el2;
+    }
+}
+
 extension! {
     /// Present if [`bits_el1`] found a bit.
     pub IMPDEF_EL1 = "";
@@ -54,7 +75,6 @@ extension! {
         afsr1_el1 = "AFSR1_EL1",
         amair_el1 = "AMAIR_EL1",
     }
-    first: |sys| sys.el1.IMPDEF_EL1.actlr_el1 = ACTLR_EL1::read();
 }
 
 extension! {
@@ -70,5 +90,27 @@ extension! {
         afsr1_el2 = "AFSR1_EL2",
         amair_el2 = "AMAIR_EL2",
     }
-    first: |sys| sys.el2.IMPDEF_EL2.actlr_el2 = ACTLR_EL2::read();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was there when the core came on first is what later starts get, whatever the CPU has then (here: zero).
+    #[test]
+    fn first_values_are_those_of_the_first_start() {
+        let mut known = FirstActlr(Some((5, 6)));
+        let mut sys = SysRegs::EMPTY;
+        known.put(Features::NONE, &mut sys);
+        let found = |sys: &SysRegs| {
+            (
+                sys.el1.IMPDEF_EL1.actlr_el1,
+                sys.el2.IMPDEF_EL2.actlr_el2,
+            )
+        };
+        assert_eq!(found(&sys), (5, 6));
+        let mut unknown = FirstActlr::UNKNOWN;
+        unknown.put(Features::NONE, &mut sys);
+        assert_eq!(found(&sys), (0, 0));
+    }
 }

@@ -31,7 +31,12 @@ pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow
             let [_, x1, x2, ..] = core.normal.gpr;
             match PSCI.answer(function, x1, x2) {
                 Some(x0) => x0 as u64,
-                None if function | SMC64 == PSCI_CPU_SUSPEND_64 && standby(core.index, x1) => 0,
+                None if function | SMC64 == PSCI_CPU_SUSPEND_64
+                    && !group0::waits(core)
+                    && standby(core.index, x1) =>
+                {
+                    0
+                }
                 None => return carry_out(core, function),
             }
         }
@@ -170,6 +175,9 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
 /// power-down state, which ends with a start at the entry point.
 fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Option<i64> {
     if suspend.state_type == StateType::Retention {
+        if group0::waits(core) {
+            return Some(0);
+        }
         if let Err(error) = power::sleep(core.index, suspend) {
             return Some(error);
         }
@@ -188,12 +196,17 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     // The core sleeps with the normal world current, so that its interrupt state applies, and interrupts that wait for
     // it are delivered first.
     run::switch_to_normal(core);
-    let target = match power::sleep(core.index, suspend) {
+    let slept = if group0::waits(core) {
+        Err(0)
+    } else {
+        power::sleep(core.index, suspend)
+    };
+    let target = match slept {
         Ok(target) => target,
-        Err(error) => {
+        Err(x0) => {
             let _ = ask_spmc(core, warm_boot(suspend.system));
             partitions::tell(core, Event::PowerKept);
-            return Some(error);
+            return Some(x0);
         }
     };
     // If power is really lost, this does not return: the warm entry calls `come_back`.

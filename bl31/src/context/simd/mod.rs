@@ -376,6 +376,11 @@ impl Simd {
         }
     }
 
+    /// Returns the features of this core.
+    pub(super) fn features(&self) -> Features {
+        self.features
+    }
+
     /// Returns whether a switch has more to do than to exchange the banks.
     #[inline(always)]
     pub(super) fn is_live(&self) -> bool {

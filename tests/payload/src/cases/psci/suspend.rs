@@ -158,17 +158,23 @@ pub fn power_down_state() -> u32 {
     }
 }
 
-/// Has `core` suspend to a power-down state, with a timer to wake it.
+/// Has `core` suspend to a power-down state, with a timer to wake it. Returns its x0 when it goes on.
+pub fn suspend_once(core: usize) -> Result<u64, crate::framework::case::Why> {
+    // Late enough that it does not come before the core sleeps, even on a slow machine.
+    let back = cores::suspend(core, power_down_state(), |n| {
+        arm_wake_up(n, 50_000 * times())
+    })?;
+    cores::on(core, |n| {
+        disarm_wake_up(n);
+        Ok(())
+    })?;
+    Ok(back)
+}
+
+/// Has `core` suspend to a power-down state, with a timer to wake it, until it has really been there.
 pub fn suspend_and_wake(core: usize) -> Outcome {
     for early in 1..=20 {
-        // Late enough that it does not come before the core sleeps, even on a slow machine.
-        let back = cores::suspend(core, power_down_state(), |n| {
-            arm_wake_up(n, 50_000 * times())
-        })?;
-        cores::on(core, |n| {
-            disarm_wake_up(n);
-            Ok(())
-        })?;
+        let back = suspend_once(core)?;
         if back == cores::CONTEXT | core as u64 {
             return Ok(());
         }
