@@ -101,8 +101,8 @@ fn answered(core: &mut CoreData, of_el3: bool) {
 }
 
 /// Makes the normal world current and delivers the interrupts that wait for it, but does not enter it.
-pub fn switch_to_normal(core: &mut CoreData) {
-    let _ = exchange(core, World::Normal);
+pub fn switch_to_normal(core: &mut CoreData) -> Here {
+    exchange(core, World::Normal)
 }
 
 /// Makes `world` current, which runs next. If that is the normal world, does what waits for it.

@@ -670,9 +670,9 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         hook: impl FnOnce(&Composite),
     ) -> Result<Composite, i64> {
         let by_caller = matches!(suspend.function, PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64);
-        if by_caller && let Some(composite) = self.sleep_alone(core, suspend.levels, now) {
-            hook(&composite);
-            return Ok(composite);
+        if by_caller && let Some(standby) = self.sleep_alone(core, suspend.levels, now) {
+            hook(&standby.target);
+            return Ok(standby.target);
         }
         let mut tree = self.tree.lock();
         let composite = tree
@@ -692,9 +692,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     #[inline(always)]
     pub fn standby(&self, core: usize, power_state: u64, now: u64) -> Option<Standby<'_>> {
         let state = arguments::power_state::<P>(power_state as u32).ok()?;
-        let target = self.sleep_alone(core, state.levels, now)?;
-        let idle = self.idle.get(core)?;
-        Some(Standby { idle, target })
+        self.sleep_alone(core, state.levels, now)
     }
 
     /// Lets `core` sleep as `levels` says without the tree's lock, if it is a standby state of the core alone, and the
@@ -705,7 +703,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         core: usize,
         levels: platform::LevelStates,
         now: u64,
-    ) -> Option<Composite> {
+    ) -> Option<Standby<'_>> {
         let idle = self.idle.get(core)?;
         let standby = tree::state_type::<P>(0, levels[0]) == StateType::Retention;
         if levels[1] != 0 || !standby {
@@ -716,7 +714,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             idle.run();
             return None;
         }
-        Some(Composite { levels })
+        let target = Composite { levels };
+        Some(Standby { idle, target })
     }
 
     /// Returns how many cores are not off. 1: the caller is the last one. (PSCI lets the last core turn

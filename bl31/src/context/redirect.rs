@@ -4,12 +4,9 @@
 //! EL3 does not check the address: it is a virtual one, and if nothing is there the normal world takes an exception.
 //! EL3 checks the state, because an ERET to a state that the CPU does not have at present causes an exception at EL3.
 
-use super::sysreg::{
-    ELR_EL1, ELR_EL2, HCR_EL2, ID_AA64PFR0_EL1, SCTLR_EL1, SCTLR_EL2, SPSR_EL1, SPSR_EL2,
-};
+use super::sysreg::{ELR_EL1, ELR_EL2, HCR_EL2, ID_AA64PFR0_EL1, SPSR_EL1, SPSR_EL2};
 use super::undefined::{Controls, new_pstate};
 use super::{Feature, Features, field};
-use crate::cpu_ext::gcs::{GCSCR_EL1, GCSCR_EL2};
 use crate::hw::cpu;
 use crate::spsr::AARCH32;
 
@@ -52,8 +49,17 @@ fn levels(features: Features) -> Levels {
     let pfr0 = ID_AA64PFR0_EL1::read();
     Levels {
         el2,
-        hcr: if el2 { HCR_EL2::read() } else { 0 },
+        hcr: read_hcr(features),
         aarch32: [field(pfr0, 0) == 2, field(pfr0, 4) == 2],
+    }
+}
+
+/// Reads HCR_EL2; zero without EL2.
+fn read_hcr(features: Features) -> u64 {
+    if features.has(Feature::EL2) {
+        HCR_EL2::read()
+    } else {
+        0
     }
 }
 
@@ -76,28 +82,18 @@ pub fn go_on_at(features: Features, pc: u64, spsr: u64) -> Option<()> {
 pub fn take_exception(features: Features, pc: u64, linked: bool) -> (u64, u64) {
     let (elr, spsr) = cpu::return_state();
     let target = highest_level(features);
-    let gcs = features.has(Feature::GCS);
-    let controls = if target == 2 {
-        if linked {
+    match (linked, target) {
+        (false, _) => {}
+        (true, 2) => {
             ELR_EL2::write(elr);
             SPSR_EL2::write(spsr);
         }
-        Controls {
-            sctlr: SCTLR_EL2::read(),
-            hcr: HCR_EL2::read(),
-            gcscr: if gcs { GCSCR_EL2::read() } else { 0 },
-        }
-    } else {
-        if linked {
+        (true, _) => {
             ELR_EL1::write(elr);
             SPSR_EL1::write(spsr);
         }
-        Controls {
-            sctlr: SCTLR_EL1::read(),
-            hcr: 0,
-            gcscr: if gcs { GCSCR_EL1::read() } else { 0 },
-        }
-    };
+    }
+    let controls = Controls::read(features, target, read_hcr(features));
     let pstate = new_pstate(features, spsr, target, controls);
     // SAFETY: EL2, or EL1 where there is no EL2, is always there, in AArch64, with its own stack pointer.
     unsafe { cpu::set_return_state(pc, pstate) };

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! That is three instructions per register, which is the least that the architecture allows, and each cache line is
-//! touched once. A core that comes on has nothing to save: there the registers are only loaded. `bank` points [`BIAS`] bytes into a bank, so that the signed offset of `ldp` reaches all of it.
+//! touched once. A core that comes on has nothing to save: there the registers are only loaded. `bank` points [`BIAS`]
+//! bytes into a bank, so that the signed offset of `ldp` reaches all of it.
 //!
 //! A register that the assembler may not know, because the target lacks the extension, is written in
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.

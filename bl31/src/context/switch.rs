@@ -5,7 +5,7 @@ use super::{
     BootCore, El3Regs, Feature, Features, IdRegs, OpenGroups, Policy, Simd, SpmcMode, Switch,
     Switched, SysRegs, World, el3, opening, timers, undefined,
 };
-use crate::cpu_ext::{self, gic};
+use crate::cpu_ext::{self, gic, impdef::FirstActlr};
 
 /// SCTLR_EL1 at reset: its RES1 bits. MMU and caches off.
 const SCTLR_EL1_RESET: u64 = 0x30d0_0980;
@@ -65,7 +65,7 @@ impl Policy {
 
     /// Sets in `sys`, which is all zero, the values that software may expect at its first instruction, by the
     /// architecture or by custom: reset values, with EL2's controls such that EL1 works as if EL2 did not exist.
-    pub(super) fn reset(&self, sys: &mut SysRegs) {
+    pub(super) fn reset(&self, actlr: &mut FirstActlr, sys: &mut SysRegs) {
         sys.el1.el1.sctlr_el1 = SCTLR_EL1_RESET;
         if self.features().has(Feature::EL2) {
             let el2 = &mut sys.el2.el2;
@@ -77,12 +77,13 @@ impl Policy {
             el2.vmpidr_el2 = MPIDR_EL1::read();
         }
         cpu_ext::first(self.features(), sys);
+        actlr.put(self.features(), sys);
     }
 
     /// Sets the normal world's first values in `sys`. `el1` says that it starts at EL1, so that no software sets EL2
     /// up.
-    pub(super) fn reset_normal(&self, sys: &mut SysRegs, el1: bool) {
-        self.reset(sys);
+    pub(super) fn reset_normal(&self, actlr: &mut FirstActlr, sys: &mut SysRegs, el1: bool) {
+        self.reset(actlr, sys);
         if el1 && self.features().has(Feature::EL2) {
             cpu_ext::unused_el2(self.features(), sys);
         }
@@ -132,14 +133,12 @@ impl Policy {
         timers::reset_normal(here.features());
         cpu_ext::init(here.features());
         *parked = SysRegs::EMPTY;
-        here.reset_normal(parked, el1);
-        live.actlr.put(here.features(), parked);
+        here.reset_normal(&mut live.actlr, parked, el1);
         Self::replace_all(whole, parked);
         Simd::load_lengths(here.features(), parked);
         if el1 {
             *parked = SysRegs::EMPTY;
-            here.reset(parked);
-            live.actlr.put(here.features(), parked);
+            here.reset(&mut live.actlr, parked);
         }
         live.start(
             here.features(),
@@ -176,8 +175,7 @@ impl Policy {
     #[inline(never)]
     fn renew_normal(&self, here: &Self, live: &mut OpenGroups, el1: bool) {
         let mut first = SysRegs::EMPTY;
-        here.reset_normal(&mut first, el1);
-        live.actlr.put(here.features(), &mut first);
+        here.reset_normal(&mut live.actlr, &mut first, el1);
         // `replace_all` leaves the vector lengths out.
         Self::replace_all(Switched::whole(here.features()), &first);
         live.simd.come_back(self.mode(), &first);
@@ -198,7 +196,7 @@ impl Policy {
         Self::open_all();
         Self::write_el3(normal);
         let mut first = SysRegs::EMPTY;
-        self.reset(&mut first);
+        self.reset(&mut live.actlr, &mut first);
         live.simd.unpark_secure(self, &first, parked);
     }
 

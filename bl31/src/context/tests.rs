@@ -6,6 +6,7 @@ use super::{
     CommonBank, El1Bank, El2Bank, Feature, Features, IdRegs, OpenGroups, Policy, Simd, SpmcMode,
     Switch, Switched, SysRegs, World, el3, opening,
 };
+use crate::cpu_ext::impdef::FirstActlr;
 use crate::cpu_ext::{self, Described, EXTENSIONS};
 use std::collections::HashSet;
 
@@ -534,7 +535,7 @@ fn an_unused_el2_traps_nothing() {
     let features = Features::from_id(&everything());
     let policy = Policy::new(features, SpmcMode::SEl1);
     let mut first = SysRegs::EMPTY;
-    policy.reset_normal(&mut first, true);
+    policy.reset_normal(&mut FirstActlr::default(), &mut first, true);
     let el2 = &first.el2;
     for (name, value, bits) in [
         (
@@ -565,7 +566,7 @@ fn an_unused_el2_traps_nothing() {
     assert_eq!(el2.el2.cptr_el2 & (0x1500 | 1 << 20 | 3 << 30), 0);
     // A hypervisor that does not know an extension leaves it closed to its guests.
     let mut first = SysRegs::EMPTY;
-    policy.reset_normal(&mut first, false);
+    policy.reset_normal(&mut FirstActlr::default(), &mut first, false);
     assert_eq!(first.el2.HCX.hcrx_el2, 0);
 }
 
@@ -603,7 +604,7 @@ fn one_file_and_one_line_make_an_extension() {
         assert_eq!((list.name, list.registers[0].name), (group, register));
     }
     let mut first = SysRegs::EMPTY;
-    policy.reset(&mut first);
+    policy.reset(&mut FirstActlr::default(), &mut first);
     assert_eq!(first.el2.MADE_UP.mu_el2, 7);
     // The secure world's first use, by a register of each bank and by an instruction, opens it.
     for esr in [

@@ -54,6 +54,26 @@ pub struct Controls {
     pub gcscr: u64,
 }
 
+impl Controls {
+    /// Reads those of EL `target`, 1 or 2, of the world whose registers are in the CPU. `features` are this core's.
+    pub fn read(features: Features, target: u8, hcr: u64) -> Self {
+        let gcs = features.has(Feature::GCS);
+        if target == 2 {
+            Self {
+                sctlr: SCTLR_EL2::read(),
+                hcr,
+                gcscr: if gcs { GCSCR_EL2::read() } else { 0 },
+            }
+        } else {
+            Self {
+                sctlr: SCTLR_EL1::read(),
+                hcr,
+                gcscr: if gcs { GCSCR_EL1::read() } else { 0 },
+            }
+        }
+    }
+}
+
 /// Returns the EL, 1 or 2, that takes an UNDEFINED exception of a core with this SPSR.
 pub fn target_el(spsr: u64, hcr: u64) -> u8 {
     const TGE: u64 = 1 << 27;
@@ -178,15 +198,10 @@ pub fn inject(features: Features, gpr: &mut [u64; 31]) {
     let (elr, old) = (ELR_EL3::read(), SPSR_EL3::read());
     let el2 = features.has(Feature::EL2) && SCR_EL3::read() & (SCR_NS | SCR_EEL2) != 0;
     let hcr = if el2 { HCR_EL2::read() } else { 0 };
-    let gcs = features.has(Feature::GCS);
     let target = target_el(old, hcr);
 
     let (pc, pstate) = if target == 2 {
-        let controls = Controls {
-            sctlr: SCTLR_EL2::read(),
-            hcr,
-            gcscr: if gcs { GCSCR_EL2::read() } else { 0 },
-        };
+        let controls = Controls::read(features, 2, hcr);
         ELR_EL2::write(elr);
         SPSR_EL2::write(old);
         ESR_EL2::write(ESR_UNKNOWN);
@@ -206,11 +221,7 @@ pub fn inject(features: Features, gpr: &mut [u64; 31]) {
         SPSR_UND::write(old & !(spsr::SS | spsr::DIT) | (old & spsr::DIT) >> 3);
         (base + 4, new_pstate32(old, sctlr))
     } else {
-        let controls = Controls {
-            sctlr: SCTLR_EL1::read(),
-            hcr,
-            gcscr: if gcs { GCSCR_EL1::read() } else { 0 },
-        };
+        let controls = Controls::read(features, 1, hcr);
         ELR_EL1::write(elr);
         SPSR_EL1::write(spsr_at_el1(old, hcr));
         ESR_EL1::write(ESR_UNKNOWN);

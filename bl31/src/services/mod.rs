@@ -51,8 +51,7 @@ const RARE: (u32, u32) = {
 pub fn call(core: &mut CoreData, from: World, here: Here) -> Flow {
     let here = if from == World::Normal && partitions::start_overdue(core) {
         // The SPMC may have run, and so `here` is void.
-        switch_to_normal(core);
-        core.switch_to(from, |_| {})
+        switch_to_normal(core)
     } else {
         here
     };

@@ -195,7 +195,7 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
     }
     // The core sleeps with the normal world current, so that its interrupt state applies, and interrupts that wait for
     // it are delivered first.
-    run::switch_to_normal(core);
+    let _ = run::switch_to_normal(core);
     let slept = if group0::waits(core) {
         Err(0)
     } else {
@@ -231,6 +231,6 @@ pub fn come_back(core: &mut CoreData, entry: &EntryPoint, system: bool) {
     normal_entry::come_back(core, entry);
     let _ = ask_spmc(core, warm_boot(system));
     partitions::tell(core, Event::PowerKept);
-    run::switch_to_normal(core);
+    let _ = run::switch_to_normal(core);
     PSCI.started(core.index);
 }

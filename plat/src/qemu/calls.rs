@@ -9,7 +9,7 @@ use crate::{
     Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Platform, Service,
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
+use janus_drivers::gic::SecureInterrupt;
 use janus_spmd::{
     Body, Event, Interrupts, LogicalPartition, Message, Messenger, NotAvailable, Regs, Request,
     Run, Start, World,
@@ -19,13 +19,7 @@ use janus_spmd::{
 const INTERRUPT: u32 = 18;
 
 /// Its row in the table of secure interrupts.
-pub const SECURE: SecureInterrupt = SecureInterrupt {
-    intid: INTERRUPT,
-    group: SecureGroup::Group0,
-    priority: 0,
-    trigger: Trigger::Edge,
-    target: Target::Any,
-};
+pub const SECURE: SecureInterrupt = pend::secure(INTERRUPT);
 
 pub const GROUP0: Group0 = Group0 {
     intid: INTERRUPT,

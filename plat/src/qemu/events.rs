@@ -8,7 +8,7 @@ use super::{Qemu, pend};
 use crate::{
     Call, Callers, El3, Forms, Function, Group0, Handler, Kind, Next, Owner, Platform, Service,
 };
-use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
+use janus_drivers::gic::SecureInterrupt;
 use janus_spmd::World;
 use spin::Mutex;
 
@@ -16,13 +16,7 @@ use spin::Mutex;
 const INTERRUPT: u32 = 17;
 
 /// Its row in the table of secure interrupts.
-pub const SECURE: SecureInterrupt = SecureInterrupt {
-    intid: INTERRUPT,
-    group: SecureGroup::Group0,
-    priority: 0,
-    trigger: Trigger::Edge,
-    target: Target::Any,
-};
+pub const SECURE: SecureInterrupt = pend::secure(INTERRUPT);
 
 pub const GROUP0: Group0 = Group0 {
     intid: INTERRUPT,

@@ -1,8 +1,21 @@
-//! Makes an interrupt pending that no device raises, for tests.
+//! Private interrupts of EL3's that no device raises, for tests and a lab: how they are set up, and how they become
+//! pending.
 
 use super::Qemu;
 use crate::Platform;
 use core::ptr::with_exposed_provenance_mut;
+use janus_drivers::gic::{SecureGroup, SecureInterrupt, Target, Trigger};
+
+/// Returns the row of the private interrupt `intid` (16 to 31) in the table of secure interrupts.
+pub const fn secure(intid: u32) -> SecureInterrupt {
+    SecureInterrupt {
+        intid,
+        group: SecureGroup::Group0,
+        priority: 0,
+        trigger: Trigger::Edge,
+        target: Target::Any,
+    }
+}
 
 /// Makes the private interrupt `intid` (16 to 31) pending at the core with this affinity. Returns false if the machine
 /// has no such core.
