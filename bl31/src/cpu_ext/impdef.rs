@@ -102,12 +102,7 @@ mod tests {
         let mut known = FirstActlr(Some((5, 6)));
         let mut sys = SysRegs::EMPTY;
         known.put(Features::NONE, &mut sys);
-        let found = |sys: &SysRegs| {
-            (
-                sys.el1.IMPDEF_EL1.actlr_el1,
-                sys.el2.IMPDEF_EL2.actlr_el2,
-            )
-        };
+        let found = |sys: &SysRegs| (sys.el1.IMPDEF_EL1.actlr_el1, sys.el2.IMPDEF_EL2.actlr_el2);
         assert_eq!(found(&sys), (5, 6));
         let mut unknown = FirstActlr::UNKNOWN;
         unknown.put(Features::NONE, &mut sys);
