@@ -175,7 +175,7 @@ enter_rust:
     mov     x0, x21
     b       warm_main
 
-    .text
+    .section .text.entry, "ax"
 // Puts EL3 into a known state: MMU and D-cache off, vectors and a crash record set. Clobbers x0.
 el3_prepare:
     ldr     x0, ={sctlr_off}
@@ -247,6 +247,7 @@ bare_stack:
     isb
 
     .if {loses_power}
+    .section .text.power_down, "ax"
 // Turns this core's MMU and D-cache off, cleans its caches and lets the platform cut its power. x0 = index,
 // x1 = the power states, x2 = whether a power domain above the core goes down, too. Never returns.
     .global power_down_core

@@ -159,6 +159,7 @@ back_from_aarch32:
     ldp     x0, x1, [sp, #{gpr} + 0]
     return_to_rust
 
+    .section .text.guarded_vectors, "ax"
     .balign 0x800
     .global guarded_vectors
 guarded_vectors:
