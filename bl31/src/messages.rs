@@ -1,7 +1,7 @@
 //! The messages on EL3's console: `error!`, `warning!` and `info!`.
 //!
-//! Numbers in messages are u32, u64, usize or [`Signed`]: each other type adds a few hundred bytes of `core`'s
-//! formatting code to the image.
+//! Numbers in messages are u32, u64, usize (not in hexadecimal) or [`Signed`]: each other type adds a hundred bytes or
+//! more of `core`'s formatting code to the image.
 
 use core::fmt;
 use log::{Level, Record};

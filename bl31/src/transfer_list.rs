@@ -72,11 +72,13 @@ impl fmt::Display for ListFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signature(word) => write!(f, "its signature is {word:#x}"),
-            Self::Version(version) => write!(f, "its version is {version}"),
+            Self::Version(version) => write!(f, "its version is {}", u32::from(*version)),
             Self::Alignment => f.write_str("its alignment is wrong"),
             Self::Size(size) => write!(f, "its size {size:#x} does not fit"),
-            Self::Checksum(sum) => write!(f, "its checksum is wrong by {sum:#x}"),
-            Self::Entry(offset) => write!(f, "its entry at {offset:#x} does not fit into it"),
+            Self::Checksum(sum) => write!(f, "its checksum is wrong by {:#x}", u32::from(*sum)),
+            Self::Entry(offset) => {
+                write!(f, "its entry at {:#x} does not fit into it", *offset as u64)
+            }
             Self::Full => f.write_str("its copy does not fit"),
         }
     }
