@@ -77,47 +77,55 @@ enum When {
     FirstUse,
 }
 
-/// Bits of one of EL3's registers that let the worlds use something.
+/// A bit of one of EL3's registers that lets the worlds use something.
 ///
-/// By default both worlds may use it from the start, and SMCCC_ARCH_FEATURE_AVAILABILITY reports these bits.
+/// By default both worlds may use it from the start, and SMCCC_ARCH_FEATURE_AVAILABILITY reports the bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control {
     register: Register,
-    bits: u64,
-    /// Whether the bits trap when they are set. Else they enable when they are set.
+    /// The number of the bit: a table of masks would be four times as large.
+    bit: u8,
+    /// Whether the bit traps when it is set. Else it enables when it is set.
     traps: bool,
     who: For,
     when: When,
-    /// The bits that SMCCC_ARCH_FEATURE_AVAILABILITY reports to a world that may use it.
-    told: u64,
+    /// Whether SMCCC_ARCH_FEATURE_AVAILABILITY reports the bit to a world that may use it.
+    told: bool,
 }
 
 impl Control {
-    const fn new(register: Register, bits: u64, traps: bool) -> Self {
+    const fn new(register: Register, mask: u64, traps: bool) -> Self {
+        assert!(mask.is_power_of_two(), "a control is one bit");
         Self {
             register,
-            bits,
+            bit: mask.trailing_zeros() as u8,
             traps,
             who: For::Both,
             when: When::Always,
-            told: bits,
+            told: true,
         }
     }
 
-    /// A control without bits.
-    pub const NONE: Self = Self::new(Register::Scr, 0, false);
+    /// A control that opens nothing and is not reported, to fill a table with before the others are put into it.
+    pub const NONE: Self = Self::enable(Register::Scr, 1).on_first_use().not_told();
 
-    /// Makes a control of bits that enable when they are set.
-    pub const fn enable(register: Register, bits: u64) -> Self {
-        Self::new(register, bits, false)
+    /// Makes a control of a bit that enables when it is set.
+    pub const fn enable(register: Register, mask: u64) -> Self {
+        Self::new(register, mask, false)
     }
 
-    /// Makes a control of bits that trap when they are set.
-    pub const fn trap(register: Register, bits: u64) -> Self {
-        Self::new(register, bits, true)
+    /// Makes a control of a bit that traps when it is set.
+    pub const fn trap(register: Register, mask: u64) -> Self {
+        Self::new(register, mask, true)
     }
 
-    /// Opens it to the normal world alone. (MDCR_EL3 has one value for both worlds. Its bits apply to the
+    /// Returns the register's value with this bit alone.
+    const fn mask(&self) -> u64 {
+        // The mask spares a check that the number is below 64.
+        1 << (self.bit & 63)
+    }
+
+    /// Opens it to the normal world alone. (MDCR_EL3 has one value for both worlds. Such a bit applies to the
     /// Non-secure state alone.)
     pub const fn normal_only(self) -> Self {
         Self {
@@ -152,10 +160,12 @@ impl Control {
         }
     }
 
-    /// Has SMCCC_ARCH_FEATURE_AVAILABILITY report these bits instead: of a field of several bits the one that enables;
-    /// none if the control only adds to another control.
-    pub const fn told_as(self, told: u64) -> Self {
-        Self { told, ..self }
+    /// Has SMCCC_ARCH_FEATURE_AVAILABILITY leave the bit out, because it only adds to another control.
+    pub const fn not_told(self) -> Self {
+        Self {
+            told: false,
+            ..self
+        }
     }
 
     /// Returns whether `world` may use it. `sel2` says whether the SPMC runs at S-EL2.
@@ -167,10 +177,10 @@ impl Control {
         }
     }
 
-    /// Returns the bits of `register` by which SMCCC_ARCH_FEATURE_AVAILABILITY reports to `world` that it may use it.
+    /// Returns the bit of `register` by which SMCCC_ARCH_FEATURE_AVAILABILITY reports to `world` that it may use it.
     pub fn told(&self, register: Register, sel2: bool, world: World) -> u64 {
-        if self.register == register && self.is_for(world, sel2) {
-            self.told
+        if self.told && self.register == register && self.is_for(world, sel2) {
+            self.mask()
         } else {
             0
         }
@@ -192,9 +202,9 @@ impl Control {
         if self.starts_open(world) {
             let register = el3.get(self.register);
             if self.traps {
-                *register &= !self.bits;
+                *register &= !self.mask();
             } else {
-                *register |= self.bits;
+                *register |= self.mask();
             }
         }
     }
@@ -204,17 +214,17 @@ impl Control {
         let (mut traps, mut i) = (El3Regs::EMPTY, 0);
         while i < controls.len() {
             if controls[i].traps && !matches!(controls[i].who, For::Both) {
-                *traps.get(controls[i].register) |= controls[i].bits;
+                *traps.get(controls[i].register) |= controls[i].mask();
             }
             i += 1;
         }
         traps
     }
 
-    /// Returns whether two controls share a bit.
+    /// Returns whether two controls are of one bit.
     #[cfg(test)]
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.register == other.register && self.bits & other.bits != 0
+        self.register == other.register && self.bit == other.bit
     }
 
     /// Returns the bits of SCR_EL3 in `controls` that open to the secure world on its first use.
@@ -222,7 +232,7 @@ impl Control {
         let (mut bits, mut i) = (0, 0);
         while i < controls.len() {
             if matches!(controls[i].when, When::SecureFirstUse) {
-                bits |= controls[i].bits;
+                bits |= controls[i].mask();
             }
             i += 1;
         }

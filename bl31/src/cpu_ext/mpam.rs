@@ -9,7 +9,7 @@ use crate::context::{
 };
 
 /// MPAM3_EL3.MPAMEN: labels have an effect.
-const MPAMEN: Control = Control::enable(Mpam3, 1 << 63).normal_only().told_as(0);
+const MPAMEN: Control = Control::enable(Mpam3, 1 << 63).normal_only().not_told();
 /// MPAM3_EL3.TRAPLOWER: the registers are trapped.
 const TRAPLOWER: Control = Control::trap(Mpam3, 1 << 62).normal_only();
 

@@ -11,7 +11,7 @@ const APK: Control = Control::enable(Scr, 1 << 16).secure_on_first_use();
 /// SCR_EL3.API: the instructions. The bit of the keys reports both.
 const API: Control = Control::enable(Scr, 1 << 17)
     .secure_on_first_use()
-    .told_as(0);
+    .not_told();
 
 extension! {
     /// ID_AA64ISAR1_EL1.{APA, API, GPA, GPI} or ID_AA64ISAR2_EL1.{APA3, GPA3}: any algorithm.

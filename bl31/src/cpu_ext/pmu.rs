@@ -15,8 +15,10 @@ use crate::context::{
     sysreg::sysregs,
 };
 
-/// MDCR_EL3.SCCD and MCCD: cycles of the Secure state and of EL3 are not counted.
-const CCD: Control = Control::enable(Mdcr, 1 << 23 | 1 << 34).told_as(0);
+/// MDCR_EL3.SCCD: cycles of the Secure state are not counted.
+const SCCD: Control = Control::enable(Mdcr, 1 << 23).not_told();
+/// MDCR_EL3.MCCD: cycles of EL3 are not counted.
+const MCCD: Control = Control::enable(Mdcr, 1 << 34).not_told();
 /// MDCR_EL3.EnPM2.
 const ENPM2: Control = Control::enable(Mdcr, 1 << 7);
 /// MDCR_EL3.TPM. (MTPME stays clear: events of other threads of the core are not counted.)
@@ -43,7 +45,7 @@ extension! {
     /// ID_AA64DFR0_EL1.PMUVer, except 15, which is implementation defined.
     pub PMU = "PMUv3";
     present: |id| matches!(field(id.dfr0, 8), 1..=14);
-    opens: [CCD, ENPM2, TPM];
+    opens: [SCCD, MCCD, ENPM2, TPM];
     first: |sys| sys.el2.el2.mdcr_el2 |= PMCR_EL0::read() >> 11 & 0x1f;
     init: {
         PMCR_EL0::write(PMCR_RESET);

@@ -7,12 +7,14 @@ use crate::context::{
     sysreg::sysregs,
 };
 
-/// MDCR_EL3.NSPB = 3. The lower bit is the one that enables.
-const NSPB: Control = Control::enable(Mdcr, 3 << 12)
-    .normal_only()
-    .told_as(1 << 12);
-/// MDCR_EL3.EnPMSN and EnPMS3.
-const ENPMS: Control = Control::enable(Mdcr, 1 << 36 | 1 << 42).told_as(0);
+/// The lower bit of MDCR_EL3.NSPB, which enables.
+const NSPB: Control = Control::enable(Mdcr, 1 << 12).normal_only();
+/// The upper bit of MDCR_EL3.NSPB: the buffer is the Non-secure state's.
+const NSPB_OWNER: Control = Control::enable(Mdcr, 1 << 13).normal_only().not_told();
+/// MDCR_EL3.EnPMSN.
+const ENPMSN: Control = Control::enable(Mdcr, 1 << 36).not_told();
+/// MDCR_EL3.EnPMS3.
+const ENPMS3: Control = Control::enable(Mdcr, 1 << 42).not_told();
 
 sysregs! {
     PMBLIMITR_EL1 = "S3_0_C9_C10_0": read write;
@@ -24,7 +26,7 @@ extension! {
     /// ID_AA64DFR0_EL1.PMSVer.
     pub SPE = "SPE";
     present: |id| field(id.dfr0, 32) != 0;
-    opens: [NSPB, ENPMS];
+    opens: [NSPB, NSPB_OWNER, ENPMSN, ENPMS3];
     // MDCR_EL2.E2PB = 3: EL1 owns the buffer.
     unused_el2: |sys| sys.el2.el2.mdcr_el2 |= 3 << 12;
     init: {

@@ -13,10 +13,10 @@ use crate::context::{
 
 /// CPTR_EL3.TTA.
 const TTA: Control = Control::trap(Cptr, 1 << 20).normal_only();
-/// MDCR_EL3.NSTB = 3. The lower bit is the one that enables.
-const NSTB: Control = Control::enable(Mdcr, 3 << 24)
-    .normal_only()
-    .told_as(1 << 24);
+/// The lower bit of MDCR_EL3.NSTB, which enables.
+const NSTB: Control = Control::enable(Mdcr, 1 << 24).normal_only();
+/// The upper bit of MDCR_EL3.NSTB: the buffer is the Non-secure state's.
+const NSTB_OWNER: Control = Control::enable(Mdcr, 1 << 25).normal_only().not_told();
 
 sysregs! {
     TRCPRGCTLR = "S2_1_C0_C1_0": read write;
@@ -35,7 +35,7 @@ extension! {
     /// ID_AA64DFR0_EL1.TraceBuffer.
     pub TRBE = "TRBE";
     present: |id| field(id.dfr0, 44) != 0;
-    opens: [NSTB];
+    opens: [NSTB, NSTB_OWNER];
     // MDCR_EL2.E2TB = 3: EL1 owns the buffer.
     unused_el2: |sys| sys.el2.el2.mdcr_el2 |= 3 << 24;
     init: { TRBLIMITR_EL1::write(0) }
