@@ -67,11 +67,11 @@ pub fn find(
     let (id, version) = (manifest.id, manifest.version);
     let number = u32::from(id);
     let (entry, level) = (image.entry, 1 + u32::from(sel2));
+    info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
     if reason == Reason::Nothing {
-        info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level}");
-        warning!("S-EL{level} is a guess: {reason}");
-    } else {
-        info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
+        warning!(
+            "nothing says at which level the SPMC runs: set janus,spmc-el = <1> or <2> in its manifest"
+        );
     }
     if reason == Reason::Cpu && manifest.hypervisor {
         warning!("the manifest has a `hypervisor` node, as an SPMC for S-EL2 has");

@@ -120,9 +120,7 @@ impl fmt::Display for Reason {
             Self::Cpu => "the CPU has no S-EL2",
             Self::Hypervisor => "its manifest has a `hypervisor` node",
             Self::Bl2 => "BL2 says so",
-            Self::Nothing => {
-                "nothing says at which level it runs: set janus,spmc-el = <1> or <2> in its manifest"
-            }
+            Self::Nothing => "a guess",
         })
     }
 }
