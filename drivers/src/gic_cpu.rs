@@ -15,9 +15,7 @@ use arm_sysregs::el1::accessors::{
     write_icc_ap1r3_el1, write_icc_asgi1r_el1, write_icc_bpr0_el1, write_icc_bpr1_el1,
     write_icc_eoir0_el1, write_icc_pmr_el1, write_icc_sgi0r_el1,
 };
-use arm_sysregs::el1::registers::{
-    IccAp1r0El1, IccAsgi1rEl1, IccBpr0El1, IccBpr1El1, IccEoir0El1, IccSgi0rEl1, IccSreEl1,
-};
+use arm_sysregs::el1::registers::{IccEoir0El1, IccSgi0rEl1, IccSreEl1};
 use arm_sysregs::el2::accessors::read_icc_sre_el2;
 use arm_sysregs::el2::registers::IccSreEl2;
 use arm_sysregs::el3::accessors::{
@@ -27,10 +25,15 @@ use arm_sysregs::el3::accessors::{
 use arm_sysregs::el3::registers::{IccCtlrEl3, IccIgrpen1El3, ScrEl3};
 use janus_arm::AFFINITY_MASK;
 
+/// ID_AA64PFR0_EL1.EL2.
+const PFR0_EL2: u64 = 0xf << 8;
+/// ID_AA64PFR0_EL1.GIC.
+const PFR0_GIC: u64 = 0xf << 24;
+
 /// Returns whether the CPU has the GIC's system registers (ID_AA64PFR0_EL1.GIC). Without, it is a GICv2
 /// system, which Janus does not support.
 pub fn has_system_registers() -> bool {
-    read_id_aa64pfr0_el1().gic() != 0
+    read_id_aa64pfr0_el1() & PFR0_GIC != 0
 }
 
 /// Sets the CPU interface of this core up: system registers for all ELs, no priority masked,
@@ -44,19 +47,19 @@ pub fn init() {
     with_bank(Bank::Secure, || {
         GicCpuInterface::enable_system_register_el1();
         isb();
-        write_icc_bpr1_el1(IccBpr1El1::empty());
+        write_icc_bpr1_el1(0);
     });
     with_bank(Bank::Normal, || {
         GicCpuInterface::enable_system_register_el1();
         // Accessible at EL3 with NS = 1 even where the CPU has no S-EL2.
-        if read_id_aa64pfr0_el1().el2() != 0 {
+        if read_id_aa64pfr0_el1() & PFR0_EL2 != 0 {
             GicCpuInterface::enable_system_register_el2(true);
             GicCpuInterface::disable_legacy_interrupt_bypass_el2(true);
         }
         isb();
-        write_icc_bpr1_el1(IccBpr1El1::empty());
+        write_icc_bpr1_el1(0);
     });
-    write_icc_bpr0_el1(IccBpr0El1::empty());
+    write_icc_bpr0_el1(0);
     // One write ends an interrupt in every world, as it is after reset; no priority mask hints.
     let writable = IccCtlrEl3::EOIMODE_EL3
         | IccCtlrEl3::EOIMODE_EL1S
@@ -140,7 +143,7 @@ impl Priorities {
             found.group0[3] = read_icc_ap0r3_el1();
         }
         with_bank(Bank::Secure, || {
-            found.group1[0] = read_icc_ap1r0_el1().bits();
+            found.group1[0] = read_icc_ap1r0_el1();
             if some >= 2 {
                 found.group1[1] = read_icc_ap1r1_el1();
             }
@@ -171,7 +174,7 @@ impl Priorities {
         with_bank(Bank::Secure, || {
             // SAFETY: as above.
             unsafe {
-                write_icc_ap1r0_el1(IccAp1r0El1::from_bits_retain(self.group1[0]));
+                write_icc_ap1r0_el1(self.group1[0]);
                 if some >= 2 {
                     write_icc_ap1r1_el1(self.group1[1]);
                 }
@@ -248,7 +251,7 @@ pub fn set_normal_group1(enabled: bool) -> bool {
 /// Returns whether an interrupt with a priority of the secure half is active on this core: those that come now have to
 /// be of a higher one.
 pub fn in_secure_interrupt() -> bool {
-    read_icc_rpr_el1().bits() & 0xff < 0x80
+    read_icc_rpr_el1() & 0xff < 0x80
 }
 
 /// Stops secure Group 1 interrupts to this core until the next [`init`], because nobody takes them. Also ends the
@@ -316,22 +319,19 @@ pub fn send_group0_sgi(id: u32, mpidr: u64) {
     // Makes earlier writes visible to the core that takes the SGI.
     dsb();
     // The three registers that send SGIs have the same fields.
-    write_icc_sgi0r_el1(IccSgi0rEl1::from_bits_retain(sgi_value(id, mpidr).bits()));
+    write_icc_sgi0r_el1(sgi_value(id, mpidr));
     isb();
 }
 
-/// The value of ICC_ASGI1R_EL1 for one core. (arm-gic's own lacks the range selector, and so the
+/// The value of ICC_ASGI1R_EL1 or ICC_SGI0R_EL1 for one core. (arm-gic's own lacks the range selector, and so the
 /// cores with Aff0 above 15.)
-fn sgi_value(id: u32, mpidr: u64) -> IccAsgi1rEl1 {
-    let [aff0, aff1, aff2, _, aff3, ..] = (mpidr & AFFINITY_MASK).to_le_bytes();
-    let mut value = IccAsgi1rEl1::empty();
-    value.set_targetlist(1 << (aff0 % 16));
-    value.set_rs(aff0 / 16);
-    value.set_aff1(aff1);
-    value.set_aff2(aff2);
-    value.set_aff3(aff3);
-    value.set_intid(id as u8);
-    value
+fn sgi_value(id: u32, mpidr: u64) -> IccSgi0rEl1 {
+    let affinity = mpidr & AFFINITY_MASK;
+    let aff0 = affinity & 0xff;
+    // Aff1 from bit 16 on, Aff2 from 32, Aff3 from 48.
+    let above = (affinity & 0xff00) << 8 | (affinity & !0xffff) << 16;
+    let (range, target) = (aff0 / 16, 1 << (aff0 % 16));
+    IccSgi0rEl1::from_bits_retain(above | range << 44 | u64::from(id) << 24 | target)
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -356,7 +356,7 @@ fn dsb() {}
 mod tests {
     use super::*;
     use arm_sysregs::el1::fake::SYSREGS;
-    use arm_sysregs::el1::registers::{IccHppir0El1, IccIar0El1, IccIgrpen0El1};
+    use arm_sysregs::el1::registers::{IccHppir0El1, IccIgrpen0El1};
     use arm_sysregs::el2::fake::SYSREGS as EL2;
     use arm_sysregs::el3::fake::SYSREGS as EL3;
     use std::sync::Mutex;
@@ -419,7 +419,7 @@ mod tests {
             (1021, None),
             (1023, None),
         ] {
-            SYSREGS.lock().unwrap().icc_iar0_el1 = IccIar0El1::from_bits_retain(value);
+            SYSREGS.lock().unwrap().icc_iar0_el1 = IccHppir0El1::from_bits_retain(value);
             assert_eq!(acknowledge_group0(), expected, "{value}");
         }
     }
@@ -477,8 +477,8 @@ mod tests {
             let mut el1 = SYSREGS.lock().unwrap();
             (el1.icc_ap0r0_el1, el1.icc_ap0r1_el1) = (1, 1);
             (el1.icc_ap0r2_el1, el1.icc_ap0r3_el1) = (1, 1);
-            el1.icc_ap1r0_el1 = IccAp1r0El1::from_bits_retain(1);
-            (el1.icc_ap1r1_el1, el1.icc_ap1r2_el1, el1.icc_ap1r3_el1) = (1, 1, 1);
+            (el1.icc_ap1r0_el1, el1.icc_ap1r1_el1) = (1, 1);
+            (el1.icc_ap1r2_el1, el1.icc_ap1r3_el1) = (1, 1);
             drop(el1);
             end_secure_priorities();
             let el1 = SYSREGS.lock().unwrap();
@@ -490,7 +490,7 @@ mod tests {
                 el1.icc_ap0r3_el1,
             ];
             let group1 = [
-                el1.icc_ap1r0_el1.bits(),
+                el1.icc_ap1r0_el1,
                 el1.icc_ap1r1_el1,
                 el1.icc_ap1r2_el1,
                 el1.icc_ap1r3_el1,
