@@ -49,8 +49,7 @@ fn set_up_system(
     partitions: Result<Partitions, PartitionError>,
 ) -> EntryPoint {
     console::init();
-    cpu::set_counter_frequency();
-    Plat::protect_memory();
+    // First: on an unknown machine nothing else is touched.
     match Plat::identify() {
         Ok(machine) => info!("Janus {} on {machine}", env!("CARGO_PKG_VERSION")),
         Err(wrong) => {
@@ -62,6 +61,8 @@ fn set_up_system(
             stop();
         }
     }
+    cpu::set_counter_frequency();
+    Plat::protect_memory();
 
     let HandOver { params, list } = hand_over::read(registers);
     let Some(mut bl33) = params.bl33 else {
