@@ -11,10 +11,12 @@ use safe_mmio::UniqueMmioPointer;
 /// A console. The crash report uses it while another core may be in [`Console::try_put`]. So an implementation keeps
 /// its state in the device only, and two users at once mix their bytes but nothing else.
 pub trait Console {
-    /// Sets the device up, if boot firmware has not done so. Called once, before the first byte.
+    /// Sets the device up, if boot firmware has not done so. Called once, before the boot's first message. A crash before
+    /// that, and an image that is in the wrong place, write without it.
     fn init() {}
 
-    /// Writes a byte if the device has room for it, and returns whether it had. Does not wait.
+    /// Writes a byte if the device has room for it, and returns whether it had. Does not wait. The MMU may be off, and
+    /// then addresses of the image's own, in constants and statics, may be wrong.
     fn try_put(byte: u8) -> bool;
 }
 

@@ -166,8 +166,8 @@ pub struct WrongMachine {
 ///
 /// * *usual*: MMU and caches on, on the stack of the core that calls. What [`Platform::MEMORY`] names is
 ///   mapped. Messages may be written.
-/// * *bare*: MMU and data cache off, on the stack of the core that calls, at its physical address. All
-///   memory is Device memory: no unaligned access, no atomic read-modify-write, nothing that another core
+/// * *bare*: MMU and data cache off, on the stack of the core that calls (at the cold boot core 0's), at its physical
+///   address. All memory is Device memory: no unaligned access, no atomic read-modify-write, nothing that another core
 ///   has in its cache. Statics are at their usual addresses. Nothing may be logged and nothing may panic.
 ///
 /// Interrupts are masked in all of them; none may wait for another core without a bound.
@@ -222,7 +222,8 @@ pub trait Platform {
         }
     }
 
-    /// Returns the machine's name for the boot line. Called first after the console is set up; usual environment.
+    /// Returns the machine's name for the boot line. Called on the boot core once the console is set up, before EL3
+    /// uses any other device but those of [`Platform::reset`]; usual environment.
     ///
     /// # Errors
     ///
@@ -257,7 +258,8 @@ pub trait Platform {
     ///
     /// # Errors
     ///
-    /// [`NoPower`]: the core stays off, and the caller of CPU_ON is told.
+    /// [`NoPower`]: the core stays off, and the caller of CPU_ON is told. (If the core comes all the same, because it
+    /// never went off, CPU_ON has succeeded.)
     fn power_on(index: usize) -> Result<(), NoPower> {
         let _ = index;
         Err(NoPower("the platform has no power control"))
@@ -266,6 +268,9 @@ pub trait Platform {
     /// Prepares the power-off of core `index`, which calls this. `target` says which domains above it go off too,
     /// because it is their last core. Sets up the power controller, wake-up sources included. Usual environment, after
     /// the SPMC agreed and the core's interrupts stopped; no other core goes to sleep, off or wakes up meanwhile.
+    ///
+    /// The command that takes the power belongs into [`Platform::power_down`]: after CPU_FREEZE the core keeps its power,
+    /// and waits for CPU_ON in a WFI.
     fn going_off(index: usize, target: &Composite) {
         let _ = (index, target);
     }
@@ -280,7 +285,8 @@ pub trait Platform {
     /// Core `index`, which calls this, has come on or woke up, and the domains of `from` with it: it is the
     /// first of them. Also undoes what [`Platform::going_to_sleep`] prepared, where the core did not go
     /// down after all. Usual environment; no other core goes to sleep, off or wakes up meanwhile, except after a standby
-    /// state of the core alone. The GIC is restored before, the worlds' registers are not.
+    /// state of the core alone. The GIC's distributor works; the core's redistributor and CPU interface, and the worlds'
+    /// registers, are restored later.
     fn woke(index: usize, from: &Composite) {
         let _ = (index, from);
     }
@@ -288,6 +294,9 @@ pub trait Platform {
     /// Cuts the power of core `index`, which calls this last of all. `target` are the states that the core and its domains
     /// go into. Bare environment. The core's own caches are clean; if a domain powers down, all caches up to memory are.
     /// Here the cluster leaves the interconnect.
+    ///
+    /// A core that came on although no CPU_ON asked for it goes off again this way, without [`Platform::going_off`]:
+    /// `target` is zero then at every level.
     ///
     /// If this returns, the power-down did not happen and nothing is lost. The core then goes to the warm entry, as after a
     /// power-down.
@@ -310,7 +319,7 @@ pub trait Platform {
         None
     }
 
-    /// Whether [`Platform::reset`] does anything.
+    /// Whether [`Platform::reset`] does anything: else it is not called.
     const HAS_RESET: bool = false;
 
     /// Runs first on each core that comes on or back, and on the boot core at its cold boot: applies errata and

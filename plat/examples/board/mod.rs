@@ -26,7 +26,9 @@ const CORES_PER_CLUSTER: usize = 2;
 const UART: usize = 0x1000_0000;
 /// The power controller: a block of registers for each core.
 const POWER: usize = 0x1001_0000;
-/// The interconnect: a register for each cluster.
+/// The interconnect: a register for each core, in a page of its cluster. A cluster takes part as long as one of its cores
+/// does. (With one register for a whole cluster, a core that comes and the last one that goes must not meet:
+/// `janus_drivers::cluster`.)
 const INTERCONNECT: usize = 0x1002_0000;
 /// The firewall in front of DRAM.
 const FIREWALL: usize = 0x1003_0000;
@@ -55,7 +57,7 @@ fn wait_for(address: usize, mask: u32, wanted: u32) -> bool {
 
 /// Registers of the power controller for one core.
 mod power {
-    /// Write 1: on. Write 2: off at the next WFI. Write 4: its cluster off with it. Write 8: no more off.
+    /// Write 1: on. Write 2: off at the next WFI. Write 6: its cluster off with it. Write 8: no more off.
     pub const COMMAND: usize = 0;
     /// Bit 0: it has power.
     pub const STATUS: usize = 4;
@@ -220,43 +222,35 @@ impl Platform for Board {
         Ok(())
     }
 
-    fn going_off(index: usize, target: &Composite) {
+    fn going_off(index: usize, _: &Composite) {
         write(power_register(index, power::WAKE), 0);
-        write(
-            power_register(index, power::COMMAND),
-            2 | (target.levels[1] > 0) as u32 * 4,
-        );
     }
 
     fn going_to_sleep(index: usize, target: &Composite) {
         // Depth 1 of the core is a standby state: it keeps its power.
         if target.levels[0] == 2 {
             write(power_register(index, power::WAKE), 1);
-            write(
-                power_register(index, power::COMMAND),
-                2 | (target.levels[1] > 0) as u32 * 4,
-            );
         }
     }
 
     fn woke(index: usize, _: &Composite) {
-        write(power_register(index, power::COMMAND), 8);
+        write(power_register(index, power::WAKE), 0);
     }
 
     fn power_down(index: usize, target: &Composite) {
-        // The core has left its cluster's coherency; now the cluster leaves the interconnect's.
-        if target.levels[1] > 0 {
-            join(index, false);
-        }
-        for _ in 0..PATIENCE {
-            wait_for_interrupt();
-        }
+        // The core has left its cluster's coherency; now it leaves the interconnect's.
+        take_part(index, false);
+        let command = if target.levels[1] > 0 { 6 } else { 2 };
+        write(power_register(index, power::COMMAND), command);
+        wait_for_interrupt();
+        // Something ended the WFI: the core keeps its power, now and at its next WFI. `reset` comes next.
+        write(power_register(index, power::COMMAND), 8);
     }
 
     const HAS_RESET: bool = true;
 
     fn reset() {
-        join(this_cluster() * CORES_PER_CLUSTER, true);
+        take_part(this_core(), true);
     }
 
     fn counter_frequency() -> Option<u64> {
@@ -280,22 +274,22 @@ impl Platform for Board {
     }
 }
 
-/// The cluster of this core joins or leaves the interconnect's coherency.
-fn join(core: usize, join: bool) {
-    let register = INTERCONNECT | (core / CORES_PER_CLUSTER & 1) << 12;
-    write(register, if join { 3 } else { 0 });
+/// A core joins or leaves the interconnect's coherency.
+fn take_part(core: usize, join: bool) {
+    let register = INTERCONNECT | (core >> 1 & 1) << 12 | (core & 1) << 3;
+    write(register, join.into());
     // The register's status says when this is done.
     wait_for(register | 4, 1, 0);
 }
 
-/// The number of this core's cluster.
-fn this_cluster() -> usize {
+/// The number of this core.
+fn this_core() -> usize {
     #[cfg(target_os = "none")]
     {
         let mpidr: u64;
         // SAFETY: reads a register.
         unsafe { core::arch::asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
-        (mpidr >> 8 & 0xff) as usize
+        (mpidr >> 8 & 1) as usize * CORES_PER_CLUSTER + (mpidr & 1) as usize
     }
     #[cfg(not(target_os = "none"))]
     0
