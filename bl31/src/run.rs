@@ -12,6 +12,7 @@ use crate::hw::cpu;
 use crate::spmc_event::SpmcEvent;
 use crate::world::Exit;
 use crate::{group0, interrupts, on_core, services, traps};
+use core::hint::assert_unchecked;
 use janus_spmd::World;
 
 /// Runs worlds on this core, `world` first, for as long as it is on.
@@ -152,18 +153,17 @@ fn run_once(core: &mut CoreData, world: World, here: Here) -> Flow {
     let (exit, x0, x1) = unsafe { core.enter(world, &here) };
     #[cfg(feature = "lab")]
     count(core, world, exit);
-    let here = if exit == Exit::SMC64_0 {
-        here
-    } else {
-        match other_exit(core, world, exit, here) {
-            Other::Call(here) => here,
-            Other::Handled(flow) => return flow,
-        }
-    };
+    if exit != Exit::SMC64_0 {
+        return other_exit(core, world, exit, here);
+    }
     if world == World::Normal {
         core.normal.black_box.normal(x0, x1);
     }
-    services::call(core, world, here)
+    let gpr = &core.context(world).gpr;
+    // So the compiler has both in registers, and loads them no more.
+    // SAFETY: vectors.S stores and returns the same. Only the record of the call has been written since.
+    unsafe { assert_unchecked(gpr[0] == x0 && gpr[1] == x1) };
+    services::call::<true>(core, world, here)
 }
 
 /// Counts an exit of `world`.
@@ -183,17 +183,9 @@ fn count(core: &CoreData, world: World, exit: Exit) {
     crate::lab::count(core.index, counter, 1);
 }
 
-/// What has become of an exit that is not `smc #0`.
-enum Other {
-    /// It is a call after all, from AArch32.
-    Call(Here),
-    /// It has been handled.
-    Handled(Flow),
-}
-
 /// Handles an exit that is not `smc #0`, and notes it for the black box.
 #[inline(never)]
-fn other_exit(core: &mut CoreData, world: World, exit: Exit, here: Here) -> Other {
+fn other_exit(core: &mut CoreData, world: World, exit: Exit, here: Here) -> Flow {
     let syndrome = exit.syndrome();
     let [what, more] = match syndrome {
         Some(esr) => [TRAP, esr],
@@ -203,12 +195,23 @@ fn other_exit(core: &mut CoreData, world: World, exit: Exit, here: Here) -> Othe
         World::Normal => core.normal.black_box.normal(what, more),
         World::Secure => core.asked = [what as u32, more as u32],
     }
-    Other::Handled(match syndrome {
+    match syndrome {
         Some(esr) => match traps::synchronous(core, world, esr) {
             Some(flow) => flow,
-            None => return Other::Call(here),
+            None => call_of_aarch32(core, world, here),
         },
         None if exit == Exit::SERROR => traps::serror(core, world),
         None => interrupts::handle(core, world, run_spmc, here),
-    })
+    }
+}
+
+/// Handles an SMC of AArch32.
+#[cold]
+#[inline(never)]
+fn call_of_aarch32(core: &mut CoreData, world: World, here: Here) -> Flow {
+    if world == World::Normal {
+        let [x0, x1, ..] = core.normal.gpr;
+        core.normal.black_box.normal(x0, x1);
+    }
+    services::call::<false>(core, world, here)
 }

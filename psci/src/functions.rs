@@ -2,12 +2,15 @@
 
 //! The one table of functions: which exist, in which width, and on which platform.
 //!
-//! Calls and PSCI_FEATURES both look into the word that is made from it, which has a bit for each function.
+//! Calls and PSCI_FEATURES both look into what the compiler makes from it: a byte for each function ID of PSCI's range.
 
 use crate::platform::{Format, PsciPlatform};
 use core::marker::PhantomData;
-use janus_arm::SMC64;
-use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_MIGRATE_INFO_UP_CPU_32, PSCI_VERSION};
+use janus_arm::{SMC64, SVE_HINT};
+use smccc::psci::{
+    PSCI_AFFINITY_INFO_32, PSCI_AFFINITY_INFO_64, PSCI_CPU_SUSPEND_32, PSCI_FEATURES,
+    PSCI_MIGRATE_INFO_UP_CPU_32, PSCI_MIGRATE_INFO_UP_CPU_64, PSCI_VERSION,
+};
 
 /// SYSTEM_OFF2 (PSCI 1.3), SMC32.
 pub const PSCI_SYSTEM_OFF2_32: u32 = 0x8400_0015;
@@ -22,6 +25,42 @@ const SMCCC_VERSION: u32 = 0x8000_0000;
 /// Function numbers whose PSCI_FEATURES tells more than that they exist.
 const CPU_SUSPEND: u32 = PSCI_CPU_SUSPEND_32 & 0x1f;
 const SYSTEM_OFF2: u32 = PSCI_SYSTEM_OFF2_32 & 0x1f;
+
+/// What a function ID of PSCI's range is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// No function, or none of this platform.
+    Unknown,
+    /// PSCI_VERSION.
+    Version,
+    /// PSCI_FEATURES.
+    Features,
+    /// AFFINITY_INFO, SMC32.
+    AffinityInfo32,
+    /// AFFINITY_INFO, SMC64.
+    AffinityInfo64,
+    /// MIGRATE_INFO_UP_CPU, which exists while an SPMC is bound to a core.
+    MigrateInfoUpCpu,
+    /// Any other function.
+    Other,
+}
+
+/// The number of [`place`]s of PSCI's functions.
+const PLACES: usize = 0x20 * 4;
+
+/// Returns the place of a function ID in the table of PSCI's functions: four times its number, plus 1 for SMC64, plus 2
+/// for a yielding call, of which there are none. The SVE hint is ignored.
+#[inline(always)]
+const fn place(function: u32) -> usize {
+    janus_arm::place(function).wrapping_sub(janus_arm::place(PSCI_VERSION)) as usize
+}
+
+/// Returns whether this function ID is in PSCI's range: the numbers 0 to 0x1f of the Standard Secure service. The SVE
+/// hint is ignored. Some yielding calls count too, and [`crate::Psci`] does not know them.
+#[inline(always)]
+pub const fn in_range(function: u32) -> bool {
+    place(function) < PLACES
+}
 
 /// The functions of platform `P`.
 pub(crate) struct Functions<P>(PhantomData<P>);
@@ -52,46 +91,62 @@ impl<P: PsciPlatform> Functions<P> {
         (0x15, true, true, P::POWER.hibernate),                 // SYSTEM_OFF2
     ];
 
-    /// A bit for each function that exists: its number for SMC32, 32 more for SMC64.
-    const BITS: u64 = {
-        let (mut bits, mut i) = (0, 0);
+    /// What each place is.
+    const KINDS: [Kind; PLACES] = {
+        let (mut kinds, mut i) = ([Kind::Unknown; PLACES], 0);
         while i < Self::TABLE.len() {
             let (number, in32, in64, supported) = Self::TABLE[i];
-            bits |= ((in32 && supported) as u64) << number;
-            bits |= ((in64 && supported) as u64) << (number + 32);
+            let (smc32, smc64) = (PSCI_VERSION | number, PSCI_VERSION | SMC64 | number);
+            if in32 && supported {
+                kinds[place(smc32)] = Self::kind_of(smc32);
+            }
+            if in64 && supported {
+                kinds[place(smc64)] = Self::kind_of(smc64);
+            }
             i += 1;
         }
-        bits
+        kinds[place(PSCI_MIGRATE_INFO_UP_CPU_32)] = Kind::MigrateInfoUpCpu;
+        kinds[place(PSCI_MIGRATE_INFO_UP_CPU_64)] = Kind::MigrateInfoUpCpu;
+        kinds
     };
 
+    const fn kind_of(function: u32) -> Kind {
+        match function {
+            PSCI_VERSION => Kind::Version,
+            PSCI_FEATURES => Kind::Features,
+            PSCI_AFFINITY_INFO_32 => Kind::AffinityInfo32,
+            PSCI_AFFINITY_INFO_64 => Kind::AffinityInfo64,
+            _ => Kind::Other,
+        }
+    }
+
     /// The number of functions; SMC32 and SMC64 count separately.
-    pub(crate) const COUNT: u32 = Self::BITS.count_ones();
+    pub(crate) const COUNT: u32 = {
+        let (mut count, mut i) = (0, 0);
+        while i < PLACES {
+            count += !matches!(Self::KINDS[i], Kind::Unknown | Kind::MigrateInfoUpCpu) as u32;
+            i += 1;
+        }
+        count
+    };
+
+    /// Returns what `function` is on this platform.
+    #[inline(always)]
+    pub(crate) fn kind(function: u32) -> Kind {
+        let kind = const { &Self::KINDS }.get(place(function));
+        kind.copied().unwrap_or(Kind::Unknown)
+    }
 
     /// Returns whether `function` is a PSCI function that exists on this platform.
     #[inline(always)]
     pub(crate) fn has(function: u32) -> bool {
-        Self::is_in(Self::BITS, function)
-    }
-
-    /// Returns whether `function` exists on this platform, now or while a Trusted OS is bound to a core.
-    #[inline(always)]
-    pub(crate) fn may_have(function: u32) -> bool {
-        let number = PSCI_MIGRATE_INFO_UP_CPU_32 & 0x1f;
-        Self::is_in(Self::BITS | 1 << number | 1 << (number + 32), function)
-    }
-
-    /// Returns whether the bit of `function` is set.
-    #[inline(always)]
-    fn is_in(bits: u64, function: u32) -> bool {
-        let number = function ^ PSCI_VERSION;
-        // SMC64 is bit 30; in the bits it counts 32.
-        number & !SMC64 <= 0x1f && bits >> (number & 0x1f | number >> 25 & 32) & 1 != 0
+        !matches!(Self::kind(function), Kind::Unknown | Kind::MigrateInfoUpCpu)
     }
 
     /// The answer of PSCI_FEATURES for `function`, or `None` for NOT_SUPPORTED.
     #[inline(always)]
     pub(crate) fn features(function: u32) -> Option<u32> {
-        if Self::has(function) {
+        if function & SVE_HINT == 0 && Self::has(function) {
             return Some(match function & 0x1f {
                 CPU_SUSPEND => {
                     P::POWER.os_initiated as u32

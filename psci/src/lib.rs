@@ -115,15 +115,15 @@ mod sync;
 mod tree;
 
 pub use decision::{Arrival, ArrivalReason, Composite, Decision, Reset, Suspend, TurnOff};
-pub use functions::{HIBERNATE_OFF, PSCI_SYSTEM_OFF2_32, PSCI_SYSTEM_OFF2_64};
+pub use functions::{HIBERNATE_OFF, PSCI_SYSTEM_OFF2_32, PSCI_SYSTEM_OFF2_64, in_range};
 pub use platform::{PowerState, PowerTable, PsciPlatform, StateType};
 /// The types and numbers of PSCI 1.1.
 pub use smccc::psci;
 
 use cores::Cores;
-use functions::Functions;
+use functions::{Functions, Kind};
 use idle::Idle;
-use janus_arm::{AFFINITY_MASK, SMC64};
+use janus_arm::{AFFINITY_MASK, SMC64, SVE_HINT};
 use smccc::psci::PowerState as HwState;
 use smccc::psci::error::SUCCESS;
 use smccc::psci::*;
@@ -180,11 +180,6 @@ impl Standby<'_> {
         self.target
     }
 }
-
-/// The function IDs of frequent calls, exclusive-or PSCI_VERSION's.
-const FEATURES: u32 = PSCI_FEATURES ^ PSCI_VERSION;
-const AFFINITY_INFO_32: u32 = PSCI_AFFINITY_INFO_32 ^ PSCI_VERSION;
-const AFFINITY_INFO_64: u32 = PSCI_AFFINITY_INFO_64 ^ PSCI_VERSION;
 
 impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// Makes a value of zeros only, so that a static takes no room in the image. Call [`Psci::init`] before
@@ -244,8 +239,8 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         self.resident.store(core, Ordering::Release);
     }
 
-    /// Handles a PSCI call that `core` makes from the normal world: the function ID (w0 with bit 16 clear)
-    /// and x1 to x3.
+    /// Handles a PSCI call that `core` makes from the normal world: the function ID (w0; the SVE hint
+    /// is ignored) and x1 to x3.
     ///
     /// Takes any values. A call that is refused changes no state.
     pub fn call(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
@@ -259,20 +254,20 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// [`Psci::call`]. `None`: go on with [`Psci::decide`].
     #[inline(always)]
     pub fn answer(&self, function: u32, x1: u64, x2: u64) -> Option<i64> {
-        // Exclusive-or makes small numbers of them, which one instruction compares.
-        Some(match function ^ PSCI_VERSION {
-            0 => i64::from(u32::from(VERSION)),
-            FEATURES => self.features(x1 as u32),
-            AFFINITY_INFO_64 => self.affinity_info(x1, x2 as u32),
-            AFFINITY_INFO_32 => self.affinity_info(u64::from(x1 as u32), x2 as u32),
-            _ if !Functions::<P>::may_have(function) => Error::NotSupported.into(),
-            _ => return None,
+        Some(match Functions::<P>::kind(function) {
+            Kind::Unknown => Error::NotSupported.into(),
+            Kind::Version => i64::from(u32::from(VERSION)),
+            Kind::Features => self.features(x1 as u32),
+            Kind::AffinityInfo64 => self.affinity_info(x1, x2 as u32),
+            Kind::AffinityInfo32 => self.affinity_info(u64::from(x1 as u32), x2 as u32),
+            Kind::MigrateInfoUpCpu | Kind::Other => return None,
         })
     }
 
     /// Decides about a call that [`Psci::answer`] did not answer: the second half of [`Psci::call`].
     #[inline(always)]
     pub fn decide(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
+        let function = function & !SVE_HINT;
         if function | SMC64 == PSCI_CPU_SUSPEND_64 {
             return self.cpu_suspend_call(function, arguments);
         }

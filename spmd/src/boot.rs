@@ -79,6 +79,7 @@ impl Spmd {
     }
 
     /// Decides about a call that would hand over to the normal world, which may not run yet.
+    #[inline(never)]
     pub(crate) fn secure_booting(
         &self,
         core: &mut Core,

@@ -35,6 +35,7 @@ pub(crate) mod id {
     pub const RUN: u32 = 0x8400_006D;
     pub const DIRECT_REQ_32: u32 = 0x8400_006F;
     pub const DIRECT_REQ_64: u32 = 0xC400_006F;
+    pub const NORMAL_WORLD_RESUME: u32 = 0x8400_007C;
     pub const PARTITION_INFO_GET_REGS: u32 = 0xC400_008B;
     pub const DIRECT_REQ2: u32 = 0xC400_008D;
 }
@@ -66,7 +67,7 @@ const OWNER: u32 = 0x8400_0000;
 
 /// Returns whether W0 `function_id` names a call of FF-A's range: fast, owner 4, numbers 0x60 to 0xEF, with
 /// or without the SVE hint. Pass exactly these to [`crate::Spmd::call`].
-#[inline]
+#[inline(always)]
 pub const fn is_ffa(function_id: u32) -> bool {
     place(function_id) < PLACES && !Call::named(function_id).is_yielding()
 }
@@ -79,13 +80,9 @@ pub const PLACES: u32 = (0xF0 - 0x60) * 4;
 ///
 /// `place / 4` is the function number minus 0x60. Bit 0 is set for SMC64. Bit 1 is set for a yielding call, and then
 /// `place / 4` is one less.
-///
-/// A function ID that is rotated left by two has the kind and the convention of the call below the number. So one
-/// subtraction gives the index, and the convention is part of it.
 #[inline(always)]
 pub const fn place(function_id: u32) -> u32 {
-    (function_id.rotate_left(2) & !SVE_HINT.rotate_left(2))
-        .wrapping_sub((OWNER | 0x60).rotate_left(2))
+    janus_arm::place(function_id).wrapping_sub(janus_arm::place(OWNER | 0x60))
 }
 
 /// A function ID taken apart.
@@ -107,10 +104,10 @@ impl Call {
         place(self.id)
     }
 
-    /// Returns whether the call is a yielding one. FF-A has none.
+    /// Returns whether the call, whose place is that of a function, is a yielding one. FF-A has none.
     #[inline(always)]
     pub const fn is_yielding(self) -> bool {
-        self.id >> 31 == 0
+        self.place() & 2 != 0
     }
 
     /// A call named by its function ID.

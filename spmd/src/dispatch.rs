@@ -13,7 +13,7 @@ use crate::features::SCHEDULE_RECEIVER;
 use crate::negotiation::{Negotiation, Versions};
 use crate::partitions::LogicalPartition;
 use crate::requests::Unknown;
-use crate::state::{Core, State};
+use crate::state::{Core, State, Wide};
 use crate::table::{ShortCut, rules};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -104,16 +104,17 @@ impl Spmd {
         if self.forwards(core, from, caller, other) {
             return Action::Enter;
         }
-        if from == World::Normal && self.answers(core, caller) {
-            return Action::Return;
+        match from {
+            World::Normal if self.answers(core, caller) => Action::Return,
+            World::Secure if self.resumes(core, caller) => Action::Enter,
+            _ => self.decide(core, from, caller, other),
         }
-        self.decide(core, from, caller, other)
     }
 
     /// Forwards the call if it needs no decision, which is so for nearly all calls: the first part of [`Spmd::call`].
     ///
     /// `true`: `other` has the registers that the other world sees; go on as for [`Action::Enter`]. `false`: nothing has
-    /// changed; go on with [`Spmd::answers`]. Takes any call, also one that is not of FF-A.
+    /// changed; go on with [`Spmd::answers`] or [`Spmd::resumes`]. Takes any call, also one that is not of FF-A.
     #[inline(always)]
     pub fn forwards(&self, core: &Core, from: World, caller: &Regs, other: &mut Regs) -> bool {
         match from {
@@ -138,7 +139,21 @@ impl Spmd {
         answers
     }
 
-    /// Decides about a call that [`Spmd::forwards`] and [`Spmd::answers`] did not take: the last part of [`Spmd::call`].
+    /// Ends a secure interrupt, if this call of the SPMC does. Call [`Spmd::forwards`] first.
+    ///
+    /// `true`: go on as for [`Action::Enter`]; the normal world's registers are as they were. `false`: nothing has
+    /// changed. Takes any call. [`Spmd::decide`] resumes in the same way.
+    #[inline(always)]
+    pub fn resumes(&self, core: &mut Core, caller: &Regs) -> bool {
+        let resumes =
+            matches!(core.state, State::Interrupted) && caller[0] as u32 == id::NORMAL_WORLD_RESUME;
+        if resumes {
+            core.enter(State::Running);
+        }
+        resumes
+    }
+
+    /// Decides about a call that no other part of [`Spmd::call`] took: the last part.
     #[inline(always)]
     pub fn decide(
         &self,
@@ -172,8 +187,7 @@ impl Spmd {
         if !forwarded {
             return false;
         }
-        let wide = || (path.normal_is_wide, path.secure_is_wide);
-        forward(call, self.id_mask, wide, caller, other);
+        forward(call, self.id_mask, || path.from_normal, caller, other);
         true
     }
 
@@ -192,8 +206,7 @@ impl Spmd {
         if !forwarded {
             return false;
         }
-        let wide = || (path.secure_is_wide, path.normal_is_wide);
-        forward(call, WITHOUT_HINT, wide, caller, other);
+        forward(call, WITHOUT_HINT, || path.from_secure, caller, other);
         true
     }
 
@@ -245,7 +258,7 @@ impl Spmd {
         forward(
             call,
             self.id_mask,
-            || (pair.normal_is_wide(), pair.secure_is_wide()),
+            || pair.wide(World::Normal),
             caller,
             secure,
         );
@@ -266,7 +279,7 @@ pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs)
     forward(
         call,
         WITHOUT_HINT,
-        || (pair.secure_is_wide(), pair.normal_is_wide()),
+        || pair.wide(World::Secure),
         caller,
         normal,
     );
@@ -276,16 +289,10 @@ pub(crate) fn pass(call: Call, pair: Versions, caller: &Regs, normal: &mut Regs)
 /// Copies the registers of a forwarded call: w0 to w7 of SMC32, x0 to x17 of SMC64 between sides that have
 /// them. x8 to x17 of a receiver below 1.2 keep what they hold; from a sender below 1.2 they are zero.
 ///
-/// `wide` says whether the sender and whether the receiver has 18 registers. It is called for SMC64 only.
+/// `wide` says which sides have 18 registers. It is called for SMC64 only.
 /// It is written out, because loops and copies of slices become calls and counters at `opt-level = "s"`.
 #[inline(always)]
-fn forward(
-    call: Call,
-    id_mask: u32,
-    wide: impl FnOnce() -> (bool, bool),
-    from: &Regs,
-    to: &mut Regs,
-) {
+fn forward(call: Call, id_mask: u32, wide: impl FnOnce() -> Wide, from: &Regs, to: &mut Regs) {
     let id = u64::from(call.id(id_mask));
     if !call.is_64() {
         let low = |i: usize| u64::from(from[i] as u32);
@@ -296,8 +303,8 @@ fn forward(
     let [_, x1, x2, x3, x4, x5, x6, x7, ..] = *from;
     [to[0], to[1], to[2], to[3]] = [id, x1, x2, x3];
     [to[4], to[5], to[6], to[7]] = [x4, x5, x6, x7];
-    let (from_wide, to_wide) = wide();
-    if !to_wide {
+    let wide = wide();
+    if wide == Wide::NotReceiver {
         return;
     }
     let [
@@ -320,7 +327,7 @@ fn forward(
         x16,
         x17,
     ] = *from;
-    if from_wide {
+    if wide == Wide::Both {
         [to[8], to[9], to[10], to[11], to[12]] = [x8, x9, x10, x11, x12];
         [to[13], to[14], to[15], to[16], to[17]] = [x13, x14, x15, x16, x17];
     } else {

@@ -45,6 +45,7 @@ impl Spmd {
 
     /// Passes on the SPMC's answer to FFA_FEATURES(0x2). If the SPMC has no schedule receiver interrupt but rings EL3's
     /// doorbell, the answer is the interrupt that EL3 sends.
+    #[inline(never)]
     pub(crate) fn secure_asked_sri(
         &self,
         core: &mut Core,

@@ -6,7 +6,9 @@
 //! until the normal world's first call other than FFA_VERSION sets its top bit; from then on it is
 //! constant and every core keeps a copy of its own: forwarding reads no shared memory.
 
+use crate::state::Wide;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use janus_arm::World;
 use janus_arm::ffa::Version;
 
 /// Both sides' versions: bit 63 fixed, bits 62:32 the normal world's (0: it never asked), bits 31:0
@@ -62,6 +64,19 @@ impl Versions {
     #[inline(always)]
     pub fn both_wide(self) -> bool {
         self.normal_is_wide() && self.secure_is_wide()
+    }
+
+    /// Returns which sides of a call of `from` have 18 registers.
+    pub fn wide(self, from: World) -> Wide {
+        let (sender, receiver) = match from {
+            World::Normal => (self.normal_is_wide(), self.secure_is_wide()),
+            World::Secure => (self.secure_is_wide(), self.normal_is_wide()),
+        };
+        match (sender, receiver) {
+            (true, true) => Wide::Both,
+            (false, true) => Wide::Receiver,
+            (_, false) => Wide::NotReceiver,
+        }
     }
 
     /// Returns whether both sides are at 1.0.
@@ -142,12 +157,19 @@ impl<W: Word> Negotiation<W> {
     /// the architecture's one major number can become the normal world's; a `query` (the flags of
     /// 1.3) never does.
     pub fn ask(&self, version: Version, query: bool) -> Question {
-        let negotiates = !query && version.major() == Version::OWN.major();
         let mut before = self.load();
+        let unchanged = |now| Question {
+            before: now,
+            noted: now,
+            negotiates: false,
+        };
+        if query || version.major() != Version::OWN.major() {
+            return unchanged(before);
+        }
         // Another core's change makes the exchange fail; each core changes the word once per
         // FFA_VERSION, so the bound is never met in practice, and without it this could not be total.
         for _ in 0..64 {
-            if !negotiates || before.fixed() {
+            if before.fixed() {
                 break;
             }
             let noted = before.with_normal(version);
@@ -156,17 +178,13 @@ impl<W: Word> Negotiation<W> {
                     return Question {
                         before,
                         noted,
-                        negotiates,
+                        negotiates: true,
                     };
                 }
                 Err(now) => before = Versions(now),
             }
         }
-        Question {
-            before,
-            noted: before,
-            negotiates: false,
-        }
+        unchanged(before)
     }
 
     /// The SPMC answered with `version`: that is its own from now on, unless the pair is fixed.

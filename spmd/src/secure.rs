@@ -22,20 +22,22 @@ impl Spmd {
         caller: &mut Regs,
         normal: &mut Regs,
     ) -> Action {
-        let version = self.pair(core).secure();
-        let Some(spmc) = self.spmc.as_ref().filter(|_| core.has_spmc()) else {
+        let Some(spmc) = self.spmc.as_ref() else {
             return refuse(caller, ErrorCode::NotSupported);
         };
-        if !rules.has_for(call, Some(version)) {
+        if !rules.has(call) && !rules.has_for(call, Some(self.pair(core).secure())) {
             return refuse(caller, ErrorCode::NotSupported);
         }
         let rule = rules.secure;
         if rule.is_local() {
-            // An SPMC that says it is dead is believed at any version.
-            if !rules.exists_at(version) && rule != FromSecure::Abort {
-                return refuse(caller, ErrorCode::NotSupported);
-            }
-            return self.secure_local(core, spmc, call, rule, caller, normal);
+            return self.secure_local(core, spmc, call, rules, caller, normal);
+        }
+        // Tested first: the normal world's FFA_VERSION waits for it.
+        if let State::Requested(Pending::Version(question)) = core.state {
+            return match crate::version::answer(spmc, call, rule, caller) {
+                None => self.wrong_call(core, caller, normal),
+                Some(answer) => self.version_answered(core, question, answer, normal),
+            };
         }
         match core.state {
             State::Running => self.secure_running(core, call, rule, caller, normal),
@@ -46,29 +48,14 @@ impl Spmd {
                 Action::Enter
             }
             State::Interrupted => self.wrong_call(core, caller, normal),
-            State::Requested(Pending::Version(question)) => {
-                match crate::version::answer(spmc, call, rule, caller) {
-                    None => self.wrong_call(core, caller, normal),
-                    Some(answer) => self.version_answered(core, question, answer, normal),
-                }
-            }
-            State::Requested(pending) => match spmc.request_answer(pending, call, rule, caller) {
-                None => self.wrong_call(core, caller, normal),
-                Some(Answer::Aborted) => self.die(core, Death::Nonsense, normal),
-                Some(answer) => {
-                    if matches!(answer, Answer::Ignored(_)) {
-                        self.ignored(pending, answer);
-                    }
-                    core.enter(State::Running);
-                    Action::El3(Work::Answered(answer))
-                }
-            },
+            State::Requested(_) => self.request_answered(core, spmc, call, rule, caller, normal),
             State::Off | State::Failed | State::Dead => refuse(caller, ErrorCode::NotSupported),
         }
     }
 
-    /// Answers the calls whose rule is the same in every state.
-    fn secure_local(
+    /// Decides about a call while EL3 waits for the answer to a request of its own.
+    #[inline(never)]
+    fn request_answered(
         &self,
         core: &mut Core,
         spmc: &SpmcConfig,
@@ -77,8 +64,40 @@ impl Spmd {
         caller: &mut Regs,
         normal: &mut Regs,
     ) -> Action {
+        let State::Requested(pending) = core.state else {
+            return self.wrong_call(core, caller, normal);
+        };
+        match spmc.request_answer(pending, call, rule, caller) {
+            None => self.wrong_call(core, caller, normal),
+            Some(Answer::Aborted) => self.die(core, Death::Nonsense, normal),
+            Some(answer) => {
+                if matches!(answer, Answer::Ignored(_)) {
+                    self.ignored(pending, answer);
+                }
+                core.enter(State::Running);
+                Action::El3(Work::Answered(answer))
+            }
+        }
+    }
+
+    /// Answers the calls whose rule is the same in every state in which there is an SPMC.
+    #[inline(never)]
+    fn secure_local(
+        &self,
+        core: &mut Core,
+        spmc: &SpmcConfig,
+        call: Call,
+        rules: &Rules,
+        caller: &mut Regs,
+        normal: &mut Regs,
+    ) -> Action {
         let pair = self.pair(core);
-        match rule {
+        // An SPMC that says it is dead is believed at any version.
+        let exists = rules.exists_at(pair.secure()) || rules.secure == FromSecure::Abort;
+        if !exists || !core.has_spmc() {
+            return refuse(caller, ErrorCode::NotSupported);
+        }
+        match rules.secure {
             FromSecure::Version => crate::version::from_secure(caller),
             FromSecure::Features => crate::features::from_secure(pair.secure(), caller),
             FromSecure::IdGet => set_success(caller, u32::from(spmc.id)),
@@ -101,6 +120,7 @@ impl Spmd {
     }
 
     /// Decides about a call that hands over to the normal world, which waits for the SPMC.
+    #[inline(never)]
     pub(crate) fn secure_running(
         &self,
         core: &mut Core,
@@ -123,6 +143,7 @@ impl Spmd {
 
     /// EL3 waits for one particular call, and this is another one. DENIED, until it
     /// has made too many of them.
+    #[inline(never)]
     fn wrong_call(&self, core: &mut Core, caller: &mut Regs, normal: &mut Regs) -> Action {
         if core.dies_of_next_wrong_call() {
             return self.die(core, Death::WrongCalls, normal);
@@ -145,6 +166,7 @@ impl Spmd {
         self.die(core, Death::Silence, normal)
     }
 
+    #[inline(never)]
     pub(crate) fn die(&self, core: &mut Core, death: Death, normal: &mut Regs) -> Action {
         let work = match core.state {
             State::Booting { .. } => Work::SpmcFailed(ErrorCode::Aborted as i32),

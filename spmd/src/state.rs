@@ -11,6 +11,7 @@ use crate::negotiation::Versions;
 use crate::requests::Pending;
 use crate::table::ShortCut;
 use core::fmt;
+use janus_arm::World;
 use janus_arm::ffa::Version;
 
 /// What the SPMC is doing on this core.
@@ -100,42 +101,62 @@ impl fmt::Display for Death {
     }
 }
 
+/// Which sides of a forwarded SMC64 call have 18 registers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wide {
+    /// Both.
+    Both,
+    /// Only the receiver.
+    Receiver,
+    /// At most the sender.
+    NotReceiver,
+}
+
 /// Which calls need no full decision, and how many registers each side has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Forwarding {
-    /// The short cuts that are open.
+    /// The short cuts that are open: those of `running` while the SPMC runs, else none.
     open: ShortCut,
-    /// Whether the normal world is at 1.2 or later.
-    pub normal_is_wide: bool,
-    /// Whether the SPMC is at 1.2 or later.
-    pub secure_is_wide: bool,
+    /// The short cuts that the versions allow; none until these are fixed.
+    running: ShortCut,
+    /// Which sides of the normal world's calls have 18 registers.
+    pub from_normal: Wide,
+    /// Which sides of the SPMC's calls have 18 registers.
+    pub from_secure: Wide,
 }
 
 impl Forwarding {
     const CLOSED: Self = Self {
         open: ShortCut::NONE,
-        normal_is_wide: false,
-        secure_is_wide: false,
+        running: ShortCut::NONE,
+        from_normal: Wide::NotReceiver,
+        from_secure: Wide::NotReceiver,
     };
 
-    /// Returns what is open in `state`: nothing unless the SPMC runs and the versions are fixed.
-    fn new(state: State, pair: Versions) -> Self {
-        if state != State::Running || !pair.fixed() {
-            return Self::CLOSED;
+    /// Returns what these versions, which are fixed, allow. Nothing is open yet.
+    fn new(pair: Versions) -> Self {
+        let mut running = ShortCut::ALWAYS;
+        if pair.normal_is_wide() {
+            running = running.or(ShortCut::ID);
         }
-        let (normal_is_wide, secure_is_wide) = (pair.normal_is_wide(), pair.secure_is_wide());
-        let mut open = ShortCut::ALWAYS;
-        if normal_is_wide {
-            open = open.or(ShortCut::ID);
-            if secure_is_wide {
-                open = open.or(ShortCut::REQUEST2).or(ShortCut::RESPONSE2);
-            }
+        if pair.both_wide() {
+            running = running.or(ShortCut::REQUEST2).or(ShortCut::RESPONSE2);
         }
         Self {
-            open,
-            normal_is_wide,
-            secure_is_wide,
+            open: ShortCut::NONE,
+            running,
+            from_normal: pair.wide(World::Normal),
+            from_secure: pair.wide(World::Secure),
         }
+    }
+
+    /// Opens what `state` allows: nothing unless the SPMC runs.
+    #[inline(always)]
+    fn follow(&mut self, state: State) {
+        self.open = match state {
+            State::Running => self.running,
+            _ => ShortCut::NONE,
+        };
     }
 
     /// Returns the short cuts that `call` may take.
@@ -200,9 +221,10 @@ impl Core {
     }
 
     /// The one place where the state changes.
+    #[inline(always)]
     pub(crate) fn enter(&mut self, state: State) {
         self.state = state;
-        self.path = Forwarding::new(state, self.pair);
+        self.path.follow(state);
         self.wrong_calls = 0;
     }
 
@@ -214,7 +236,8 @@ impl Core {
     /// Notes the versions, which are fixed from now on.
     pub(crate) fn fix(&mut self, pair: Versions) {
         self.pair = pair;
-        self.path = Forwarding::new(self.state, pair);
+        self.path = Forwarding::new(pair);
+        self.path.follow(self.state);
     }
 
     /// Returns whether the SPMC dies of its next wrong call.

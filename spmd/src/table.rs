@@ -398,10 +398,8 @@ static SHORT_CUTS: [u8; PLACES as usize] = {
 /// Finds the rules of the function called. `None`: the function ID is not FF-A's.
 #[inline(always)]
 pub(crate) fn find(call: Call) -> Option<&'static Rules> {
-    if call.is_yielding() {
-        return None;
-    }
-    BY_NUMBER.get((call.place() / 4) as usize)
+    let rules = BY_NUMBER.get((call.place() / 4) as usize)?;
+    (!call.is_yielding()).then_some(rules)
 }
 
 /// Finds the rules of the function called; those of a function that does not exist where the ID is not FF-A's.

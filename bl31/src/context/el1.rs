@@ -4,7 +4,9 @@
 //! normal world LOR*. CNTP_* and CNTV_* keep running for the normal world: [`super::timers`].
 
 use super::registers::{bank, registers};
+use super::{CommonBank, SysRegs};
 use crate::cpu_ext::list::every_extension;
+use core::mem::offset_of;
 
 registers! {
     /// The registers that every CPU has.
@@ -34,10 +36,14 @@ registers! {
     }
 }
 
+/// Where the pointer of the common bank's code points, from the start of the EL1 bank: both are switched together, and
+/// so one pointer serves both.
+const COMMON: usize = CommonBank::AROUND + offset_of!(SysRegs, common) - offset_of!(SysRegs, el1);
+
 every_extension! {
     bank! (
         /// The registers that are switched if the SPMC runs at S-EL1.
-        pub struct El1Bank: El1, asks LateEl1 RareEl1 {
+        pub struct El1Bank: El1, asks LateEl1 RareEl1, around [COMMON] {
             base { el1: El1 }
             kept { }
         }

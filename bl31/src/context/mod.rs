@@ -54,10 +54,10 @@ pub use simd::Simd;
 pub struct SysRegs {
     /// Switched in every mode.
     pub common: CommonBank,
-    /// Switched for an SPMC at S-EL2.
-    pub el2: El2Bank,
     /// Switched for an SPMC at S-EL1.
     pub el1: El1Bank,
+    /// Switched for an SPMC at S-EL2.
+    pub el2: El2Bank,
 }
 
 impl SysRegs {

@@ -16,18 +16,19 @@
 //! ```
 //!
 //! That is three instructions per register, which is the least that the architecture allows, and each cache line is
-//! touched once. A core that comes on has nothing to save: there the registers are only loaded. `bank` points [`BIAS`]
-//! bytes into a bank, so that the signed offset of `ldp` reaches all of it.
+//! touched once. A core that comes on has nothing to save: there the registers are only loaded. `bank` points `AROUND`
+//! bytes into a bank, so that the signed offset of `ldp` reaches all of it. The banks that an SPMC at S-EL1 switches
+//! have one pointer, which is in the first of them.
 //!
 //! A register that the assembler may not know, because the target lacks the extension, is written in
 //! the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`.
 
-/// The offset of the base pointer into a bank, in bytes: `ldr` reaches that far downwards. (`ldp` reaches twice as
-/// far, but the last register of an odd number goes alone.)
-pub const BIAS: usize = 256;
+/// How far below its pointer a bank may begin, in bytes: `ldr` reaches that far downwards. (`ldp` reaches twice as far,
+/// but the last register of an odd number goes alone.)
+pub const BELOW: usize = 256;
 
-/// The largest size of a bank in bytes: `ldp` reaches offset 504 upwards, and loads 16 bytes.
-pub const BANK_MAX: usize = BIAS + 504 + 8;
+/// How far above its pointer a bank may end, in bytes: `ldp` reaches offset 504 upwards.
+pub const ABOVE: usize = 504 + 8;
 
 /// Returns the number `op0:op1:CRn:CRm:op2` of a register in the generic form `S<op0>_<op1>_C<n>_C<m>_<op2>`. Returns
 /// zero for any other name.
@@ -92,7 +93,7 @@ pub trait Group {
     ///
     /// # Safety
     ///
-    /// `bank` points [`BIAS`] bytes into the group's bank, which nobody else uses. The CPU has the
+    /// `bank` points `AROUND` bytes into the group's bank, which nobody else uses. The CPU has the
     /// registers, and no code at EL3 relies on what they hold.
     unsafe fn swap(bank: *mut u8);
 
@@ -213,7 +214,7 @@ macro_rules! registers {
             ///
             /// # Safety
             ///
-            /// `bank` points `BIAS` bytes into a bank. The CPU has the registers, and no code at EL3
+            /// `bank` points `AROUND` bytes into a bank. The CPU has the registers, and no code at EL3
             /// relies on what they hold.
             #[inline(always)]
             pub unsafe fn load(bank: *const u8) {
@@ -231,7 +232,7 @@ macro_rules! registers {
             core::arch::asm!(
                 $crate::context::registers::$code!([] $($reg $encoding)+),
                 $($reg = const core::mem::offset_of!($crate::context::$Bank, $field.$reg)
-                    as isize - $crate::context::registers::BIAS as isize,)+
+                    as isize - $crate::context::$Bank::AROUND as isize,)+
                 bank = in(reg) $bank,
                 t0 = out(reg) _,
                 t1 = out(reg) _,
@@ -300,7 +301,7 @@ macro_rules! registers {
                     core::arch::asm!(
                         $crate::context::registers::pair_code!([] $($reg $encoding)+),
                         $($reg = const core::mem::offset_of!($crate::context::$Bank, $field.$reg)
-                            as isize - $crate::context::registers::BIAS as isize,)+
+                            as isize - $crate::context::$Bank::AROUND as isize,)+
                         bank = in(reg) bank,
                         t0 = out(reg) _,
                         t1 = out(reg) _,
@@ -344,7 +345,7 @@ pub(crate) use swap_asked;
 /// bank! {
 ///     (
 ///         /// The registers that are switched if the SPMC runs at S-EL1.
-///         pub struct El1Bank: El1, asks LateEl1 RareEl1 {
+///         pub struct El1Bank: El1, asks LateEl1 RareEl1, around [80] {
 ///             base { el1: El1 }
 ///             kept { }
 ///         }
@@ -353,7 +354,7 @@ pub(crate) use swap_asked;
 /// }
 /// ```
 ///
-/// `base` is always switched. `kept` is in the bank, but other code saves and loads it. Each extension of the
+/// `around` says where the pointer of the bank's code points: so many bytes into the bank. `base` is always switched. `kept` is in the bank, but other code saves and loads it. Each extension of the
 /// list adds the group that it names as its `El1`, in a field of the extension's name.
 ///
 /// Most groups need no test of their own ([`Groups`](crate::context::Groups)). A CPU that has all groups that most CPUs
@@ -363,7 +364,7 @@ pub(crate) use swap_asked;
 macro_rules! bank {
     (
         (
-            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, asks $late:ident $rare:ident {
+            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, asks $late:ident $rare:ident, around [$around:expr] {
                 base { $($base:ident: $Base:ty),* $(,)? }
                 kept { $($kept:ident: $Kept:ty),* $(,)? }
             }
@@ -385,9 +386,27 @@ macro_rules! bank {
         }
 
         // `ldp` must reach all of it.
-        const _: () = assert!(size_of::<$Bank>() <= $crate::context::registers::BANK_MAX);
+        const _: () = assert!(
+            $Bank::AROUND <= $crate::context::registers::BELOW
+                && size_of::<$Bank>() <= $Bank::AROUND + $crate::context::registers::ABOVE
+        );
 
         impl $Bank {
+            /// Where the pointer that the lists of registers use points, in bytes from the start of the bank.
+            pub const AROUND: usize = $around;
+
+            /// Returns the pointer that the lists of registers use to load.
+            #[inline(always)]
+            pub fn around(&self) -> *const u8 {
+                core::ptr::from_ref(self).cast::<u8>().wrapping_add(Self::AROUND)
+            }
+
+            /// Returns the pointer that the lists of registers use to save and to exchange.
+            #[inline(always)]
+            pub fn around_mut(&mut self) -> *mut u8 {
+                core::ptr::from_mut(self).cast::<u8>().wrapping_add(Self::AROUND)
+            }
+
             /// All zero.
             pub const EMPTY: Self = Self {
                 $($base: <$Base>::EMPTY,)*
@@ -432,9 +451,8 @@ macro_rules! bank {
             ///
             /// As for [`Group::swap`](crate::context::registers::Group::swap); the group is of this bank.
             pub unsafe fn swap_group<G: $crate::context::registers::Group>(&mut self) {
-                let bias = $crate::context::registers::BIAS;
                 // SAFETY: as the caller promises.
-                unsafe { G::swap(core::ptr::from_mut(self).cast::<u8>().wrapping_add(bias)) }
+                unsafe { G::swap(self.around_mut()) }
             }
 
             /// Loads one group alone.
@@ -443,9 +461,8 @@ macro_rules! bank {
             ///
             /// As for [`Group::load`](crate::context::registers::Group::load); the group is of this bank.
             pub unsafe fn load_group<G: $crate::context::registers::Group>(&self) {
-                let bias = $crate::context::registers::BIAS;
                 // SAFETY: as the caller promises.
-                unsafe { G::load(core::ptr::from_ref(self).cast::<u8>().wrapping_add(bias)) }
+                unsafe { G::load(self.around()) }
             }
 
             /// Loads the CPU's registers from `self`: the base, and all groups in `switched`.
@@ -456,10 +473,9 @@ macro_rules! bank {
             #[inline(always)]
             pub unsafe fn load(&self, switched: $crate::context::Switched) {
                 use $crate::context::registers::swap_asked;
-                let bank = core::ptr::from_ref(self).cast::<u8>();
+                let bank = self.around();
                 // SAFETY: as in `swap`.
                 unsafe {
-                    let bank = bank.wrapping_add($crate::context::registers::BIAS);
                     $(<$Base as $crate::context::registers::Group>::load(bank);)*
                     $($(swap_asked!(
                         load $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
@@ -490,11 +506,10 @@ macro_rules! bank {
             #[inline(always)]
             pub unsafe fn swap<const ALL: bool>(&mut self, switched: $crate::context::Switched) {
                 use $crate::context::registers::swap_asked;
-                let bank = core::ptr::from_mut(self).cast::<u8>();
-                // SAFETY: the pointer is BIAS bytes into this bank (or past its end, at an offset that none of its
-                // groups uses). The caller promises the rest.
+                let bank = self.around_mut();
+                // SAFETY: the pointer is AROUND bytes from the start of this bank; that need not be in the bank, but
+                // the groups' offsets are. The caller promises the rest.
                 unsafe {
-                    let bank = bank.wrapping_add($crate::context::registers::BIAS);
                     $(<$Base as $crate::context::registers::Group>::swap(bank);)*
                     $($(swap_asked!(
                         swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
@@ -516,10 +531,9 @@ macro_rules! bank {
             pub unsafe fn swap_more(&mut self, switched: $crate::context::Switched) {
                 use $crate::context::Switch;
                 use $crate::context::registers::swap_asked;
-                let bank = core::ptr::from_mut(self).cast::<u8>();
+                let bank = self.around_mut();
                 // SAFETY: as in `swap`.
                 unsafe {
-                    let bank = bank.wrapping_add($crate::context::registers::BIAS);
                     if switched.is(Switch::$late) {
                         $($(swap_asked!(
                             swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,

@@ -333,14 +333,14 @@ impl Policy {
     pub fn to_secure(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
         // SAFETY: both halves of the switch are here, for this core. Each branch has tested the Switch that it needs.
         unsafe {
-            if switched.is(Switch::StraightEl2) {
-                timers::save_el2(&mut parked.common);
-                el3.write();
-                Self::swap_el2(switched, parked);
-            } else if switched.is(Switch::StraightEl1) {
+            if switched.is(Switch::StraightEl1) {
                 timers::save_el1(&mut parked.common);
                 el3.write();
                 Self::swap_el1(switched, parked);
+            } else if switched.is(Switch::StraightEl2) {
+                timers::save_el2(&mut parked.common);
+                el3.write();
+                Self::swap_el2(switched, parked);
             } else {
                 timers::save(switched, &mut parked.common);
                 el3.write();
@@ -357,12 +357,12 @@ impl Policy {
         // SAFETY: as in `to_secure`.
         unsafe {
             el3.write();
-            if switched.is(Switch::StraightEl2) {
-                Self::swap_el2(switched, parked);
-                timers::load_el2(&parked.common);
-            } else if switched.is(Switch::StraightEl1) {
+            if switched.is(Switch::StraightEl1) {
                 Self::swap_el1(switched, parked);
                 timers::load_el1(&parked.common);
+            } else if switched.is(Switch::StraightEl2) {
+                Self::swap_el2(switched, parked);
+                timers::load_el2(&parked.common);
             } else {
                 Self::swap(switched, parked);
                 timers::load(switched, &parked.common);

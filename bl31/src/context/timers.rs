@@ -9,7 +9,6 @@
 //! An SPMC at S-EL2 saves and restores the timers of EL1 itself.
 
 use super::common::{CommonBank, HypTimer, HypVirtualTimer, KernelTimers};
-use super::registers::BIAS;
 use super::sysreg::{isb, sysregs};
 use super::{Feature, Features, SpmcMode, Switch, Switched};
 
@@ -21,7 +20,7 @@ pub(super) fn save(switched: Switched, bank: &mut CommonBank) {
             if switched.has(Feature::VHE) {
                 save_el2(bank);
             } else {
-                HypTimer::save(around(bank));
+                HypTimer::save(bank.around_mut());
             }
         }
         if switched.is(Switch::El1) {
@@ -38,19 +37,13 @@ pub(super) fn load(switched: Switched, bank: &CommonBank) {
             if switched.has(Feature::VHE) {
                 load_el2(bank);
             } else {
-                HypTimer::load(core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS));
+                HypTimer::load(bank.around());
             }
         }
         if switched.is(Switch::El1) {
             load_el1(bank);
         }
     }
-}
-
-/// Returns the pointer into a bank that the lists of registers use.
-#[inline(always)]
-fn around(bank: &mut CommonBank) -> *mut u8 {
-    core::ptr::from_mut(bank).cast::<u8>().wrapping_add(BIAS)
 }
 
 /// Saves the hypervisor's timers.
@@ -60,7 +53,7 @@ fn around(bank: &mut CommonBank) -> *mut u8 {
 /// The CPU has EL2 and FEAT_VHE. EL3 uses none of these timers.
 #[inline(always)]
 pub(super) unsafe fn save_el2(bank: &mut CommonBank) {
-    let bank = around(bank);
+    let bank = bank.around_mut();
     // SAFETY: as the caller promises.
     unsafe {
         HypTimer::save(bank);
@@ -75,7 +68,7 @@ pub(super) unsafe fn save_el2(bank: &mut CommonBank) {
 /// As for [`save_el2`].
 #[inline(always)]
 pub(super) unsafe fn load_el2(bank: &CommonBank) {
-    let bank = core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS);
+    let bank = bank.around();
     // SAFETY: as the caller promises.
     unsafe {
         HypTimer::load(bank);
@@ -87,14 +80,14 @@ pub(super) unsafe fn load_el2(bank: &CommonBank) {
 #[inline(always)]
 pub(super) fn save_el1(bank: &mut CommonBank) {
     // SAFETY: every CPU has them, and EL3 does not use them.
-    unsafe { KernelTimers::save(around(bank)) }
+    unsafe { KernelTimers::save(bank.around_mut()) }
 }
 
 /// Restores the kernel's timers.
 #[inline(always)]
 pub(super) fn load_el1(bank: &CommonBank) {
     // SAFETY: every CPU has them, and EL3 does not use them.
-    unsafe { KernelTimers::load(core::ptr::from_ref(bank).cast::<u8>().wrapping_add(BIAS)) }
+    unsafe { KernelTimers::load(bank.around()) }
 }
 
 sysregs! {

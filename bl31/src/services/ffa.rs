@@ -16,8 +16,8 @@ use janus_spmd::{Action, Answer, ConsoleLog, Work, World};
 
 /// Copies a call of `from` into the other world's registers, if nothing has to be decided. Returns whether it did.
 ///
-/// `forwards`, [`answers`] and [`decide`] are the parts of [`janus_spmd::Spmd::call`]. Nearly all calls need the first
-/// part only.
+/// `forwards`, [`answers`], [`resumes`] and [`decide`] are the parts of [`janus_spmd::Spmd::call`]. Nearly all calls need
+/// the first part only.
 #[inline(always)]
 pub fn forwards(core: &mut CoreData, from: World, function: u32) -> bool {
     let (caller, other) = match from {
@@ -31,10 +31,16 @@ pub fn forwards(core: &mut CoreData, from: World, function: u32) -> bool {
     forwarded
 }
 
-/// Answers a call of `from`, if nothing has to be decided. Returns whether it did.
+/// Answers a call of the normal world, if nothing has to be decided. Returns whether it did.
 #[inline(always)]
-pub fn answers(core: &mut CoreData, from: World) -> bool {
-    from == World::Normal && core.system.spmd.answers(&core.spmd, core.normal.args())
+pub fn answers(core: &mut CoreData) -> bool {
+    core.system.spmd.answers(&core.spmd, core.normal.args())
+}
+
+/// Ends a secure interrupt, if this call of the SPMC does. Returns whether it did.
+#[inline(always)]
+pub fn resumes(core: &mut CoreData) -> bool {
+    core.system.spmd.resumes(&mut core.spmd, core.secure.args())
 }
 
 /// Handles a call of FF-A when the [`Here`] of its entry is used up, because the SPMC may have run since.
@@ -59,16 +65,14 @@ pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here
     }
     #[cfg(feature = "lab")]
     crate::lab::refused(core.index, from, spmd.refusal(&core.spmd, from, caller));
-    match spmd.decide(&mut core.spmd, from, caller, other) {
-        Action::Return => here.map_or(Flow::Run(from), Flow::Answered),
-        Action::Enter => {
-            if from == World::Normal {
-                core.live.call(function);
-            }
-            here.map_or(other_world(from), Flow::Forwarded)
+    let action = spmd.decide(&mut core.spmd, from, caller, other);
+    if matches!(action, Action::Enter) {
+        if from == World::Normal {
+            core.live.call(function);
         }
-        Action::El3(work) => perform(core, from, work),
+        return here.map_or(other_world(from), Flow::Forwarded);
     }
+    act(core, from, action, here)
 }
 
 /// Returns that the world other than `from` runs next.
@@ -86,20 +90,17 @@ pub fn secure_interrupt(core: &mut CoreData, here: Option<Here>) -> Flow {
         .system
         .spmd
         .secure_interrupt(&mut core.spmd, core.secure.args());
-    match action {
-        Action::Enter => here.map_or(Flow::Run(World::Secure), Flow::Forwarded),
-        Action::Return => Flow::Run(World::Normal),
-        Action::El3(work) => perform(core, World::Normal, work),
+    if matches!(action, Action::Enter) {
+        return here.map_or(Flow::Run(World::Secure), Flow::Forwarded);
     }
+    act(core, World::Normal, action, None)
 }
 
 /// Ends the SPMC on this core when the secure world cannot go on, although it has not called FFA_ABORT.
 #[inline(always)]
 pub fn abort(core: &mut CoreData) -> Flow {
-    match core.system.spmd.abort(&mut core.spmd, core.normal.args()) {
-        Action::El3(work) => perform(core, World::Secure, work),
-        Action::Return | Action::Enter => Flow::Run(World::Normal),
-    }
+    let action = core.system.spmd.abort(&mut core.spmd, core.normal.args());
+    act(core, World::Secure, action, None)
 }
 
 /// Ends the SPMC on this core, because it has not answered a request of EL3 in time ([`crate::watch`]).
@@ -119,10 +120,16 @@ fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
     Flow::Spmc
 }
 
-/// Does the work that the dispatcher asks of EL3 after a call of `from`. Parts with large stack frames are functions of
-/// their own, because worlds can run nested in this one.
+/// Carries out the dispatcher's decision about a call of `from`, the rarer ones too. `here` is of `from`, if it is left.
+///
+/// Parts with large stack frames are functions of their own, because worlds can run nested in this one.
 #[inline(never)]
-fn perform(core: &mut CoreData, from: World, work: Work) -> Flow {
+fn act(core: &mut CoreData, from: World, action: Action, here: Option<Here>) -> Flow {
+    let work = match action {
+        Action::Return => return here.map_or(Flow::Run(from), Flow::Answered),
+        Action::Enter => return here.map_or(other_world(from), Flow::Forwarded),
+        Action::El3(work) => work,
+    };
     match work {
         Work::SpmcReady => finished(core, SpmcEvent::Ready),
         Work::SpmcFailed(code) => {

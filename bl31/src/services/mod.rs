@@ -29,13 +29,6 @@ pub use psci::come_back;
 const ARCH: u32 = 0x8000_0000;
 /// The first function of the Standard Secure service, owning entity 4.
 const STANDARD: u32 = 0x8400_0000;
-/// PSCI's functions, the numbers 0 to 0x1f of the Standard Secure service, by their [`janus_spmd::place`]: the first, and
-/// the distance of the last. Yielding calls between them go to PSCI too, which does not know them.
-const PSCI: (u32, u32) = {
-    let first = janus_spmd::place(STANDARD);
-    let last = janus_spmd::place(STANDARD | SMC64 | 0x1f);
-    (first, last.wrapping_sub(first))
-};
 /// The range of call numbers, as [`call`] computes them, from the lowest to the highest owner that has a service: its
 /// start and its length. The Architecture service is not in it. Owners outside of the range need no further test.
 const RARE: (u32, u32) = {
@@ -46,9 +39,10 @@ const RARE: (u32, u32) = {
     )
 };
 
-/// Handles an SMC of `from`, which `here` is of.
+/// Handles an SMC of `from`, which `here` is of. `SHORT_CUTS`: calls of FF-A that need no decision take a faster way,
+/// which has code of its own.
 #[inline(always)]
-pub fn call(core: &mut CoreData, from: World, here: Here) -> Flow {
+pub fn call<const SHORT_CUTS: bool>(core: &mut CoreData, from: World, here: Here) -> Flow {
     let here = if from == World::Normal && partitions::start_overdue(core) {
         // The SPMC may have run, and so `here` is void.
         switch_to_normal(core)
@@ -58,25 +52,32 @@ pub fn call(core: &mut CoreData, from: World, here: Here) -> Flow {
     let function = core.context(from).gpr[0] as u32;
     let place = janus_spmd::place(function);
     if place < janus_spmd::PLACES {
-        if from == World::Normal && function & FAST != 0 && partitions::start_when_fixed(core) {
+        if from == World::Normal
+            && janus_spmd::is_ffa(function)
+            && partitions::start_when_fixed(core)
+        {
             // The SPMC may have run, and so `here` is void.
             return ffa::call(core, from, function);
         }
-        if ffa::forwards(core, from, function) {
-            return Flow::Forwarded(here);
+        if SHORT_CUTS {
+            if ffa::forwards(core, from, function) {
+                return Flow::Forwarded(here);
+            }
+            match from {
+                World::Normal if ffa::answers(core) => return Flow::Answered(here),
+                World::Secure if ffa::resumes(core) => return Flow::Forwarded(here),
+                _ => {}
+            }
         }
-        if ffa::answers(core, from) {
-            return Flow::Answered(here);
-        }
-        if function & FAST != 0 {
+        if janus_spmd::is_ffa(function) {
             return ffa::decide(core, from, function, Some(here));
         }
     }
     if from == World::Secure {
         core.note_call(function);
     }
-    if place.wrapping_sub(PSCI.0) <= PSCI.1 {
-        return psci::call(core, from, function & !SVE_HINT, here);
+    if janus_psci::in_range(function) {
+        return psci::call(core, from, function, here);
     }
     let number = (function & !(SMC64 | SVE_HINT)).wrapping_sub(STANDARD);
     if number.wrapping_sub(ARCH.wrapping_sub(STANDARD)) <= 0xffff {

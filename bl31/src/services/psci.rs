@@ -15,7 +15,7 @@ use crate::messages::{Signed, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::{group0, requests, run, served, sri, watch};
-use janus_arm::SMC64;
+use janus_arm::{SMC64, SVE_HINT};
 use janus_plat::{NoPower, Plat, Platform, Stop};
 use janus_psci::{Decision, StateType, Suspend, TurnOff};
 use janus_spmd::{Answer, Event, NotAvailable, Request, WarmBoot, World};
@@ -31,13 +31,13 @@ pub fn call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow
             let [_, x1, x2, ..] = core.normal.gpr;
             match PSCI.answer(function, x1, x2) {
                 Some(x0) => x0 as u64,
-                None if function | SMC64 == PSCI_CPU_SUSPEND_64
+                None if (function & !SVE_HINT) | SMC64 == PSCI_CPU_SUSPEND_64
                     && !group0::waits(core)
                     && standby(core.index, x1) =>
                 {
                     0
                 }
-                None => return carry_out(core, function),
+                None => return carry_out(core, function & !SVE_HINT),
             }
         }
     };
