@@ -114,9 +114,6 @@ sysregs! {
     ID_AA64MMFR3_EL1 = "S3_0_C0_C7_3": read;
     ID_AA64MMFR4_EL1 = "S3_0_C0_C7_4": read;
 
-    // The sizes of cache lines.
-    CTR_EL0 = "CTR_EL0": read;
-
     // EL3's own registers.
     SCR_EL3 = "SCR_EL3": read unsafe write;
     CPTR_EL3 = "CPTR_EL3": read unsafe write;
@@ -124,14 +121,6 @@ sysregs! {
     MPAM3_EL3 = "S3_6_C10_C5_0": read unsafe write;
     ELR_EL3 = "ELR_EL3": read unsafe write;
     SPSR_EL3 = "SPSR_EL3": read unsafe write;
-    ESR_EL3 = "ESR_EL3": read;
-    FAR_EL3 = "FAR_EL3": read;
-    SCTLR_EL3 = "SCTLR_EL3": read unsafe write;
-
-    // The system counter, and what is signalled to the core.
-    CNTPCT_EL0 = "CNTPCT_EL0": read;
-    CNTFRQ_EL0 = "CNTFRQ_EL0": read write;
-    ISR_EL1 = "ISR_EL1": read;
 
     // Where a lower EL takes an exception, and what it finds there.
     HCR_EL2 = "HCR_EL2": read;

@@ -8,7 +8,7 @@
 use crate::context::{
     el3::{Control, Register::Scr},
     field,
-    sysreg::{SCTLR_EL3, sysregs},
+    sysreg::sysregs,
 };
 
 /// SCR_EL3.TERR: error record registers.
@@ -20,6 +20,7 @@ const FIEN: Control = Control::enable(Scr, 1 << 21);
 const SCTLR_IESB: u64 = 1 << 21;
 
 sysregs! {
+    SCTLR_EL3 = "SCTLR_EL3": read unsafe write;
     ERRIDR_EL1 = "S3_0_C5_C3_0": read;
 }
 

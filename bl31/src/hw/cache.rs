@@ -1,6 +1,6 @@
 //! Cache maintenance, for memory that is shared with cores whose caches are off.
 
-use crate::context::sysreg::{CTR_EL0, dsb};
+use aarch64_cpu::asm::barrier;
 use core::arch::asm;
 
 /// Cleans and invalidates the cache lines of `what` to the point of coherency, and waits until that is done.
@@ -12,7 +12,10 @@ pub fn clean<T: ?Sized>(what: &T) {
 /// is done.
 #[inline(never)]
 pub fn clean_range(address: usize, bytes: usize) {
-    let line = 4 << (CTR_EL0::read() >> 16 & 0xf);
+    let ctr: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
+    let line = 4 << (ctr >> 16 & 0xf);
     let end = address.wrapping_add(bytes);
     let mut at = address & !(line - 1);
     // There is at least one line, so the test is at the end of the loop.
@@ -24,5 +27,5 @@ pub fn clean_range(address: usize, bytes: usize) {
             break;
         }
     }
-    dsb();
+    barrier::dsb(barrier::SY);
 }

@@ -3,7 +3,7 @@
 //! Lines of EL3 begin with its name and their level. Lines that an SPMC prints by FFA_CONSOLE_LOG
 //! come through [`spmc_line`], one at a time and with a mark of their own, so that the SPMC cannot forge lines of EL3.
 
-use crate::context::sysreg::MPIDR_EL1;
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU64, Ordering};
 use janus_arm::AFFINITY_MASK;
@@ -40,7 +40,7 @@ const PRESENT: u64 = 1 << 63;
 
 /// Returns the value of [`HOLDER`] that stands for this core.
 fn me() -> u64 {
-    PRESENT | MPIDR_EL1::read() & AFFINITY_MASK
+    PRESENT | MPIDR_EL1.get() & AFFINITY_MASK
 }
 
 /// Writes `text`, while no other core writes.

@@ -1,7 +1,9 @@
 //! The core that runs the code: its registers and instructions that EL3 needs. The worlds' registers are in
 //! [`crate::context`].
 
-use crate::context::sysreg::{CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ID_AA64PFR0_EL1, ISR_EL1, SPSR_EL3};
+use aarch64_cpu::registers::{
+    CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
+};
 use janus_drivers::{gic_cpu, wait};
 use janus_plat::{Plat, Platform};
 
@@ -11,7 +13,7 @@ const PFR0_EL2: u64 = 0xf << 8;
 /// Returns ELR_EL3 and SPSR_EL3: where the last exception came from.
 #[inline(always)]
 pub fn return_state() -> (u64, u64) {
-    (ELR_EL3::read(), SPSR_EL3::read())
+    (ELR_EL3.get(), SPSR_EL3.get())
 }
 
 /// Sets ELR_EL3 and SPSR_EL3: where the next ERET goes.
@@ -21,26 +23,23 @@ pub fn return_state() -> (u64, u64) {
 /// The values were left by an exception from a lower EL, or [`crate::spsr`] has made or checked them.
 #[inline(always)]
 pub unsafe fn set_return_state(elr: u64, spsr: u64) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        ELR_EL3::write(elr);
-        SPSR_EL3::write(spsr);
-    }
+    ELR_EL3.set(elr);
+    SPSR_EL3.set(spsr);
 }
 
 /// Returns whether the CPU has EL2.
 pub fn has_el2() -> bool {
-    ID_AA64PFR0_EL1::read() & PFR0_EL2 != 0
+    ID_AA64PFR0_EL1.get() & PFR0_EL2 != 0
 }
 
 /// Returns the system counter.
 pub fn counter() -> u64 {
-    CNTPCT_EL0::read()
+    CNTPCT_EL0.get()
 }
 
 /// Returns the system counter's frequency in Hz.
 pub fn counter_frequency() -> u64 {
-    CNTFRQ_EL0::read()
+    CNTFRQ_EL0.get()
 }
 
 /// Returns the system counter's ticks in so many milliseconds.
@@ -51,7 +50,11 @@ pub fn ticks(milliseconds: u32) -> u64 {
 /// Sets CNTFRQ_EL0 on this core, if the platform says that reset does not set it.
 pub fn set_counter_frequency() {
     if let Some(frequency) = Plat::counter_frequency() {
-        CNTFRQ_EL0::write(frequency);
+        // SAFETY: the register only informs software, and no code at EL3 depends on it.
+        unsafe {
+            core::arch::asm!("msr cntfrq_el0, {}", in(reg) frequency,
+                options(nomem, nostack, preserves_flags));
+        }
     }
 }
 
@@ -62,7 +65,12 @@ pub fn interrupt_pending() -> bool {
 
 /// Returns whether an interrupt or SError is signalled to this core (ISR_EL1), even if PSTATE masks it.
 fn is_signalled() -> bool {
-    ISR_EL1::read() != 0
+    let isr: u64;
+    // SAFETY: reads a register.
+    unsafe {
+        core::arch::asm!("mrs {}, isr_el1", out(reg) isr, options(nomem, nostack, preserves_flags));
+    }
+    isr != 0
 }
 
 /// Sleeps until an interrupt is signalled to this core, as in a WFI of the world whose registers are in the CPU: its

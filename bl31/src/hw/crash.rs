@@ -6,11 +6,13 @@
 //! addresses into lines. Then the core stops for good; the other cores go on.
 
 use crate::black_box;
-use crate::context::sysreg::{ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, SCR_EL3, SCTLR_EL3, SPSR_EL3};
 use crate::core_data::CoreData;
 use crate::crash_record::CrashRecord;
 use crate::hw::{console, layout};
 use crate::topology::MAX_CORES;
+use aarch64_cpu::registers::{
+    ELR_EL3, ESR_EL3, FAR_EL3, MPIDR_EL1, Readable, SCR_EL3, SCTLR_EL3, SPSR_EL3,
+};
 use core::arch::asm;
 use core::fmt::Write;
 use core::panic::PanicInfo;
@@ -21,9 +23,6 @@ use janus_drivers::wait;
 /// Nonzero while a core reports. vectors.S takes the lock, the end of the report releases it.
 #[unsafe(no_mangle)]
 static CRASH_LOCK: AtomicU32 = AtomicU32::new(0);
-
-/// SCTLR_EL3.M: the MMU is on.
-const SCTLR_M: u64 = 1 << 0;
 
 /// The largest number of frames in a back trace.
 const MAX_FRAMES: usize = 24;
@@ -44,7 +43,7 @@ extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
         let _ = write!(out, "  x{number:<3}{value:016x}{end}");
     }
     let _ = writeln!(out, "  sp  {:016x}", record.sp);
-    back_trace(&mut out, ELR_EL3::read(), record.gpr[29]);
+    back_trace(&mut out, ELR_EL3.get(), record.gpr[29]);
     stop(&mut out)
 }
 
@@ -53,7 +52,7 @@ extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     // With the MMU off, only the boot core runs, and memory may not support atomic accesses.
-    if SCTLR_EL3::read() & SCTLR_M != 0 && CRASH_LOCK.swap(1, Ordering::Acquire) != 0 {
+    if SCTLR_EL3.is_set(SCTLR_EL3::M) && CRASH_LOCK.swap(1, Ordering::Acquire) != 0 {
         // Another core reports; or this core does, and its report has failed.
         wait::for_ever();
     }
@@ -92,18 +91,18 @@ fn print_state(out: &mut impl Write) {
     let record: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, tpidr_el3", out(reg) record, options(nomem, nostack)) };
-    let _ = write!(out, "  core {:#x}", MPIDR_EL1::read() & AFFINITY_MASK);
+    let _ = write!(out, "  core {:#x}", MPIDR_EL1.get() & AFFINITY_MASK);
     if let Some((index, world)) = CoreData::of_crash_record(record as usize) {
         let _ = write!(out, " (number {index}), serving the {world:?} world");
     }
     let _ = writeln!(out);
     for (name, value) in [
-        ("esr_el3", ESR_EL3::read()),
-        ("elr_el3", ELR_EL3::read()),
-        ("far_el3", FAR_EL3::read()),
-        ("spsr_el3", SPSR_EL3::read()),
-        ("scr_el3", SCR_EL3::read()),
-        ("sctlr_el3", SCTLR_EL3::read()),
+        ("esr_el3", ESR_EL3.get()),
+        ("elr_el3", ELR_EL3.get()),
+        ("far_el3", FAR_EL3.get()),
+        ("spsr_el3", SPSR_EL3.get()),
+        ("scr_el3", SCR_EL3.get()),
+        ("sctlr_el3", SCTLR_EL3.get()),
     ] {
         let _ = writeln!(out, "  {name:9} {value:016x}");
     }

@@ -1,9 +1,9 @@
 //! The interrupt controller of this image: the platform's GIC, with the driver of `janus-drivers`.
 
-use crate::context::sysreg::MPIDR_EL1;
 use crate::messages::warning;
 use crate::sgis;
 use crate::system::{Spmc, Sri};
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
 use janus_drivers::gic::{
     DistributorContext, Error, Gic, Redistributor, RedistributorContext, SecureGroup,
@@ -81,7 +81,7 @@ pub fn init(spmc: bool) -> Result<(), GicFault> {
 pub fn init_core(sri: Option<&Sri>) -> Result<(), GicFault> {
     let sgis = sgis::division(sri);
     let init = |mut redistributor: Redistributor| redistributor.init(&GIC, &sgis, sri.is_some());
-    let redistributor = GIC.redistributor(MPIDR_EL1::read());
+    let redistributor = GIC.redistributor(MPIDR_EL1.get());
     redistributor.and_then(init).map_err(GicFault)?;
     gic_cpu::init();
     Ok(())
@@ -109,7 +109,7 @@ static SAVED: Saved = Saved {
 /// core.
 pub fn sleep() {
     gic_cpu::disable();
-    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1::read()) {
+    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
         redistributor.sleep();
     }
 }
@@ -121,7 +121,7 @@ pub fn save_core(index: usize, all: bool) {
     if let Some(slot) = SAVED.cores.get(index) {
         let mut slot = slot.lock();
         *slot = None;
-        if all && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1::read()) {
+        if all && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
             // Filled in place, because it is too large for the stack.
             let context = slot.insert(RedistributorContext::default());
             if redistributor.save(context).is_err() {
@@ -139,7 +139,7 @@ pub fn save_core(index: usize, all: bool) {
 /// What is wrong with the redistributor.
 #[inline(never)]
 pub fn restore_core(index: usize) -> Result<(), GicFault> {
-    let mut redistributor = GIC.redistributor(MPIDR_EL1::read())?;
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     let slot = SAVED.cores.get(index).map(SpinMutex::lock);
     match slot.as_ref().and_then(|slot| slot.as_ref()) {
         Some(context) => redistributor.restore(context)?,
@@ -180,7 +180,7 @@ pub fn restore_distributor() {
 /// What is wrong with the redistributor.
 pub fn give_sri(spmc: &Spmc) -> Result<(), GicFault> {
     let sri = &spmc.sri;
-    let mut redistributor = GIC.redistributor(MPIDR_EL1::read())?;
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
     redistributor.give_to_normal_world(sri.id, sgis::SRI_PRIORITY)?;
     sgis::breaches(redistributor.sgi_state(sri.id)?, warn_of_breach);
     if sri.doorbell.is_none() && !gic_cpu::secure_el_sends_sgis(spmc.sel2) {
@@ -208,7 +208,7 @@ pub fn listen_for_wake(sri: Option<&Sri>) {
     gic_cpu::disable();
     // This cannot fail: each core with a number has a redistributor, and the SGI exists.
     let _ = GIC
-        .redistributor(MPIDR_EL1::read())
+        .redistributor(MPIDR_EL1.get())
         .and_then(|mut redistributor| redistributor.listen(sgis::wake(sri)));
     gic_cpu::listen();
 }
@@ -228,7 +228,7 @@ pub fn take_doorbells(doorbell: u32, at: &dyn Fn(u64) -> bool) -> bool {
 pub fn disable(id: IntId) {
     // This cannot fail: the interrupt was acknowledged, so it exists.
     let _ = if id.is_private() {
-        GIC.redistributor(MPIDR_EL1::read())
+        GIC.redistributor(MPIDR_EL1.get())
             .and_then(|mut redistributor| redistributor.disable(id))
     } else {
         GIC.disable_spi(id)
@@ -239,7 +239,7 @@ pub fn disable(id: IntId) {
 /// are no longer active. Secure SPIs that are routed to this core are routed to the core with the affinity `to`. With
 /// None, no core takes them.
 pub fn end_secure_world(to: Option<u64>) {
-    let me = MPIDR_EL1::read();
+    let me = MPIDR_EL1.get();
     gic_cpu::end_secure_group1();
     if let Ok(mut redistributor) = GIC.redistributor(me) {
         redistributor.end_secure_group1();
@@ -253,7 +253,7 @@ pub fn hand_over_spis(to: fn() -> Option<u64>) {
     // Platforms without such SPIs, which are most, pay nothing.
     const ANY: bool = has_group0_spi(Plat::GIC.secure);
     if ANY && let Some(to) = to() {
-        GIC.reroute_spis(SecureGroup::Group0, MPIDR_EL1::read(), Some(to));
+        GIC.reroute_spis(SecureGroup::Group0, MPIDR_EL1.get(), Some(to));
     }
 }
 
@@ -285,7 +285,7 @@ pub fn take_secure_timer() {
     gic_cpu::set_normal_group1(false);
     // This cannot fail: this core has a redistributor, which has the interrupt.
     if let Ok(id) = IntId::try_from(SECURE_TIMER)
-        && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1::read())
+        && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get())
     {
         redistributor.claim_ppi(id);
     }
@@ -295,13 +295,13 @@ pub fn take_secure_timer() {
 /// [`return_secure_timer`].
 pub fn borrow_secure_timer() -> Option<Ppi> {
     let id = IntId::try_from(SECURE_TIMER).ok()?;
-    let mut redistributor = GIC.redistributor(MPIDR_EL1::read()).ok()?;
+    let mut redistributor = GIC.redistributor(MPIDR_EL1.get()).ok()?;
     Some(redistributor.borrow(id))
 }
 
 /// The secure physical timer's interrupt is as it was. `enable`: somebody takes it.
 pub fn return_secure_timer(interrupt: &Ppi, enable: bool) {
-    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1::read()) {
+    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
         redistributor.give_back(interrupt, enable);
     }
 }
