@@ -3,8 +3,9 @@
 //! Numbers in messages are u32, u64, usize (not in hexadecimal) or [`Signed`]: each other type adds a hundred bytes or
 //! more of `core`'s formatting code to the image.
 
+use crate::hw::console;
 use core::fmt;
-use log::{Level, Record};
+use log::Level;
 
 /// A number in a message that may be negative, such as an error code.
 pub struct Signed(pub i32);
@@ -18,15 +19,15 @@ impl fmt::Display for Signed {
     }
 }
 
-/// Passes one line of EL3's own to `log`. The macros below use it.
+/// Prints one line of EL3's own, if its level is one that is shown. The macros below use it.
 ///
 /// The macros of `log` itself would build a record at each use, with a module, a file and a line that are not
-/// printed: more than a hundred bytes per message.
+/// printed: more than a hundred bytes per message, and as much of the stack.
 #[cold]
 #[inline(never)]
 pub fn say(level: Level, text: core::fmt::Arguments<'_>) {
     if level <= log::max_level() {
-        log::logger().log(&Record::builder().level(level).args(text).build());
+        console::own_line(level, text);
     }
 }
 

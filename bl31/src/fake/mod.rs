@@ -50,28 +50,16 @@ pub mod console {
     //! The console of a test: the machine keeps its lines.
 
     use super::{Event, machine};
-    use log::{LevelFilter, Log, Metadata, Record};
+    use log::{Level, LevelFilter};
 
-    struct Logger;
-
-    impl Log for Logger {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
-        }
-
-        fn log(&self, record: &Record<'_>) {
-            let line = format!("{}: {}", record.level(), record.args());
-            machine().happens(Event::Said(line));
-        }
-
-        fn flush(&self) {}
+    /// Shows what an image shows.
+    pub fn init() {
+        log::set_max_level(LevelFilter::Info);
     }
 
-    /// Sends `log`'s records to the machine of the test.
-    pub fn init() {
-        // Fails if another test has set it.
-        let _ = log::set_logger(&Logger);
-        log::set_max_level(LevelFilter::Info);
+    /// Records a line of EL3's own.
+    pub fn own_line(level: Level, text: core::fmt::Arguments<'_>) {
+        machine().happens(Event::Said(format!("{level}: {text}")));
     }
 
     /// Records a line of a report.

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use janus_arm::AFFINITY_MASK;
 use janus_drivers::console::{Console as _, Transmitter};
 use janus_plat::{Plat, Platform};
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use spin::mutex::TicketMutex;
 
 type Device = <Plat as Platform>::Console;
@@ -43,11 +43,17 @@ fn me() -> u64 {
     PRESENT | MPIDR_EL1.get() & AFFINITY_MASK
 }
 
-/// Writes `text`, while no other core writes.
-fn write(text: fmt::Arguments<'_>) {
+/// Writes a line that begins with `marks`, while no other core writes.
+///
+/// The marks are not in `text`, because a message in a message takes twice the stack.
+fn write(marks: [&str; 3], text: fmt::Arguments<'_>) {
     let mut console = CONSOLE.lock();
     HOLDER.store(me(), Ordering::Relaxed);
+    for mark in marks {
+        console.0.write(mark.as_bytes());
+    }
     let _ = console.write_fmt(text);
+    console.0.write(b"\n");
     let lost = console.0.take_dropped();
     if lost != 0 {
         #[cfg(feature = "lab")]
@@ -80,11 +86,7 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        write(format_args!(
-            "[janus] {}: {}\n",
-            record.level(),
-            record.args()
-        ));
+        own_line(record.level(), *record.args());
     }
 
     fn flush(&self) {}
@@ -102,9 +104,14 @@ pub fn init() {
     }
 }
 
+/// Prints a line of EL3's own, with its level.
+pub fn own_line(level: Level, text: fmt::Arguments<'_>) {
+    write(["[janus] ", level.as_str(), ": "], text);
+}
+
 /// Prints a line of the SPMC, with its mark.
 pub fn spmc_line(line: janus_spmd::Line<'_>) {
-    write(format_args!("[spmc] {line}\n"));
+    write(["[spmc] ", "", ""], format_args!("{line}"));
 }
 
 /// Prints a line of a report of EL3, given in parts. With `wait` it waits until no other core prints.
