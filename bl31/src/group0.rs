@@ -8,7 +8,6 @@ use crate::on_core::OnCore;
 use crate::requests::RunSpmc;
 use crate::sri;
 use crate::watch::{self, Due};
-use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Next, Plat, Platform};
 use janus_spmd::World;
@@ -78,8 +77,7 @@ const _: () = assert!(
 
 /// Calls the handler of a row, and notes whether it is to be called again.
 fn call(row: usize, on: &mut OnCore) -> Next {
-    // If the compiler knew the functions, it would copy what they call, and the copies have larger frames.
-    let Some(handler) = black_box(Plat::GROUP0).get(row) else {
+    let Some(handler) = Plat::GROUP0.get(row) else {
         return Next::Resume;
     };
     let next = (handler.handle)(on);

@@ -72,8 +72,9 @@ impl Messenger for OnCore<'_> {
         let core = &mut *self.core;
         requests::begin(core, request)?;
         watch::begin(core, patience_ms, hold);
-        let event = gic::without_secure_priorities(|| run_spmc(core));
-        let answer = requests::end(core, event);
+        let answer = requests::answer(core, |core| {
+            gic::without_secure_priorities(|| run_spmc(core))
+        });
         watch::end(core);
         match answer {
             Answer::Message => Ok(*core.secure.args()),

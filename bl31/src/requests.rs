@@ -14,7 +14,7 @@ use janus_spmd::{Answer, NotAvailable, Request};
 /// Runs the SPMC of this core until it has finished what the dispatcher asked of it: the run loop, nested.
 pub type RunSpmc = fn(&mut CoreData) -> SpmcEvent;
 
-/// Writes a request into the secure world's registers. The caller then runs the SPMC and calls [`end`].
+/// Writes a request into the secure world's registers. The caller then calls [`answer`].
 ///
 /// # Errors
 ///
@@ -25,11 +25,14 @@ pub fn begin(core: &mut CoreData, request: Request) -> Result<(), NotAvailable> 
     spmd.request(&mut core.spmd, request, core.secure.args())
 }
 
-/// Returns the answer to the request, after the SPMC has run and come back with `event`. The answer's registers are the
-/// secure world's. If the SPMC has died instead, reports that.
-#[inline(always)]
-pub fn end(core: &mut CoreData, event: SpmcEvent) -> Answer {
-    match event {
+/// Runs the SPMC until it has answered the request, and returns the answer. Its registers are the secure world's. If the
+/// SPMC has died instead, reports that.
+///
+/// The run loop does not lead here again before this returns, because [`begin`] refuses a second request: the check of
+/// the stack's depth (xtask/src/stack_depth.rs) relies on that.
+#[inline(never)]
+pub fn answer(core: &mut CoreData, run_spmc: impl FnOnce(&mut CoreData) -> SpmcEvent) -> Answer {
+    match run_spmc(core) {
         SpmcEvent::Answered(answer) if answer != Answer::Aborted => answer,
         _ => {
             report_death(core);

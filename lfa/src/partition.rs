@@ -76,6 +76,15 @@ struct Found {
     properties: u64,
 }
 
+/// What an answer of the SPMC says about the partition.
+enum Page {
+    Found(Found),
+    /// It is not there.
+    None,
+    /// It may be among the descriptors from this number on.
+    Next(u16),
+}
+
 impl<S: Staging> SecurePartition<S> {
     /// Makes the component for partition `of`, whose images come from `staging`.
     pub const fn new(of: Partition, staging: S) -> Self {
@@ -91,23 +100,33 @@ impl<S: Staging> SecurePartition<S> {
         let mut start = 0_u16;
         // Each answer has at least one descriptor, and there are no more than 2^16.
         loop {
-            let request = Request::Discover {
-                uuid: self.of.protocol,
-                start,
-            };
-            let answer = messenger.ask(request).map_err(nobody)?;
-            if answer[0] as u32 != SUCCESS {
-                return Ok(None);
+            match self.find_from(start, messenger)? {
+                Page::Found(found) => return Ok(Some(found)),
+                Page::None => return Ok(None),
+                Page::Next(next) => start = next,
             }
-            if let Some(found) = self.among(&answer) {
-                return Ok(Some(found));
-            }
-            let [last, given] = [answer[2] as u16, (answer[2] >> 16) as u16];
-            if given >= last || given < start {
-                return Ok(None);
-            }
-            start = given.saturating_add(1);
         }
+    }
+
+    /// Asks for the descriptors from number `start` on, and looks at those of one answer. It is not inlined, because the
+    /// answer would be on its callers' stack twice.
+    #[inline(never)]
+    fn find_from(&self, start: u16, messenger: &mut dyn Messenger) -> Result<Page, Status> {
+        let uuid = self.of.protocol;
+        let answer = messenger.ask(Request::Discover { uuid, start });
+        let answer = answer.as_ref().map_err(|why| nobody(*why))?;
+        if answer[0] as u32 != SUCCESS {
+            return Ok(Page::None);
+        }
+        if let Some(found) = self.among(answer) {
+            return Ok(Page::Found(found));
+        }
+        let [last, given] = [answer[2] as u16, (answer[2] >> 16) as u16];
+        Ok(if given >= last || given < start {
+            Page::None
+        } else {
+            Page::Next(given.saturating_add(1))
+        })
     }
 
     /// Looks for the partition among the descriptors of an answer.

@@ -17,17 +17,45 @@ pub fn touches_simd(word: u32) -> bool {
     }
 }
 
-/// The address that the instruction `word` at `pc` branches to or computes, for BL, B and ADR.
-pub fn target(word: u32, pc: u64) -> Option<u64> {
-    let signed = |value: u32, bits: u32| i64::from((value << (32 - bits)) as i32 >> (32 - bits));
+/// The sign-extended field of `bits` bits from bit `at` of an instruction.
+fn signed(word: u32, at: u32, bits: u32) -> i64 {
+    i64::from((word << (32 - bits - at)) as i32 >> (32 - bits))
+}
+
+/// The address that the instruction `word` at `pc` branches to, for B, BL, B.cond, CBZ, CBNZ, TBZ and TBNZ.
+pub fn branch(word: u32, pc: u64) -> Option<u64> {
     let offset = if word & 0x7c00_0000 == 0x1400_0000 {
-        signed(word & 0x03ff_ffff, 26) * 4
-    } else if word & 0x9f00_0000 == 0x1000_0000 {
-        signed((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3, 21)
+        signed(word, 0, 26)
+    } else if word & 0xff00_0000 == 0x5400_0000 || word & 0x7e00_0000 == 0x3400_0000 {
+        signed(word, 5, 19)
+    } else if word & 0x7e00_0000 == 0x3600_0000 {
+        signed(word, 5, 14)
     } else {
         return None;
     };
-    Some(pc.wrapping_add_signed(offset))
+    Some(pc.wrapping_add_signed(4 * offset))
+}
+
+/// The address that the instruction `word` at `pc` computes, for ADR. The linker makes ADR of the usual pair of ADRP and
+/// ADD.
+pub fn address(word: u32, pc: u64) -> Option<u64> {
+    let offset = signed(word, 5, 19) << 2 | i64::from(word >> 29 & 3);
+    (word & 0x9f00_0000 == 0x1000_0000).then(|| pc.wrapping_add_signed(offset))
+}
+
+/// The page that the instruction `word` at `pc` computes, for ADRP.
+pub fn page(word: u32, pc: u64) -> Option<u64> {
+    let pages = signed(word, 5, 19) << 2 | i64::from(word >> 29 & 3);
+    (word & 0x9f00_0000 == 0x9000_0000).then(|| (pc & !0xfff).wrapping_add_signed(pages << 12))
+}
+
+/// The address that the instruction `word` at `pc` branches to or computes, for BL, B and ADR.
+pub fn target(word: u32, pc: u64) -> Option<u64> {
+    if word & 0x7c00_0000 == 0x1400_0000 {
+        branch(word, pc)
+    } else {
+        address(word, pc)
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! only the logger.
 
 use crate::a64;
+use crate::pointer_calls::{Code, Source};
+use crate::pointers::{self, Place, Pointer};
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,16 +25,27 @@ pub struct Function {
     pub frame: u64,
     /// Addresses of the functions that it calls or ends with a jump to.
     pub calls: BTreeSet<u64>,
-    /// Whether it calls through a pointer.
-    pub indirect: bool,
+    /// Where its calls through pointers take the pointer from.
+    pub through: BTreeSet<Source>,
+    /// The addresses that it computes.
+    pub computes: BTreeSet<u64>,
+}
+
+/// A function that another one can call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Callee {
+    /// Where it is.
+    pub address: u64,
+    /// Whether it is called to display an argument that a function on the stack has made.
+    pub shown: bool,
 }
 
 /// The linked image.
 pub struct Graph {
     /// By address.
     pub functions: BTreeMap<u64, Function>,
-    /// Functions whose address the image holds: a pointer may lead to them.
-    pub taken: BTreeSet<u64>,
+    /// The places that hold functions' addresses.
+    pub pointers: Vec<Pointer>,
 }
 
 impl Graph {
@@ -41,65 +54,102 @@ impl Graph {
     /// # Errors
     /// It has no symbols, or is broken.
     pub fn read(file: &object::File) -> Result<Graph> {
-        let mut functions = BTreeMap::new();
-        let texts: Vec<_> = file
-            .sections()
-            .filter(|s| s.kind() == SectionKind::Text)
-            .collect();
-        for (name, address, size) in symbols(file) {
-            functions.insert(address, (size, name));
-        }
-        ensure!(!functions.is_empty(), "the image has no symbols");
-        let starts: BTreeSet<u64> = functions.keys().copied().collect();
-        let mut taken = BTreeSet::new();
-        let mut read = BTreeMap::new();
-        for section in &texts {
+        let symbols = symbols(file);
+        ensure!(!symbols.is_empty(), "the image has no symbols");
+        let names: BTreeMap<u64, &str> = symbols.iter().map(|(n, at, _)| (*at, &**n)).collect();
+        let (mut codes, mut functions) = (BTreeMap::new(), BTreeMap::new());
+        for section in file.sections().filter(|s| s.kind() == SectionKind::Text) {
             let data = section.data()?;
-            for (&start, (size, name)) in &functions {
+            for (name, start, size) in &symbols {
                 let Some(offset) = start.checked_sub(section.address()) else {
                     continue;
                 };
                 let Some(bytes) = data.get(offset as usize..(offset + size) as usize) else {
                     continue;
                 };
-                let words = bytes
+                let words: Vec<u32> = bytes
                     .chunks_exact(4)
-                    .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                let function = function(name, start, words, &starts, &mut taken);
-                read.insert(start, function);
+                    .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect();
+                let function = function(name, *start, &words, &names);
+                functions.insert(*start, function);
+                codes.insert(*start, words);
             }
         }
-        // Tables of functions: vtables, and constants that are pointers.
-        for section in file.sections() {
-            if !matches!(
-                section.kind(),
-                SectionKind::Data | SectionKind::ReadOnlyData
-            ) {
-                continue;
+        let computed = functions.values().flat_map(|f: &Function| &f.computes);
+        let computed = computed.copied().collect();
+        let pointers = pointers::held(&pointers::data(file)?, &names, &computed);
+        let mut graph = Graph {
+            functions,
+            pointers,
+        };
+        graph.follow_arguments(&codes);
+        Ok(graph)
+    }
+
+    /// Follows pointers that are arguments to the callers. A function that is called through a pointer itself has
+    /// callers that are not known.
+    fn follow_arguments(&mut self, codes: &BTreeMap<u64, Vec<u32>>) {
+        let code = |at: u64| Code {
+            start: at,
+            words: &codes[&at],
+        };
+        let pointed: BTreeSet<u64> = self.pointers.iter().map(|pointer| pointer.to).collect();
+        let mut callers: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for (at, function) in &self.functions {
+            for callee in &function.calls {
+                callers.entry(*callee).or_default().push(*at);
             }
-            for word in section.data()?.chunks_exact(8) {
-                let value = u64::from_le_bytes(word.try_into().expect("8 bytes"));
-                if starts.contains(&value) {
-                    taken.insert(value);
+        }
+        for at in codes.keys() {
+            let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+            let through = self.functions[at].through.iter();
+            let mut next: Vec<(u64, Source)> = through.map(|source| (*at, *source)).collect();
+            while let Some((at, source)) = next.pop() {
+                let Source::Argument(number) = source else {
+                    found.insert(source);
+                    continue;
+                };
+                if !seen.insert((at, number)) {
+                    continue;
+                }
+                if pointed.contains(&at) || !callers.contains_key(&at) {
+                    found.insert(Source::Unknown);
+                    continue;
+                }
+                for caller in &callers[&at] {
+                    let sources = code(*caller).arguments(at, number);
+                    next.extend(sources.into_iter().map(|source| (*caller, source)));
                 }
             }
+            let function = self.functions.get_mut(at).expect("it has code");
+            function.through.clear();
+            for source in found {
+                match source {
+                    Source::Is(address) => function.calls.insert(address),
+                    _ => function.through.insert(source),
+                };
+            }
         }
-        Ok(Graph {
-            functions: read,
-            taken,
-        })
     }
 
     /// The functions that a function can call.
-    pub fn callees<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = u64> + 'a {
-        let through = Pointers::of(&function.name);
-        let pointed = self
-            .taken
-            .iter()
-            .copied()
-            .filter(move |address| function.indirect && through.may_be(self.name(*address)));
-        let all = function.calls.iter().copied().chain(pointed);
-        all.filter(|address| !REPORTS.contains(&self.name(*address)))
+    pub fn callees<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = Callee> + 'a {
+        let pointed = function.through.iter().flat_map(move |source| {
+            let fits = move |pointer: &&Pointer| {
+                pointer.may_be(*source, &function.name, self.name(pointer.to))
+            };
+            self.pointers.iter().filter(fits).map(|pointer| Callee {
+                address: pointer.to,
+                shown: pointer.place == Place::Code && pointers::displays(self.name(pointer.to)),
+            })
+        });
+        let direct = function.calls.iter().map(|address| Callee {
+            address: *address,
+            shown: false,
+        });
+        let all = direct.chain(pointed);
+        all.filter(|callee| !REPORTS.contains(&self.name(callee.address)))
     }
 
     /// The name of the function at `address`; empty where there is none.
@@ -121,90 +171,30 @@ pub fn symbols(file: &object::File) -> Vec<(String, u64, u64)> {
         .collect()
 }
 
-/// The functions that a caller's pointers can lead to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pointers {
-    /// Every function whose address the image holds.
-    Any,
-    /// `Display::fmt` and its like of an argument, or a `fmt::Write`.
-    Arguments,
-    /// A `fmt::Write`.
-    Writer,
-    /// The logger.
-    Logger,
-    /// What an EL3 partition says about itself, or a `fmt::Write`.
-    Partition,
-}
-
-impl Pointers {
-    /// By the caller's name: `core::fmt` knows no other kinds of pointers, messages go to the logger alone, and the
-    /// dispatcher starts no partition.
-    fn of(caller: &str) -> Pointers {
-        if caller.ends_with("janus_bl31::messages::say") {
-            return Pointers::Logger;
-        }
-        if ["janus_spmd::", "janus_manifest::"]
-            .iter()
-            .any(|name| caller.contains(name))
-        {
-            return Pointers::Partition;
-        }
-        let shows_arguments = ["core::fmt::write", "core::fmt::builders"];
-        if shows_arguments.iter().any(|name| caller.contains(name)) {
-            Pointers::Arguments
-        } else if caller.contains("core::fmt::") {
-            Pointers::Writer
-        } else {
-            Pointers::Any
-        }
-    }
-
-    fn may_be(self, callee: &str) -> bool {
-        let writes = ["::write_str", "::write_char", "::write_fmt"]
-            .iter()
-            .any(|end| callee.ends_with(end));
-        match self {
-            Pointers::Any => true,
-            Pointers::Arguments => writes || callee.ends_with("::fmt"),
-            Pointers::Writer => writes,
-            Pointers::Partition => {
-                let acts = callee.ends_with("::start") || callee.ends_with("::event");
-                writes || callee.contains("LogicalPartition>::") && !acts
-            }
-            Pointers::Logger => callee.ends_with("as log::Log>::log"),
-        }
-    }
-}
-
 /// Reads a function's frame and calls from its instructions.
-pub fn function(
-    name: &str,
-    start: u64,
-    words: impl Iterator<Item = u32>,
-    starts: &BTreeSet<u64>,
-    taken: &mut BTreeSet<u64>,
-) -> Function {
+fn function(name: &str, start: u64, words: &[u32], names: &BTreeMap<u64, &str>) -> Function {
     let mut function = Function {
         name: name.to_owned(),
         ..Function::default()
     };
-    for (index, word) in words.enumerate() {
+    for (index, &word) in words.iter().enumerate() {
         let pc = start + 4 * index as u64;
         function.frame += taken_from_stack(word);
-        let (jump, call) = (word >> 26 == 0b000101, word >> 26 == 0b100101);
-        if let Some(target) = a64::target(word, pc) {
-            let other = starts.contains(&target) && target != start;
+        if let Some(target) = a64::branch(word, pc) {
+            let call = word >> 26 == 0b100101;
             // A jump out of the function is a call at its end.
-            if call || jump && other {
+            if call || names.contains_key(&target) && target != start {
                 function.calls.insert(target);
-            } else if !jump && starts.contains(&target) {
-                // ADR of a function.
-                taken.insert(target);
             }
         }
-        // BLR, or BR, with which a function ends that calls through a pointer.
-        function.indirect |= matches!(word & 0xffff_fc1f, 0xd63f_0000 | 0xd61f_0000);
+        function.computes.extend(a64::address(word, pc));
+        // Any function in the page: what is added to its address may be in any later instruction.
+        if let Some(page) = a64::page(word, pc) {
+            let functions = names.range(page..page + 0x1000).map(|(at, _)| at);
+            function.computes.extend(functions);
+        }
     }
+    function.through = Code { start, words }.pointers();
     function
 }
 
@@ -229,7 +219,7 @@ pub fn taken_from_stack(word: u32) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     #[test]
@@ -252,8 +242,7 @@ mod tests {
 
     #[test]
     fn calls() {
-        let starts = BTreeSet::from([0x1000, 0x2000, 0x3000]);
-        let mut taken = BTreeSet::new();
+        let names = BTreeMap::from([(0x1000, "f"), (0x2000, "g"), (0x3000, "h")]);
         // bl 0x2000; b +8; blr x8; adr x0, 0x3000; b 0x2000
         let words = [
             0x9400_0400,
@@ -262,9 +251,85 @@ mod tests {
             0x1000_ffa0,
             0x1400_03fc,
         ];
-        let found = function("f", 0x1000, words.into_iter(), &starts, &mut taken);
+        let found = function("f", 0x1000, &words, &names);
         assert_eq!(found.calls, BTreeSet::from([0x2000]));
-        assert!(found.indirect && found.frame == 0);
-        assert_eq!(taken, BTreeSet::from([0x3000]));
+        assert_eq!(found.through, BTreeSet::from([Source::Unknown]));
+        assert_eq!((found.frame, found.computes), (0, BTreeSet::from([0x3000])));
+    }
+
+    /// A section's type, flags, address, contents, link and size of an entry.
+    type Section<'a> = (u32, u64, u64, &'a [u8], u32, u64);
+
+    /// An ELF file with these functions from 0x1000 on, 16 bytes each, and with this data at 0x8000, whose section has
+    /// `flags` beside SHF_ALLOC.
+    pub fn image(functions: &[(&str, [u32; 4])], data: &[u64], flags: u64) -> Vec<u8> {
+        let (mut text, mut names, mut symbols) = (Vec::new(), vec![0], vec![0; 24]);
+        for (number, (name, words)) in functions.iter().enumerate() {
+            symbols.extend((names.len() as u32).to_le_bytes());
+            // STT_FUNC, in section 1.
+            symbols.extend([2, 0, 1, 0]);
+            symbols.extend((0x1000 + 16 * number as u64).to_le_bytes());
+            symbols.extend(16_u64.to_le_bytes());
+            names.extend(name.bytes().chain([0]));
+            text.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        let data: Vec<u8> = data.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let sections: [Section; 5] = [
+            (0, 0, 0, &[], 0, 0),
+            (1, 6, 0x1000, &text, 0, 0),
+            (1, 2 | flags, 0x8000, &data, 0, 8),
+            (2, 0, 0, &symbols, 4, 24),
+            (3, 0, 0, &names, 0, 0),
+        ];
+        let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let body: usize = sections.iter().map(|section| section.3.len()).sum();
+        file.extend([2, 0, 183, 0, 1, 0, 0, 0]);
+        for word in [0x1000, 0, 64 + body as u64] {
+            file.extend(word.to_le_bytes());
+        }
+        for half in [0, 0, 64, 0, 0, 64, 5, 4_u16] {
+            file.extend(half.to_le_bytes());
+        }
+        let mut headers = Vec::new();
+        for (kind, flags, address, contents, link, entry) in sections {
+            let offset = file.len() as u64;
+            headers.extend(0_u32.to_le_bytes());
+            headers.extend(kind.to_le_bytes());
+            for word in [flags, address, offset, contents.len() as u64] {
+                headers.extend(word.to_le_bytes());
+            }
+            headers.extend(link.to_le_bytes());
+            headers.extend(0_u32.to_le_bytes());
+            headers.extend(8_u64.to_le_bytes());
+            headers.extend(entry.to_le_bytes());
+            file.extend(contents);
+        }
+        file.extend(headers);
+        file
+    }
+
+    /// `ldr x8, [x1, #24]; blr x8; ret`, and room.
+    pub const CALLS_METHOD: [u32; 4] = [0xf940_0c28, 0xd63f_0100, 0xd65f_03c0, 0xd503_201f];
+    /// `ret`, and room.
+    pub const RETURNS: [u32; 4] = [0xd65f_03c0, 0xd503_201f, 0xd503_201f, 0xd503_201f];
+
+    #[test]
+    fn tables_of_functions_are_seen_in_all_data() {
+        // adr x1, 0x8000; b to the second function; room.
+        let main = [0x1003_8001, 0x1400_0003, 0xd503_201f, 0xd503_201f];
+        let functions = [("main", main), ("calls", CALLS_METHOD), ("method", RETURNS)];
+        let vtable = [0, 0, 1, 0x1020];
+        // Alone; SHF_WRITE; SHF_MERGE; SHF_MERGE and SHF_STRINGS, as the linker makes it of mixed constants.
+        for flags in [0, 1, 0x10, 0x30] {
+            let bytes = image(&functions, &vtable, flags);
+            let graph = Graph::read(&object::File::parse(&*bytes).unwrap()).unwrap();
+            let callees = |at| {
+                let callees = graph.callees(&graph.functions[&at]);
+                callees.map(|callee| callee.address).collect::<Vec<_>>()
+            };
+            assert_eq!(callees(0x1000), [0x1010]);
+            assert_eq!(callees(0x1010), [0x1020], "flags {flags:#x}");
+            assert!(callees(0x1020).is_empty());
+        }
     }
 }

@@ -40,6 +40,8 @@ mod packages;
 mod partitions;
 mod paths;
 mod picture;
+mod pointer_calls;
+mod pointers;
 mod proc;
 mod qemu;
 mod room;

@@ -63,7 +63,7 @@ fn path_to_panic(graph: &Graph, from: &str) -> Result<Option<Vec<String>>> {
         else {
             continue;
         };
-        for callee in graph.callees(function) {
+        for callee in graph.callees(function).map(|callee| callee.address) {
             came_from.entry(callee).or_insert_with(|| {
                 next.push_back(callee);
                 Some(address)
@@ -77,6 +77,9 @@ fn path_to_panic(graph: &Graph, from: &str) -> Result<Option<Vec<String>>> {
 mod tests {
     use super::*;
     use crate::call_graph::Function;
+    use crate::pointer_calls::Source;
+    use crate::pointers::{Place, Pointer};
+    use std::collections::BTreeSet;
 
     fn graph(functions: &[(u64, &str, &[u64], bool)], taken: &[u64]) -> Graph {
         let functions = functions.iter().map(|(at, name, calls, indirect)| {
@@ -84,13 +87,20 @@ mod tests {
                 name: (*name).to_owned(),
                 frame: 0,
                 calls: calls.iter().copied().collect(),
-                indirect: *indirect,
+                computes: BTreeSet::new(),
+                through: indirect.then_some(Source::Unknown).into_iter().collect(),
             };
             (*at, function)
         });
         Graph {
             functions: functions.collect(),
-            taken: taken.iter().copied().collect(),
+            pointers: taken
+                .iter()
+                .map(|to| Pointer {
+                    to: *to,
+                    place: Place::Data,
+                })
+                .collect(),
         }
     }
 

@@ -3,10 +3,17 @@
 //! Two circles are inherent, and each has a bound here: the run loop, which EL3 enters again while it waits for the
 //! SPMC, and a value whose display displays another value. Any other circle is refused, because nobody can say how deep
 //! it gets.
+//!
+//! Which pointers a call may use, [`crate::pointers`] says. One thing depends on the path: an argument of a message lies
+//! on the stack of the function that made it. So a message displays only what a function on the stack has made: one
+//! that computes the address of the function that displays it. A display function that makes arguments itself displays
+//! these alone, if none of them can display arguments of others. A value that keeps a finished message (`Arguments`),
+//! and makes arguments of its own beside it, would be taken for one that does not show the message; EL3 has none.
 
-use crate::call_graph::{Function, Graph, REPORTS};
+use crate::call_graph::{Callee, Function, Graph, REPORTS};
+use crate::pointers::displays;
 use anyhow::{Context, Result, bail};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The stack has to hold the deepest path and a quarter of that.
 const MARGIN: (u64, u64) = (5, 4);
@@ -24,11 +31,14 @@ struct Circle {
 /// secure world's are refused before anything else (bl31/src/services/psci.rs). So there is one way back from a
 /// power-down state: by the warm entry, without a run loop on the stack; or, where a suspend kept the power, in its
 /// call. The other circle is messages: a line, in it an error, in it the error's reason, in it a number.
-/// in it the error's reason, in it a number.
-const CIRCLES: [Circle; 4] = [
+const CIRCLES: [Circle; 5] = [
     Circle {
         name: "janus_bl31::run::run_worlds",
         most: 2,
+    },
+    Circle {
+        name: "janus_bl31::requests::answer",
+        most: 1,
     },
     Circle {
         name: "janus_bl31::services::psci::come_back",
@@ -44,12 +54,29 @@ const CIRCLES: [Circle; 4] = [
     },
 ];
 
-/// Inside the first function the second one is not called again: on the way back from a power-down state the SPMC runs.
-/// The normal world, whose calls are PSCI's, does not.
-const NOT_INSIDE: (&str, &str) = (CIRCLES[1].name, CIRCLES[2].name);
+/// The functions in which the SPMC runs alone: its boot, a request to it, and the way back from a power-down state.
+const SPMC_ALONE: [&str; 3] = [
+    "janus_bl31::boot::set_up_worlds",
+    CIRCLES[1].name,
+    CIRCLES[2].name,
+];
+/// The functions that carry out calls of the normal world. They are not called inside of those.
+const OF_NORMAL: [&str; 2] = [CIRCLES[3].name, "janus_bl31::services::lfa::carry_out"];
+
+/// No message is under way where the run loop is entered: what functions further out have made for their messages is not
+/// displayed inside of it.
+const NO_MESSAGE: &str = CIRCLES[0].name;
 
 /// Where a core enters Rust, with its stack empty.
 const ENTRIES: [&str; 2] = ["cold_main", "warm_main"];
+/// What entry.S calls before and after that, with the stack empty as well. Not every image has all of them.
+const EARLY_AND_LATE: [&str; 5] = [
+    "build_page_tables",
+    "cold_core_index",
+    "reset_core",
+    "before_cleaning",
+    "power_down_now",
+];
 
 /// The deepest path: its bytes, and the functions on it with their frames.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,8 +101,11 @@ pub struct Stacks {
 /// # Errors
 /// The image lacks an entry, has a circle without a bound, or a stack is too small: the message has the path.
 pub fn check(graph: &Graph, stacks: Stacks) -> Result<()> {
+    let mut entries = ENTRIES.to_vec();
+    let has = |name: &&str| graph.functions.values().any(|f| f.name == *name);
+    entries.extend(EARLY_AND_LATE.into_iter().filter(has));
     for (whose, entries, size) in [
-        ("a core's stack", &ENTRIES, stacks.core),
+        ("a core's stack", &*entries, stacks.core),
         ("the stack for crash reports", &REPORTS, stacks.crash),
     ] {
         let deepest = graph.deepest(entries)?;
@@ -111,62 +141,145 @@ impl Graph {
     }
 
     fn deepest_from(&self, entry: u64) -> Result<Deepest> {
-        let mut search = Search {
-            graph: self,
-            known: HashMap::new(),
-            open: Vec::new(),
-        };
-        let bytes = search.depth(entry, [0; CIRCLES.len()])?;
+        let mut search = Search::new(self);
+        let start = (entry, Inside::default());
+        let bytes = search.depth(start)?;
         let mut path = Vec::new();
-        let mut at = Some((entry, [0; CIRCLES.len()]));
-        while let Some((address, counts)) = at {
-            let function = &self.functions[&address];
+        let mut at = Some(start);
+        while let Some(call) = at {
+            let function = &self.functions[&call.0];
             path.push((function.name.clone(), function.frame));
-            at = search.known[&(address, search.counted(function, counts))].1;
+            at = search.known[&search.entered(function, call)].1;
         }
         Ok(Deepest { bytes, path })
     }
 }
 
-/// How often the function of each circle in [`CIRCLES`] is on the stack.
-type Counts = [u8; CIRCLES.len()];
+/// What is on the stack when a function is called, as far as it matters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Inside {
+    /// How often the function of each circle in [`CIRCLES`] is on the stack.
+    counts: [u8; CIRCLES.len()],
+    /// A function in which the SPMC runs alone.
+    spmc: bool,
+    /// The arguments of messages that functions on the stack have made, by the functions that display them. Each has a
+    /// bit; two of them may share one.
+    shown: u128,
+}
 
-/// A function, and the counts when it is called.
-type Call = (u64, Counts);
+/// A function, and what is on the stack when it is called.
+type Call = (u64, Inside);
 
 struct Search<'a> {
     graph: &'a Graph,
-    /// The depth of each function with its counts, and the next call on the deepest path.
+    /// What each function can call.
+    callees: BTreeMap<u64, Vec<Callee>>,
+    /// The functions that display an argument of a message, and the bits of those that each of them makes itself.
+    shows: BTreeMap<u64, Shows>,
+    /// The depth of each call, and the next call on the deepest path.
     known: HashMap<Call, (u64, Option<Call>)>,
     /// The calls under way, to find circles.
     open: Vec<Call>,
 }
 
-impl Search<'_> {
-    fn counted(&self, function: &Function, mut counts: Counts) -> Counts {
-        for (circle, count) in CIRCLES.iter().zip(&mut counts) {
-            *count += u8::from(function.name == circle.name);
-            if (function.name.as_str(), circle.name) == NOT_INSIDE {
-                *count = circle.most;
-            }
+/// A function that displays an argument of a message.
+struct Shows {
+    /// Its bit.
+    bit: u128,
+    /// What it displays was made by itself, so what functions further out have made does not count inside of it.
+    own: bool,
+}
+
+impl<'a> Search<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let callees = graph.functions.iter().map(|(at, function)| {
+            let callees: BTreeSet<_> = graph.callees(function).collect();
+            (*at, callees.into_iter().collect())
+        });
+        let mut search = Search {
+            graph,
+            callees: callees.collect(),
+            shows: BTreeMap::new(),
+            known: HashMap::new(),
+            open: Vec::new(),
+        };
+        let shows = graph.functions.iter().filter(|(_, f)| displays(&f.name));
+        for (number, (at, _)) in shows.enumerate() {
+            let (bit, own) = (1 << (number % 128), false);
+            search.shows.insert(*at, Shows { bit, own });
         }
-        counts
+        let owners: Vec<u64> = search
+            .shows
+            .keys()
+            .copied()
+            .filter(|at| search.shows_own(*at))
+            .collect();
+        for at in owners {
+            search.shows.entry(at).and_modify(|shows| shows.own = true);
+        }
+        search
     }
 
-    fn depth(&mut self, address: u64, counts: Counts) -> Result<u64> {
+    /// Whether all that a display function displays is made by itself: it makes arguments, and none of them is one that
+    /// can display what others have made. That is one that writes a message and makes no arguments.
+    fn shows_own(&self, at: u64) -> bool {
+        let made = |at: u64| {
+            let computes = self.graph.functions[&at].computes.iter();
+            computes.filter(|at| self.shows.contains_key(at))
+        };
+        let forwards = |at: &u64| made(*at).next().is_none() && self.writes(*at);
+        made(at).next().is_some() && !made(at).any(forwards)
+    }
+
+    /// Whether a function can write a message, other than through a pointer to a display function.
+    fn writes(&self, at: u64) -> bool {
+        let (mut seen, mut next) = (BTreeSet::from([at]), vec![at]);
+        while let Some(at) = next.pop() {
+            if self.graph.name(at) == CIRCLES[4].name {
+                return true;
+            }
+            let callees = self.callees.get(&at).into_iter().flatten();
+            let callees = callees.filter(|c| !c.shown).map(|c| c.address);
+            next.extend(callees.filter(|at| seen.insert(*at)));
+        }
+        false
+    }
+
+    /// What is on the stack inside of `function`.
+    fn entered(&self, function: &Function, (address, mut inside): Call) -> Call {
+        for (circle, count) in CIRCLES.iter().zip(&mut inside.counts) {
+            *count += u8::from(function.name == circle.name);
+        }
+        inside.spmc |= SPMC_ALONE.contains(&function.name.as_str());
+        if function.name == NO_MESSAGE || self.shows.get(&address).is_some_and(|shows| shows.own) {
+            inside.shown = 0;
+        }
+        for computed in &function.computes {
+            inside.shown |= self.bit(*computed);
+        }
+        (address, inside)
+    }
+
+    /// The bit of a function that displays an argument; none for another function.
+    fn bit(&self, function: u64) -> u128 {
+        self.shows.get(&function).map_or(0, |shows| shows.bit)
+    }
+
+    fn depth(&mut self, call: Call) -> Result<u64> {
         let graph = self.graph;
-        let Some(function) = graph.functions.get(&address) else {
+        let Some(function) = graph.functions.get(&call.0) else {
             return Ok(0);
         };
-        let counts = self.counted(function, counts);
-        if CIRCLES.iter().zip(counts).any(|(c, n)| n > c.most) {
+        let never = call.1.spmc && OF_NORMAL.contains(&function.name.as_str());
+        let call = self.entered(function, call);
+        let inside = call.1;
+        if never || CIRCLES.iter().zip(inside.counts).any(|(c, n)| n > c.most) {
             return Ok(0);
         }
-        let key = (address, counts);
-        if let Some((depth, _)) = self.known.get(&key) {
+        if let Some((depth, _)) = self.known.get(&call) {
             return Ok(*depth);
         }
-        if let Some(from) = self.open.iter().position(|open| *open == key) {
+        if let Some(from) = self.open.iter().position(|open| *open == call) {
             let names: Vec<&str> = self.open[from..]
                 .iter()
                 .map(|(address, _)| graph.functions[address].name.as_str())
@@ -176,17 +289,21 @@ impl Search<'_> {
                 names.join(" -> ")
             );
         }
-        self.open.push(key);
+        self.open.push(call);
         let (mut below, mut next) = (0, None);
-        for callee in graph.callees(function) {
-            let depth = self.depth(callee, counts)?;
+        for index in 0..self.callees[&call.0].len() {
+            let Callee { address, shown } = self.callees[&call.0][index];
+            if shown && self.bit(address) & inside.shown == 0 {
+                continue;
+            }
+            let depth = self.depth((address, inside))?;
             if depth > below {
-                (below, next) = (depth, Some((callee, counts)));
+                (below, next) = (depth, Some((address, inside)));
             }
         }
         self.open.pop();
         let depth = function.frame + below;
-        self.known.insert(key, (depth, next));
+        self.known.insert(call, (depth, next));
         Ok(depth)
     }
 }
@@ -194,6 +311,9 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call_graph::tests::{CALLS_METHOD, image};
+    use crate::pointer_calls::Source;
+    use crate::pointers::{Place, Pointer};
 
     fn graph(functions: &[(u64, &str, u64, &[u64], bool)], taken: &[u64]) -> Graph {
         let functions = functions.iter().map(|(at, name, frame, calls, indirect)| {
@@ -201,13 +321,20 @@ mod tests {
                 name: (*name).to_owned(),
                 frame: *frame,
                 calls: calls.iter().copied().collect(),
-                indirect: *indirect,
+                computes: BTreeSet::new(),
+                through: indirect.then_some(Source::Unknown).into_iter().collect(),
             };
             (*at, function)
         });
         Graph {
             functions: functions.collect(),
-            taken: taken.iter().copied().collect(),
+            pointers: taken
+                .iter()
+                .map(|to| Pointer {
+                    to: *to,
+                    place: Place::Data,
+                })
+                .collect(),
         }
     }
 
@@ -231,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_call_of_psci_is_not_inside_of_a_way_back() {
-        let [run, back, call, _] = CIRCLES.map(|circle| circle.name);
+        let [run, _, back, call, _] = CIRCLES.map(|circle| circle.name);
         let mut functions = [
             (1, "main", 16, &[2][..], false),
             (2, back, 100, &[3], false),
@@ -251,5 +378,69 @@ mod tests {
         let graph = graph(&[(1, "a", 16, &[2], false), (2, "b", 16, &[1], false)], &[]);
         let error = graph.deepest_from(1).unwrap_err().to_string();
         assert!(error.contains("a -> b"), "{error}");
+    }
+
+    #[test]
+    fn a_circle_through_a_vtable_in_mergeable_data_is_refused() {
+        // The method calls the method of a vtable that its argument has, which may be its own.
+        let functions = [("main", CALLS_METHOD), ("method", CALLS_METHOD)];
+        // SHF_MERGE and SHF_STRINGS. The last word points to the vtable.
+        let bytes = image(&functions, &[0, 0, 1, 0x1010, 0x8000], 0x30);
+        let file = object::File::parse(&*bytes).unwrap();
+        let error = Graph::read(&file).unwrap().deepest(&["main"]).unwrap_err();
+        assert!(error.to_string().ends_with("bound: method"), "{error}");
+    }
+
+    #[test]
+    fn a_message_displays_what_a_function_on_the_stack_has_made() {
+        const WRITE: &str = CIRCLES[4].name;
+        let function = |name: &str, frame, calls: &[u64], computes: &[u64]| Function {
+            name: name.to_owned(),
+            frame,
+            calls: calls.iter().copied().collect(),
+            computes: computes.iter().copied().collect(),
+            through: (name == WRITE)
+                .then_some(Source::Slot(8))
+                .into_iter()
+                .collect(),
+        };
+        let bytes = |fault: Function| {
+            let functions = [
+                function("main", 1, &[2], &[5]),
+                function("says", 10, &[3], &[4]),
+                function(WRITE, 100, &[], &[]),
+                fault,
+                function("<Number as core::fmt::Display>::fmt", 2000, &[], &[]),
+                function("<Other as core::fmt::Display>::fmt", 4000, &[], &[]),
+                function("elsewhere", 0, &[], &[6]),
+            ];
+            let pointers = (4..=6).map(|to| Pointer {
+                to,
+                place: Place::Code,
+            });
+            let graph = Graph {
+                functions: (1..).zip(functions).collect(),
+                pointers: pointers.collect(),
+            };
+            graph.deepest_from(1).unwrap().bytes
+        };
+        let name = "<Fault as core::fmt::Display>::fmt";
+        // A fault without arguments, and the number of a function further out.
+        assert_eq!(bytes(function(name, 500, &[], &[])), 1 + 10 + 100 + 2000);
+        // One that writes what others have made: the number, or itself, as often as the circle allows.
+        assert_eq!(
+            bytes(function(name, 500, &[3], &[])),
+            1 + 10 + 4 * 100 + 3 * 500 + 2000
+        );
+        // One that has arguments of its own shows these alone.
+        assert_eq!(
+            bytes(function(name, 500, &[3], &[6])),
+            1 + 10 + 2 * 100 + 500 + 4000
+        );
+        // One of its arguments is itself: the circle ends by its bound.
+        assert_eq!(
+            bytes(function(name, 500, &[3], &[4])),
+            1 + 10 + 4 * 100 + 4 * 500
+        );
     }
 }

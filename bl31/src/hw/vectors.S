@@ -217,13 +217,18 @@ guarded_vectors:
     isb
 .endm
 
+    // They have a type and a size, so that the check of the stack's depth knows their frames.
     .section .text.world_enter, "ax"
     .global world_enter
+    .type   world_enter, %function
 world_enter:
     enter 0
+    .size   world_enter, . - world_enter
     .global normal_enter
+    .type   normal_enter, %function
 normal_enter:
     enter 1
+    .size   normal_enter, . - normal_enter
 
 // Saves the registers of an exception of EL3 itself, and reports it. x0 = crash record (x1 and x2 are saved), x1 =
 // kind, SP_EL0 = x0 at the exception.

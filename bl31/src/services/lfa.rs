@@ -26,9 +26,18 @@ shared! {
 #[inline(never)]
 pub fn call(core: &mut CoreData, from: World, function: u32, run_spmc: RunSpmc) -> Flow {
     let function = Function::of(function).filter(|_| from == World::Normal);
-    let Some(function) = function else {
-        return unknown(core, from);
-    };
+    match function {
+        Some(function) => {
+            carry_out(core, function, run_spmc);
+            Flow::Run(from)
+        }
+        None => unknown(core, from),
+    }
+}
+
+/// Carries out a call of the normal world. It is not inlined, so that other calls need no room for it on the stack.
+#[inline(never)]
+fn carry_out(core: &mut CoreData, function: Function, run_spmc: RunSpmc) {
     let [_, which, flags, ..] = core.normal.gpr;
     let mut here = OnThisCore {
         core: OnCore::new(core, Some(run_spmc)),
@@ -39,7 +48,6 @@ pub fn call(core: &mut CoreData, from: World, function: u32, run_spmc: RunSpmc) 
     for (register, value) in registers.zip(values) {
         *register = value;
     }
-    Flow::Run(from)
 }
 
 /// The core that makes the call.

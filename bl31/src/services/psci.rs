@@ -112,10 +112,7 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
         Request::WarmBoot(kind) => requests::begin(core, Request::WarmBoot(kind)),
         _ => Err(NotAvailable::Unknown),
     };
-    let answer = asked.map(|()| {
-        let event = run::run_spmc(core);
-        requests::end(core, event)
-    });
+    let answer = asked.map(|()| requests::answer(core, run::run_spmc));
     match answer {
         Ok(Answer::Refused(status)) => {
             warning!(

@@ -37,7 +37,7 @@ pub fn at(affinity: u64, intid: u32) -> bool {
             break;
         }
         // GICv4's redistributors (VLPIS) are twice as large.
-        frame += 0x2_0000 << (typer >> 1 & 1);
+        frame = frame.wrapping_add(0x2_0000 << (typer >> 1 & 1));
     }
     false
 }
