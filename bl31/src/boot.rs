@@ -23,7 +23,7 @@ use crate::system::{self, System};
 use crate::{run, served, services, speculation, spmc_image, spmc_vectors, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
-use janus_spmd::{Event, PartitionError, Spmd, World};
+use janus_spmd::{Event, PartitionError, Spmd};
 
 /// Boots the machine on the boot core. Called by entry.S with BL2's x0, x1 and x3.
 #[unsafe(no_mangle)]
@@ -147,7 +147,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     }
     power::restore(core);
     services::come_back(core, &entry, system);
-    run::run(core, World::Normal)
+    entry::run(core)
 }
 
 /// Boots the SPMC on this core, then runs the normal world from `entry`. Never returns.
@@ -159,7 +159,7 @@ fn start(core: &mut CoreData, primary: bool, entry: &EntryPoint) -> ! {
         partitions::start(core);
     }
     PSCI.started(core.index);
-    run::run(core, World::Normal)
+    entry::run(core)
 }
 
 /// Prepares both worlds on this core and boots the SPMC, if there is one. Returns what [`boot_spmc`] returns. It is

@@ -1,7 +1,7 @@
 //! The run loop: enter a world, handle the exit, decide which world runs next.
 //!
 //! Entering a world is a function call. It returns one of four exits. Handling an exit yields a [`Flow`]: the world
-//! that runs next, or that the SPMC has finished something that EL3 asked of it. [`run`] is the loop of a core
+//! that runs next, or that the SPMC has finished something that EL3 asked of it. [`run_core`] is the loop of a core
 //! that is on. Where EL3 needs the SPMC before it can go on (to boot, to agree to a power state), [`run_spmc`] runs
 //! the loop nested until the SPMC has answered.
 
@@ -15,13 +15,13 @@ use crate::{group0, interrupts, on_core, services, traps};
 use core::hint::assert_unchecked;
 use janus_spmd::World;
 
-/// Runs worlds on this core, `world` first, for as long as it is on.
-pub fn run(core: &mut CoreData, mut world: World) -> ! {
+/// Runs worlds on this core, the normal one first, for as long as it is on. Called by entry.S with the stack empty.
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn run_core(core: &mut CoreData) -> ! {
     loop {
-        run_worlds(core, world);
-        // EL3 waits for no answer here, so that only an SPMC that behaves as if it booted again gets here. It does not
+        // EL3 waits for no answer here, so that only an SPMC that behaves as if it booted again comes back. It does not
         // choose which world runs: the normal world does.
-        world = World::Normal;
+        run_worlds(core, World::Normal);
     }
 }
 

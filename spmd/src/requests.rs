@@ -181,15 +181,16 @@ impl Spmd {
         secure: &mut Regs,
     ) -> Result<(), NotAvailable> {
         // Two functions, so that a monitor that makes one kind of requests has no code for the other kind.
-        match request {
+        // By reference: moved, the request would be on the stack once more.
+        match &request {
             Request::Psci {
                 function,
                 arguments,
-            } => self.power_request(core, function & WITHOUT_HINT, arguments, secure),
+            } => self.power_request(core, function & WITHOUT_HINT, *arguments, secure),
             Request::WarmBoot(kind) => {
-                self.power_request(core, WARM_BOOT, [kind as u64, 0, 0], secure)
+                self.power_request(core, WARM_BOOT, [*kind as u64, 0, 0], secure)
             }
-            request => self.request_of_partition(core, &request, secure),
+            request => self.request_of_partition(core, request, secure),
         }
     }
 

@@ -271,7 +271,11 @@ fn effect(word: u32, pc: u64, number: u32) -> Effect {
                     _ => UNKNOWN,
                 };
             }
-            // Exclusive and atomic accesses; LDR of a literal.
+            // LDR of a literal.
+            if word & 0x3b00_0000 == 0x1800_0000 {
+                return writes(rd == number);
+            }
+            // Exclusive and atomic accesses.
             writes([rd, rn, rt2, rm].contains(&number))
         }
         _ if rd != number => Effect::None,
@@ -324,6 +328,9 @@ mod tests {
         ] {
             assert_eq!(pointers(lost), [Source::Unknown], "{lost:x?}");
         }
+        // ldr x24, [x1, #24]; ldr x8, the word behind (whose bits look like x24's number); mov x8, x24
+        let literal = [0xf940_0c38, 0x5818_0308, 0xaa18_03e8, BLR_X8];
+        assert_eq!(pointers(&literal), [Source::Slot(24)]);
         // adr x8, +0x100
         assert_eq!(pointers(&[0x1000_0808, BLR_X8]), [Source::Is(0x1100)]);
     }

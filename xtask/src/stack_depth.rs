@@ -68,7 +68,7 @@ const OF_NORMAL: [&str; 2] = [CIRCLES[3].name, "janus_bl31::services::lfa::carry
 const NO_MESSAGE: &str = CIRCLES[0].name;
 
 /// Where a core enters Rust, with its stack empty.
-const ENTRIES: [&str; 2] = ["cold_main", "warm_main"];
+const ENTRIES: [&str; 3] = ["cold_main", "warm_main", "run_core"];
 /// What entry.S calls before and after that, with the stack empty as well. Not every image has all of them.
 const EARLY_AND_LATE: [&str; 5] = [
     "build_page_tables",

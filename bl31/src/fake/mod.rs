@@ -177,6 +177,11 @@ pub mod entry {
         machine().happens(Event::HeldCoresReleased);
     }
 
+    /// Goes on with the run loop.
+    pub fn run(core: &mut CoreData) -> ! {
+        crate::run::run_core(core)
+    }
+
     /// Parks the core.
     pub fn park(core: &mut CoreData) -> ! {
         end(End::Parked(core.index))

@@ -43,14 +43,16 @@ fn me() -> u64 {
     PRESENT | MPIDR_EL1.get() & AFFINITY_MASK
 }
 
-/// Writes a line that begins with `marks`, while no other core writes.
+/// Writes a line that begins with `mark` and, if it is EL3's own, its level, while no other core writes.
 ///
-/// The marks are not in `text`, because a message in a message takes twice the stack.
-fn write(marks: [&str; 3], text: fmt::Arguments<'_>) {
+/// They are not in `text`, because a message in a message takes twice the stack.
+fn write(mark: &[u8], level: &str, text: fmt::Arguments<'_>) {
     let mut console = CONSOLE.lock();
     HOLDER.store(me(), Ordering::Relaxed);
-    for mark in marks {
-        console.0.write(mark.as_bytes());
+    console.0.write(mark);
+    if !level.is_empty() {
+        console.0.write(level.as_bytes());
+        console.0.write(b": ");
     }
     let _ = console.write_fmt(text);
     console.0.write(b"\n");
@@ -106,12 +108,14 @@ pub fn init() {
 
 /// Prints a line of EL3's own, with its level.
 pub fn own_line(level: Level, text: fmt::Arguments<'_>) {
-    write(["[janus] ", level.as_str(), ": "], text);
+    write(b"[janus] ", level.as_str(), text);
 }
 
-/// Prints a line of the SPMC, with its mark.
+/// Prints a line of the SPMC, with its mark. It is not inlined, so that the check of the stack's depth knows which
+/// messages have such a line.
+#[inline(never)]
 pub fn spmc_line(line: janus_spmd::Line<'_>) {
-    write(["[spmc] ", "", ""], format_args!("{line}"));
+    write(b"[spmc] ", "", format_args!("{line}"));
 }
 
 /// Prints a line of a report of EL3, given in parts. With `wait` it waits until no other core prints.

@@ -226,6 +226,14 @@ set_core:
     dsb     nsh
     isb
 
+// Empties the stack, of which x1 is the top, and calls run_core with x0.
+    .global run_on_stack
+run_on_stack:
+    mov     sp, x1
+    mov     x29, #0
+    mov     x30, #0
+    b       run_core
+
 // Turns this core's MMU and D-cache off and waits in the pen. x0 = index. Never returns.
     .global park_core
 park_core:

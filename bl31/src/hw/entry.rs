@@ -47,12 +47,21 @@ unsafe extern "C" {
     fn warm_entry();
     fn park_core(index: usize) -> !;
     fn power_down_core(index: usize, levels: u64, domain: bool) -> !;
+    fn run_on_stack(core: *mut (), top: usize) -> !;
 }
 
 /// Makes the warm entry the place where cores come on, wake up, or are released by boot firmware. Call it once, on the
 /// boot core.
 pub fn open() {
     Plat::set_warm_entry(warm_entry as *const () as usize, cache::clean_range);
+}
+
+/// Goes on with the run loop, which never ends, on this core's empty stack: nothing on it is needed any more.
+pub fn run(core: &mut CoreData) -> ! {
+    let top = layout::mapped_stack(core.index).end;
+    // SAFETY: the code does not come back, so the frames that it gives up are not used again. It passes the core's data
+    // on as the only reference to them; they are not on the stack.
+    unsafe { run_on_stack((&raw mut *core).cast(), top) }
 }
 
 /// Turns this core's MMU off and parks it until its next start. The core's stack and data are not used meanwhile.
