@@ -110,6 +110,24 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// Returns what makes the rows of one system, in the order of the table.
+    pub fn parts(plat: Plat, column: Column, level: Level) -> Vec<Self> {
+        let mut parts = vec![
+            Self::Table,
+            Self::Extensions,
+            Self::Fp,
+            Self::Power,
+            Self::Calls,
+        ];
+        parts.retain(|part| match part {
+            Self::Extensions | Self::Calls => column == Column::Janus,
+            Self::Fp => column == Column::Janus && level == Level::El1,
+            _ => true,
+        });
+        parts.retain(|part| plat == Plat::Qemu || *part == Self::Power);
+        parts
+    }
+
     /// Returns whether the row of this name is made in [`Workload::Power`].
     pub fn has(self, row: &str) -> bool {
         let power = ["CPU_ON", "CPU_OFF", "CPU_SUSPEND, power-down"];
@@ -190,7 +208,7 @@ impl fmt::Display for System {
 
 /// What the plugin has counted in one run, with the names of the rows from the payload.
 pub struct PluginReport {
-    names: BTreeMap<u16, String>,
+    pub names: BTreeMap<u16, String>,
     /// The counts of each execution: number of its row, core, counts. In the order of time.
     pub samples: Vec<(u16, u32, Counts)>,
     /// Row, address of an instruction of BL31, and its executions in all samples.
@@ -240,6 +258,19 @@ impl Bench {
     /// It does not build or does not fit.
     pub fn system(&self, column: Column, level: Level) -> Result<System> {
         self.system_with(column, level, &[])
+    }
+
+    /// As [`Bench::system`], with what this part of the table needs.
+    ///
+    /// # Errors
+    /// As for [`Bench::system`].
+    pub fn system_of(&self, column: Column, level: Level, part: Workload) -> Result<System> {
+        // The product's image has no such calls.
+        let features: &[&str] = match part {
+            Workload::Calls => &["calls"],
+            _ => &[],
+        };
+        self.system_with(column, level, features)
     }
 
     /// Builds a BL31, Janus' with these cargo features, and packs it with the payload.
@@ -566,7 +597,8 @@ impl PluginReport {
     }
 }
 
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+/// Lists names, each in a line of its own.
+pub fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.map(|name| format!("\n    {name}")).collect()
 }
 

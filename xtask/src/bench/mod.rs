@@ -205,31 +205,8 @@ pub fn run(args: &BenchArgs) -> Result<bool> {
 fn rows_of(bench: &Bench, columns: &[Column], level: Level) -> Result<Vec<Comparison>> {
     let mut rows: Vec<Comparison> = Vec::new();
     for &column in columns {
-        let system = bench.system(column, level)?;
-        for part in [
-            Workload::Table,
-            Workload::Extensions,
-            Workload::Fp,
-            Workload::Power,
-            Workload::Calls,
-        ] {
-            if bench.plat == Plat::Fvp && part != Workload::Power {
-                continue;
-            }
-            let has_them = match part {
-                Workload::Extensions | Workload::Calls => column == Column::Janus,
-                Workload::Fp => column == Column::Janus && level == Level::El1,
-                _ => true,
-            };
-            if !has_them {
-                continue;
-            }
-            // The product's image has no such calls.
-            let with_calls = match part {
-                Workload::Calls => Some(bench.system_with(column, level, &["calls"])?),
-                _ => None,
-            };
-            let system = with_calls.as_ref().unwrap_or(&system);
+        for part in Workload::parts(bench.plat, column, level) {
+            let system = &bench.system_of(column, level, part)?;
             let first = bench.run(system, part)?.rows()?;
             let second = bench.run(system, part)?.rows()?;
             // The time that the other core waits in the normal world is not part of the row.

@@ -2,9 +2,9 @@
 //! memory it reads and writes.
 
 use super::BenchArgs;
-use super::measure::{Bench, Column, PluginReport, System, Workload};
+use super::measure::{Bench, Column, PluginReport, System, Workload, listed};
 use crate::proc;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSymbol, SymbolKind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,11 +21,23 @@ pub fn run(bench: &Bench, column: Column, args: &BenchArgs, call: &str) -> Resul
         None => bench.run(system, workload),
     };
     for &level in args.levels() {
-        let system = bench.system(column, level)?;
-        let mut report = run(&system, Workload::Table)?;
-        if !report.has(call) {
-            report = run(&system, Workload::Power)?;
+        let mut names = Vec::new();
+        let mut found = None;
+        for part in Workload::parts(bench.plat, column, level) {
+            let system = bench.system_of(column, level, part)?;
+            let report = run(&system, part)?;
+            if report.has(call) {
+                found = Some((system, report));
+                break;
+            }
+            names.extend(report.names.into_values());
         }
+        let Some((system, report)) = found else {
+            bail!(
+                "no row is called `{call}`; there are: {}",
+                listed(names.iter())
+            );
+        };
         let (row, name) = report.find(call)?;
         let samples = report.samples.iter().filter(|s| s.0 == row).count() as u64;
         println!("\n{name}, {system}: instructions per call\n");
