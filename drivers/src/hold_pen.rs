@@ -18,14 +18,10 @@ const MAGIC: [u64; 2] = [0xcafe_cafe, 0xbeef_beef];
 /// Words in a slot of the later layout.
 const SLOT_WORDS: usize = 8;
 
-/// What word `index` of a slot says: an entry point and the magic words to the later layout, "go"
-/// (anything but zero) for one core each to the earlier one.
-fn word(index: usize, entry: u64) -> u64 {
-    match index {
-        0 => entry,
-        1 | 2 => MAGIC[index - 1],
-        _ => 1,
-    }
+/// Returns what a slot says: an entry point and the magic words to the later layout, "go" (anything but zero) for one
+/// core each to the earlier one.
+const fn slot(entry: u64) -> [u64; SLOT_WORDS] {
+    [entry, MAGIC[0], MAGIC[1], 1, 1, 1, 1, 1]
 }
 
 /// Lets all cores out of the pen of `slots` slots of 64 bytes at address `base`, to branch to the
@@ -39,20 +35,23 @@ fn word(index: usize, entry: u64) -> u64 {
 /// `base` is 64-byte aligned and the start of `64 * slots` bytes of memory, mapped readable and
 /// writable, that only the pen's waiting cores use. `entry` is fit to be branched to by any of them.
 pub unsafe fn open(base: usize, slots: usize, entry: u64, clean: fn(usize, usize)) {
-    let page = with_exposed_provenance_mut::<u64>(base);
-    let bytes = slots * SLOT_WORDS * size_of::<u64>();
+    const SLOT: usize = SLOT_WORDS * size_of::<u64>();
+    let addresses = (base..).step_by(SLOT).take(slots);
     // In both layouts an entry point is believed once another word says so: entry points come first,
     // and that of slot 0 before the others, which are "go" words to the earlier layout.
-    for slot in 0..slots {
+    for at in addresses.clone() {
         // SAFETY: inside the memory that the caller promises, and aligned.
-        unsafe { page.add(slot * SLOT_WORDS).write_volatile(entry) };
-        clean(base, bytes);
+        unsafe { with_exposed_provenance_mut::<u64>(at).write_volatile(entry) };
+        clean(at, size_of::<u64>());
     }
-    for at in 0..slots * SLOT_WORDS {
-        // SAFETY: as above.
-        unsafe { page.add(at).write_volatile(word(at % SLOT_WORDS, entry)) };
+    for at in addresses {
+        let to = with_exposed_provenance_mut::<u64>(at);
+        for (n, word) in slot(entry).into_iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { to.add(n).write_volatile(word) };
+        }
     }
-    clean(base, bytes);
+    clean(base, slots * SLOT);
     send_event();
 }
 
@@ -79,6 +78,26 @@ mod tests {
         // SAFETY: the page is that large and nobody else has it.
         unsafe { open(base, 32, ENTRY, |_, _| {}) };
         page
+    }
+
+    /// Each entry point is visible before the next is written, and each is cleaned alone.
+    #[test]
+    fn what_is_cleaned_and_when() {
+        extern crate std;
+        use std::{sync::Mutex, vec::Vec};
+        static CLEANED: Mutex<Vec<(usize, usize, u64)>> = Mutex::new(Vec::new());
+        let mut page = Page([0; 32 * SLOT_WORDS]);
+        let base = page.0.as_mut_ptr().expose_provenance();
+        let clean = |at, bytes| {
+            // SAFETY: the page is still there, and `at` is in it.
+            let first = unsafe { with_exposed_provenance_mut::<u64>(at).read_volatile() };
+            CLEANED.lock().unwrap().push((at, bytes, first));
+        };
+        // SAFETY: the page is that large and nobody else has it.
+        unsafe { open(base, 32, ENTRY, clean) };
+        let mut expected: Vec<_> = (0..32).map(|slot| (base + 64 * slot, 8, ENTRY)).collect();
+        expected.push((base, 64 * 32, ENTRY));
+        assert_eq!(*CLEANED.lock().unwrap(), expected);
     }
 
     #[test]

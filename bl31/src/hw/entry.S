@@ -28,10 +28,12 @@ cold_entry:
     ldr     x2, ={usual_start}
     sub     x24, x0, x2                 // distance from the address for which it was linked
 
-    // Invalidate the cache lines of the memory that is written below with the caches off: old lines would hide
-    // what is written. BL2 has cleaned the lines of the image that it loaded. The constants are among the memory that
-    // is written if addresses in them are adjusted. The loop does eight lines per turn, from a multiple of eight.
+    // Invalidate the cache lines of the memory that is written with the caches off, here and when other cores come on:
+    // old lines would hide what is written. BL2 has cleaned the lines of the image that it loaded. The constants are
+    // among the memory that is written if addresses in them are adjusted. The loop does eight lines per turn, from a
+    // multiple of eight.
     adr     x0, load_end
+    adr     x1, bare_end
     adr     x2, rodata_start
     cmp     x24, #0
     csel    x0, x0, x2, eq

@@ -14,6 +14,7 @@ use crate::hw::layout::{self, LIST_WINDOW, STACK_STRIDE};
 use crate::transfer_list::X1;
 use core::cell::UnsafeCell;
 use core::ops::Range;
+use core::slice;
 use janus_plat::{Plat, Platform};
 
 /// The size of the addresses that the root table covers.
@@ -144,23 +145,30 @@ impl Tables {
     fn map(&mut self, va: Range<usize>, pa: usize, attributes: u64) {
         let mut at = va.start;
         while at < va.end {
-            let number = at / BLOCK;
-            let (entry, size, kind) = match SPLIT.iter().position(|&split| split == number) {
-                Some(n) => (
-                    &mut self.pages[n][at % BLOCK / PAGE],
-                    PAGE,
-                    descriptor::PAGE,
-                ),
-                None => (
-                    &mut self.root[number % (LIMIT / BLOCK)],
-                    BLOCK,
-                    descriptor::BLOCK,
-                ),
-            };
-            assert!(*entry == 0, "mmu: the memory map overlaps");
-            *entry = (at - va.start + pa) as u64 | attributes | kind;
-            at += size;
+            let block = at / BLOCK;
+            let end = va.end.min((block + 1) * BLOCK);
+            let first = (at - va.start + pa) as u64 | attributes;
+            match SPLIT.iter().position(|&split| split == block) {
+                Some(n) => {
+                    let pages = &mut self.pages[n][at % BLOCK / PAGE..][..(end - at) / PAGE];
+                    fill(pages, first | descriptor::PAGE);
+                }
+                None => {
+                    let block = slice::from_mut(&mut self.root[block % (LIMIT / BLOCK)]);
+                    fill(block, first | descriptor::BLOCK);
+                }
+            }
+            at = end;
         }
+    }
+}
+
+/// Sets descriptors of pages that follow each other, or one of a block.
+fn fill(descriptors: &mut [u64], mut next: u64) {
+    for descriptor in descriptors {
+        assert!(*descriptor == 0, "mmu: the memory map overlaps");
+        *descriptor = next;
+        next += PAGE as u64;
     }
 }
 
