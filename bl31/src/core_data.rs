@@ -114,7 +114,7 @@ impl CoreData {
     #[inline(always)]
     pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Here {
         if self.current != world {
-            self.exchange(world);
+            self.exchange::<false>(world);
             due(self);
         }
         Here(())
@@ -128,7 +128,7 @@ impl CoreData {
     #[inline(always)]
     pub unsafe fn hand_over(&mut self, world: World, _: Here, due: impl FnOnce(&mut Self)) -> Here {
         debug_assert!(self.current != world);
-        self.exchange(world);
+        self.exchange::<true>(world);
         due(self);
         Here(())
     }
@@ -146,9 +146,10 @@ impl CoreData {
         unsafe { vectors::enter(self.context(world), world) }
     }
 
-    /// Exchanges the system registers of the worlds: `world`, which is not current, becomes current.
+    /// Exchanges the system registers of the worlds: `world`, which is not current, becomes current. `STRAIGHT` is as in
+    /// [`Policy::to_secure`].
     #[inline(always)]
-    fn exchange(&mut self, world: World) {
+    fn exchange<const STRAIGHT: bool>(&mut self, world: World) {
         self.current = world;
         let switched = self.live.switched();
         if switched.is(Switch::Beside) {
@@ -158,12 +159,12 @@ impl CoreData {
         match world {
             World::Secure => {
                 normal.save_return();
-                Policy::to_secure(switched, parked, &secure.el3);
+                Policy::to_secure::<STRAIGHT>(switched, parked, &secure.el3);
                 secure.load_return();
             }
             World::Normal => {
                 secure.save_return();
-                Policy::to_normal(switched, parked, &normal.el3);
+                Policy::to_normal::<STRAIGHT>(switched, parked, &normal.el3);
                 normal.load_return();
                 if switched.is(Switch::Beside) {
                     self.enter_beside();

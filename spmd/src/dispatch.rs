@@ -187,7 +187,7 @@ impl Spmd {
         if !forwarded {
             return false;
         }
-        forward(call, self.id_mask, || path.from_normal, caller, other);
+        forward(call, path.id_mask, || path.from_normal, caller, other);
         true
     }
 
@@ -233,7 +233,7 @@ impl Spmd {
     /// The versions for a call of the normal world that ends the negotiation.
     pub(crate) fn fixed_pair(&self, core: &mut Core) -> Versions {
         if !core.pair.fixed() {
-            core.fix(self.versions.fix());
+            core.fix(self.versions.fix(), self.id_mask);
         }
         core.pair
     }

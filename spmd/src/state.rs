@@ -5,7 +5,7 @@
 //! Exactly one state at a time; each has one handler in [`crate::dispatch`]. The drawing of the
 //! transitions is in docs/spmd.md and a test holds it against what the code does.
 
-use crate::call::Call;
+use crate::call::{Call, WITHOUT_HINT};
 use crate::console::LineBuffer;
 use crate::negotiation::Versions;
 use crate::requests::Pending;
@@ -123,6 +123,8 @@ pub(crate) struct Forwarding {
     pub from_normal: Wide,
     /// Which sides of the SPMC's calls have 18 registers.
     pub from_secure: Wide,
+    /// The bits of a function ID that the SPMC may see: a copy of what all cores share, beside the rest.
+    pub id_mask: u32,
 }
 
 impl Forwarding {
@@ -131,10 +133,11 @@ impl Forwarding {
         running: ShortCut::NONE,
         from_normal: Wide::NotReceiver,
         from_secure: Wide::NotReceiver,
+        id_mask: WITHOUT_HINT,
     };
 
     /// Returns what these versions, which are fixed, allow. Nothing is open yet.
-    fn new(pair: Versions) -> Self {
+    fn new(pair: Versions, id_mask: u32) -> Self {
         let mut running = ShortCut::ALWAYS;
         if pair.normal_is_wide() {
             running = running.or(ShortCut::ID);
@@ -147,6 +150,7 @@ impl Forwarding {
             running,
             from_normal: pair.wide(World::Normal),
             from_secure: pair.wide(World::Secure),
+            id_mask,
         }
     }
 
@@ -233,10 +237,10 @@ impl Core {
         self.death
     }
 
-    /// Notes the versions, which are fixed from now on.
-    pub(crate) fn fix(&mut self, pair: Versions) {
+    /// Notes the versions, which are fixed from now on. `id_mask` has the bits of a function ID that the SPMC may see.
+    pub(crate) fn fix(&mut self, pair: Versions, id_mask: u32) {
         self.pair = pair;
-        self.path = Forwarding::new(pair);
+        self.path = Forwarding::new(pair, id_mask);
         self.path.follow(self.state);
     }
 

@@ -34,7 +34,7 @@ every_extension! {
     bank! (
         /// The registers that are switched for every SPMC. An SPMC cannot save them itself, because the hardware or
         /// the firmware uses them before its first instruction; or existing SPMCs rely on EL3 for them.
-        pub struct CommonBank: Common, asks LateCommon RareCommon, around [super::registers::BELOW] {
+        pub struct CommonBank: Common, around [super::registers::BELOW] {
             base { }
             kept {
                 hyp_timer: HypTimer,

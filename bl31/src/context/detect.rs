@@ -122,15 +122,17 @@ impl Switched {
         let all = |usual| features & usual == usual;
         let any = |groups: Features| features & groups.low() != 0;
         let (el2, el1) = (mode.el2(), mode.el1());
-        let more = bit(Switch::LateEl2, any(El2Bank::GROUPS.late))
-            | bit(Switch::LateEl1, any(El1Bank::GROUPS.late))
-            | bit(Switch::LateCommon, any(CommonBank::GROUPS.late))
-            | bit(Switch::RareEl2, any(El2Bank::GROUPS.rare))
-            | bit(Switch::RareEl1, any(El1Bank::GROUPS.rare))
-            | bit(Switch::RareCommon, any(CommonBank::GROUPS.rare));
+        let (late, rare) = (
+            any(CommonBank::GROUPS.late)
+                || el2 && any(El2Bank::GROUPS.late)
+                || el1 && any(El1Bank::GROUPS.late),
+            any(CommonBank::GROUPS.rare)
+                || el2 && any(El2Bank::GROUPS.rare)
+                || el1 && any(El1Bank::GROUPS.rare),
+        );
         let switched = features
-            | more
-            | bit(Switch::More, more != 0)
+            | bit(Switch::More, late || rare)
+            | bit(Switch::Rare, rare)
             | bit(Switch::El2, el2)
             | bit(Switch::El1, el1)
             | bit(Switch::StraightEl2, el2 && !el1 && all(USUAL_EL2))

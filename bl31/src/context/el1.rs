@@ -43,7 +43,7 @@ const COMMON: usize = CommonBank::AROUND + offset_of!(SysRegs, common) - offset_
 every_extension! {
     bank! (
         /// The registers that are switched if the SPMC runs at S-EL1.
-        pub struct El1Bank: El1, asks LateEl1 RareEl1, around [COMMON] {
+        pub struct El1Bank: El1, around [COMMON] {
             base { el1: El1 }
             kept { }
         }

@@ -39,7 +39,7 @@ registers! {
 every_extension! {
     bank! (
         /// The registers that are switched if the SPMC runs at S-EL2.
-        pub struct El2Bank: El2, asks LateEl2 RareEl2, around [super::registers::BELOW] {
+        pub struct El2Bank: El2, around [super::registers::BELOW] {
             base { el2: El2 }
             kept { }
         }

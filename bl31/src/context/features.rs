@@ -165,20 +165,10 @@ pub enum Switch {
     StraightEl1 = 60,
     /// At least one late or rare group is switched.
     More = 59,
-    /// At least one late group of the EL2 bank is switched.
-    LateEl2 = 58,
-    /// At least one late group of the EL1 bank is switched.
-    LateEl1 = 57,
-    /// At least one late group of the common bank is switched.
-    LateCommon = 56,
-    /// At least one rare group of the EL2 bank is switched.
-    RareEl2 = 55,
-    /// At least one rare group of the EL1 bank is switched.
-    RareEl1 = 54,
-    /// At least one rare group of the common bank is switched.
-    RareCommon = 53,
+    /// At least one rare group is switched.
+    Rare = 58,
     /// A switch has more to do than to exchange the banks: vector state, MPAM3_EL3, or the door of the secure world.
-    Beside = 52,
+    Beside = 57,
 }
 
 /// The number of features that can be switched.

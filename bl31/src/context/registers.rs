@@ -345,7 +345,7 @@ pub(crate) use swap_asked;
 /// bank! {
 ///     (
 ///         /// The registers that are switched if the SPMC runs at S-EL1.
-///         pub struct El1Bank: El1, asks LateEl1 RareEl1, around [80] {
+///         pub struct El1Bank: El1, around [80] {
 ///             base { el1: El1 }
 ///             kept { }
 ///         }
@@ -359,12 +359,13 @@ pub(crate) use swap_asked;
 ///
 /// Most groups need no test of their own ([`Groups`](crate::context::Groups)). A CPU that has all groups that most CPUs
 /// have exchanges them without a test ([`Switch::StraightEl2`](crate::context::Switch)); on another CPU each is tested.
-/// Groups that open to the secure world on its first use, and groups that few CPUs have, are each tested only if any of
-/// them is there: the two [`Switch`](crate::context::Switch)es behind `asks`.
+/// Groups that open to the secure world on its first use are each tested only if any of them is open or any rare group is
+/// there ([`Switch::More`](crate::context::Switch)), groups that few CPUs have only if any of them is there
+/// ([`Switch::Rare`](crate::context::Switch)).
 macro_rules! bank {
     (
         (
-            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, asks $late:ident $rare:ident, around [$around:expr] {
+            $(#[$doc:meta])* pub struct $Bank:ident: $Which:ident, around [$around:expr] {
                 base { $($base:ident: $Base:ty),* $(,)? }
                 kept { $($kept:ident: $Kept:ty),* $(,)? }
             }
@@ -522,30 +523,39 @@ macro_rules! bank {
                 }
             }
 
-            /// Exchanges the late and the rare groups.
+            /// Exchanges the late groups.
             ///
             /// # Safety
             ///
             /// As for `swap`.
             #[inline(always)]
-            pub unsafe fn swap_more(&mut self, switched: $crate::context::Switched) {
-                use $crate::context::Switch;
+            pub unsafe fn swap_late(&mut self, switched: $crate::context::Switched) {
                 use $crate::context::registers::swap_asked;
                 let bank = self.around_mut();
                 // SAFETY: as in `swap`.
                 unsafe {
-                    if switched.is(Switch::$late) {
-                        $($(swap_asked!(
-                            swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
-                            WithLate, switched.has($crate::context::Feature::$EXTENSION)
-                        );)+)*
-                    }
-                    if switched.is(Switch::$rare) {
-                        $($(swap_asked!(
-                            swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
-                            WithRare, switched.has($crate::context::Feature::$EXTENSION)
-                        );)+)*
-                    }
+                    $($(swap_asked!(
+                        swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        WithLate, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
+                }
+            }
+
+            /// Exchanges the rare groups.
+            ///
+            /// # Safety
+            ///
+            /// As for `swap`.
+            #[inline(always)]
+            pub unsafe fn swap_rare(&mut self, switched: $crate::context::Switched) {
+                use $crate::context::registers::swap_asked;
+                let bank = self.around_mut();
+                // SAFETY: as in `swap`.
+                unsafe {
+                    $($(swap_asked!(
+                        swap $crate::cpu_ext::$module::$EXTENSION, $Which, bank,
+                        WithRare, switched.has($crate::context::Feature::$EXTENSION)
+                    );)+)*
                 }
             }
         }

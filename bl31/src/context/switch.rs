@@ -248,13 +248,18 @@ impl Policy {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
         unsafe {
             parked.common.swap::<false>(switched);
+            parked.common.swap_late(switched);
             if switched.is(Switch::El2) {
                 parked.el2.swap::<false>(switched);
+                parked.el2.swap_late(switched);
             }
             if switched.is(Switch::El1) {
                 parked.el1.swap::<false>(switched);
+                parked.el1.swap_late(switched);
             }
-            Self::swap_more(switched, parked);
+            if switched.is(Switch::Rare) {
+                Self::swap_rare(switched, parked);
+            }
         }
     }
 
@@ -270,7 +275,11 @@ impl Policy {
             parked.common.swap::<true>(switched);
             parked.el2.swap::<true>(switched);
             if switched.is(Switch::More) {
-                Self::swap_more(switched, parked);
+                parked.common.swap_late(switched);
+                parked.el2.swap_late(switched);
+                if switched.is(Switch::Rare) {
+                    Self::swap_rare(switched, parked);
+                }
             }
         }
     }
@@ -287,26 +296,31 @@ impl Policy {
             parked.common.swap::<true>(switched);
             parked.el1.swap::<true>(switched);
             if switched.is(Switch::More) {
-                Self::swap_more(switched, parked);
+                parked.common.swap_late(switched);
+                parked.el1.swap_late(switched);
+                if switched.is(Switch::Rare) {
+                    Self::swap_rare(switched, parked);
+                }
             }
         }
     }
 
-    /// Exchanges the late and the rare groups.
+    /// Exchanges the rare groups.
     ///
     /// # Safety
     ///
     /// The CPU has what is `switched`.
+    #[cold]
     #[inline(never)]
-    unsafe fn swap_more(switched: Switched, parked: &mut SysRegs) {
+    unsafe fn swap_rare(switched: Switched, parked: &mut SysRegs) {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
         unsafe {
-            parked.common.swap_more(switched);
+            parked.common.swap_rare(switched);
             if switched.is(Switch::El2) {
-                parked.el2.swap_more(switched);
+                parked.el2.swap_rare(switched);
             }
             if switched.is(Switch::El1) {
-                parked.el1.swap_more(switched);
+                parked.el1.swap_rare(switched);
             }
         }
     }
@@ -328,16 +342,20 @@ impl Policy {
 
     /// Switches the core from the normal world to the secure world. `parked` has the secure world's registers before,
     /// and the normal world's after. `el3` are the secure world's EL3 registers. If [`Switch::Beside`] is set, call
-    /// [`OpenGroups::leave_normal`] first.
+    /// [`OpenGroups::leave_normal`] first. `STRAIGHT`: with code of its own for the usual CPU, which has few tests.
     #[inline(always)]
-    pub fn to_secure(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
+    pub fn to_secure<const STRAIGHT: bool>(
+        switched: Switched,
+        parked: &mut SysRegs,
+        el3: &El3Regs,
+    ) {
         // SAFETY: both halves of the switch are here, for this core. Each branch has tested the Switch that it needs.
         unsafe {
-            if switched.is(Switch::StraightEl1) {
+            if STRAIGHT && switched.is(Switch::StraightEl1) {
                 timers::save_el1(&mut parked.common);
                 el3.write();
                 Self::swap_el1(switched, parked);
-            } else if switched.is(Switch::StraightEl2) {
+            } else if STRAIGHT && switched.is(Switch::StraightEl2) {
                 timers::save_el2(&mut parked.common);
                 el3.write();
                 Self::swap_el2(switched, parked);
@@ -351,16 +369,20 @@ impl Policy {
 
     /// Switches the core from the secure world to the normal world. `parked` has the normal world's registers before,
     /// and the secure world's after. `el3` are the normal world's EL3 registers. If [`Switch::Beside`] is set, call
-    /// [`OpenGroups::leave_secure`] first and [`OpenGroups::enter_normal`] next.
+    /// [`OpenGroups::leave_secure`] first and [`OpenGroups::enter_normal`] next. `STRAIGHT` is as in `to_secure`.
     #[inline(always)]
-    pub fn to_normal(switched: Switched, parked: &mut SysRegs, el3: &El3Regs) {
+    pub fn to_normal<const STRAIGHT: bool>(
+        switched: Switched,
+        parked: &mut SysRegs,
+        el3: &El3Regs,
+    ) {
         // SAFETY: as in `to_secure`.
         unsafe {
             el3.write();
-            if switched.is(Switch::StraightEl1) {
+            if STRAIGHT && switched.is(Switch::StraightEl1) {
                 Self::swap_el1(switched, parked);
                 timers::load_el1(&parked.common);
-            } else if switched.is(Switch::StraightEl2) {
+            } else if STRAIGHT && switched.is(Switch::StraightEl2) {
                 Self::swap_el2(switched, parked);
                 timers::load_el2(&parked.common);
             } else {

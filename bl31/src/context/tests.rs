@@ -301,12 +301,8 @@ fn every_extension_is_found_by_its_own_field() {
         Switch::El2,
         Switch::El1,
         Switch::More,
+        Switch::Rare,
         Switch::Beside,
-        Switch::LateEl2,
-        Switch::LateEl1,
-        Switch::LateCommon,
-        Switch::RareEl2,
-        Switch::RareEl1,
     ] {
         assert!(switched.is(fact), "{fact:?}");
     }
@@ -392,7 +388,7 @@ fn old_cpu() {
     assert!(features.has(Feature::LR0_3) && !features.has(Feature::LR4_7));
     let switched = Switched::of(features, SpmcMode::SEl1, false);
     assert!(switched.is(Switch::El1) && !switched.is(Switch::El2));
-    assert!(!switched.is(Switch::RareEl1) && !switched.is(Switch::RareEl2));
+    assert!(!switched.is(Switch::Rare));
     // It has no RAS.
     assert!(!switched.is(Switch::StraightEl1) && switched.has(Feature::GIC));
 }

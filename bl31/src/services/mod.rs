@@ -73,9 +73,22 @@ pub fn call<const SHORT_CUTS: bool>(core: &mut CoreData, from: World, here: Here
             return ffa::decide(core, from, function, Some(here));
         }
     }
-    if from == World::Secure {
-        core.note_call(function);
+    match from {
+        World::Normal => other_call(core, World::Normal, function, here),
+        World::Secure => other_call_of_spmc(core, function, here),
     }
+}
+
+/// Handles a call of the SPMC that is not one of FF-A.
+#[inline(never)]
+fn other_call_of_spmc(core: &mut CoreData, function: u32, here: Here) -> Flow {
+    core.note_call(function);
+    other_call(core, World::Secure, function, here)
+}
+
+/// Handles a call of `from`, which `here` is of, that is not one of FF-A.
+#[inline(always)]
+fn other_call(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
     if janus_psci::in_range(function) {
         return psci::call(core, from, function, here);
     }
