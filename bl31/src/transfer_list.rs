@@ -199,9 +199,9 @@ impl<'a> TransferList<'a> {
     }
 
     /// Returns the largest alignment of the entries' data, in bytes.
-    fn alignment(&self) -> usize {
+    fn alignment(&self) -> u64 {
         let alignment = self.bytes.get(7).copied().unwrap_or_default();
-        (1 << alignment.min(MAX_ALIGNMENT)).max(GRANULE)
+        (1 << alignment.min(MAX_ALIGNMENT)).max(GRANULE as u64)
     }
 
     /// Writes a list with the entries that the normal world may have to `to`, which is memory at address `at`.
@@ -229,12 +229,20 @@ impl<'a> TransferList<'a> {
     }
 }
 
-/// A list that is being written.
+/// A list that is being written. The header is written last.
 struct Writer<'a> {
-    to: &'a mut [u8],
+    header: &'a mut [u8; HEADER],
+    /// The memory that is still free.
+    rest: &'a mut [u8],
+    /// The address of `rest`.
     at: u64,
-    used: usize,
-    alignment: usize,
+    /// The bytes that are used, those of the header included.
+    used: u32,
+    /// The bytes that there are.
+    most: u32,
+    /// The sum of the entries' bytes.
+    sum: u8,
+    alignment: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -242,69 +250,75 @@ impl<'a> Writer<'a> {
         if !at.is_multiple_of(GRANULE as u64) {
             return Err(ListFault::Alignment);
         }
+        let most = to.len();
         let in_memory = at.checked_add(2 * MAX_SIZE as u64).is_some();
-        if to.len() < HEADER || to.len() > MAX_SIZE || !in_memory {
-            return Err(ListFault::Full);
-        }
+        let (header, rest) = to
+            .split_first_chunk_mut()
+            .filter(|_| most <= MAX_SIZE && in_memory)
+            .ok_or(ListFault::Full)?;
         Ok(Self {
-            to,
-            at,
-            used: HEADER,
-            alignment: GRANULE,
+            header,
+            rest,
+            at: at.wrapping_add(HEADER as u64),
+            used: HEADER as u32,
+            most: most as u32,
+            sum: 0,
+            alignment: GRANULE as u64,
         })
     }
 
     /// Adds an entry whose data are aligned to `alignment` bytes, a power of two that is at least 8. Returns the
     /// address of the data.
-    fn add(&mut self, tag: Tag, data: &[u8], alignment: usize) -> Result<u64, ListFault> {
-        let here = self.at.wrapping_add((self.used + ENTRY_HEADER) as u64);
-        let gap = (here.next_multiple_of(alignment as u64) - here) as usize;
-        if gap > 0 {
-            // The gap is a multiple of 8, the size of an entry's header: an empty entry fits into it.
-            self.put(Tag::EMPTY, gap - ENTRY_HEADER, None)?;
+    fn add(&mut self, tag: Tag, data: &[u8], alignment: u64) -> Result<u64, ListFault> {
+        let here = self.at.wrapping_add(ENTRY_HEADER as u64);
+        let gap = here.wrapping_neg() & alignment.wrapping_sub(1);
+        // The gap is a multiple of 8, the size of an entry's header: an empty entry fits into it.
+        if let Some(size) = gap.checked_sub(ENTRY_HEADER as u64) {
+            self.put(Tag::EMPTY, size as usize, &[])?;
         }
-        let start = self.put(tag, data.len(), Some(data))?;
         self.alignment = self.alignment.max(alignment);
-        Ok(self.at + start as u64)
+        self.put(tag, data.len(), data)
     }
 
-    fn put(&mut self, tag: Tag, size: usize, data: Option<&[u8]>) -> Result<usize, ListFault> {
-        let start = self.used + ENTRY_HEADER;
-        let end = start.checked_add(size).ok_or(ListFault::Full)?;
-        let next = end.next_multiple_of(GRANULE);
-        let entry = self.to.get_mut(self.used..next).ok_or(ListFault::Full)?;
-        entry.fill(0);
-        let (header, rest) = entry.split_at_mut(ENTRY_HEADER);
-        header[..4].copy_from_slice(&(tag.0 | (ENTRY_HEADER as u32) << 24).to_le_bytes());
-        header[4..].copy_from_slice(&(size as u32).to_le_bytes());
-        if let Some(data) = data {
-            rest[..size].copy_from_slice(data);
+    /// Adds an entry of `size` bytes, which begin with `data` and end with zeros. Returns their address.
+    fn put(&mut self, tag: Tag, size: usize, data: &[u8]) -> Result<u64, ListFault> {
+        let rest = core::mem::take(&mut self.rest);
+        let (header, rest) = rest.split_first_chunk_mut().ok_or(ListFault::Full)?;
+        let room = size.checked_next_multiple_of(GRANULE);
+        let (body, rest) = room
+            .and_then(|room| rest.split_at_mut_checked(room))
+            .ok_or(ListFault::Full)?;
+        let first = u64::from(tag.0) | (ENTRY_HEADER as u64) << 24 | (size as u64) << 32;
+        *header = first.to_le_bytes();
+        body.fill(0);
+        if let Some(body) = body.get_mut(..data.len()) {
+            body.copy_from_slice(data);
         }
-        self.used = next;
-        Ok(start)
+        self.sum = self.sum.wrapping_add(sum(header)).wrapping_add(sum(data));
+        let at = self.at.wrapping_add(ENTRY_HEADER as u64);
+        self.at = at.wrapping_add(body.len() as u64);
+        self.used = self.used.wrapping_add((ENTRY_HEADER + body.len()) as u32);
+        self.rest = rest;
+        Ok(at)
     }
 
     /// Writes the header.
     fn end(self) {
-        let most = self.to.len() as u32;
-        let Some(list) = self.to.get_mut(..self.used) else {
-            return;
-        };
-        let alignment = self.alignment.trailing_zeros() as u8;
-        let (header, _) = list.split_at_mut(HEADER);
-        header.fill(0);
+        let mut header = [0; HEADER];
         header[..4].copy_from_slice(&SIGNATURE.to_le_bytes());
+        let alignment = self.alignment.trailing_zeros() as u8;
         header[5..8].copy_from_slice(&[VERSION, HEADER as u8, alignment]);
-        header[8..12].copy_from_slice(&(self.used as u32).to_le_bytes());
-        header[12..16].copy_from_slice(&most.to_le_bytes());
+        header[8..12].copy_from_slice(&self.used.to_le_bytes());
+        header[12..16].copy_from_slice(&self.most.to_le_bytes());
         header[16..20].copy_from_slice(&HAS_CHECKSUM.to_le_bytes());
-        list[4] = 0u8.wrapping_sub(sum(list));
+        header[4] = 0u8.wrapping_sub(sum(&header)).wrapping_sub(self.sum);
+        *self.header = header;
     }
 }
 
 /// Makes a list at address `at` with these entries (tag, data, alignment), as boot firmware would.
 #[cfg(test)]
-pub(crate) fn list_at(at: u64, entries: &[(Tag, &[u8], usize)]) -> std::vec::Vec<u8> {
+pub(crate) fn list_at(at: u64, entries: &[(Tag, &[u8], u64)]) -> std::vec::Vec<u8> {
     let mut bytes = std::vec![0xa5; 0x1000];
     let mut writer = Writer::new(&mut bytes, at).unwrap();
     for (tag, data, alignment) in entries {
@@ -322,7 +336,7 @@ mod tests {
 
     const AT: u64 = 0x0400_1000;
 
-    fn list(entries: &[(Tag, &[u8], usize)]) -> Vec<u8> {
+    fn list(entries: &[(Tag, &[u8], u64)]) -> Vec<u8> {
         list_at(AT, entries)
     }
 

@@ -184,7 +184,7 @@ pub(super) fn in_list(attributes: u32, pc: u64, spsr: u64) -> Vec<u8> {
 }
 
 /// Sets up a hand-over by a transfer list with BL32 and BL33, a realm's image, and the entries in `more`.
-fn hands_over_list(more: &[(Tag, &[u8], usize)]) {
+fn hands_over_list(more: &[(Tag, &[u8], u64)]) {
     let images = [
         in_list(0x21, 1, 2),
         in_list(0, BL32, 0),
