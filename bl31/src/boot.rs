@@ -98,10 +98,10 @@ fn set_up_system(
         spmd,
         spmc,
         policy,
+        boot_core: policy.boot_core(),
         normal_el2,
     });
     no_vectors::fill();
-    system::set_boot_core();
     PSCI.init(index, cpu::counter());
     pen::init();
     if let Some(list) = &list {

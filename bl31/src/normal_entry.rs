@@ -6,7 +6,7 @@ use crate::core_data::CoreData;
 use crate::hw::cpu;
 use crate::messages::warning;
 use crate::spsr::{self, Unfit};
-use crate::system::{self, System};
+use crate::system::System;
 use janus_plat::{Plat, Platform};
 
 /// Makes PSCI's entry point into the normal world: at the exception level at which BL33 was entered, with all
@@ -44,7 +44,7 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     let system = core.system;
     let (normal, secure) = (&mut core.normal, &mut core.secure);
     let lacks = system.policy.init_el3(
-        system::boot_core(),
+        Some(&system.boot_core),
         &mut core.live,
         &mut normal.el3,
         &mut secure.el3,
@@ -65,9 +65,12 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
 pub fn come_back(core: &mut CoreData, entry: &EntryPoint) {
     let system = core.system;
     let el1 = starts_at_el1(entry);
-    system
-        .policy
-        .come_back(system::boot_core(), &mut core.live, &core.normal.el3, el1);
+    system.policy.come_back(
+        Some(&system.boot_core),
+        &mut core.live,
+        &core.normal.el3,
+        el1,
+    );
     begin(core, entry);
 }
 
@@ -90,7 +93,7 @@ fn begin(core: &mut CoreData, entry: &EntryPoint) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::Policy;
+    use crate::context::{BootCore, Policy};
     use janus_spmd::Spmd;
 
     /// Cores come on and wake up at the level at which BL33 was entered, with and without EL2.
@@ -101,6 +104,7 @@ mod tests {
                 spmd: Spmd::new(),
                 spmc: None,
                 policy: Policy::NONE,
+                boot_core: BootCore::default(),
                 normal_el2,
             };
             let entry = normal_entry(&system, 0x4000_0000, 7);

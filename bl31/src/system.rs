@@ -28,6 +28,8 @@ pub struct System {
     pub spmc: Option<Spmc>,
     /// What a world switch exchanges on this machine.
     pub policy: Policy,
+    /// What the policy means for a core like the boot core.
+    pub boot_core: BootCore,
     /// Whether BL33 is entered at EL2 and not at EL1. Every core enters the normal world at that level.
     pub normal_el2: bool,
 }
@@ -41,7 +43,6 @@ impl System {
 
 shared! {
     static SYSTEM: Once<System> = Once::new();
-    static BOOT_CORE: Once<BootCore> = Once::new();
 }
 
 /// Keeps what the boot core decided. Only the first call has an effect.
@@ -55,18 +56,6 @@ pub fn get() -> &'static System {
         panic!("system: not booted yet");
     };
     system
-}
-
-/// Keeps the properties of the boot core, which calls this after [`set`]. It is not inlined, so that its frame takes no
-/// room on the stack of the boot.
-#[inline(never)]
-pub fn set_boot_core() {
-    BOOT_CORE.call_once(|| get().policy.boot_core());
-}
-
-/// Returns the properties of the boot core, if [`set_boot_core`] has run.
-pub fn boot_core() -> Option<&'static BootCore> {
-    BOOT_CORE.get()
 }
 
 /// How the SPMC's schedule receiver interrupt reaches the normal world.

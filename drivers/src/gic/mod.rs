@@ -254,8 +254,10 @@ impl Gic {
         let mut nsacr = field!(gicd, nsacr);
         // 16 interrupts each; the first two are the private interrupts'.
         let spis = typer.num_spis() as usize / 16;
-        for mut register in nsacr.iter().skip(2).take(spis) {
-            register.write(0);
+        for number in 2..2 + spis {
+            if let Some(mut register) = nsacr.get(number) {
+                register.write(0);
+            }
         }
         let mut nsacr = field!(gicd, nsacr_e);
         let spis = typer.num_espis() as usize / 16;
