@@ -38,6 +38,7 @@ mod own_machine;
 mod own_manifest;
 mod packages;
 mod partitions;
+mod parts;
 mod paths;
 mod picture;
 mod pointer_calls;

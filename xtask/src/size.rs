@@ -13,6 +13,7 @@ use crate::bench;
 use crate::bl31;
 use crate::cli::{BuildArgs, Plat, Runtime};
 use crate::growth;
+use crate::parts::{self, Part};
 use crate::tfa::{self, Dispatcher};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -96,6 +97,9 @@ pub struct ImageSize {
     /// Bytes of each function, to say later which have grown. Empty for the C BL31.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     functions: BTreeMap<String, u64>,
+    /// What the image consists of. Empty for the C BL31.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -208,9 +212,11 @@ fn image(elf: &Path, flat: &Path, stack: u64) -> Result<ImageSize> {
         sections: Vec::new(),
         crates: crates(&file),
         functions: BTreeMap::new(),
+        parts: Vec::new(),
     };
     if !image.crates.is_empty() {
         image.functions = growth::functions(&file);
+        image.parts = parts::of(elf)?;
     }
     for section in file.sections() {
         if section.address() == 0 || section.size() == 0 {
@@ -355,6 +361,18 @@ fn print(sizes: &Sizes) {
             println!("  {name:<26} {address:#11x} {size:>9}");
         }
     }
+    println!("\nJanus, by part");
+    for Part { name, in_c, bytes } in &janus.parts {
+        let note = if *in_c { "" } else { "  not in C+" };
+        println!("  {name:<66} {bytes:>6}{note}");
+    }
+    let alone = janus.parts.iter().filter(|part| !part.in_c);
+    let alone: u64 = alone.map(|part| part.bytes).sum();
+    println!(
+        "  {:<66} {:>6}",
+        "without what C+ has not",
+        janus.image - alone
+    );
     println!("\nJanus, code and constants by crate");
     let mut crates: Vec<_> = janus.crates.iter().collect();
     crates.sort_by_key(|(_, size)| std::cmp::Reverse(**size));
