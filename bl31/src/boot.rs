@@ -119,7 +119,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     speculation::guard_entries(&mut core.crash);
     cpu::set_counter_frequency();
     if Plat::power_down_failed(index) {
-        warning!("core {index}: it kept its power in a power-down: something ended its WFI");
+        warning!(of: index, "it kept its power in a power-down: something ended its WFI");
     }
     let Some(arrival) = PSCI.arrive(index) else {
         power::stay_off(core)
@@ -129,7 +129,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
         ArrivalReason::CpuOn => {
             power::wake(index);
             if let Err(why) = gic::init_core(core.system.sri()) {
-                error!("core {index}: interrupts: {why}");
+                error!(of: index, "interrupts: {why}");
             }
             start(core, false, &entry)
         }
@@ -140,7 +140,7 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     };
     power::wake(index);
     if let Err(why) = gic::restore_core(index) {
-        error!("core {index}: interrupts: {why}");
+        error!(of: index, "interrupts: {why}");
     }
     if system {
         Plat::protect_memory();
@@ -191,14 +191,14 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.spsr_el3 = spsr::entry(spmc.sel2);
     spmc_vectors::set(&mut core.parked, spmc.sel2);
     if run::run_spmc(core) != SpmcEvent::Ready {
-        error!("core {}: no FF-A here", core.index);
+        error!(of: core.index, "no FF-A here");
         black_box::report(true);
         served::end(core);
         return true;
     }
     served::begin(core);
     if let Err(why) = gic::give_sri(spmc) {
-        error!("core {}: interrupts: {why}", core.index);
+        error!(of: core.index, "interrupts: {why}");
     }
     true
 }

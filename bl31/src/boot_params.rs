@@ -86,7 +86,7 @@ impl fmt::Display for ParamsFault {
                 )
             }
             Self::Endless => f.write_str("the list does not end"),
-            Self::Short(what, size) => write!(f, "{what} has only {size} bytes"),
+            Self::Short(what, size) => write!(f, "{what} has only {} bytes", size as u32),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The messages on EL3's console: `error!`, `warning!` and `info!`.
 //!
-//! Numbers in messages are u32, u64, usize (not in hexadecimal) or [`Signed`]: each other type adds a hundred bytes or
-//! more of `core`'s formatting code to the image.
+//! Numbers in messages are u32, u64 (in hexadecimal) or [`Signed`]: each other type adds some hundred bytes of `core`'s
+//! formatting code to the image.
 
 use crate::hw::console;
 use core::fmt;
@@ -31,12 +31,26 @@ pub fn say(level: Level, text: core::fmt::Arguments<'_>) {
     }
 }
 
-/// Reports that something does not work. Takes the arguments of `format_args!`.
+/// Prints a line about a core with this number, as [`say`] does.
+#[cold]
+#[inline(never)]
+pub fn say_of(core: usize, level: Level, text: core::fmt::Arguments<'_>) {
+    say(level, format_args!("core {}: {text}", core as u32));
+}
+
+/// Reports that something does not work. Takes the arguments of `format_args!`, behind `of: CORE,` if it is about one
+/// core.
 macro_rules! error {
+    (of: $core:expr, $($text:tt)+) => {
+        $crate::messages::say_of($core, log::Level::Error, format_args!($($text)+))
+    };
     ($($text:tt)+) => { $crate::messages::say(log::Level::Error, format_args!($($text)+)) };
 }
-/// Reports that something works but should be looked at. Takes the arguments of `format_args!`.
+/// Reports that something works but should be looked at. Takes what [`error!`] takes.
 macro_rules! warning {
+    (of: $core:expr, $($text:tt)+) => {
+        $crate::messages::say_of($core, log::Level::Warn, format_args!($($text)+))
+    };
     ($($text:tt)+) => { $crate::messages::say(log::Level::Warn, format_args!($($text)+)) };
 }
 /// Reports progress that a person wants to see at boot. Takes the arguments of `format_args!`.

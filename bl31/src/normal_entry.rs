@@ -53,8 +53,7 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
     );
     if lacks != Features::NONE {
         warning!(
-            "core {}: it does without {lacks} (not there, or no room for its vectors)",
-            core.index
+            of: core.index, "it does without {lacks} (not there, or no room for its vectors)",
         );
     }
     begin(core, entry);

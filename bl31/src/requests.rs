@@ -50,8 +50,8 @@ pub fn report_death(core: &mut CoreData) {
     core.spmd.take_unfinished_line(console::spmc_line);
     let index = core.index;
     match core.spmd.death() {
-        Some(why) => error!("core {index}: the SPMC died ({why}); this core goes on without FF-A"),
-        None => error!("core {index}: the SPMC died; this core goes on without FF-A"),
+        Some(why) => error!(of: index, "the SPMC died ({why}); this core goes on without FF-A"),
+        None => error!(of: index, "the SPMC died; this core goes on without FF-A"),
     }
     black_box::report(true);
 }

@@ -32,6 +32,6 @@ pub fn report(core: &CoreData) {
         false => (ESR_EL1::read(), ELR_EL1::read(), FAR_EL1::read()),
     };
     error!(
-        "core {index}: the SPMC took an exception before it set VBAR_EL{level}: ESR {esr:#x}, ELR {elr:#x}, FAR {far:#x}"
+        of: index, "the SPMC took an exception before it set VBAR_EL{level}: ESR {esr:#x}, ELR {elr:#x}, FAR {far:#x}"
     );
 }

@@ -59,5 +59,5 @@ pub fn serror(core: &mut CoreData, world: World) -> Flow {
 /// Reports an SError. It is not inlined, so that its frame is gone when the SPMC's end is handled.
 #[inline(never)]
 fn report_serror(core: usize, world: World) {
-    error!("core {core}: SError taken from the {world:?} world");
+    error!(of: core, "SError taken from the {world:?} world");
 }

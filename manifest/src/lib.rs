@@ -177,7 +177,8 @@ impl fmt::Display for ManifestError {
             Self::TooLarge(size) => {
                 write!(
                     f,
-                    "{size} bytes: make it at most {MAX_SIZE} bytes (one page)"
+                    "{size} bytes: make it at most {} bytes (one page)",
+                    MAX_SIZE as u32
                 )
             }
             Self::NotCompatible => {

@@ -37,7 +37,7 @@ extern "C" fn report_el3_exception(record: &CrashRecord, kind: usize) -> ! {
     let kind = kinds.get(kind).unwrap_or(&"exception");
     let _ = writeln!(out, "\n[janus] CRASH: {kind} in EL3");
     print_state(&mut out);
-    for (number, value) in record.gpr.iter().enumerate() {
+    for (number, value) in (0_u32..).zip(&record.gpr) {
         // Two registers on a line.
         let end = if number % 2 == 0 { "" } else { "\n" };
         let _ = write!(out, "  x{number:<3}{value:016x}{end}");
@@ -93,7 +93,8 @@ fn print_state(out: &mut impl Write) {
     unsafe { asm!("mrs {}, tpidr_el3", out(reg) record, options(nomem, nostack)) };
     let _ = write!(out, "  core {:#x}", MPIDR_EL1.get() & AFFINITY_MASK);
     if let Some((index, world)) = CoreData::of_crash_record(record as usize) {
-        let _ = write!(out, " (number {index}), serving the {world:?} world");
+        let number = index as u32;
+        let _ = write!(out, " (number {number}), serving the {world:?} world");
     }
     let _ = writeln!(out);
     for (name, value) in [

@@ -161,8 +161,7 @@ fn act(core: &mut CoreData, from: World, action: Action, here: Option<Here>) -> 
         Work::Unclaimed => {
             served::end(core);
             error!(
-                "core {}: a secure interrupt came and there is no SPMC here to take it; no more of them",
-                core.index
+                of: core.index, "a secure interrupt came and there is no SPMC here to take it; no more of them",
             );
             Flow::Run(from)
         }
@@ -178,10 +177,10 @@ fn print(core: &mut CoreData, log: ConsoleLog) {
 #[inline(never)]
 fn report_failure(core: usize, code: i32) {
     let code = Signed(code);
-    error!("core {core}: the SPMC says that it failed to start: error {code}");
+    error!(of: core, "the SPMC says that it failed to start: error {code}");
 }
 
 #[inline(never)]
 fn report_early_call(core: usize, function: u32) {
-    error!("core {core}: the SPMC called {function:#x} while it was to start");
+    error!(of: core, "the SPMC called {function:#x} while it was to start");
 }

@@ -70,7 +70,7 @@ fn carry_out(core: &mut CoreData, function: u32) -> Flow {
         Decision::TurnOn { core: target, .. } => match power::turn_on(core.system, target) {
             Ok(()) => 0,
             Err(NoPower(why)) => {
-                warning!("core {target}: the platform cannot turn it on: {why}");
+                warning!(of: target, "the platform cannot turn it on: {why}");
                 PSCI.turn_on_failed(target)
             }
         },
@@ -116,8 +116,7 @@ fn ask_spmc(core: &mut CoreData, request: Request) -> Result<(), Refused> {
     match answer {
         Ok(Answer::Refused(status)) => {
             warning!(
-                "core {}: the SPMC refuses, PSCI status {}",
-                core.index,
+                of: core.index, "the SPMC refuses, PSCI status {}",
                 Signed(status)
             );
             Err(Refused)
@@ -156,8 +155,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     }
     if PSCI.cores_on() == 1 {
         warning!(
-            "core {}: the last core turns itself off; nobody can turn it on again",
-            core.index
+            of: core.index, "the last core turns itself off; nobody can turn it on again",
         );
     }
     core.spmd.turn_off();
