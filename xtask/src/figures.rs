@@ -62,6 +62,35 @@ fn performance(table: &Table, lines: &mut Vec<String>) -> Result<()> {
         let figures = COLUMNS.map(|column| table.size(column, what).map_or(String::new(), number));
         put(lines, head, row, 1, &figures)?;
     }
+    parts(table, lines)
+}
+
+/// The table of what the image consists of: all of it.
+fn parts(table: &Table, lines: &mut Vec<String>) -> Result<()> {
+    let head = find(lines, 0, "| part of the image |")?;
+    let end = end_of_table(lines, head);
+    let parts = table.0["size"]["janus"]["parts"].as_array();
+    let parts = parts.context("docs/bench.json has no parts of the image")?;
+    let of = |part: &Value| part["bytes"].as_u64().unwrap_or_default();
+    let sum = |in_c: bool| -> u64 {
+        let ours = parts.iter().filter(|part| part["in_c"] == in_c);
+        ours.map(of).sum()
+    };
+    let mut new: Vec<String> = Vec::new();
+    for in_c in [true, false] {
+        for part in parts.iter().filter(|part| part["in_c"] == in_c) {
+            let name = part["name"].as_str().unwrap_or_default().to_owned();
+            let has = if in_c { "yes" } else { "no" };
+            new.push(line(&[name, number(of(part)), has.to_owned()]));
+        }
+    }
+    for (what, bytes) in [
+        ("**what C+ has, too**", sum(true)),
+        ("**what C+ has not**", sum(false)),
+    ] {
+        new.push(line(&[what.to_owned(), number(bytes), String::new()]));
+    }
+    lines.splice(head + 2..end, new);
     Ok(())
 }
 
@@ -346,14 +375,19 @@ mod tests {
             {"name": "A", "spmc": "S-EL2", "c": 1185, "c_featured": 1500, "janus": 500,
              "c_counts": counts(60), "c_featured_counts": counts(70), "janus_counts": counts(40)},
             {"name": "B", "spmc": "S-EL1", "janus": 7, "janus_counts": counts(3)},
-        ]}))
+        ], "size": {"janus": {"parts": [
+            {"name": "messages", "in_c": false, "bytes": 4000},
+            {"name": "PSCI", "in_c": true, "bytes": 5000},
+            {"name": "GIC", "in_c": true, "bytes": 600},
+        ]}}}))
     }
 
     #[test]
     fn a_table_keeps_its_goals_and_gets_new_calls() {
         let text = "x\n| call | goal | C |\n|---|---|---|\n| A | 720 | 1 |\n\n| call | code lines |\n|---|---|\n\n\
                     | bytes | C | C+ | Janus |\n|---|---|---|---|\n| image | | | |\n| RAM, as built | 1 | 2 | 3 |\n\
-                    | of it for each core | | | |\n| RAM with room for 8 cores | | | |\n";
+                    | of it for each core | | | |\n| RAM with room for 8 cores | | | |\n\n\
+                    | part of the image | bytes | in C+ |\n|---|---|---|\n| old | 1 | no |\n";
         let new = rewritten(&small(), text, performance).expect("all rows");
         for row in [
             "| A | 720 | 1,185 | 1,500 | 500 | | | |",
@@ -361,9 +395,13 @@ mod tests {
             "| A | 60 / 70 / 40 | 61 / 71 / 41 | 3 / 3 / 3 | 0 / 0 / 0 | | | | |",
             "| B | | | | | – / – / 3 | – / – / 4 | – / – / 3 | – / – / 0 |",
             "| RAM, as built | | | |",
+            "| PSCI | 5,000 | yes |",
+            "| messages | 4,000 | no |",
+            "| **what C+ has, too** | 5,600 | |",
         ] {
             assert!(new.lines().any(|line| line == row), "{row}\nin\n{new}");
         }
+        assert!(!new.contains("| old |"), "{new}");
     }
 
     #[test]
