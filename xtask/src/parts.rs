@@ -349,10 +349,14 @@ janus_new::thing
 
     #[test]
     fn a_constant_belongs_to_who_refers_to_it() {
-        // Code refers to a table at 16 and to what begins at 64. The table has a pointer to 40, and that one to 48.
+        // Code refers to 16 and to 64. There are pointers from 16 to 40 and to 4, from 40 to 48, from 4 to 0 and from 64
+        // to 80. The pointer to 0 comes first, when nobody is known who refers to what it is in.
         let mut references = BTreeMap::from([(16, 3), (64, 5)]);
-        follow(&mut references, &[(40, 48), (24, 40), (72, 80), (8, 0)]);
-        let found = [(16, 3), (40, 3), (48, 3), (64, 5), (80, 5)];
+        follow(
+            &mut references,
+            &[(8, 0), (24, 40), (32, 4), (40, 48), (72, 80)],
+        );
+        let found = [(0, 3), (4, 3), (16, 3), (40, 3), (48, 3), (64, 5), (80, 5)];
         assert_eq!(references, BTreeMap::from(found));
     }
 }
