@@ -384,6 +384,30 @@ pub fn dispatch(cli: Cli) -> Result<bool> {
 mod tests {
     use super::*;
 
+    /// xtask is not built with the platforms, so it has some of their addresses once more.
+    #[test]
+    fn a_platforms_addresses_are_the_platforms_own() {
+        let address = |number: u64| {
+            let digits = format!("{number:08x}");
+            let (high, low) = digits.split_at(4);
+            format!("0x{high}_{low}")
+        };
+        for plat in Plat::value_variants() {
+            let file = crate::paths::root().join(format!("plat/src/{}/mod.rs", plat.feature()));
+            let text = std::fs::read_to_string(&file).expect("a platform has this file");
+            let secure = plat.secure_dram();
+            let secure = format!("{}..{}", address(secure.start), address(secure.end));
+            for says in [
+                format!("        image: {}..", address(plat.bl31())),
+                format!("    const SECURE_RAM: Range<u64> = {secure};"),
+            ] {
+                assert!(text.contains(&says), "{}: no `{says}`", file.display());
+            }
+            assert_eq!(crate::bl31::code(*plat).start, plat.bl31());
+            assert_eq!(plat.spmc(), plat.secure_dram().start);
+        }
+    }
+
     fn run_args(words: &[&str]) -> Result<RunArgs, String> {
         let all = ["xtask", "run"].iter().chain(words);
         match Cli::try_parse_from(all).map_err(|e| e.to_string())?.command {
