@@ -101,6 +101,55 @@ fn features_and_calls_agree() {
     }
 }
 
+/// Function IDs that differ from PSCI's by up to two bits of the owner and the reserved bits, in both kinds and
+/// conventions, with and without the SVE hint.
+#[test]
+fn no_other_function_id_is_known() {
+    const SMC32: [u32; 20] = [
+        0, 1, 2, 3, 4, 6, 8, 9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15,
+    ];
+    const SMC64: [u32; 11] = [1, 3, 4, 0xc, 0xd, 0xe, 0x10, 0x11, 0x12, 0x14, 0x15];
+    const HINT: u32 = 1 << 16;
+    let arguments = [PSCI_VERSION.into(), 0, 0];
+    let psci = booted();
+    let bits: Vec<u32> = (8..32)
+        .filter(|bit| *bit != 16)
+        .map(|bit| 1 << bit)
+        .collect();
+    let wrong = |a: &u32| bits.iter().map(move |b| a | b).collect::<Vec<_>>();
+    for wrong in [0].into_iter().chain(bits.iter().flat_map(wrong)) {
+        for number in 0..0x100 {
+            let function = 0x8400_0000 ^ wrong | number;
+            let known = match wrong {
+                0 => SMC32.contains(&number),
+                0x4000_0000 => SMC64.contains(&number),
+                _ => false,
+            };
+            let decision = psci.call(0, function, arguments);
+            let there = decision != Decision::Return(NOT_SUPPORTED);
+            assert_eq!(there, known, "{function:#x}");
+            assert!(!known || janus_psci::in_range(function), "{function:#x}");
+            if known {
+                let [plain, hinted] =
+                    [function, function | HINT].map(|id| booted().call(0, id, arguments));
+                assert_eq!(hinted, plain, "{function:#x}");
+            } else {
+                let hinted = psci.call(0, function | HINT, arguments);
+                assert_eq!(hinted, decision, "{function:#x}");
+            }
+            assert_eq!(
+                janus_psci::in_range(function | HINT),
+                janus_psci::in_range(function)
+            );
+            // The hint is no part of a name.
+            let told = [function, function | HINT]
+                .map(|id| returns(&psci, 0, PSCI_FEATURES, [id.into(), 0, 0]) >= 0);
+            let smccc_version = function == 0x8000_0000;
+            assert_eq!(told, [known || smccc_version, false], "{function:#x}");
+        }
+    }
+}
+
 #[test]
 fn features_of_the_bare_platform() {
     let psci = Psci::<_, 1>::new(Bare);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 //! Makes random calls of both worlds on several cores, in random order, and checks what must always hold. The machine
-//! below does with each action what bl31 does, and nothing else.
+//! below does with each action what bl31 does, and nothing else. A second one, whose calls take no short cut, must do
+//! the same.
 //!
 //! A run makes some hundred thousand calls. `JANUS_SPMD_CALLS=10000000 cargo test --release -p
 //! janus-spmd --test invariants` makes ten million.
@@ -204,6 +205,8 @@ struct Cpu {
 }
 
 struct System {
+    /// Whether calls may take the dispatcher's short cuts. Else all are decided in full.
+    short_cuts: bool,
     spmd: Spmd,
     cpus: Vec<Cpu>,
     /// The versions once the normal world has made a call that fixes them.
@@ -217,7 +220,7 @@ static EDGES: Mutex<BTreeSet<Edge>> = Mutex::new(BTreeSet::new());
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 impl System {
-    fn new(version: Version, sel2: bool, doorbell: bool) -> Self {
+    fn new(version: Version, sel2: bool, doorbell: bool, short_cuts: bool) -> Self {
         let mut config = config_with_both(version);
         config.sel2 = sel2;
         config.doorbell_sri = doorbell.then_some(8);
@@ -230,6 +233,7 @@ impl System {
             turning_off: false,
         };
         let mut system = Self {
+            short_cuts,
             spmd: Spmd::with_spmc(config),
             cpus: (0..CORES as u64).map(cpu).collect(),
             fixed: None,
@@ -344,7 +348,12 @@ impl System {
         *caller = *regs;
         let (other_before, state) = (*other, cpu.core.state());
         let refusal = self.spmd.refusal(&cpu.core, world, regs);
-        let action = self.spmd.call(&mut cpu.core, world, caller, other);
+        let decide = if self.short_cuts {
+            Spmd::call
+        } else {
+            Spmd::decide
+        };
+        let action = decide(&self.spmd, &mut cpu.core, world, caller, other);
         let (caller, other) = (*caller, *other);
         // FFA_VERSION has no FFA_ERROR form.
         let refused = match (action, caller[0] as u32) {
@@ -554,6 +563,36 @@ impl System {
     }
 }
 
+/// Two equal systems, one with short cuts and one without. It makes no difference.
+struct Twins([System; 2]);
+
+impl Twins {
+    fn new(version: Version, sel2: bool, doorbell: bool) -> Self {
+        Self([true, false].map(|short_cuts| System::new(version, sel2, doorbell, short_cuts)))
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let Self([short, whole]) = self;
+        short.apply(event);
+        whole.apply(event);
+        let by = &event.what;
+        assert_eq!(short.spmd.versions(), whole.spmd.versions(), "{by:x?}");
+        let (short, whole) = (&short.cpus[event.core], &whole.cpus[event.core]);
+        assert_eq!(short.core.state(), whole.core.state(), "{by:x?}");
+        assert_eq!(short.running, whole.running, "{by:x?}");
+        assert_eq!(short.normal, whole.normal, "{by:x?}");
+        assert_eq!(short.secure, whole.secure, "{by:x?}");
+    }
+
+    /// Compares what shows only later: how many wrong calls the SPMC has made, and the short cuts that are open.
+    fn end(self) {
+        let Self([short, whole]) = self;
+        for (short, whole) in short.cpus.iter().zip(&whole.cpus) {
+            assert_eq!(format!("{:?}", short.core), format!("{:?}", whole.core));
+        }
+    }
+}
+
 fn run(calls: u64) {
     const LENGTH: usize = 200;
     let start = CALLS.load(Relaxed);
@@ -572,10 +611,11 @@ fn run(calls: u64) {
         let mut runner = TestRunner::new(config.clone());
         runner
             .run(&strategy, |((version, sel2, doorbell), seeds)| {
-                let mut system = System::new(version, sel2, doorbell);
+                let mut twins = Twins::new(version, sel2, doorbell);
                 for seed in seeds {
-                    system.apply(&Draw::event(seed));
+                    twins.apply(&Draw::event(seed));
                 }
+                twins.end();
                 Ok(())
             })
             .unwrap_or_else(|failure| panic!("{failure}"));
@@ -588,10 +628,11 @@ fn run(calls: u64) {
 pub(crate) fn happens(system: [u8; 3], events: &[[u8; 8]]) {
     let [version, sel2, doorbell] = system;
     let version = VERSIONS[usize::from(version) % VERSIONS.len()];
-    let mut system = System::new(version, sel2 & 1 != 0, doorbell & 1 != 0);
+    let mut twins = Twins::new(version, sel2 & 1 != 0, doorbell & 1 != 0);
     for seed in events {
-        system.apply(&Draw::event(u64::from_le_bytes(*seed)));
+        twins.apply(&Draw::event(u64::from_le_bytes(*seed)));
     }
+    twins.end();
 }
 
 /// The changes of state in docs/spmd.md: lines `From --> To: who …` of its drawing.

@@ -221,6 +221,64 @@ fn only_smcs_with_immediate_zero_are_calls() {
     }
 }
 
+/// Calls of AArch32 take no short cut. All that follows from them is the same, in the report of the last calls too.
+#[test]
+fn calls_of_aarch32_have_the_same_effect() {
+    const ID_GET: u64 = 0x8400_0069;
+    const PSCI_VERSION: u64 = 0x8400_0000;
+    let [of_aarch64, of_aarch32] = [0x17, 0x13].map(|class: i64| {
+        let happens = std::thread::spawn(move || {
+            let smc = |call: &'static [u64]| {
+                move |context: &mut WorldContext| {
+                    machine().pending = None;
+                    smc(call)(context);
+                    Exit::from_vectors(class << 26 | 1 << 25)
+                }
+            };
+            with_spmc(&[]);
+            // It fixes the versions, which opens the short cuts.
+            normal(smc(&[DIRECT_REQ, 0x8000, 0, 76]));
+            secure(smc(&[DIRECT_RESP, 0x8000_0000, 0, 77]));
+            normal(smc(&[DIRECT_REQ, 0x8000, 0, 78]));
+            secure(smc(&[ID_GET]));
+            secure(smc(&[PSCI_VERSION]));
+            secure(smc(&[DIRECT_RESP, 0x8000_0000, 0, 79]));
+            normal(smc(&[ID_GET]));
+            normal(smc(&[PSCI_VERSION]));
+            normal(|_| {
+                machine().pending = Some(Pending::SecureGroup1);
+                Exit::FIQ
+            });
+            secure(smc(&[RESUME]));
+            normal(smc(&[DIRECT_REQ, 0x8000, 0, 80]));
+            secure(|_| Exit::SERROR);
+            boots().1
+        });
+        let mut events = happens.join().unwrap();
+        // A record's address stands in the place of the answer that is missing.
+        for event in &mut events {
+            if let Event::Said(line) = event
+                && let Some(at) = line.find(" ? ")
+            {
+                line.truncate(at);
+            }
+        }
+        events
+    });
+    let resumed = [
+        (World::Secure, INTERRUPT),
+        (World::Normal, 0x1_0003),
+        (World::Secure, DIRECT_REQ),
+    ];
+    let entries = entries(&of_aarch64);
+    assert!(
+        entries.windows(3).any(|three| three == resumed),
+        "{entries:x?}"
+    );
+    assert!(said(&of_aarch64).contains("the SPMC died"));
+    assert_eq!(of_aarch64, of_aarch32);
+}
+
 #[test]
 fn an_serror_is_said_and_the_normal_world_goes_on() {
     without_spmc();
