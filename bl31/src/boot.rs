@@ -19,35 +19,41 @@ use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::services::partitions::{self, Partitions};
 use crate::spmc_event::SpmcEvent;
+use crate::spmc_image::NoSpmc;
 use crate::system::{self, System};
 use crate::{run, served, services, speculation, spmc_image, spmc_vectors, spsr, sri, topology};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Event, PartitionError, Spmd};
 
-/// Boots the machine on the boot core. Called by entry.S with BL2's x0, x1 and x3.
+/// Sets the machine up on the boot core. Called by entry.S with BL2's x0, x1 and x3.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) -> ! {
+pub extern "C-unwind" fn cold_main(x0: u64, x1: u64, x3: u64, index: usize) {
     let partitions = partitions::checked();
-    let bl33 = set_up_system(&Registers { x0, x1, x3 }, index, partitions);
+    set_up_system(&Registers { x0, x1, x3 }, index, partitions);
     // Called here and not in `set_up_system`, whose frame is large: `open` calls through a pointer, and the stack
     // check counts the deepest possible callee for such a call.
     entry::open();
+}
+
+/// Starts the boot core. Called by entry.S after [`cold_main`], with the stack empty.
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn boot_main(index: usize) -> ! {
     // SAFETY: `index` is this core's, and entry.S calls this function once.
     let core = unsafe { core_data::claim(index) };
     speculation::guard_entries(&mut core.crash);
-    start(core, true, &bl33)
+    start(core, true, &core.system.bl33)
 }
 
 /// Reads what BL2 left, finds out what the machine is and what applies on it, and sets up what all cores
-/// share. Returns where the normal world begins. `index` is the boot core's number. It is not inlined, so that
-/// its stack frame is gone when the worlds run.
+/// share, and where the normal world begins. `index` is the boot core's number. It is not inlined, so that its stack frame
+/// is gone when the platform's code is called.
 #[inline(never)]
 fn set_up_system(
     registers: &Registers,
     index: usize,
     partitions: Result<Partitions, PartitionError>,
-) -> EntryPoint {
+) {
     console::init();
     // First: on an unknown machine nothing else is touched.
     match Plat::identify() {
@@ -77,7 +83,7 @@ fn set_up_system(
 
     let found = partitions::or_report(partitions).and_then(|partitions| {
         spmc_image::find(params.bl32, list.as_ref(), partitions)
-            .map_err(|why| error!("no FF-A: {why}"))
+            .map_err(without_ffa)
             .ok()
     });
     let (spmd, spmc) = match found {
@@ -94,20 +100,20 @@ fn set_up_system(
     }
     topology::find_cores(gic::has_core, sri::away);
     let normal_el2 = spsr::el(bl33.entry.spsr.into()) == 2;
+    if let Some(list) = &list {
+        hand_over::give_to_normal_world(list, &mut bl33.entry);
+    }
     system::set(System {
         spmd,
         spmc,
         policy,
         boot_core: policy.boot_core(),
+        bl33: bl33.entry,
         normal_el2,
     });
     no_vectors::fill();
     PSCI.init(index, cpu::counter());
     pen::init();
-    if let Some(list) = &list {
-        hand_over::give_to_normal_world(list, &mut bl33.entry);
-    }
-    bl33.entry
 }
 
 /// Starts a secondary core, or a core that comes back after it was off or suspended. Called by entry.S.
@@ -146,6 +152,20 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
         Plat::protect_memory();
     }
     power::restore(core);
+    services::come_back(core, &entry, system);
+    entry::run(core)
+}
+
+/// Ends a power-down state in which this core has kept its power. Called by entry.S with the stack empty.
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn come_back_core(
+    core: &mut CoreData,
+    _: usize,
+    pc: u64,
+    context: u64,
+    system: bool,
+) -> ! {
+    let entry = normal_entry::normal_entry(core.system, pc, context);
     services::come_back(core, &entry, system);
     entry::run(core)
 }
@@ -189,7 +209,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = spsr::entry(spmc.sel2);
-    spmc_vectors::set(&mut core.parked, spmc.sel2);
+    spmc_vectors::set(core.parked, spmc.sel2);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!(of: core.index, "no FF-A here");
         black_box::report(true);
@@ -201,6 +221,13 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
         error!(of: core.index, "interrupts: {why}");
     }
     true
+}
+
+/// Reports why there is no FF-A. It is not inlined, so that the check of the stack's depth knows where this message is.
+#[cold]
+#[inline(never)]
+fn without_ffa(why: NoSpmc) {
+    error!("no FF-A: {why}");
 }
 
 /// Stops this core after a fault that leaves nothing to run. The caller has reported it.

@@ -31,16 +31,17 @@ pub struct CoreData {
     pub normal: WorldContext,
     /// The secure world's context.
     pub secure: WorldContext,
-    /// The system registers of the world that is not current.
-    pub parked: SysRegs,
-    /// The world whose system registers are in the CPU.
-    current: World,
+    /// The system registers of the world that is not current. They lie in the page of the core's stack, which would be
+    /// larger than the stack has to be.
+    pub parked: &'static mut SysRegs,
     /// What all cores share.
     pub system: &'static System,
-    /// What the next entry into the normal world has to do for the schedule receiver interrupt.
-    pub sri: sri::Requests,
     /// This core's linear number.
     pub index: usize,
+    /// The world whose system registers are in the CPU.
+    current: World,
+    /// What the next entry into the normal world has to do for the schedule receiver interrupt.
+    pub sri: sri::Requests,
     /// The dispatcher's state on this core.
     pub spmd: janus_spmd::Core,
     /// What the SPMC finished last on EL3's behalf.
@@ -69,12 +70,15 @@ impl CoreData {
         // SAFETY: the platform sets this memory aside for this core alone, every value of it is valid as bytes, and
         // a core starts for the first time only once.
         let vectors = unsafe { slice::from_raw_parts_mut(vectors.start as *mut u8, vectors.len()) };
-        // SAFETY: the pointer is to the slot's own memory, and every field is written.
+        // SAFETY: the pointer is to the slot's own memory, and every field is written. The memory of `parked` is this
+        // core's alone, too, and never its stack from here on.
         unsafe {
             (&raw mut (*core).crash).write(CrashRecord::EMPTY);
             (&raw mut (*core).normal).write(WorldContext::EMPTY);
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
-            (&raw mut (*core).parked).write(SysRegs::EMPTY);
+            let parked = layout::parked(index);
+            parked.write(SysRegs::EMPTY);
+            (&raw mut (*core).parked).write(&mut *parked);
             (&raw mut (*core).normal.black_box).write(BlackBox::new(index));
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(system::get());
@@ -155,7 +159,7 @@ impl CoreData {
         if switched.is(Switch::Beside) {
             self.leave_beside(world);
         }
-        let (normal, secure, parked) = (&mut self.normal, &mut self.secure, &mut self.parked);
+        let (normal, secure, parked) = (&mut self.normal, &mut self.secure, &mut *self.parked);
         match world {
             World::Secure => {
                 normal.save_return();
@@ -177,7 +181,7 @@ impl CoreData {
     #[cold]
     #[inline(never)]
     fn leave_beside(&mut self, world: World) {
-        let (policy, parked) = (&self.system.policy, &mut self.parked);
+        let (policy, parked) = (&self.system.policy, &mut *self.parked);
         match world {
             World::Secure => self.live.leave_normal(policy, parked, &self.secure.el3),
             World::Normal => self.live.leave_secure(policy, parked, &self.normal.el3),

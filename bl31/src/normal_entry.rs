@@ -48,7 +48,7 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
         &mut core.live,
         &mut normal.el3,
         &mut secure.el3,
-        &mut core.parked,
+        core.parked,
         starts_at_el1(entry),
     );
     if lacks != Features::NONE {
@@ -104,6 +104,7 @@ mod tests {
                 spmc: None,
                 policy: Policy::NONE,
                 boot_core: BootCore::default(),
+                bl33: EntryPoint::default(),
                 normal_el2,
             };
             let entry = normal_entry(&system, 0x4000_0000, 7);

@@ -3,6 +3,7 @@
 //! [`System`] is written once, by the boot core, before any other core runs EL3 code. Each core
 //! keeps a reference in its [`crate::core_data::CoreData`]; reading it writes no cache line.
 
+use crate::boot_params::EntryPoint;
 use crate::context::{BootCore, Policy, SpmcMode};
 use crate::hw::shared;
 use janus_spmd::Spmd;
@@ -30,6 +31,8 @@ pub struct System {
     pub policy: Policy,
     /// What the policy means for a core like the boot core.
     pub boot_core: BootCore,
+    /// Where BL33 is entered, on the boot core.
+    pub bl33: EntryPoint,
     /// Whether BL33 is entered at EL2 and not at EL1. Every core enters the normal world at that level.
     pub normal_el2: bool,
 }

@@ -19,14 +19,6 @@ use std::path::PathBuf;
 /// The only code that may touch FP and SIMD registers: the switch of the worlds' SIMD context.
 const SIMD_SECTION: &str = ".text.simd";
 
-/// The stack sizes of bl31/src/hw/layout.rs. An image with landing pads has larger frames.
-const fn stacks(hardened: bool) -> Stacks {
-    Stacks {
-        core: 0x1000,
-        crash: if hardened { 0xc00 } else { 0x800 },
-    }
-}
-
 /// The symbols with which the linker script passes on the platform's memory map: the image's load address, which is its
 /// entry point; the address from which on boot firmware still runs while it loads the image; the end of EL3's memory.
 const PLACE: [&str; 3] = ["platform_image", "platform_loaded_end", "platform_end"];
@@ -173,7 +165,13 @@ fn check(elf: &[u8], args: &BuildArgs) -> Result<()> {
         );
     }
     let graph = Graph::read(&file)?;
-    stack_depth::check(&graph, stacks(args.hardened))?;
+    let size = |name| address_of(&file, name);
+    let stacks = Stacks {
+        core: size("stack_size")?,
+        boot: size("boot_stack_size")?,
+        crash: size("crash_stack_size")?,
+    };
+    stack_depth::check(&graph, stacks)?;
     // A `core` that is built from source checks its own arithmetic, and the compiler cannot always prove these checks
     // away. Our own code is that of the usual image.
     if !args.debug && !args.hardened {

@@ -35,9 +35,10 @@ const C_FVP_STACK_SIZE: u64 = 0x800;
 const FAR: u64 = 16 << 20;
 
 /// The variables with an element per core: Janus', then the C BL31's.
-const PER_CORE: [&str; 11] = [
+const PER_CORE: [&str; 12] = [
     "CORES",
     "CORE_AFFINITIES",
+    "PARKED",
     "PEN",
     "STACKS",
     "STARTED",

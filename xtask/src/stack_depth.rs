@@ -6,8 +6,8 @@
 //!
 //! Which pointers a call may use, [`crate::pointers`] says. One thing depends on the path: an argument of a message lies
 //! on the stack of the function that made it. So a message displays only what a function on the stack has made: one
-//! that computes the address of the function that displays it. A display function that makes arguments itself displays
-//! these alone, if none of them can display arguments of others. A value that keeps a finished message (`Arguments`),
+//! that computes the address of the function that displays it. It is displayed once for each function that has made it. A
+//! display function that makes arguments itself displays these alone, if none of them can display arguments of others. A value that keeps a finished message (`Arguments`),
 //! and makes arguments of its own beside it, would be taken for one that does not show the message; EL3 has none.
 
 use crate::call_graph::{Callee, Function, Graph, REPORTS};
@@ -54,6 +54,8 @@ const CIRCLES: [Circle; 5] = [
     },
 ];
 
+/// The position of the function that writes a message.
+const WRITE: usize = 4;
 /// The functions in which the SPMC runs alone: its boot, a request to it, and the way back from a power-down state.
 const SPMC_ALONE: [&str; 3] = [
     "janus_bl31::boot::set_up_worlds",
@@ -68,7 +70,9 @@ const OF_NORMAL: [&str; 2] = [CIRCLES[3].name, "janus_bl31::services::lfa::carry
 const NO_MESSAGE: &str = CIRCLES[0].name;
 
 /// Where a core enters Rust, with its stack empty.
-const ENTRIES: [&str; 3] = ["cold_main", "warm_main", "run_core"];
+const ENTRIES: [&str; 4] = ["boot_main", "warm_main", "run_core", "come_back_core"];
+/// Where the boot core does that first.
+const BOOT: [&str; 1] = ["cold_main"];
 /// What entry.S calls before and after that, with the stack empty as well. Not every image has all of them.
 const EARLY_AND_LATE: [&str; 5] = [
     "build_page_tables",
@@ -92,6 +96,8 @@ struct Deepest {
 pub struct Stacks {
     /// The stack that each core has for itself, in bytes.
     pub core: u64,
+    /// What the boot core has while it sets the machine up, in bytes.
+    pub boot: u64,
     /// The stack for crash reports, in bytes.
     pub crash: u64,
 }
@@ -106,6 +112,7 @@ pub fn check(graph: &Graph, stacks: Stacks) -> Result<()> {
     entries.extend(EARLY_AND_LATE.into_iter().filter(has));
     for (whose, entries, size) in [
         ("a core's stack", &*entries, stacks.core),
+        ("the boot core's stack", &BOOT, stacks.boot),
         ("the stack for crash reports", &REPORTS, stacks.crash),
     ] {
         let deepest = graph.deepest(entries)?;
@@ -163,8 +170,9 @@ struct Inside {
     /// A function in which the SPMC runs alone.
     spmc: bool,
     /// The arguments of messages that functions on the stack have made, by the functions that display them. Each has a
-    /// bit; two of them may share one.
-    shown: u128,
+    /// bit; two of them may share one. The first set has those that one function has made or more, the next those that
+    /// two have made or more, and so on: a message in another has at most three around it.
+    shown: [u128; CIRCLES[WRITE].most as usize - 1],
 }
 
 /// A function, and what is on the stack when it is called.
@@ -235,7 +243,7 @@ impl<'a> Search<'a> {
     fn writes(&self, at: u64) -> bool {
         let (mut seen, mut next) = (BTreeSet::from([at]), vec![at]);
         while let Some(at) = next.pop() {
-            if self.graph.name(at) == CIRCLES[4].name {
+            if self.graph.name(at) == CIRCLES[WRITE].name {
                 return true;
             }
             let callees = self.callees.get(&at).into_iter().flatten();
@@ -252,10 +260,19 @@ impl<'a> Search<'a> {
         }
         inside.spmc |= SPMC_ALONE.contains(&function.name.as_str());
         if function.name == NO_MESSAGE || self.shows.get(&address).is_some_and(|shows| shows.own) {
-            inside.shown = 0;
+            inside.shown = Default::default();
         }
-        for computed in &function.computes {
-            inside.shown |= self.bit(*computed);
+        // What it displays is one of those that were made, and not inside of itself.
+        let own = self.bit(address);
+        if let Some(last) = inside.shown.iter_mut().rfind(|set| **set & own != 0) {
+            *last &= !own;
+        }
+        let made = function.computes.iter().map(|at| self.bit(*at));
+        let mut more = made.fold(0, |all, bit| all | bit);
+        for set in &mut inside.shown {
+            let both = *set & more;
+            *set |= more;
+            more = both;
         }
         (address, inside)
     }
@@ -293,7 +310,7 @@ impl<'a> Search<'a> {
         let (mut below, mut next) = (0, None);
         for index in 0..self.callees[&call.0].len() {
             let Callee { address, shown } = self.callees[&call.0][index];
-            if shown && self.bit(address) & inside.shown == 0 {
+            if shown && self.bit(address) & inside.shown[0] == 0 {
                 continue;
             }
             let depth = self.depth((address, inside))?;
@@ -393,22 +410,21 @@ mod tests {
 
     #[test]
     fn a_message_displays_what_a_function_on_the_stack_has_made() {
-        const WRITE: &str = CIRCLES[4].name;
         let function = |name: &str, frame, calls: &[u64], computes: &[u64]| Function {
             name: name.to_owned(),
             frame,
             calls: calls.iter().copied().collect(),
             computes: computes.iter().copied().collect(),
-            through: (name == WRITE)
+            through: (name == CIRCLES[WRITE].name)
                 .then_some(Source::Slot(8))
                 .into_iter()
                 .collect(),
         };
-        let bytes = |fault: Function| {
+        let bytes = |fault: Function, further_out: &[u64]| {
             let functions = [
-                function("main", 1, &[2], &[5]),
+                function("main", 1, &[2], further_out),
                 function("says", 10, &[3], &[4]),
-                function(WRITE, 100, &[], &[]),
+                function(CIRCLES[WRITE].name, 100, &[], &[]),
                 fault,
                 function("<Number as core::fmt::Display>::fmt", 2000, &[], &[]),
                 function("<Other as core::fmt::Display>::fmt", 4000, &[], &[]),
@@ -425,22 +441,21 @@ mod tests {
             graph.deepest_from(1).unwrap().bytes
         };
         let name = "<Fault as core::fmt::Display>::fmt";
+        let without = || function(name, 500, &[], &[]);
+        let of_others = || function(name, 500, &[3], &[]);
+        let of_its_own = |made| function(name, 500, &[3], made);
         // A fault without arguments, and the number of a function further out.
-        assert_eq!(bytes(function(name, 500, &[], &[])), 1 + 10 + 100 + 2000);
-        // One that writes what others have made: the number, or itself, as often as the circle allows.
+        assert_eq!(bytes(without(), &[5]), 1 + 10 + 100 + 2000);
+        // One that writes what others have made: the number.
+        assert_eq!(bytes(of_others(), &[5]), 1 + 10 + 2 * 100 + 500 + 2000);
+        // Two functions have made it, so that it may be inside of itself.
         assert_eq!(
-            bytes(function(name, 500, &[3], &[])),
-            1 + 10 + 4 * 100 + 3 * 500 + 2000
+            bytes(of_others(), &[4, 5]),
+            1 + 10 + 3 * 100 + 2 * 500 + 2000
         );
         // One that has arguments of its own shows these alone.
-        assert_eq!(
-            bytes(function(name, 500, &[3], &[6])),
-            1 + 10 + 2 * 100 + 500 + 4000
-        );
+        assert_eq!(bytes(of_its_own(&[6]), &[5]), 1 + 10 + 2 * 100 + 500 + 4000);
         // One of its arguments is itself: the circle ends by its bound.
-        assert_eq!(
-            bytes(function(name, 500, &[3], &[4])),
-            1 + 10 + 4 * 100 + 4 * 500
-        );
+        assert_eq!(bytes(of_its_own(&[4]), &[]), 1 + 10 + 4 * 100 + 4 * 500);
     }
 }

@@ -182,6 +182,11 @@ pub mod entry {
         crate::run::run_core(core)
     }
 
+    /// Ends a power-down state.
+    pub fn come_back(core: &mut CoreData, pc: u64, context: u64, system: bool) -> ! {
+        crate::boot::come_back_core(core, 0, pc, context, system)
+    }
+
     /// Parks the core.
     pub fn park(core: &mut CoreData) -> ! {
         end(End::Parked(core.index))
@@ -336,11 +341,18 @@ pub mod gic {
 pub mod layout {
     //! The memory of the image.
 
+    use crate::context::SysRegs;
     use core::ops::Range;
+    use std::boxed::Box;
 
     /// Returns an empty range: a core has no room for vector registers.
     pub fn vectors(_: usize) -> Range<usize> {
         16..16
+    }
+
+    /// Returns memory of its own for each core.
+    pub fn parked(_: usize) -> *mut SysRegs {
+        Box::into_raw(Box::new(SysRegs::EMPTY))
     }
 }
 

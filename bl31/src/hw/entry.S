@@ -86,11 +86,16 @@ moved:
     bl      cold_core_index             // x0 = index; it still runs on the boot stack
     mov     x21, x0
     bl      set_core
+    add     sp, sp, #{parked_room}      // nothing is parked yet
     mov     x0, x20
     mov     x1, x22
     mov     x2, x23
     mov     x3, x21
-    b       cold_main
+    bl      cold_main
+    mov     x0, x21
+    bl      set_core
+    mov     x0, x21
+    b       boot_main
 
 // Adds x24 to each address in constants and .data. ELF's SHT_RELR format lists their places: an even entry is the
 // address of one place; an odd entry has a bit for each of the 63 words that follow.
@@ -222,19 +227,25 @@ set_core:
     mov     x2, #{stack_stride}
     add     x3, x0, #1
     madd    x1, x3, x2, x1
-    mov     sp, x1
+    sub     sp, x1, #{parked_room}
     mov     x29, #0
     ret
     dsb     nsh
     isb
 
-// Empties the stack, of which x1 is the top, and calls run_core with x0.
-    .global run_on_stack
-run_on_stack:
+// Empty the stack, of which x1 is the top, and call a function with x0 and x2 to x4.
+    .pushsection .text.on_stack, "ax"
+    .macro  on_stack name, function
+    .global \name
+\name:
     mov     sp, x1
     mov     x29, #0
     mov     x30, #0
-    b       run_core
+    b       \function
+    .endm
+    on_stack run_on_stack, run_core
+    on_stack come_back_on_stack, come_back_core
+    .popsection
 
 // Turns this core's MMU and D-cache off and waits in the pen. x0 = index. Never returns.
     .global park_core
@@ -247,10 +258,10 @@ park_core:
 // Sets SP to this core's stack at its physical address, for Rust code with the MMU off. x21 = index. Clobbers x0, x1.
 bare_stack:
     adr     x0, {boot_stack}
-    mov     x1, #{stack_size}
+    mov     x1, #{stack_page}
     madd    x0, x21, x1, x0
     add     x0, x0, x1
-    mov     sp, x0
+    sub     sp, x0, #{parked_room}
     mov     x29, #0
     ret
     dsb     nsh
@@ -274,7 +285,7 @@ power_down_core:
     mov     x3, #4
     lsl     x2, x3, x2
     mov     x1, sp
-    sub     x0, x1, #{stack_size}
+    sub     x0, x1, #({stack_page} - {parked_room})
 1:  dc      civac, x0
     add     x0, x0, x2
     cmp     x0, x1

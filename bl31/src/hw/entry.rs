@@ -4,7 +4,7 @@
 use crate::core_data::{CRASH_RECORD, CoreData};
 use crate::cpu_power;
 use crate::crash_record::CrashRecord;
-use crate::hw::layout::{STACK_SIZE, STACK_STRIDE};
+use crate::hw::layout::{PARKED_ROOM, STACK_PAGE, STACK_STRIDE};
 use crate::hw::{cache, layout, mmu, pen};
 use crate::speculation;
 use crate::topology::MAX_CORES;
@@ -26,7 +26,8 @@ global_asm!(
     sctlr_on = const mmu::SCTLR_ON,
     stacks = const Plat::MEMORY.stacks,
     stack_stride = const STACK_STRIDE,
-    stack_size = const STACK_SIZE,
+    stack_page = const STACK_PAGE,
+    parked_room = const PARKED_ROOM,
     boot_stack = sym layout::STACKS,
     lowest = const Plat::MEMORY.lowest,
     usual_start = const Plat::MEMORY.image.start,
@@ -48,6 +49,7 @@ unsafe extern "C" {
     fn park_core(index: usize) -> !;
     fn power_down_core(index: usize, levels: u64, domain: bool) -> !;
     fn run_on_stack(core: *mut (), top: usize) -> !;
+    fn come_back_on_stack(core: *mut (), top: usize, pc: u64, context: u64, system: bool) -> !;
 }
 
 /// Makes the warm entry the place where cores come on, wake up, or are released by boot firmware. Call it once, on the
@@ -58,10 +60,18 @@ pub fn open() {
 
 /// Goes on with the run loop, which never ends, on this core's empty stack: nothing on it is needed any more.
 pub fn run(core: &mut CoreData) -> ! {
-    let top = layout::mapped_stack(core.index).end;
+    let top = layout::stack_top(core.index);
     // SAFETY: the code does not come back, so the frames that it gives up are not used again. It passes the core's data
     // on as the only reference to them; they are not on the stack.
     unsafe { run_on_stack((&raw mut *core).cast(), top) }
+}
+
+/// Ends a power-down state in which the core has kept its power, on its empty stack. The normal world goes on at `pc` with
+/// `context` in x0; `system`: the state was SYSTEM_SUSPEND's.
+pub fn come_back(core: &mut CoreData, pc: u64, context: u64, system: bool) -> ! {
+    let top = layout::stack_top(core.index);
+    // SAFETY: as in `run`.
+    unsafe { come_back_on_stack((&raw mut *core).cast(), top, pc, context, system) }
 }
 
 /// Turns this core's MMU off and parks it until its next start. The core's stack and data are not used meanwhile.

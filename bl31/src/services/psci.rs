@@ -10,7 +10,7 @@ use crate::boot_params::EntryPoint;
 use crate::core_data::{CoreData, Here};
 use crate::flow::Flow;
 use crate::hw::power::stop_system;
-use crate::hw::{cpu, gic};
+use crate::hw::{cpu, entry, gic};
 use crate::messages::{Signed, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
@@ -75,11 +75,7 @@ fn carry_out(core: &mut CoreData, function: u32) -> Flow {
             }
         },
         Decision::TurnOff(turn_off) => self::turn_off(core, &turn_off),
-        Decision::Suspend(suspend) => match self::suspend(core, &suspend, arguments) {
-            Some(x0) => x0,
-            // The normal world starts at its entry point, and its x0 is set already.
-            None => return Flow::Run(World::Normal),
-        },
+        Decision::Suspend(suspend) => self::suspend(core, &suspend, arguments),
         Decision::SystemOff {
             function,
             hibernate,
@@ -166,27 +162,27 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     power::turn_off(core, turn_off.freeze)
 }
 
-/// Handles CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns the caller's x0, or None after a
-/// power-down state, which ends with a start at the entry point.
-fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Option<i64> {
+/// Handles CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns the caller's x0. After a power-down state it does
+/// not return: the normal world starts at the entry point.
+fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> i64 {
     if suspend.state_type == StateType::Retention {
         if group0::waits(core) {
-            return Some(0);
+            return 0;
         }
         if let Err(error) = power::sleep(core.index, suspend) {
-            return Some(error);
+            return error;
         }
         cpu::wait_for_interrupt();
         power::wake(core.index);
-        return Some(0);
+        return 0;
     }
     if cpu::interrupt_pending() {
-        return Some(0);
+        return 0;
     }
     partitions::tell(core, Event::PowerDown(suspend.function));
     if ask_spmc(core, power_request(suspend.function, arguments)).is_err() {
         partitions::tell(core, Event::PowerKept);
-        return Some(DENIED.into());
+        return DENIED.into();
     }
     // The core sleeps with the normal world current, so that its interrupt state applies, and interrupts that wait for
     // it are delivered first.
@@ -201,15 +197,13 @@ fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> Optio
         Err(x0) => {
             let _ = ask_spmc(core, warm_boot(suspend.system));
             partitions::tell(core, Event::PowerKept);
-            return Some(x0);
+            return x0;
         }
     };
     // If power is really lost, this does not return: the warm entry calls `come_back`.
     power::power_down(core, &target);
     power::wake(core.index);
-    let entry = normal_entry::normal_entry(core.system, suspend.entry, suspend.context);
-    come_back(core, &entry, suspend.system);
-    None
+    entry::come_back(core, suspend.entry, suspend.context, suspend.system)
 }
 
 fn warm_boot(system: bool) -> Request {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 #[test]
 fn without_parameters_nothing_runs() {
-    let end = ends(|| cold_main(0, 0, 0, 0));
+    let end = ends(|| cold_boot(0, 0, 0));
     assert_eq!(end, End::Stopped);
     let said = said(&machine().take_events());
     assert!(said.contains("BL2's parameters cannot be used"), "{said}");
@@ -199,7 +199,7 @@ fn hands_over_list(more: &[(Tag, &[u8], u64)]) {
 
 /// Boots after a hand-over by transfer list, with this value in x0. Returns how the boot ends and what happened.
 fn boots_from_list(x0: u64) -> (End, Vec<Event>) {
-    let end = ends(|| cold_main(x0, X1, Machine::LIST, 0));
+    let end = ends(|| cold_boot(x0, X1, Machine::LIST));
     (end, machine().take_events())
 }
 
@@ -283,7 +283,7 @@ fn a_transfer_list_that_cannot_be_used_is_named() {
         let mut bytes = good.to_vec();
         bytes[byte] ^= 1;
         machine().list = Some(bytes.leak());
-        let end = ends(|| cold_main(0, x1, x3, 0));
+        let end = ends(|| cold_boot(0, x1, x3));
         assert_eq!(end, End::Stopped);
         let said = said(&machine().take_events());
         assert!(said.contains(why), "{why}: {said}");
@@ -291,7 +291,7 @@ fn a_transfer_list_that_cannot_be_used_is_named() {
     }
     // A hand-over without a transfer list can have any value in x3.
     without_spmc();
-    let end = ends(|| cold_main(Machine::PARAMETERS, 0, Machine::LIST, 0));
+    let end = ends(|| cold_boot(Machine::PARAMETERS, 0, Machine::LIST));
     assert_eq!(end, End::OutOfScript(World::Normal));
     assert!(!said(&machine().take_events()).contains("transfer list"));
 }

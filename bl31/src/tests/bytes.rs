@@ -50,7 +50,7 @@ impl Left {
                 });
             }
             let [x0, x1, x3] = self.registers;
-            let end = ends(|| cold_main(x0, x1, x3, 0));
+            let end = ends(|| cold_boot(x0, x1, x3));
             let starts = starts.lock().unwrap().clone();
             (end, machine().take_events(), starts)
         };

@@ -8,12 +8,18 @@ mod psci;
 mod run;
 mod services;
 
-use crate::boot::{cold_main, warm_main};
+use crate::boot::{boot_main, cold_main, warm_main};
 use crate::context::World;
 use crate::hw::{End, Event, Machine, ends, machine};
 use crate::world::{Exit, WorldContext};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use janus_plat::{Plat, Platform};
+
+/// Boots core 0.
+fn cold_boot(x0: u64, x1: u64, x3: u64) -> ! {
+    cold_main(x0, x1, x3, 0);
+    boot_main(0)
+}
 
 /// The address at which BL33 starts.
 const BL33: u64 = 0x6000_0000;
@@ -146,7 +152,7 @@ fn manifest_with(more: &[(&str, u32)], nodes: &[&str]) -> &'static [u8] {
 
 /// Cold-boots core 0. Returns how the boot ends and what happened.
 fn boots() -> (End, Vec<Event>) {
-    let end = ends(|| cold_main(Machine::PARAMETERS, 0, 0, 0));
+    let end = ends(|| cold_boot(Machine::PARAMETERS, 0, 0));
     (end, machine().take_events())
 }
 
