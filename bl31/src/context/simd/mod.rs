@@ -472,6 +472,8 @@ impl Simd {
     pub(super) fn load_normal(&mut self) {
         let features = self.features;
         let saved = core::mem::replace(&mut self.saved, Saved::Nothing);
+        // The call of a hint that is still here went to a secure world that ran already. It says nothing of the next exit.
+        self.call = 0;
         let both_sve = self.opened & opened::BOTH_SVE == opened::BOTH_SVE;
         if both_sve && matches!(saved, Saved::Nothing | Saved::Q) {
             // By its hint the normal world has no SVE state. It must not find the secure world's.

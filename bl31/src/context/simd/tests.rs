@@ -110,6 +110,21 @@ fn only_what_is_live_is_saved() {
     assert_eq!(core.leaves(call | HINT), Saved::Nothing);
 }
 
+/// A call may go to a secure world that runs already: a partition at EL3 has asked the SPMC before the call was
+/// decided. No switch takes the hint then.
+#[test]
+fn a_hint_that_no_switch_took_is_forgotten() {
+    let mut core = core(SpmcMode::SEl1);
+    core.traps(World::Normal, SVE);
+    assert_eq!(core.leaves(0), Saved::Z);
+    core.simd.call(0xc401_006f);
+    core.simd.load_normal();
+    // An interrupt is next.
+    let mut parked = SysRegs::EMPTY;
+    core.simd.save_normal(&core.policy, &mut parked);
+    assert_eq!(core.simd.saved, Saved::Z);
+}
+
 #[test]
 fn a_hint_from_before_the_first_use_is_forgotten() {
     let mut core = core(SpmcMode::SEl2);
