@@ -209,7 +209,7 @@ fn boot_spmc(core: &mut CoreData, primary: bool) -> bool {
     context.gpr[4] = core.index as u64;
     context.elr_el3 = system.spmd.entry(primary);
     context.spsr_el3 = spsr::entry(spmc.sel2);
-    spmc_vectors::set(core.parked, spmc.sel2);
+    spmc_vectors::set(&mut core.parked, spmc.sel2);
     if run::run_spmc(core) != SpmcEvent::Ready {
         error!(of: core.index, "no FF-A here");
         black_box::report(true);

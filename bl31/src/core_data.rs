@@ -8,7 +8,7 @@
 
 use crate::black_box::BlackBox;
 use crate::context::secure_only::SecureOnly;
-use crate::context::{OpenGroups, Policy, Switch, SysRegs};
+use crate::context::{CommonBank, OpenGroups, Policy, Switch, SysRegs};
 use crate::crash_record::CrashRecord;
 use crate::hw::{layout, shared, vectors};
 use crate::patience::Watch;
@@ -19,6 +19,8 @@ use crate::topology::MAX_CORES;
 use crate::world::{Exit, WorldContext};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
 use janus_plat::{Plat, Platform};
@@ -33,7 +35,7 @@ pub struct CoreData {
     pub secure: WorldContext,
     /// The system registers of the world that is not current. They lie in the page of the core's stack, which would be
     /// larger than the stack has to be.
-    pub parked: &'static mut SysRegs,
+    pub parked: Parked,
     /// What all cores share.
     pub system: &'static System,
     /// This core's linear number.
@@ -78,7 +80,7 @@ impl CoreData {
             (&raw mut (*core).secure).write(WorldContext::EMPTY);
             let parked = layout::parked(index);
             parked.write(SysRegs::EMPTY);
-            (&raw mut (*core).parked).write(&mut *parked);
+            (&raw mut (*core).parked).write(Parked::new(&mut *parked));
             (&raw mut (*core).normal.black_box).write(BlackBox::new(index));
             (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(system::get());
@@ -201,6 +203,38 @@ impl CoreData {
         self.current = World::Normal;
         Policy::enter_normal(&self.live, &self.normal.el3);
         self.normal.load_return();
+    }
+}
+
+const _: () =
+    assert!(offset_of!(SysRegs, common) == 0 && size_of::<SysRegs>() > CommonBank::AROUND);
+
+/// A core's parked registers: a reference that points where the code that exchanges them wants it, so that no switch has
+/// to compute that.
+pub struct Parked(NonNull<u8>);
+
+impl Parked {
+    fn new(at: &'static mut SysRegs) -> Self {
+        // SAFETY: the result is in `at`: the common bank comes first, and the others are larger than that.
+        Self(unsafe { NonNull::from(at).cast().byte_add(CommonBank::AROUND) })
+    }
+}
+
+impl Deref for Parked {
+    type Target = SysRegs;
+
+    #[inline(always)]
+    fn deref(&self) -> &SysRegs {
+        // SAFETY: `new` was given this reference, and has kept it.
+        unsafe { self.0.byte_sub(CommonBank::AROUND).cast().as_ref() }
+    }
+}
+
+impl DerefMut for Parked {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut SysRegs {
+        // SAFETY: as in `deref`.
+        unsafe { self.0.byte_sub(CommonBank::AROUND).cast().as_mut() }
     }
 }
 

@@ -48,7 +48,7 @@ pub fn set_up(core: &mut CoreData, entry: &EntryPoint) {
         &mut core.live,
         &mut normal.el3,
         &mut secure.el3,
-        core.parked,
+        &mut core.parked,
         starts_at_el1(entry),
     );
     if lacks != Features::NONE {

@@ -146,7 +146,7 @@ pub fn power_down(core: &mut CoreData, target: &Target) {
         return;
     };
     let policy = &core.system.policy;
-    policy.park_secure(&mut core.live, core.parked);
+    policy.park_secure(&mut core.live, &mut core.parked);
     for saved in &mut core.secure_only {
         saved.save(policy.features(), core.secure.el3.scr_el3);
     }
@@ -158,7 +158,7 @@ pub fn power_down(core: &mut CoreData, target: &Target) {
 /// Restores the registers of the secure world that [`power_down`] saved. The core's GIC works already.
 pub fn restore(core: &mut CoreData) {
     let policy = &core.system.policy;
-    policy.unpark_secure(&mut core.live, &core.normal.el3, core.parked);
+    policy.unpark_secure(&mut core.live, &core.normal.el3, &mut core.parked);
     for saved in &core.secure_only {
         saved.load(policy.features(), core.secure.el3.scr_el3);
     }

@@ -36,7 +36,7 @@ pub fn synchronous(core: &mut CoreData, world: World, esr: u64) -> Option<Flow> 
                 world,
                 &mut this.el3,
                 &mut this.gpr,
-                core.parked,
+                &mut core.parked,
                 esr,
             );
             return Some(Flow::Run(world));
