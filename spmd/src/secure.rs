@@ -25,6 +25,7 @@ impl Spmd {
         let Some(spmc) = self.spmc.as_ref() else {
             return refuse(caller, ErrorCode::NotSupported);
         };
+        // Nearly all functions exist at any version; only for the others the version is looked up.
         if !rules.has(call) && !rules.has_for(call, Some(self.pair(core).secure())) {
             return refuse(caller, ErrorCode::NotSupported);
         }
