@@ -222,6 +222,31 @@ pub fn taken_from_stack(word: u32) -> u64 {
 pub mod tests {
     use super::*;
 
+    /// Makes a graph of functions: address, name, frame, direct calls, and whether it calls through a pointer, which may be
+    /// any. The addresses in `taken` are in data.
+    pub fn graph(functions: &[(u64, &str, u64, &[u64], bool)], taken: &[u64]) -> Graph {
+        let functions = functions.iter().map(|(at, name, frame, calls, indirect)| {
+            let function = Function {
+                name: (*name).to_owned(),
+                frame: *frame,
+                calls: calls.iter().copied().collect(),
+                computes: BTreeSet::new(),
+                through: indirect.then_some(Source::Unknown).into_iter().collect(),
+            };
+            (*at, function)
+        });
+        Graph {
+            functions: functions.collect(),
+            pointers: taken
+                .iter()
+                .map(|to| Pointer {
+                    to: *to,
+                    place: Place::Data,
+                })
+                .collect(),
+        }
+    }
+
     #[test]
     fn frames() {
         // sub sp, sp, #0x40; sub sp, sp, #1, lsl #12; stp x29, x30, [sp, #-16]!; str x30, [sp, #-16]!

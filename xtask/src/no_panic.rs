@@ -76,32 +76,14 @@ fn path_to_panic(graph: &Graph, from: &str) -> Result<Option<Vec<String>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call_graph::Function;
-    use crate::pointer_calls::Source;
-    use crate::pointers::{Place, Pointer};
-    use std::collections::BTreeSet;
+    use crate::call_graph::tests;
 
     fn graph(functions: &[(u64, &str, &[u64], bool)], taken: &[u64]) -> Graph {
-        let functions = functions.iter().map(|(at, name, calls, indirect)| {
-            let function = Function {
-                name: (*name).to_owned(),
-                frame: 0,
-                calls: calls.iter().copied().collect(),
-                computes: BTreeSet::new(),
-                through: indirect.then_some(Source::Unknown).into_iter().collect(),
-            };
-            (*at, function)
-        });
-        Graph {
-            functions: functions.collect(),
-            pointers: taken
-                .iter()
-                .map(|to| Pointer {
-                    to: *to,
-                    place: Place::Data,
-                })
-                .collect(),
-        }
+        let frameless: Vec<_> = functions
+            .iter()
+            .map(|&(at, name, calls, indirect)| (at, name, 0, calls, indirect))
+            .collect();
+        tests::graph(&frameless, taken)
     }
 
     #[test]

@@ -328,32 +328,9 @@ impl<'a> Search<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call_graph::tests::{CALLS_METHOD, image};
+    use crate::call_graph::tests::{CALLS_METHOD, graph, image};
     use crate::pointer_calls::Source;
     use crate::pointers::{Place, Pointer};
-
-    fn graph(functions: &[(u64, &str, u64, &[u64], bool)], taken: &[u64]) -> Graph {
-        let functions = functions.iter().map(|(at, name, frame, calls, indirect)| {
-            let function = Function {
-                name: (*name).to_owned(),
-                frame: *frame,
-                calls: calls.iter().copied().collect(),
-                computes: BTreeSet::new(),
-                through: indirect.then_some(Source::Unknown).into_iter().collect(),
-            };
-            (*at, function)
-        });
-        Graph {
-            functions: functions.collect(),
-            pointers: taken
-                .iter()
-                .map(|to| Pointer {
-                    to: *to,
-                    place: Place::Data,
-                })
-                .collect(),
-        }
-    }
 
     #[test]
     fn the_deepest_path_counts_circles_and_pointers() {
