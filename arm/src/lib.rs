@@ -5,6 +5,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod cpu_model;
 pub mod ffa;
 
 /// One of the two worlds that share a core, by SCR_EL3.NS. The caller of a call is the world that EL3 was entered

@@ -9,7 +9,6 @@
 
 use crate::black_box;
 use crate::boot_params::EntryPoint;
-use crate::context::{Policy, SpmcMode};
 use crate::core_data::{self, CoreData};
 use crate::hand_over::{self, HandOver, Registers};
 use crate::hw::console;
@@ -21,7 +20,8 @@ use crate::services::partitions::{self, Partitions};
 use crate::spmc_event::SpmcEvent;
 use crate::spmc_image::NoSpmc;
 use crate::system::{self, System};
-use crate::{run, served, services, speculation, spmc_image, spmc_vectors, spsr, sri, topology};
+use crate::{run, served, services, speculation, spmc_image, spmc_vectors, sri, topology};
+use janus_context::{Policy, SpmcMode, spsr};
 use janus_plat::{Plat, Platform};
 use janus_psci::ArrivalReason;
 use janus_spmd::{Event, PartitionError, Spmd};

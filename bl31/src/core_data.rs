@@ -7,8 +7,6 @@
 //! Data that cores share are elsewhere: in atomics, or constant after the boot ([`crate::system`]).
 
 use crate::black_box::BlackBox;
-use crate::context::secure_only::SecureOnly;
-use crate::context::{CommonBank, OpenGroups, Policy, Switch, SysRegs};
 use crate::crash_record::CrashRecord;
 use crate::hw::{layout, shared, vectors};
 use crate::patience::Watch;
@@ -23,6 +21,8 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
+use janus_context::secure_only::SecureOnly;
+use janus_context::{CommonBank, OpenGroups, Policy, Switch, SysRegs};
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 
@@ -197,7 +197,7 @@ impl CoreData {
         self.live.enter_normal();
     }
 
-    /// Makes the normal world current without an exchange: [`crate::context::Policy::init_el3`] has put its system
+    /// Makes the normal world current without an exchange: [`janus_context::Policy::init_el3`] has put its system
     /// registers into the CPU. Where it goes on is in its context.
     pub fn begin_normal(&mut self) {
         self.current = World::Normal;

@@ -6,19 +6,10 @@
 //! in the sections on powering down a core: Cortex-A35 (100236), A53 (DDI 0500), A57 (DDI 0488), A72 (100095), A73
 //! (100048), and those of the newer cores.
 
-use crate::context::sysreg::{MIDR_EL1, dsb, isb, sysregs};
-use crate::cpu_model;
-use crate::speculation::CPUACTLR_A57;
+use janus_arm::cpu_model;
+use janus_context::cpu_ext::debug::OSDLR_EL1;
+use janus_context::sysreg::{CPUACTLR_A57, CPUECTLR_EL1, CPUPWRCTLR_EL1, MIDR_EL1, dsb, isb};
 use janus_plat::{Plat, Platform};
-
-sysregs! {
-    // CPUECTLR_EL1 of the cores that have SMPEN.
-    CPUECTLR_EL1 = "S3_1_C15_C2_1": read unsafe write;
-    // CPUPWRCTLR_EL1 of the cores with a DynamIQ Shared Unit.
-    CPUPWRCTLR_EL1 = "S3_0_C15_C2_7": read unsafe write;
-    // The OS double lock, which keeps external debuggers out.
-    OSDLR_EL1 = "OSDLR_EL1": read write;
-}
 
 /// CPUECTLR_EL1.SMPEN: the core takes part in coherency. Set before the MMU is on, clear before power is lost.
 const SMPEN: u64 = 1 << 6;

@@ -6,7 +6,8 @@
 //! * `run`: the loop that enters worlds and handles their exits;
 //! * `services`: the services that answer SMCs, one file each;
 //! * `world`, `core_data`, `system`: the data of a world, of a core, and of the whole system;
-//! * `context` and `cpu_ext`: the registers that the worlds share, and how they are switched;
+//! * the crate `janus_context`: the registers that the worlds share, and how they are switched; `redirect`: the normal
+//!   world goes on elsewhere;
 //! * `cpu_power`: steps that CPU models need at reset and before they lose power;
 //! * `speculation`: steps that CPU models need against speculative execution;
 //! * `interrupts`, `group0`, `traps`: the exits that are no SMC; `sgis`: the owners of the SGIs; `sri`: the schedule
@@ -23,10 +24,7 @@
 pub mod black_box;
 pub mod boot;
 pub mod boot_params;
-pub mod context;
 pub mod core_data;
-pub mod cpu_ext;
-pub mod cpu_model;
 pub mod cpu_power;
 pub mod crash_record;
 pub mod flow;
@@ -40,6 +38,7 @@ pub mod normal_entry;
 pub mod on_core;
 pub mod patience;
 pub mod power;
+pub mod redirect;
 pub mod requests;
 pub mod run;
 pub mod served;
@@ -50,7 +49,6 @@ pub mod speculation;
 pub mod spmc_event;
 pub mod spmc_image;
 pub mod spmc_vectors;
-pub mod spsr;
 pub mod sri;
 pub mod system;
 pub mod topology;

@@ -1,12 +1,12 @@
 //! The start of the normal world on a core: its entry point, the check of it, and the set-up.
 
 use crate::boot_params::EntryPoint;
-use crate::context::Features;
 use crate::core_data::CoreData;
 use crate::hw::cpu;
 use crate::messages::warning;
-use crate::spsr::{self, Unfit};
 use crate::system::System;
+use janus_context::Features;
+use janus_context::spsr::{self, Unfit};
 use janus_plat::{Plat, Platform};
 
 /// Makes PSCI's entry point into the normal world: at the exception level at which BL33 was entered, with all
@@ -92,7 +92,7 @@ fn begin(core: &mut CoreData, entry: &EntryPoint) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::{BootCore, Policy};
+    use janus_context::{BootCore, Policy};
     use janus_spmd::Spmd;
 
     /// Cores come on and wake up at the level at which BL33 was entered, with and without EL2.

@@ -1,10 +1,9 @@
 //! EL3 as the platform's code sees it, in a service, a Group 0 handler or a logical partition.
 
-use crate::context::redirect;
 use crate::core_data::CoreData;
 use crate::hw::{cpu, gic};
 use crate::requests::{self, RunSpmc};
-use crate::{sri, watch};
+use crate::{redirect, sri, watch};
 use janus_plat::{El3, Unfit};
 use janus_spmd::{Answer, Interrupts, Messenger, NotAvailable, Regs, Request, World};
 

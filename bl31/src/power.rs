@@ -1,11 +1,11 @@
 //! Power management of cores: PSCI's state, and what EL3 does around the platform's power control.
 
 use crate::core_data::CoreData;
-use crate::cpu_ext::gic::reset_group1;
 use crate::hw::{cpu, entry, gic, pen, shared};
 use crate::system::System;
 use crate::topology::{self, MAX_CORES};
 use core::ops::Range;
+use janus_context::cpu_ext::gic::reset_group1;
 use janus_plat::{NoPower, Plat, Platform as _};
 use janus_psci::{Composite, PowerTable, Psci, PsciPlatform, Suspend};
 

@@ -5,23 +5,13 @@
 //! CVE-2017-5715 (branch targets), CVE-2022-23960 (branch history) and CVE-2018-3639 (store bypass) name the models.
 //! If the CPU has PSTATE.SSBS, an entry to EL3 clears it, because SCTLR_EL3.DSSBS is 0.
 
-use crate::context::sysreg::{
-    ID_AA64ISAR2_EL1, ID_AA64MMFR1_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MIDR_EL1, isb, sysregs,
-};
-use crate::cpu_model::{self, arm_part};
 use crate::crash_record::CrashRecord;
 use crate::hw::vectors;
-
-sysregs! {
-    // CPUACTLR_EL1 of Cortex-A57 and A72.
-    CPUACTLR_A57 = "S3_1_C15_C2_0": read unsafe write;
-    // A register of Cortex-A73 that has no name.
-    CPUACTLR_A73 = "S3_0_C15_C0_0": read unsafe write;
-    // CPUACTLR_EL1 of Cortex-A75.
-    CPUACTLR_A75 = "S3_0_C15_C1_0": read unsafe write;
-    // CPUACTLR2_EL1 of Cortex-A76.
-    CPUACTLR2_A76 = "S3_0_C15_C1_1": read unsafe write;
-}
+use janus_arm::cpu_model::{self, arm_part};
+use janus_context::sysreg::{
+    CPUACTLR_A57, CPUACTLR_A73, CPUACTLR_A75, CPUACTLR2_A76, ID_AA64ISAR2_EL1, ID_AA64MMFR1_EL1,
+    ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MIDR_EL1, isb,
+};
 
 /// The measure that an entry to EL3 begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

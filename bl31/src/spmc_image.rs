@@ -1,15 +1,15 @@
 //! The SPMC as BL2 left it: its image, its manifest, and what follows from them.
 
 use crate::boot_params::LoadedImage;
-use crate::context::{Policy, SpmcMode};
 use crate::hw::shared_ram;
 use crate::messages::{info, warning};
 use crate::services::partitions::Partitions;
-use crate::spsr;
 use crate::system::{Spmc, Sri};
 use crate::transfer_list::{Tag, TransferList, X1};
 use core::fmt;
 use core::ops::Range;
+use janus_context::spsr;
+use janus_context::{Policy, SpmcMode};
 use janus_plat::{Plat, Platform};
 use janus_spmd::manifest::{Known, Manifest, ManifestError, Reason};
 use janus_spmd::{SpmcConfig, Spmd};

@@ -1,11 +1,11 @@
 //! Vectors for an SPMC that takes an exception before it has set its own. Such an SPMC ends, and the console says
 //! where.
 
-use crate::context::SysRegs;
-use crate::context::sysreg::{ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2};
 use crate::core_data::CoreData;
 use crate::hw::{cpu, no_vectors};
 use crate::messages::error;
+use janus_context::SysRegs;
+use janus_context::sysreg::{ELR_EL1, ELR_EL2, ESR_EL1, ESR_EL2, FAR_EL1, FAR_EL2};
 use janus_spmd::World;
 
 /// Sets the vectors of an SPMC that is entered for the first time on a core, so that its exceptions come to EL3.

@@ -4,8 +4,8 @@
 //! keeps a reference in its [`crate::core_data::CoreData`]; reading it writes no cache line.
 
 use crate::boot_params::EntryPoint;
-use crate::context::{BootCore, Policy, SpmcMode};
 use crate::hw::shared;
+use janus_context::{BootCore, Policy, SpmcMode};
 use janus_spmd::Spmd;
 use spin::Once;
 

@@ -1,6 +1,6 @@
 //! Exceptions other than `smc #0` that lower ELs take to EL3.
 //!
-//! [`crate::context::Policy`] resolves the accesses that EL3 traps on purpose. Every other exception becomes an
+//! [`janus_context::Policy`] resolves the accesses that EL3 traps on purpose. Every other exception becomes an
 //! UNDEFINED exception at the EL that caused it. A lower EL can harm itself in this way, but it can neither stop
 //! EL3 nor learn anything.
 

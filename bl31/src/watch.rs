@@ -4,13 +4,13 @@
 //! the timer. For a request of a platform's code it borrows the timer, and gives it back as it was. An SPMC at S-EL1
 //! may use that timer too: an interrupt that it has set up for this time comes when the request is over.
 
-use crate::context::el3::scr;
 use crate::core_data::CoreData;
 use crate::hw::cpu;
 use crate::hw::gic::{self, IntId};
 use crate::hw::power;
 use crate::messages::error;
 use crate::patience::{Overdue, Watch};
+use janus_context::el3::scr;
 use janus_plat::{Plat, Platform, Stop};
 use janus_spmd::World;
 

@@ -6,9 +6,9 @@
 //! elsewhere: there is one set of them per core, [`crate::core_data::CoreData::parked`].
 
 use crate::black_box::BlackBox;
-use crate::context::El3Regs;
 use crate::hw::cpu;
 use core::mem::offset_of;
+use janus_context::El3Regs;
 
 /// The number of general-purpose registers, x0 to x30.
 pub const GPR_COUNT: usize = 31;

@@ -10,8 +10,16 @@ use std::fs;
 use std::path::Path;
 
 /// The crates whose functions are checked.
-const OF: [&str; 8] = [
-    "arm", "bl31", "drivers", "lfa", "manifest", "plat", "psci", "spmd",
+const OF: [&str; 9] = [
+    "arm",
+    "bl31",
+    "bl31/context",
+    "drivers",
+    "lfa",
+    "manifest",
+    "plat",
+    "psci",
+    "spmd",
 ];
 
 /// Other places that may have callers.

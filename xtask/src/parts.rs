@@ -52,6 +52,7 @@ const PARTS: [Listed; 16] = [
             "plat/src/services.rs",
             "plat/src/identity.rs",
             "bl31/src/on_core.rs",
+            "bl31/src/redirect.rs",
         ],
     ),
     (
@@ -69,17 +70,17 @@ const PARTS: [Listed; 16] = [
         "vector registers of both worlds, exchanged on use",
         false,
         &[
-            "context/simd/",
-            "context/vectors.rs",
+            "context/src/simd/",
+            "context/src/vectors.rs",
             "hw/no_vectors.rs",
             "__text_simd",
-            "fn janus_bl31::context::vectors",
+            "fn janus_context::vectors",
         ],
     ),
     (
         "extensions that open on first use",
         false,
-        &["context/live.rs", "context/secure_only.rs"],
+        &["context/src/live.rs", "context/src/secure_only.rs"],
     ),
     (
         "panics of Rust",
@@ -94,11 +95,7 @@ const PARTS: [Listed; 16] = [
     (
         "the worlds' registers and their switch",
         true,
-        &[
-            "bl31/src/context/",
-            "bl31/src/cpu_ext/",
-            "bl31/src/core_data.rs",
-        ],
+        &["bl31/context/src/", "bl31/src/core_data.rs"],
     ),
     ("FF-A", true, &["spmd/src/", "services/ffa.rs"]),
     (

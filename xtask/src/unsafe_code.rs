@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 /// The document.
 const DOCUMENT: &str = "docs/threat-model.md";
 /// The crates of the image that may have `unsafe`. The others forbid it.
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "bl31/src",
+    "bl31/context/src",
     "plat/src",
     "drivers/src",
     "drivers/arm-sysregs/src",

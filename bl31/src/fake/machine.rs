@@ -1,8 +1,8 @@
 //! The machine of a host test: what the test sets up, and what has happened on it.
 
-use crate::context::World;
 use crate::hw::gic::Pending;
 use crate::world::{Exit, WorldContext};
+use janus_context::World;
 use janus_plat::{Plat, Platform, Stop};
 use std::boxed::Box;
 use std::cell::{RefCell, RefMut};

@@ -341,8 +341,8 @@ pub mod gic {
 pub mod layout {
     //! The memory of the image.
 
-    use crate::context::SysRegs;
     use core::ops::Range;
+    use janus_context::SysRegs;
     use std::boxed::Box;
 
     /// Returns an empty range: a core has no room for vector registers.

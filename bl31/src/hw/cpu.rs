@@ -1,5 +1,5 @@
 //! The core that runs the code: its registers and instructions that EL3 needs. The worlds' registers are in
-//! [`crate::context`].
+//! [`janus_context`].
 
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTPCT_EL0, ELR_EL3, ID_AA64PFR0_EL1, Readable, SPSR_EL3, Writeable,
@@ -20,7 +20,7 @@ pub fn return_state() -> (u64, u64) {
 ///
 /// # Safety
 ///
-/// The values were left by an exception from a lower EL, or [`crate::spsr`] has made or checked them.
+/// The values were left by an exception from a lower EL, or [`janus_context::spsr`] has made or checked them.
 #[inline(always)]
 pub unsafe fn set_return_state(elr: u64, spsr: u64) {
     ELR_EL3.set(elr);

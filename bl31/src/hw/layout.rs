@@ -1,9 +1,9 @@
 //! The addresses of the image's parts: the linker script's symbols, and the stacks. All are addresses at which the
 //! image runs, which can differ from those at which it was linked.
 
-use crate::context::{Simd, SysRegs};
 use core::cell::UnsafeCell;
 use core::ops::Range;
+use janus_context::{Simd, SysRegs};
 use janus_plat::{MemoryMap, Plat, Platform};
 
 /// The size in bytes of the page that each core has for its stack. Below it is the guard page.

@@ -1,8 +1,8 @@
 //! The end of the system: the deadline for the SPMC, and the platform's way to turn the system off.
 
-use crate::context::timers;
 use crate::hw::gic::Ppi;
 use crate::hw::{cpu, gic};
+use janus_context::timers;
 use janus_plat::{Plat, Platform, Stop};
 
 /// Raises the secure timer's interrupt ([`gic::is_secure_timer`]) as a Group 0 interrupt on this core when the system

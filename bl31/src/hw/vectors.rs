@@ -1,11 +1,11 @@
 //! The way into a world and back, by vectors.S.
 
 use crate::black_box::{self, Record};
-use crate::context::el3::scr;
 use crate::crash_record::CrashRecord;
 use crate::world::{Exit, WorldContext};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
+use janus_context::el3::scr;
 use janus_spmd::World;
 
 global_asm!(

@@ -1,11 +1,11 @@
 //! The errata management ABI (DEN0100).
 
 use super::service::{Service, answer};
-use crate::context::sysreg::{MIDR_EL1, SPSR_EL3};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::smc::errata;
-use crate::spsr;
+use janus_context::spsr;
+use janus_context::sysreg::{MIDR_EL1, SPSR_EL3};
 use janus_spmd::World;
 
 /// The errata management service.

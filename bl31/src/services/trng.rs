@@ -1,11 +1,11 @@
 //! The TRNG firmware interface (DEN0098), with the CPU's own source of entropy if it has one.
 
 use super::service::{NOT_SUPPORTED, Service, unknown};
-use crate::context::{field, sysreg::ID_AA64ISAR0_EL1};
 use crate::core_data::CoreData;
 use crate::flow::Flow;
 use crate::hw::cpu;
 use crate::smc::trng;
+use janus_context::{field, sysreg::ID_AA64ISAR0_EL1};
 use janus_spmd::World;
 
 /// The TRNG service.

@@ -2,10 +2,10 @@
 //! caller use, as bits of EL3's own control registers.
 //!
 //! A set bit means "may be used", even if the bit traps in the register itself. The bits are those of the controls
-//! that the extensions declare ([`crate::cpu_ext`]), so that none can be forgotten here.
+//! that the extensions declare ([`janus_context::cpu_ext`]), so that none can be forgotten here.
 
-use crate::context::el3::Register;
-use crate::context::{Policy, World, opening};
+use janus_context::el3::Register;
+use janus_context::{Policy, World, opening};
 
 /// The function's ID. It is SMC64 only, because its answer has 64 bits.
 pub const FEATURE_AVAILABILITY: u32 = 0xc000_0003;
@@ -37,7 +37,7 @@ pub fn available(register: u64, policy: &Policy, world: World) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::{Feature, Features, SpmcMode};
+    use janus_context::{Feature, Features, SpmcMode};
 
     fn ask(register: u64, world: World, features: Features) -> u64 {
         let policy = Policy::new(features, SpmcMode::SEl1);

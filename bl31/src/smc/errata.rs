@@ -4,7 +4,7 @@
 //! "affected", never "mitigated at a higher EL". An erratum that is not in the table is "unknown".
 
 use super::errata_table::ERRATA;
-use crate::cpu_model;
+use janus_arm::cpu_model;
 
 /// EM_VERSION.
 pub const EM_VERSION: u32 = 0x8400_00f0;

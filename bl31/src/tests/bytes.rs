@@ -2,8 +2,8 @@
 //! each world only in its own memory. It never panics.
 
 use super::*;
-use crate::spsr;
 use crate::transfer_list::{Tag, X1, list_at};
+use janus_context::spsr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 

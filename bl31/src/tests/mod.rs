@@ -9,10 +9,10 @@ mod run;
 mod services;
 
 use crate::boot::{boot_main, cold_main, warm_main};
-use crate::context::World;
 use crate::hw::{End, Event, Machine, ends, machine};
 use crate::world::{Exit, WorldContext};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use janus_context::World;
 use janus_plat::{Plat, Platform};
 
 /// Boots core 0.

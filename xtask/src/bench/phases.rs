@@ -206,7 +206,7 @@ fn phase_of(function: &str, place: &str) -> Option<Phase> {
         "vectors" | "lower_el_sync" => Some(Phase::Entry),
         // A mark of the section before it has the address of `world_enter`, too.
         "world_enter" | "normal_enter" | "__text_simd_end" => Some(Phase::Exit),
-        _ if place.contains("/context/") || place.contains("/cpu_ext/") => Some(Phase::Switch),
+        _ if place.contains("/bl31/context/src/") => Some(Phase::Switch),
         _ => None,
     }
 }
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(phase_of("world_enter", "??:?"), Some(Phase::Exit));
         assert_eq!(phase_of("vectors", "??:?"), Some(Phase::Entry));
         assert_eq!(
-            phase_of("swap", "/x/bl31/src/cpu_ext/vhe.rs:9"),
+            phase_of("swap", "/x/bl31/context/src/cpu_ext/vhe.rs:9"),
             Some(Phase::Switch)
         );
         assert_eq!(phase_of("call", "/x/spmd/src/dispatch.rs:9"), None);

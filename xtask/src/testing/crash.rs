@@ -105,7 +105,7 @@ const BUGS: &[Bug] = &[
     // The crash is in the middle of a line, with the console's lock held.
     Bug {
         name: "boot/crash-while-it-writes",
-        function: "<janus_bl31::context::policy::Policy as core::fmt::Display>::fmt",
+        function: "<janus_context::policy::Policy as core::fmt::Display>::fmt",
         instructions: &[UDF],
         config: &[],
         says: &[
