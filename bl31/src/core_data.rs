@@ -73,7 +73,7 @@ impl CoreData {
         // a core starts for the first time only once.
         let vectors = unsafe { slice::from_raw_parts_mut(vectors.start as *mut u8, vectors.len()) };
         // SAFETY: the pointer is to the slot's own memory, and every field is written. The memory of `parked` is this
-        // core's alone, too, and never its stack from here on.
+        // core's alone, too, and never its stack from here on. `layout` checks that `vectors` has room for FP.
         unsafe {
             (&raw mut (*core).crash).write(CrashRecord::EMPTY);
             (&raw mut (*core).normal).write(WorldContext::EMPTY);

@@ -7,8 +7,9 @@
 //! (100048), and those of the newer cores.
 
 use janus_arm::cpu_model;
-use janus_context::cpu_ext::debug::OSDLR_EL1;
-use janus_context::sysreg::{CPUACTLR_A57, CPUECTLR_EL1, CPUPWRCTLR_EL1, MIDR_EL1, dsb, isb};
+use janus_context::sysreg::{
+    CPUACTLR_A57, CPUECTLR_EL1, CPUPWRCTLR_EL1, MIDR_EL1, OSDLR_EL1, dsb, isb,
+};
 use janus_plat::{Plat, Platform};
 
 /// CPUECTLR_EL1.SMPEN: the core takes part in coherency. Set before the MMU is on, clear before power is lost.

@@ -106,7 +106,7 @@ const MPAM: u64 = 1 << Feature::MPAM as u32;
 
 impl Switched {
     /// Returns all that a CPU with these features can exchange, whatever the SPMC's mode.
-    pub fn whole(features: Features) -> Self {
+    pub(super) fn whole(features: Features) -> Self {
         let all = match features.has(Feature::EL2) {
             true => SpmcMode::All,
             false => SpmcMode::SEl1,
@@ -116,7 +116,7 @@ impl Switched {
 
     /// Returns what a switch exchanges: the banks of `mode`, with the groups of `features`. `live` says that the core
     /// also has vector state to switch, or something to do at the door of the secure world.
-    pub fn of(features: Features, mode: SpmcMode, live: bool) -> Self {
+    pub(super) fn of(features: Features, mode: SpmcMode, live: bool) -> Self {
         let features = features.low() & ((1 << SWITCHED) - 1);
         let bit = |fact, holds| u64::from(holds) << fact as u32;
         let all = |usual| features & usual == usual;

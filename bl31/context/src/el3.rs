@@ -247,11 +247,11 @@ pub struct El3Regs {
     /// Written on each switch to the world.
     pub scr_el3: u64,
     /// Written on each switch to the world. [`super::Simd`] changes EZ, ESM and TFP.
-    pub cptr_el3: u64,
+    pub(crate) cptr_el3: u64,
     /// Written on each switch to the world, if the CPU has FEAT_MPAM.
-    pub mpam3_el3: u64,
+    pub(crate) mpam3_el3: u64,
     /// Written once per core. It has bits for each security state, so that one value serves both worlds.
-    pub mdcr_el3: u64,
+    pub(crate) mdcr_el3: u64,
 }
 
 impl El3Regs {
@@ -292,7 +292,7 @@ impl El3Regs {
     ///
     /// The caller goes on to load this world's registers and to enter it.
     #[inline(always)]
-    pub unsafe fn write(&self) {
+    pub(crate) unsafe fn write(&self) {
         // Both are read first: the compiler then loads them as a pair.
         let (scr_el3, cptr_el3) = (self.scr_el3, self.cptr_el3);
         // SAFETY: until the ERET, EL3 uses nothing that these values trap; the ERET goes to the world for which
@@ -304,7 +304,7 @@ impl El3Regs {
     }
 
     /// Writes the register that a switch to the world changes on CPUs with FEAT_MPAM.
-    pub fn write_beside(&self, switched: Switched) {
+    pub(crate) fn write_beside(&self, switched: Switched) {
         if switched.has(Feature::MPAM) {
             // SAFETY: it has no effect on EL3. It labels the memory accesses of lower ELs, and traps their MPAM registers.
             unsafe { MPAM3_EL3::write(self.mpam3_el3) };

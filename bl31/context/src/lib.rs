@@ -41,7 +41,7 @@ pub mod timers;
 pub mod undefined;
 mod vectors;
 
-pub use janus_arm::World;
+use janus_arm::World;
 
 pub use common::CommonBank;
 pub use el1::El1Bank;

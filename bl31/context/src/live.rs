@@ -28,10 +28,15 @@ pub struct OpenGroups {
 }
 
 impl OpenGroups {
-    /// Makes the state of a core that was never on. `vectors` is memory for its vector registers ([`Simd::new`]).
-    pub const fn new(vectors: &'static mut [u8]) -> Self {
+    /// Makes the state of a core that was never on. `vectors` is memory for its vector registers, aligned to 16 bytes.
+    ///
+    /// # Safety
+    ///
+    /// `vectors` has at least [`Simd::room`] for vectors of 16 bytes. (On the host, nothing is moved there.)
+    pub const unsafe fn new(vectors: &'static mut [u8]) -> Self {
         Self {
-            simd: Simd::new(vectors),
+            // SAFETY: as the caller promises.
+            simd: unsafe { Simd::new(vectors) },
             door: Door::NONE,
             actlr: FirstActlr::UNKNOWN,
             features: Features::NONE,
@@ -214,7 +219,8 @@ mod tests {
         let mut secure = policy.el3_regs(World::Secure);
         let mut normal = policy.el3_regs(World::Normal);
         let mut parked = SysRegs::EMPTY;
-        let mut live = OpenGroups::new(&mut []);
+        // SAFETY: this is the host.
+        let mut live = unsafe { OpenGroups::new(&mut []) };
         live.init(features, &mut secure);
         for (feature, scr) in lazy {
             assert!(!live.features.has(feature) && secure.scr_el3 & scr == 0);

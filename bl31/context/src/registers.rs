@@ -398,13 +398,13 @@ macro_rules! bank {
 
             /// Returns the pointer that the lists of registers use to load.
             #[inline(always)]
-            pub fn around(&self) -> *const u8 {
+            pub(crate) fn around(&self) -> *const u8 {
                 core::ptr::from_ref(self).cast::<u8>().wrapping_add(Self::AROUND)
             }
 
             /// Returns the pointer that the lists of registers use to save and to exchange.
             #[inline(always)]
-            pub fn around_mut(&mut self) -> *mut u8 {
+            pub(crate) fn around_mut(&mut self) -> *mut u8 {
                 core::ptr::from_mut(self).cast::<u8>().wrapping_add(Self::AROUND)
             }
 
@@ -472,7 +472,7 @@ macro_rules! bank {
             ///
             /// As for `swap`.
             #[inline(always)]
-            pub unsafe fn load(&self, switched: $crate::Switched) {
+            pub(crate) unsafe fn load(&self, switched: $crate::Switched) {
                 use $crate::registers::swap_asked;
                 let bank = self.around();
                 // SAFETY: as in `swap`.
@@ -505,7 +505,7 @@ macro_rules! bank {
             /// The CPU has the features of `switched`, and no code at EL3 relies on what the registers
             /// hold.
             #[inline(always)]
-            pub unsafe fn swap<const ALL: bool>(&mut self, switched: $crate::Switched) {
+            pub(crate) unsafe fn swap<const ALL: bool>(&mut self, switched: $crate::Switched) {
                 use $crate::registers::swap_asked;
                 let bank = self.around_mut();
                 // SAFETY: the pointer is AROUND bytes from the start of this bank; that need not be in the bank, but
@@ -529,7 +529,7 @@ macro_rules! bank {
             ///
             /// As for `swap`.
             #[inline(always)]
-            pub unsafe fn swap_late(&mut self, switched: $crate::Switched) {
+            pub(crate) unsafe fn swap_late(&mut self, switched: $crate::Switched) {
                 use $crate::registers::swap_asked;
                 let bank = self.around_mut();
                 // SAFETY: as in `swap`.
@@ -547,7 +547,7 @@ macro_rules! bank {
             ///
             /// As for `swap`.
             #[inline(always)]
-            pub unsafe fn swap_rare(&mut self, switched: $crate::Switched) {
+            pub(crate) unsafe fn swap_rare(&mut self, switched: $crate::Switched) {
                 use $crate::registers::swap_asked;
                 let bank = self.around_mut();
                 // SAFETY: as in `swap`.

@@ -142,6 +142,9 @@ sysregs! {
     FPCR = "S3_3_C4_C4_0": read write;
     FPSR = "S3_3_C4_C4_1": read write;
 
+    // The OS double lock, which keeps external debuggers out.
+    OSDLR_EL1 = "OSDLR_EL1": read write;
+
     // What only some of Arm's models have: CPUECTLR_EL1 of the cores that have SMPEN,
     CPUECTLR_EL1 = "S3_1_C15_C2_1": read unsafe write;
     // CPUPWRCTLR_EL1 of the cores with a DynamIQ Shared Unit,

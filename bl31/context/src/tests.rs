@@ -608,7 +608,8 @@ fn one_file_and_one_line_make_an_extension() {
         (0x18 << 26 | 3 << 20 | 7 << 17 | 15 << 10 | 15 << 1),
         0x3f << 26,
     ] {
-        let mut live = OpenGroups::new(&mut []);
+        // SAFETY: this is the host.
+        let mut live = unsafe { OpenGroups::new(&mut []) };
         let mut el3 = secure;
         live.init(features, &mut el3);
         assert!(!live.switched().has(Feature::MADE_UP));

@@ -75,7 +75,7 @@ impl Controls {
 }
 
 /// Returns the EL, 1 or 2, that takes an UNDEFINED exception of a core with this SPSR.
-pub fn target_el(spsr: u64, hcr: u64) -> u8 {
+fn target_el(spsr: u64, hcr: u64) -> u8 {
     const TGE: u64 = 1 << 27;
     let from = crate::spsr::el(spsr);
     match from {
@@ -86,7 +86,7 @@ pub fn target_el(spsr: u64, hcr: u64) -> u8 {
 }
 
 /// Returns the offset of the synchronous vector for an exception from `spsr` to the AArch64 EL `target`.
-pub fn vector_offset(spsr: u64, target: u8) -> u64 {
+fn vector_offset(spsr: u64, target: u8) -> u64 {
     let same = match target {
         2 => spsr & 0x1c == 8,
         _ => spsr & 0x1c == 4,
@@ -149,7 +149,7 @@ pub fn new_pstate(features: Features, old: u64, target: u8, controls: Controls) 
 }
 
 /// Returns PSTATE after the exception is taken to the Undefined mode of an AArch32 EL1, as an SPSR value.
-pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
+fn new_pstate32(old: u64, sctlr: u64) -> u64 {
     const EE: u64 = 1 << 25;
     const TE: u64 = 1 << 30;
     const SPAN: u64 = 1 << 23;
@@ -175,7 +175,7 @@ pub fn new_pstate32(old: u64, sctlr: u64) -> u64 {
 
 /// Returns SPSR_EL1 for an exception of a core with this SPSR to AArch64 EL1. A nested hypervisor runs at EL1 but is to
 /// see EL2: SPSR_EL1 then says that the exception came from EL2 (FEAT_NV, FEAT_NV2).
-pub fn spsr_at_el1(old: u64, hcr: u64) -> u64 {
+fn spsr_at_el1(old: u64, hcr: u64) -> u64 {
     const NV: u64 = 1 << 42;
     const NV1: u64 = 1 << 43;
     const NV2: u64 = 1 << 45;
@@ -189,7 +189,7 @@ pub fn spsr_at_el1(old: u64, hcr: u64) -> u64 {
 
 /// Makes the world whose registers are in the CPU take an UNDEFINED exception at the instruction in
 /// ELR_EL3 when it goes on. `features` are this core's, `gpr` the world's x0 to x30.
-pub fn inject(features: Features, gpr: &mut [u64; 31]) {
+pub(super) fn inject(features: Features, gpr: &mut [u64; 31]) {
     const SCR_NS: u64 = 1;
     const SCR_EEL2: u64 = 1 << 18;
     /// HCR_EL2.RW.

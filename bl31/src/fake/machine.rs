@@ -2,8 +2,8 @@
 
 use crate::hw::gic::Pending;
 use crate::world::{Exit, WorldContext};
-use janus_context::World;
 use janus_plat::{Plat, Platform, Stop};
+use janus_spmd::World;
 use std::boxed::Box;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;

@@ -177,6 +177,12 @@ pub fn vectors(core: usize) -> Range<usize> {
         share(&NEAR) >= Simd::room(16) && NEAR.start.is_multiple_of(16),
         "the platform's memory for vector registers is too small for FP on all cores"
     );
+    const _: () = if let Some(far) = Plat::MEMORY.far_vectors {
+        assert!(
+            share(&far.memory) >= Simd::room(16) && far.mapped_at.is_multiple_of(16),
+            "the platform's far memory for vector registers is too small for FP on all cores"
+        );
+    };
     let memory = match Plat::MEMORY.far_vectors {
         Some(far) if Plat::has_far_vectors() => far.mapped_at..far.mapped_at + far.memory.len(),
         _ => NEAR,

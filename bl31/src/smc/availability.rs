@@ -5,7 +5,8 @@
 //! that the extensions declare ([`janus_context::cpu_ext`]), so that none can be forgotten here.
 
 use janus_context::el3::Register;
-use janus_context::{Policy, World, opening};
+use janus_context::{Policy, opening};
+use janus_spmd::World;
 
 /// The function's ID. It is SMC64 only, because its answer has 64 bits.
 pub const FEATURE_AVAILABILITY: u32 = 0xc000_0003;

@@ -12,8 +12,8 @@ use crate::boot::{boot_main, cold_main, warm_main};
 use crate::hw::{End, Event, Machine, ends, machine};
 use crate::world::{Exit, WorldContext};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
-use janus_context::World;
 use janus_plat::{Plat, Platform};
+use janus_spmd::World;
 
 /// Boots core 0.
 fn cold_boot(x0: u64, x1: u64, x3: u64) -> ! {

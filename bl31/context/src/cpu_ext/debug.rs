@@ -15,8 +15,6 @@ const EBWE: Control = Control::enable(Mdcr, 1 << 43);
 
 sysregs! {
     OSLAR_EL1 = "S2_0_C1_C0_4": write;
-    // The OS double lock, which keeps external debuggers out.
-    OSDLR_EL1 = "OSDLR_EL1": read write;
     DBGBCR0_EL1 = "S2_0_C0_C0_5": read write;
     DBGBCR1_EL1 = "S2_0_C0_C1_5": read write;
     DBGBCR2_EL1 = "S2_0_C0_C2_5": read write;

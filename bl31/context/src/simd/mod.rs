@@ -124,9 +124,12 @@ impl Simd {
         Q_SIZE + 32 * length + 2 * length + length.div_ceil(128) * 16
     }
 
-    /// Makes the state of a core that was never on. `memory` is aligned to 16 bytes and has at least
-    /// [`Simd::room`] for FP.
-    pub const fn new(memory: &'static mut [u8]) -> Self {
+    /// Makes the state of a core that was never on. `memory` is aligned to 16 bytes.
+    ///
+    /// # Safety
+    ///
+    /// `memory` has at least [`Simd::room`] for FP. (On the host, nothing is moved there.)
+    pub(super) const unsafe fn new(memory: &'static mut [u8]) -> Self {
         Self {
             normal: Control::EMPTY,
             secure: Control::EMPTY,
@@ -182,7 +185,7 @@ impl Simd {
     /// Notes `function` (w0) of a call of the normal world that may go to the secure world, for its SVE hint. Call it
     /// with zero for an interrupt.
     #[inline(always)]
-    pub fn call(&mut self, function: u32) {
+    pub(super) fn call(&mut self, function: u32) {
         self.call = function;
     }
 
@@ -194,7 +197,7 @@ impl Simd {
 
     /// Sets the traps in `el3` with which `world` starts. Without an SPMC the normal world alone has the registers,
     /// and nothing is trapped.
-    pub fn start(features: Features, mode: SpmcMode, world: World, el3: &mut El3Regs) {
+    pub(super) fn start(features: Features, mode: SpmcMode, world: World, el3: &mut El3Regs) {
         if mode == SpmcMode::None {
             if features.has(Feature::SVE) {
                 el3.cptr_el3 |= cptr::EZ;

@@ -18,7 +18,8 @@ fn core(mode: SpmcMode) -> Core {
     let features = Features::of(&[Feature::EL2, Feature::SEL2, Feature::SVE, Feature::SME]);
     let policy = Policy::new(features, mode);
     let memory = vec![0; Simd::room(256)].leak();
-    let mut simd = Simd::new(memory);
+    // SAFETY: there is room.
+    let mut simd = unsafe { Simd::new(memory) };
     simd.init(features, mode);
     let (normal, secure) = (
         policy.el3_regs(World::Normal),
@@ -141,7 +142,8 @@ fn a_hint_from_before_the_first_use_is_forgotten() {
 fn without_memory_for_them_vectors_stay_closed() {
     let all = [Feature::SVE, Feature::SME, Feature::SME2, Feature::SME_FA64];
     for (bytes, kept) in [(Simd::room(16), true), (Simd::room(16) - 1, false)] {
-        let mut simd = Simd::new(vec![0; bytes].leak());
+        // SAFETY: this is the host.
+        let mut simd = unsafe { Simd::new(vec![0; bytes].leak()) };
         let mut features = Features::of(&all);
         simd.measure(&mut features);
         assert!(all.iter().all(|&feature| features.has(feature) == kept));
