@@ -33,8 +33,14 @@ pub const SVE_HINT: u32 = 1 << 16;
 /// is a small number, which one instruction compares.
 #[inline(always)]
 pub const fn place(function_id: u32) -> u32 {
+    strict_place(function_id & !SVE_HINT)
+}
+
+/// Returns what [`place`] does, but takes the SVE hint for a reserved bit.
+#[inline(always)]
+pub const fn strict_place(function_id: u32) -> u32 {
     const OWNER: u32 = 4 << 24;
-    (function_id.rotate_left(2) & !SVE_HINT.rotate_left(2)) ^ OWNER.rotate_left(2)
+    function_id.rotate_left(2) ^ OWNER.rotate_left(2)
 }
 
 /// The affinity fields of MPIDR_EL1, by which PSCI and the GIC name a core: Aff3 in bits 39 to 32, Aff2

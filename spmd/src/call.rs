@@ -6,7 +6,7 @@
 //! FF-A; the calling *convention* is bit 30; bit 16 is SMCCC 1.3's "no live SVE state" hint and part
 //! of neither.
 
-use janus_arm::{SMC64, SVE_HINT};
+use janus_arm::{SMC64, SVE_HINT, World};
 
 /// x0 to x17 of a world, in place in its saved context.
 pub type Regs = [u64; 18];
@@ -72,7 +72,7 @@ pub const fn is_ffa(function_id: u32) -> bool {
     place(function_id) < PLACES && !Call::named(function_id).is_yielding()
 }
 
-/// The number of [`place`]s of FF-A's functions.
+/// The number of [`place_from`]s of FF-A's functions.
 pub const PLACES: u32 = (0xF0 - 0x60) * 4;
 
 /// Returns the place of a function ID (W0) in a table of FF-A's functions. It is below [`PLACES`] for these functions,
@@ -81,9 +81,22 @@ pub const PLACES: u32 = (0xF0 - 0x60) * 4;
 /// `place / 4` is the function number minus 0x60. Bit 0 is set for SMC64. Bit 1 is set for a yielding call, and then
 /// `place / 4` is one less.
 #[inline(always)]
-pub const fn place(function_id: u32) -> u32 {
-    janus_arm::place(function_id).wrapping_sub(janus_arm::place(OWNER | 0x60))
+pub(crate) const fn place(function_id: u32) -> u32 {
+    janus_arm::place(function_id).wrapping_sub(FIRST)
 }
+
+/// Returns the [`place`] of a call of `from` that may need no decision. A call of the SPMC with the SVE hint has its place
+/// beyond [`PLACES`]: the hint is not passed on, so the call has to be decided. No SPMC is known to set it.
+#[inline(always)]
+pub const fn place_from(from: World, function_id: u32) -> u32 {
+    match from {
+        World::Normal => place(function_id),
+        World::Secure => janus_arm::strict_place(function_id).wrapping_sub(FIRST),
+    }
+}
+
+/// Where FF-A's functions begin in [`janus_arm::place`].
+const FIRST: u32 = janus_arm::place(OWNER | 0x60);
 
 /// A function ID taken apart.
 #[derive(Clone, Copy)]
@@ -102,6 +115,12 @@ impl Call {
     #[inline(always)]
     pub const fn place(self) -> u32 {
         place(self.id)
+    }
+
+    /// Returns the call's [`place_from`].
+    #[inline(always)]
+    pub const fn place_from(self, from: World) -> u32 {
+        place_from(from, self.id)
     }
 
     /// Returns whether the call, whose place is that of a function, is a yielding one. FF-A has none.
@@ -178,6 +197,13 @@ mod tests {
                 for hint in [0, SVE_HINT] {
                     let id = head << 24 | number;
                     let found = place(id | hint);
+                    assert_eq!(place_from(World::Normal, id | hint), found, "{id:#x}");
+                    let secure = place_from(World::Secure, id | hint);
+                    if hint == 0 {
+                        assert_eq!(secure, found, "{id:#x}");
+                    } else {
+                        assert!(secure >= PLACES, "{id:#x}");
+                    }
                     let ffa = head & !0x40 == 0x84 && (0x60..0xf0).contains(&number);
                     if ffa {
                         assert_eq!(found, (number - 0x60) * 4 + (head >> 6 & 1), "{id:#x}");

@@ -130,7 +130,7 @@ impl Spmd {
     #[inline(always)]
     pub fn answers(&self, core: &Core, caller: &mut Regs) -> bool {
         let call = Call::of(caller);
-        let answers = core.path.cuts(call).has(ShortCut::ID);
+        let answers = core.path.cuts(World::Normal, call).has(ShortCut::ID);
         if answers {
             let spmc = self.spmc.as_ref().map_or(0, |spmc| spmc.id);
             let own = call.number() == number::ID_GET;
@@ -174,7 +174,7 @@ impl Spmd {
     fn normal_forwards(&self, core: &Core, caller: &Regs, other: &mut Regs) -> bool {
         let call = Call::of(caller);
         let path = &core.path;
-        let cut = path.cuts(call);
+        let cut = path.cuts(World::Normal, call);
         let forwarded = if cut.has(ShortCut::FORWARD) {
             true
         } else if cut.has(ShortCut::REQUEST) {
@@ -195,7 +195,7 @@ impl Spmd {
     fn secure_forwards(&self, core: &Core, caller: &Regs, other: &mut Regs) -> bool {
         let call = Call::of(caller);
         let path = &core.path;
-        let cut = path.cuts(call);
+        let cut = path.cuts(World::Secure, call);
         let forwarded = if cut.has(ShortCut::PASS) {
             true
         } else if cut.has(ShortCut::RESPONSE) {
@@ -206,7 +206,8 @@ impl Spmd {
         if !forwarded {
             return false;
         }
-        forward(call, WITHOUT_HINT, || path.from_secure, caller, other);
+        // The call has no SVE hint, or it would have no short cut.
+        forward(call, WITH_HINT, || path.from_secure, caller, other);
         true
     }
 

@@ -97,7 +97,7 @@ mod version;
 
 pub use action::{Action, Answer, Work};
 pub use activation::{Activation, Pages, Step, activation_status};
-pub use call::{ErrorCode, PLACES, Regs, is_ffa, place};
+pub use call::{ErrorCode, PLACES, Regs, is_ffa, place_from};
 pub use console::{ConsoleLog, Line, LineBuffer};
 pub use dispatch::{SpmcConfig, Spmd};
 pub use janus_arm::World;

@@ -113,6 +113,7 @@ pub(crate) enum Wide {
 }
 
 /// Which calls need no full decision, and how many registers each side has.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Forwarding {
     /// The short cuts that are open: those of `running` while the SPMC runs, else none.
@@ -163,10 +164,10 @@ impl Forwarding {
         };
     }
 
-    /// Returns the short cuts that `call` may take.
+    /// Returns the short cuts that `call` of `from` may take.
     #[inline(always)]
-    pub fn cuts(&self, call: Call) -> ShortCut {
-        ShortCut::of(call).and(self.open)
+    pub fn cuts(&self, from: World, call: Call) -> ShortCut {
+        ShortCut::of(from, call).and(self.open)
     }
 }
 

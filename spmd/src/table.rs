@@ -10,6 +10,7 @@
 use crate::call::{Call, PLACES};
 use FromNormal as N;
 use FromSecure as S;
+use janus_arm::World;
 use janus_arm::ffa::Version;
 
 /// The calling conventions a function is defined in.
@@ -330,10 +331,10 @@ impl ShortCut {
         self.0 & bit.0 != 0
     }
 
-    /// Finds the short cuts of the function called.
+    /// Finds the short cuts of a call of `from`.
     #[inline(always)]
-    pub fn of(call: Call) -> Self {
-        let cuts = SHORT_CUTS.get(call.place() as usize);
+    pub fn of(from: World, call: Call) -> Self {
+        let cuts = SHORT_CUTS.get(call.place_from(from) as usize);
         Self(cuts.copied().unwrap_or(0))
     }
 

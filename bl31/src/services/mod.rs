@@ -50,8 +50,7 @@ pub fn call<const SHORT_CUTS: bool>(core: &mut CoreData, from: World, here: Here
         here
     };
     let function = core.context(from).gpr[0] as u32;
-    let place = janus_spmd::place(function);
-    if place < janus_spmd::PLACES {
+    if janus_spmd::place_from(from, function) < janus_spmd::PLACES {
         if from == World::Normal
             && janus_spmd::is_ffa(function)
             && partitions::start_when_fixed(core)
@@ -69,9 +68,9 @@ pub fn call<const SHORT_CUTS: bool>(core: &mut CoreData, from: World, here: Here
                 _ => {}
             }
         }
-        if janus_spmd::is_ffa(function) {
-            return ffa::decide(core, from, function, Some(here));
-        }
+    }
+    if janus_spmd::is_ffa(function) {
+        return ffa::decide(core, from, function, Some(here));
     }
     match from {
         World::Normal => other_call(core, World::Normal, function, here),
