@@ -243,6 +243,7 @@ impl Policy {
     /// # Safety
     ///
     /// The CPU has the features in `switched`.
+    #[cold]
     #[inline(never)]
     unsafe fn swap(switched: Switched, parked: &mut SysRegs) {
         // SAFETY: as the caller promises; EL3 uses none of these registers.
