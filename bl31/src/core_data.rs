@@ -22,7 +22,7 @@ use core::ptr::NonNull;
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
 use janus_context::secure_only::SecureOnly;
-use janus_context::{CommonBank, OpenGroups, Policy, Switch, SysRegs};
+use janus_context::{CommonBank, OpenGroups, Policy, Switch, SysRegs, el3};
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 
@@ -40,8 +40,6 @@ pub struct CoreData {
     pub system: &'static System,
     /// This core's linear number.
     pub index: usize,
-    /// The world whose system registers are in the CPU.
-    current: World,
     /// What the next entry into the normal world has to do for the schedule receiver interrupt.
     pub sri: sri::Requests,
     /// The dispatcher's state on this core.
@@ -82,7 +80,6 @@ impl CoreData {
             parked.write(SysRegs::EMPTY);
             (&raw mut (*core).parked).write(Parked::new(&mut *parked));
             (&raw mut (*core).normal.black_box).write(BlackBox::new(index));
-            (&raw mut (*core).current).write(World::Normal);
             (&raw mut (*core).system).write(system::get());
             (&raw mut (*core).sri).write(sri::Requests::NONE);
             (&raw mut (*core).index).write(index);
@@ -112,14 +109,14 @@ impl CoreData {
 
     /// Returns the world whose system registers are in the CPU.
     pub fn current(&self) -> World {
-        self.current
+        el3::current_world()
     }
 
     /// Makes `world` the current one: puts its system registers into the CPU, parks those of the other world
     /// and then calls `due`. Exchanges nothing if `world` is current already.
     #[inline(always)]
     pub fn switch_to(&mut self, world: World, due: impl FnOnce(&mut Self)) -> Here {
-        if self.current != world {
+        if self.current() != world {
             self.exchange::<false>(world);
             due(self);
         }
@@ -133,7 +130,7 @@ impl CoreData {
     /// Nobody has switched since the `Here` was made.
     #[inline(always)]
     pub unsafe fn hand_over(&mut self, world: World, _: Here, due: impl FnOnce(&mut Self)) -> Here {
-        debug_assert!(self.current != world);
+        debug_assert!(self.current() != world);
         self.exchange::<true>(world);
         due(self);
         Here(())
@@ -146,7 +143,7 @@ impl CoreData {
     /// The `Here` is of `world`, and nobody has switched since it was made.
     #[inline(always)]
     pub unsafe fn enter(&mut self, world: World, _: &Here) -> (Exit, u64, u64) {
-        debug_assert!(self.current == world);
+        debug_assert!(self.current() == world);
         // SAFETY: the switch that made the `Here` put the world's registers into the CPU, ELR_EL3 and SPSR_EL3 among
         // them; as the caller promises, they are still there.
         unsafe { vectors::enter(self.context(world), world) }
@@ -156,7 +153,6 @@ impl CoreData {
     /// [`Policy::to_secure`].
     #[inline(always)]
     fn exchange<const STRAIGHT: bool>(&mut self, world: World) {
-        self.current = world;
         let switched = self.live.switched();
         if switched.is(Switch::Beside) {
             self.leave_beside(world);
@@ -200,7 +196,6 @@ impl CoreData {
     /// Makes the normal world current without an exchange: [`janus_context::Policy::init_el3`] has put its system
     /// registers into the CPU. Where it goes on is in its context.
     pub fn begin_normal(&mut self) {
-        self.current = World::Normal;
         Policy::enter_normal(&self.live, &self.normal.el3);
         self.normal.load_return();
     }
@@ -265,7 +260,7 @@ impl CoreData {
         }
         // SAFETY: the core that crashed asks about itself, and does not use its other reference any more.
         let core = unsafe { (*slot.0.get()).assume_init_ref() };
-        Some((core.index, core.current))
+        Some((core.index, core.current()))
     }
 }
 

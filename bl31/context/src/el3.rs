@@ -312,6 +312,15 @@ impl El3Regs {
     }
 }
 
+/// Returns the world whose registers are in the CPU. SCR_EL3.NS says it: a switch writes it.
+pub fn current_world() -> World {
+    if SCR_EL3::read() & scr::NS != 0 {
+        World::Normal
+    } else {
+        World::Secure
+    }
+}
+
 /// Returns whether the CPU can run an SPMC at S-EL2.
 pub fn has_sel2(id: &IdRegs) -> bool {
     id.el2() && super::field(id.pfr0, 36) != 0

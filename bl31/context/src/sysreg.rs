@@ -11,8 +11,8 @@
 //! * `read unsafe write`: it can change what EL3 itself does: where it goes on, what traps, how
 //!   long its vectors are. All of EL3's own registers are of this kind.
 //!
-//! On the host, where the tests run, there are no such registers: they read as zero and writes have no effect. So the
-//! code around them compiles there, and its decisions can be tested.
+//! On the host, where the tests run, there are no such registers. There each thread has registers of its own, which are
+//! zero at first and keep what is written. So the code around them compiles there, and its decisions can be tested.
 
 /// Declares a table of system registers. Each register becomes a type of its name, with the functions `read()` and
 /// `write(value)` that its line allows.
@@ -51,7 +51,7 @@ macro_rules! sysregs {
                 value
             }
             #[cfg(not(target_os = "none"))]
-            0
+            $crate::sysreg::host::read(stringify!($NAME))
         }
 
         $crate::sysreg::sysregs! { @access $NAME $encoding; $($rest)* }
@@ -67,7 +67,7 @@ macro_rules! sysregs {
                     options(nostack, preserves_flags));
             }
             #[cfg(not(target_os = "none"))]
-            let _ = value;
+            $crate::sysreg::host::write(stringify!($NAME), value);
         }
     };
     (@access $NAME:ident $encoding:literal; unsafe write) => {
@@ -86,12 +86,33 @@ macro_rules! sysregs {
                     options(nostack, preserves_flags));
             }
             #[cfg(not(target_os = "none"))]
-            let _ = value;
+            $crate::sysreg::host::write(stringify!($NAME), value);
         }
     };
     (@access $NAME:ident $encoding:literal;) => {};
 }
 pub(crate) use sysregs;
+
+/// The registers of a thread on the host.
+#[cfg(not(target_os = "none"))]
+pub(crate) mod host {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    thread_local! {
+        static REGISTERS: RefCell<HashMap<&'static str, u64>> = RefCell::default();
+    }
+
+    /// Reads the register of this name.
+    pub fn read(name: &str) -> u64 {
+        REGISTERS.with_borrow(|registers| registers.get(name).copied().unwrap_or(0))
+    }
+
+    /// Writes the register of this name.
+    pub fn write(name: &'static str, value: u64) {
+        REGISTERS.with_borrow_mut(|registers| registers.insert(name, value));
+    }
+}
 
 sysregs! {
     // The CPU's identification.
