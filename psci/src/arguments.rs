@@ -3,10 +3,10 @@
 //! Checks arguments: which register values are valid.
 
 use crate::decision::Composite;
+use crate::error::Error;
 use crate::platform::{PowerState, PsciPlatform};
 use core::ops::Range;
 use janus_arm::AFFINITY_MASK;
-use smccc::psci::Error;
 
 /// Returns the core that a `target_cpu` argument names: it has the affinity fields of the core's MPIDR, and zero in all
 /// other bits.
@@ -35,25 +35,23 @@ pub(crate) fn entry<P: PsciPlatform>(platform: &P, address: u64) -> Result<u64, 
 /// has it.
 const LAST_IN_LEVEL: u32 = 0xf << 12;
 
-/// A `power_state`, in either format of the recommended StateID: as the platform lists it, or with the
+/// Returns a `power_state`, in either format of the recommended StateID: as the platform lists it, or with the
 /// highest level that is to sleep in [`LAST_IN_LEVEL`].
-pub(crate) fn power_state<P: PsciPlatform>(value: u32) -> Result<&'static PowerState, Error> {
+pub(crate) fn power_state<P: PsciPlatform>(value: u32) -> Option<&'static PowerState> {
     let find = |value| {
         P::POWER
             .states
             .iter()
             .find(|state: &&PowerState| state.value == value)
     };
-    find(value)
-        .or_else(|| {
-            let state = find(value & !LAST_IN_LEVEL)?;
-            let highest = Composite {
-                levels: state.levels,
-            }
-            .level();
-            (value >> 12 & 0xf == highest as u32).then_some(state)
-        })
-        .ok_or(Error::InvalidParameters)
+    find(value).or_else(|| {
+        let state = find(value & !LAST_IN_LEVEL)?;
+        let highest = Composite {
+            levels: state.levels,
+        }
+        .level();
+        (value >> 12 & 0xf == highest as u32).then_some(state)
+    })
 }
 
 /// Returns whether the range of `length` bytes from `base` lies within one of `ranges`.

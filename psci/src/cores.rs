@@ -9,8 +9,9 @@
 //! core that turns off lowers it in its last act but one.
 
 use crate::decision::{Arrival, ArrivalReason};
+use crate::error::Error;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use smccc::psci::{AffinityState, Error};
+use smccc::psci::AffinityState;
 
 const ON: u32 = AffinityState::On as u32;
 const OFF: u32 = AffinityState::Off as u32;

@@ -107,6 +107,7 @@
 mod arguments;
 mod cores;
 mod decision;
+mod error;
 mod functions;
 mod idle;
 pub mod names;
@@ -121,6 +122,7 @@ pub use platform::{PowerState, PowerTable, PsciPlatform, StateType};
 pub use smccc::psci;
 
 use cores::Cores;
+use error::Error;
 use functions::{Functions, Kind};
 use idle::Idle;
 use janus_arm::{AFFINITY_MASK, SMC64, SVE_HINT};
@@ -260,7 +262,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
             Kind::Features => self.features(x1 as u32),
             Kind::AffinityInfo64 => self.affinity_info(x1, x2 as u32),
             Kind::AffinityInfo32 => self.affinity_info(u64::from(x1 as u32), x2 as u32),
-            Kind::MigrateInfoUpCpu | Kind::Other => return None,
+            _ => return None,
         })
     }
 
@@ -268,58 +270,76 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     #[inline(always)]
     pub fn decide(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
         let function = function & !SVE_HINT;
-        if function | SMC64 == PSCI_CPU_SUSPEND_64 {
-            return self.cpu_suspend_call(function, arguments);
-        }
-        self.other_call(core, function, arguments)
-            .unwrap_or_else(|error| Decision::Return(error.into()))
+        let decision = match Functions::<P>::kind(function) {
+            Kind::CpuSuspend => self.cpu_suspend_call(function, arguments),
+            kind => self.other_call(core, kind, function, arguments),
+        };
+        decision.unwrap_or_else(|error| Decision::Return(error.into()))
     }
 
     /// CPU_SUSPEND: what cores do when they have nothing to do.
     #[inline(never)]
-    fn cpu_suspend_call(&self, function: u32, arguments: [u64; 3]) -> Decision {
+    fn cpu_suspend_call(&self, function: u32, arguments: [u64; 3]) -> Result<Decision, Error> {
         let mask = argument_mask(function);
         let [power_state, entry, context] = arguments.map(|argument| argument & mask);
-        arguments::power_state::<P>(power_state as u32)
-            .and_then(|state| self.cpu_suspend(function, state.levels, entry, context))
-            .unwrap_or_else(|error| Decision::Return(error.into()))
+        let state = arguments::power_state::<P>(power_state as u32);
+        let state = state.ok_or(Error::InvalidParameters)?;
+        self.cpu_suspend(function, state.levels, entry, context)
     }
 
+    /// All other calls. Some of the SMC64 ones have 32-bit arguments, too.
     #[inline(never)]
     fn other_call(
         &self,
         core: usize,
+        kind: Kind,
         function: u32,
         arguments: [u64; 3],
     ) -> Result<Decision, Error> {
-        if !Functions::<P>::has(function) {
-            return self.migrate_info_up_cpu(function);
-        }
-        // Some of the SMC64 calls have 32-bit arguments too.
         let mask = argument_mask(function);
         let [x1, x2, x3] = arguments;
         let (x1, x2, x3) = (x1 & mask, x2 & mask, x3 & mask);
         let w1 = x1 as u32;
-        Ok(match function | SMC64 {
-            PSCI_CPU_ON_64 => return self.cpu_on(x1, x2, x3),
-            PSCI_CPU_DEFAULT_SUSPEND_64 => {
+        Ok(match kind {
+            Kind::CpuOn => return self.cpu_on(x1, x2, x3),
+            Kind::CpuOff | Kind::CpuFreeze => {
+                if self.resident.load(Ordering::Acquire) == core {
+                    return Err(Error::Denied);
+                }
+                Decision::TurnOff(TurnOff {
+                    function,
+                    freeze: kind == Kind::CpuFreeze,
+                })
+            }
+            Kind::CpuDefaultSuspend => {
                 let levels = P::POWER.default_suspend.ok_or(Error::NotSupported)?;
                 return self.cpu_suspend(function, levels, x1, x2);
             }
-            PSCI_SYSTEM_SUSPEND_64 => return self.system_suspend(core, function, x1, x2),
-            PSCI_NODE_HW_STATE_64 => return self.node_hw_state(x1, x2 as u32),
-            PSCI_STAT_RESIDENCY_64 => Decision::Return(self.statistic(x1, x2 as u32).0 as i64),
-            PSCI_STAT_COUNT_64 => Decision::Return(self.statistic(x1, x2 as u32).1 as i64),
-            PSCI_MEM_PROTECT_CHECK_RANGE_64 => {
-                let inside = arguments::within(self.platform.protected(), x1, x2);
-                return if inside {
-                    Ok(Decision::Return(SUCCESS.into()))
-                } else {
-                    Err(Error::Denied)
-                };
+            Kind::SystemSuspend => return self.system_suspend(core, function, x1, x2),
+            Kind::NodeHwState => return self.node_hw_state(x1, x2 as u32),
+            Kind::StatResidency => Decision::Return(self.statistic(x1, x2 as u32).0 as i64),
+            Kind::StatCount => Decision::Return(self.statistic(x1, x2 as u32).1 as i64),
+            Kind::MemProtect => {
+                Decision::Return(self.mem_protect.swap(w1 != 0, Ordering::AcqRel).into())
             }
-            PSCI_SYSTEM_RESET2_64 => return self.system_reset2(function, w1, x2),
-            PSCI_SYSTEM_OFF2_64 => {
+            Kind::MemProtectCheckRange => {
+                if !arguments::within(self.platform.protected(), x1, x2) {
+                    return Err(Error::Denied);
+                }
+                Decision::Return(SUCCESS.into())
+            }
+            Kind::SystemReset => self.reset(function, None, 0),
+            Kind::SystemReset2 => {
+                if !P::POWER.resets.contains(&w1) {
+                    return Err(Error::InvalidParameters);
+                }
+                self.reset(function, Some(w1), x2)
+            }
+            Kind::SystemOff => Decision::SystemOff {
+                function,
+                hibernate: false,
+            },
+            Kind::SystemOff2 => {
                 // 0 is the default type; the cookie has no meaning yet.
                 if w1 > HIBERNATE_OFF || x2 != 0 {
                     return Err(Error::InvalidParameters);
@@ -329,36 +349,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
                     hibernate: true,
                 }
             }
-            _ => return self.call_32(core, function, w1),
-        })
-    }
-
-    /// The functions that exist in SMC32 only.
-    fn call_32(&self, core: usize, function: u32, w1: u32) -> Result<Decision, Error> {
-        Ok(match function {
-            PSCI_CPU_OFF | PSCI_CPU_FREEZE => {
-                if self.resident.load(Ordering::Acquire) == core {
-                    return Err(Error::Denied);
-                }
-                Decision::TurnOff(TurnOff {
-                    function,
-                    freeze: function == PSCI_CPU_FREEZE,
-                })
-            }
-            PSCI_MIGRATE_INFO_TYPE => {
-                let bound = self.resident.load(Ordering::Acquire) != NOBODY;
-                Decision::Return(if bound {
-                    MigrateType::NotMigrateCapable as i64
-                } else {
-                    MigrateType::MigrationNotRequired as i64
-                })
-            }
-            PSCI_SYSTEM_OFF => Decision::SystemOff {
-                function,
-                hibernate: false,
-            },
-            PSCI_SYSTEM_RESET => self.reset(function, None, 0),
-            PSCI_SET_SUSPEND_MODE => {
+            Kind::SetSuspendMode => {
                 let mode = match w1 {
                     0 => SuspendMode::PlatformCoordinated,
                     1 => SuspendMode::OsInitiated,
@@ -367,10 +358,22 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
                 self.set_mode(core, mode)?;
                 Decision::Return(SUCCESS.into())
             }
-            PSCI_MEM_PROTECT => {
-                Decision::Return(self.mem_protect.swap(w1 != 0, Ordering::AcqRel).into())
+            Kind::MigrateInfoType => {
+                let bound = self.resident.load(Ordering::Acquire) != NOBODY;
+                Decision::Return(if bound {
+                    MigrateType::NotMigrateCapable as i64
+                } else {
+                    MigrateType::MigrationNotRequired as i64
+                })
             }
-            _ => return Err(Error::NotSupported),
+            Kind::MigrateInfoUpCpu => return self.migrate_info_up_cpu(),
+            // Not here: `decide` and `answer` know them.
+            Kind::CpuSuspend
+            | Kind::Version
+            | Kind::Features
+            | Kind::AffinityInfo32
+            | Kind::AffinityInfo64
+            | Kind::Unknown => return Err(Error::NotSupported),
         })
     }
 
@@ -411,7 +414,11 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     fn features(&self, function: u32) -> i64 {
         match Functions::<P>::features(function) {
             Some(flags) => flags.into(),
-            None if self.migrate_info_up_cpu(function).is_ok() => SUCCESS.into(),
+            None if function | SMC64 == PSCI_MIGRATE_INFO_UP_CPU_64
+                && self.migrate_info_up_cpu().is_ok() =>
+            {
+                SUCCESS.into()
+            }
             None => Error::NotSupported.into(),
         }
     }
@@ -540,7 +547,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// STAT_RESIDENCY (microseconds) and STAT_COUNT. PSCI gives them no error: a core or a state that does
     /// not exist has 0.
     fn statistic(&self, target: u64, power_state: u32) -> (u64, u64) {
-        let (Ok(core), Ok(state)) = (
+        let (Ok(core), Some(state)) = (
             arguments::core(&self.platform, target),
             arguments::power_state::<P>(power_state),
         ) else {
@@ -567,13 +574,6 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
         )
     }
 
-    fn system_reset2(&self, function: u32, kind: u32, cookie: u64) -> Result<Decision, Error> {
-        if !P::POWER.resets.contains(&kind) {
-            return Err(Error::InvalidParameters);
-        }
-        Ok(self.reset(function, Some(kind), cookie))
-    }
-
     fn reset(&self, function: u32, kind: Option<u32>, cookie: u64) -> Decision {
         let clear_memory = self.mem_protect.load(Ordering::Acquire);
         Decision::SystemReset(Reset {
@@ -586,10 +586,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
 
     /// MIGRATE_INFO_UP_CPU, which exists while the SPMC is bound to a core.
     #[inline(never)]
-    fn migrate_info_up_cpu(&self, function: u32) -> Result<Decision, Error> {
-        if function | SMC64 != PSCI_MIGRATE_INFO_UP_CPU_64 {
-            return Err(Error::NotSupported);
-        }
+    fn migrate_info_up_cpu(&self) -> Result<Decision, Error> {
         let core = self.resident.load(Ordering::Acquire);
         let affinity = self.platform.affinity(core).ok_or(Error::NotSupported)?;
         Ok(Decision::Return(affinity as i64))
@@ -686,7 +683,7 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     /// [`Standby::wake`], and returns 0. `None`: make the call.
     #[inline(always)]
     pub fn standby(&self, core: usize, power_state: u64, now: u64) -> Option<Standby<'_>> {
-        let state = arguments::power_state::<P>(power_state as u32).ok()?;
+        let state = arguments::power_state::<P>(power_state as u32)?;
         self.sleep_alone(core, state.levels, now)
     }
 

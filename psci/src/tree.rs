@@ -8,11 +8,10 @@
 //! wakes up at that moment never work on the cluster at once.
 
 use crate::decision::{Composite, Suspend};
+use crate::error::Error;
 use crate::idle::Idle;
 use crate::platform::{LEVELS, LevelStates, PsciPlatform, STATES, StateType};
-use smccc::psci::{
-    Error, PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PowerState as HwState, SuspendMode,
-};
+use smccc::psci::{PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PowerState as HwState, SuspendMode};
 
 /// The levels above the cores' own.
 const ABOVE: usize = LEVELS - 1;
