@@ -2,6 +2,7 @@
 
 //! Why a call is refused.
 
+use crate::decision::Decision;
 use smccc::psci::error;
 
 /// Why a call is refused: PSCI's error codes. (Those of `smccc` have a variant for any other number, and so would take more
@@ -22,5 +23,11 @@ impl From<Error> for i64 {
     /// Returns the caller's x0.
     fn from(error: Error) -> Self {
         error as i32 as i64
+    }
+}
+
+impl From<Error> for Decision {
+    fn from(error: Error) -> Self {
+        Decision::Return(error.into())
     }
 }

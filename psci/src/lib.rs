@@ -270,26 +270,33 @@ impl<P: PsciPlatform, const CORES: usize> Psci<P, CORES> {
     #[inline(always)]
     pub fn decide(&self, core: usize, function: u32, arguments: [u64; 3]) -> Decision {
         let function = function & !SVE_HINT;
-        let decision = match Functions::<P>::kind(function) {
+        match Functions::<P>::kind(function) {
             Kind::CpuSuspend => self.cpu_suspend_call(function, arguments),
             kind => self.other_call(core, kind, function, arguments),
-        };
-        decision.unwrap_or_else(|error| Decision::Return(error.into()))
+        }
     }
 
     /// CPU_SUSPEND: what cores do when they have nothing to do.
     #[inline(never)]
-    fn cpu_suspend_call(&self, function: u32, arguments: [u64; 3]) -> Result<Decision, Error> {
+    fn cpu_suspend_call(&self, function: u32, arguments: [u64; 3]) -> Decision {
         let mask = argument_mask(function);
         let [power_state, entry, context] = arguments.map(|argument| argument & mask);
-        let state = arguments::power_state::<P>(power_state as u32);
-        let state = state.ok_or(Error::InvalidParameters)?;
-        self.cpu_suspend(function, state.levels, entry, context)
+        arguments::power_state::<P>(power_state as u32)
+            .ok_or(Error::InvalidParameters)
+            .and_then(|state| self.cpu_suspend(function, state.levels, entry, context))
+            .unwrap_or_else(Decision::from)
     }
 
-    /// All other calls. Some of the SMC64 ones have 32-bit arguments, too.
+    /// All other calls.
     #[inline(never)]
-    fn other_call(
+    fn other_call(&self, core: usize, kind: Kind, function: u32, arguments: [u64; 3]) -> Decision {
+        self.decide_other(core, kind, function, arguments)
+            .unwrap_or_else(Decision::from)
+    }
+
+    /// Some of the SMC64 calls have 32-bit arguments, too.
+    #[inline(always)]
+    fn decide_other(
         &self,
         core: usize,
         kind: Kind,
