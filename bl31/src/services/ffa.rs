@@ -43,18 +43,9 @@ pub fn resumes(core: &mut CoreData) -> bool {
     core.system.spmd.resumes(&mut core.spmd, core.secure.args())
 }
 
-/// Handles a call of FF-A when the [`Here`] of its entry is used up, because the SPMC may have run since.
-#[cold]
-pub fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
-    if forwards(core, from, function) {
-        return other_world(from);
-    }
-    decide(core, from, function, None)
-}
-
-/// Handles a call of FF-A that is neither forwarded nor answered at once. `here` is of `from`, if it is left.
+/// Handles a call of FF-A that is neither forwarded nor answered at once. `here` is of `from`.
 #[inline(always)]
-pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here>) -> Flow {
+pub fn decide(core: &mut CoreData, from: World, function: u32, here: Here) -> Flow {
     let spmd = &core.system.spmd;
     let (caller, other) = match from {
         World::Normal => (core.normal.args(), core.secure.args()),
@@ -70,9 +61,9 @@ pub fn decide(core: &mut CoreData, from: World, function: u32, here: Option<Here
         if from == World::Normal {
             core.live.call(function);
         }
-        return here.map_or(other_world(from), Flow::Forwarded);
+        return Flow::Forwarded(here);
     }
-    act(core, from, action, here)
+    act(core, from, action, Some(here))
 }
 
 /// Returns that the world other than `from` runs next.

@@ -43,34 +43,30 @@ const RARE: (u32, u32) = {
 /// which has code of its own.
 #[inline(always)]
 pub fn call<const SHORT_CUTS: bool>(core: &mut CoreData, from: World, here: Here) -> Flow {
-    let here = if from == World::Normal && partitions::start_overdue(core) {
+    let function = core.context(from).gpr[0] as u32;
+    let started = from == World::Normal && {
+        let by_time = partitions::start_overdue(core);
+        let by_call = janus_spmd::is_ffa(function) && partitions::start_when_fixed(core);
+        by_time || by_call
+    };
+    let here = if started {
         // The SPMC may have run, and so `here` is void.
         switch_to_normal(core)
     } else {
         here
     };
-    let function = core.context(from).gpr[0] as u32;
-    if janus_spmd::place_from(from, function) < janus_spmd::PLACES {
-        if from == World::Normal
-            && janus_spmd::is_ffa(function)
-            && partitions::start_when_fixed(core)
-        {
-            // The SPMC may have run, and so `here` is void.
-            return ffa::call(core, from, function);
+    if SHORT_CUTS && janus_spmd::place_from(from, function) < janus_spmd::PLACES {
+        if ffa::forwards(core, from, function) {
+            return Flow::Forwarded(here);
         }
-        if SHORT_CUTS {
-            if ffa::forwards(core, from, function) {
-                return Flow::Forwarded(here);
-            }
-            match from {
-                World::Normal if ffa::answers(core) => return Flow::Answered(here),
-                World::Secure if ffa::resumes(core) => return Flow::Forwarded(here),
-                _ => {}
-            }
+        match from {
+            World::Normal if ffa::answers(core) => return Flow::Answered(here),
+            World::Secure if ffa::resumes(core) => return Flow::Forwarded(here),
+            _ => {}
         }
     }
     if janus_spmd::is_ffa(function) {
-        return ffa::decide(core, from, function, Some(here));
+        return ffa::decide(core, from, function, here);
     }
     match from {
         World::Normal => other_call(core, World::Normal, function, here),
