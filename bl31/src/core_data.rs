@@ -26,20 +26,22 @@ use janus_context::{CommonBank, OpenGroups, Policy, Switch, SysRegs, el3};
 use janus_plat::{Plat, Platform};
 use janus_spmd::World;
 
-/// One core's state. The fields that a forwarded call uses come first, within the reach of LDP and STP.
+/// One core's state. The contexts come first, within the reach of LDP and STP.
 #[repr(C, align(64))]
 pub struct CoreData {
     /// The normal world's context.
     pub normal: WorldContext,
     /// The secure world's context.
     pub secure: WorldContext,
-    /// The system registers of the world that is not current. They lie in the page of the core's stack, which would be
-    /// larger than the stack has to be.
-    pub parked: Parked,
     /// What all cores share.
     pub system: &'static System,
     /// This core's linear number.
     pub index: usize,
+    /// The vector and matrix registers, as far as they are switched.
+    pub live: OpenGroups,
+    /// The system registers of the world that is not current. They lie in the page of the core's stack, which would be
+    /// larger than the stack has to be.
+    pub parked: Parked,
     /// What the next entry into the normal world has to do for the schedule receiver interrupt.
     pub sri: sri::Requests,
     /// The dispatcher's state on this core.
@@ -48,8 +50,6 @@ pub struct CoreData {
     pub event: SpmcEvent,
     /// w0 and w1 of the SPMC's last call that EL3 did not simply forward, for the black box.
     pub asked: [u32; 2],
-    /// The vector and matrix registers, as far as they are switched.
-    pub live: OpenGroups,
     /// The registers that only the secure world has, saved while this core has no power. The array is empty on
     /// platforms whose cores never lose their power.
     pub secure_only: [SecureOnly; Plat::POWER.room()],
@@ -60,6 +60,18 @@ pub struct CoreData {
     /// The registers at an exception of EL3 itself. The vectors write it and find it by TPIDR_EL3.
     pub crash: CrashRecord,
 }
+
+/// Beside the contexts, a forwarded call uses what is last in `live`, `parked`, `sri` and what is first in `spmd`. They are
+/// in one line of the cache.
+const _: () = {
+    const LINE: usize = 64;
+    let last = offset_of!(CoreData, parked) - 2 * size_of::<u64>();
+    let first = offset_of!(CoreData, spmd) + size_of::<u64>() - 1;
+    assert!(
+        last / LINE == first / LINE,
+        "their order, or the fields before them"
+    );
+};
 
 impl CoreData {
     /// Initialises the data of a core that starts for the first time: in place, because a whole `CoreData` is

@@ -16,13 +16,16 @@ use super::{El3Regs, Features, Policy, Simd, SpmcMode, Switched, SysRegs, World}
 use crate::cpu_ext::{self, impdef::FirstActlr};
 
 /// The groups of registers that are open to both worlds on one core, and the vector state.
+///
+/// What a forwarded call uses comes last: a monitor keeps more of that behind it, in the same line of the cache.
+#[repr(C)]
 #[derive(Debug)]
 pub struct OpenGroups {
-    pub(super) simd: Simd,
     door: Door,
     pub(super) actlr: FirstActlr,
     /// The features whose registers a switch exchanges.
     features: Features,
+    pub(super) simd: Simd,
     /// What a switch exchanges, derived from `features`.
     switched: Switched,
 }

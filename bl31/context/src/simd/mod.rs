@@ -97,15 +97,13 @@ mod opened {
 const Q_SIZE: usize = 32 * 16;
 
 /// One core's vector state: that of the world that is not in the CPU, and what each world has opened.
+///
+/// What a forwarded call uses comes last, as in [`OpenGroups`](super::OpenGroups).
+#[repr(C)]
 #[derive(Debug)]
 pub struct Simd {
     /// The normal world's SVCR.
     svcr: u64,
-    /// The function ID of the call by which the normal world leaves, for its hint.
-    call: u32,
-    /// The bits of `opened`.
-    opened: u8,
-    saved: Saved,
     normal: Control,
     secure: Control,
     /// The memory for vector registers, at least [`Simd::room`] bytes for vectors of `length`. It has the
@@ -115,6 +113,11 @@ pub struct Simd {
     length: u16,
     /// The features that the core has, and has memory for.
     features: Features,
+    /// The bits of `opened`.
+    opened: u8,
+    saved: Saved,
+    /// The function ID of the call by which the normal world leaves, for its hint.
+    call: u32,
 }
 
 impl Simd {
