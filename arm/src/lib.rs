@@ -18,6 +18,17 @@ pub enum World {
     Secure,
 }
 
+impl World {
+    /// Returns the other world.
+    #[inline(always)]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Normal => Self::Secure,
+            Self::Secure => Self::Normal,
+        }
+    }
+}
+
 /// Bit 30 of a function ID: the SMC64 convention, arguments and results of 64 bits (SMCCC, DEN0028, 2.5).
 pub const SMC64: u32 = 1 << 30;
 

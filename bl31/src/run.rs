@@ -2,8 +2,8 @@
 //!
 //! Entering a world is a function call. It returns one of four exits. Handling an exit yields a [`Flow`]: the world
 //! that runs next, or that the SPMC has finished something that EL3 asked of it. [`run_core`] is the loop of a core
-//! that is on. Where EL3 needs the SPMC before it can go on (to boot, to agree to a power state), [`run_spmc`] runs
-//! the loop nested until the SPMC has answered.
+//! that is on. Where EL3 needs the SPMC before it can go on (to boot, to agree to a power state), [`run_spmc`] is a
+//! loop inside of that one, until the SPMC has answered.
 
 use crate::black_box::TRAP;
 use crate::core_data::{CoreData, Here};
@@ -17,52 +17,10 @@ use janus_spmd::World;
 
 /// Runs worlds on this core, the normal one first, for as long as it is on. Called by entry.S with the stack empty.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn run_core(core: &mut CoreData) -> ! {
-    loop {
-        // EL3 waits for no answer here, so that only an SPMC that behaves as if it booted again comes back. It does not
-        // choose which world runs: the normal world does.
-        run_worlds(core, World::Normal);
-    }
-}
-
-/// Runs the SPMC until it has finished what the dispatcher asked of it. Returns what it has finished.
-pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
-    run_worlds(core, World::Secure);
-    core.event
-}
-
-/// Runs the worlds in turn, `world` first, until the SPMC has finished something that EL3 asked of it.
-/// [`CoreData::event`] then says what.
-#[inline(never)]
-fn run_worlds(mut core: &mut CoreData, world: World) {
-    let mut here = switch(core, world);
-    let mut secure = world == World::Secure;
+pub extern "C-unwind" fn run_core(mut core: &mut CoreData) -> ! {
+    let mut here = switch(core, World::Normal);
     loop {
         // Each world has a loop of its own. The world is a constant in it, so that branches on it cost nothing.
-        if secure {
-            loop {
-                core = cpu::anew(core);
-                here = match run_once(core, World::Secure, here) {
-                    Flow::Forwarded(secure) => {
-                        here = hand_over(core, World::Normal, secure);
-                        break;
-                    }
-                    Flow::Answered(secure) => {
-                        answered(core, false);
-                        secure
-                    }
-                    Flow::Run(World::Secure) => {
-                        answered(core, false);
-                        switch(core, World::Secure)
-                    }
-                    Flow::Run(World::Normal) => {
-                        here = switch(core, World::Normal);
-                        break;
-                    }
-                    Flow::Spmc => return answered(core, true),
-                }
-            }
-        }
         loop {
             core = cpu::anew(core);
             here = match run_once(core, World::Normal, here) {
@@ -75,15 +33,66 @@ fn run_worlds(mut core: &mut CoreData, world: World) {
                     call_handlers(core, World::Normal);
                     normal
                 }
-                Flow::Run(World::Normal) => switch(core, World::Normal),
                 Flow::Run(World::Secure) => {
                     here = switch(core, World::Secure);
                     break;
                 }
-                Flow::Spmc => return,
+                Flow::Run(World::Normal) | Flow::Spmc => switch(core, World::Normal),
             }
         }
-        secure = true;
+        loop {
+            core = cpu::anew(core);
+            here = match run_once(core, World::Secure, here) {
+                Flow::Forwarded(secure) => {
+                    here = hand_over(core, World::Normal, secure);
+                    break;
+                }
+                Flow::Answered(secure) => {
+                    answered(core, false);
+                    secure
+                }
+                Flow::Run(World::Secure) => {
+                    answered(core, false);
+                    switch(core, World::Secure)
+                }
+                Flow::Run(World::Normal) => {
+                    here = switch(core, World::Normal);
+                    break;
+                }
+                Flow::Spmc => {
+                    // EL3 waits for no answer here: this SPMC behaves as if it booted again. It does not choose which
+                    // world runs: the normal world does.
+                    answered(core, true);
+                    here = switch(core, World::Normal);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Runs the SPMC until it has finished what the dispatcher asked of it. Returns what it has finished.
+///
+/// This is rare, so it does without the short cuts of [`run_core`].
+#[inline(never)]
+pub fn run_spmc(core: &mut CoreData) -> SpmcEvent {
+    let mut world = World::Secure;
+    loop {
+        let here = switch(core, world);
+        let flow = run_nested(core, world, here);
+        if world == World::Secure {
+            match flow {
+                Flow::Answered(_) | Flow::Run(World::Secure) => answered(core, false),
+                Flow::Spmc => answered(core, true),
+                Flow::Run(World::Normal) | Flow::Forwarded(_) => {}
+            }
+        }
+        world = match flow {
+            Flow::Forwarded(_) => world.other(),
+            Flow::Answered(_) => world,
+            Flow::Run(next) => next,
+            Flow::Spmc => return core.event,
+        }
     }
 }
 
@@ -166,6 +175,22 @@ fn run_once(core: &mut CoreData, world: World, here: Here) -> Flow {
     services::call::<true>(core, world, here)
 }
 
+/// Does what [`run_once`] does, in less code and with the world as a variable.
+#[inline(always)]
+fn run_nested(core: &mut CoreData, world: World, here: Here) -> Flow {
+    // SAFETY: `here` has just been made.
+    let (exit, ..) = unsafe { core.enter(world, &here) };
+    #[cfg(feature = "lab")]
+    count(core, world, exit);
+    if exit != Exit::SMC64_0 {
+        return other_exit(core, world, exit, here);
+    }
+    match world {
+        World::Normal => call_in_full(core, World::Normal, here),
+        World::Secure => services::call::<false>(core, World::Secure, here),
+    }
+}
+
 /// Counts an exit of `world`.
 #[cfg(feature = "lab")]
 fn count(core: &CoreData, world: World, exit: Exit) {
@@ -198,17 +223,17 @@ fn other_exit(core: &mut CoreData, world: World, exit: Exit, here: Here) -> Flow
     match syndrome {
         Some(esr) => match traps::synchronous(core, world, esr) {
             Some(flow) => flow,
-            None => call_of_aarch32(core, world, here),
+            None => call_in_full(core, world, here),
         },
         None if exit == Exit::SERROR => traps::serror(core, world),
         None => interrupts::handle(core, world, run_spmc, here),
     }
 }
 
-/// Handles an SMC of AArch32.
+/// Handles an SMC without short cuts: one of AArch32, or in a nested run.
 #[cold]
 #[inline(never)]
-fn call_of_aarch32(core: &mut CoreData, world: World, here: Here) -> Flow {
+fn call_in_full(core: &mut CoreData, world: World, here: Here) -> Flow {
     if world == World::Normal {
         let [x0, x1, ..] = core.normal.gpr;
         core.normal.black_box.normal(x0, x1);

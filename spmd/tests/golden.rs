@@ -154,10 +154,10 @@ fn check(
         World::Normal => machine.normal = call,
         World::Secure => machine.secure = call,
     }
-    let other_before = machine.regs(other(world));
+    let other_before = machine.regs(world.other());
     let state = machine.core.state();
     let action = machine.says(world, &[]);
-    let (caller, receiver) = (machine.regs(world), machine.regs(other(world)));
+    let (caller, receiver) = (machine.regs(world), machine.regs(world.other()));
     let (verb, value) = outcome.split_once(':').unwrap_or((outcome, "0"));
     let value = hex(value);
     let sides = match world {

@@ -503,7 +503,7 @@ impl System {
                     from == World::Normal || cpu.untouched.is_none(),
                     "the normal world is entered in the middle of {state:?}"
                 );
-                cpu.running = Some(other(from));
+                cpu.running = Some(from.other());
             }
             Action::El3(Work::SpmcReady) => {
                 assert_eq!(state, StateName::Booting);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where a world's exit is handled, and all that follows.
-const RUN_LOOP: &str = "janus_bl31::run::run_worlds";
+const RUN_LOOP: &str = "run_core";
 
 /// What is not searched: the GIC's driver crate, and the code that saves and restores the GIC over a loss of power.
 /// They check numbers of interrupts and registers, which come from the GIC and the platform's tables and never from a
@@ -99,7 +99,7 @@ mod tests {
         );
         let error = check(&graph).unwrap_err().to_string();
         assert!(
-            error.ends_with("::run_worlds\n  indexes\n  core::panicking::panic_bounds_check"),
+            error.ends_with("run_core\n  indexes\n  core::panicking::panic_bounds_check"),
             "{error}"
         );
     }

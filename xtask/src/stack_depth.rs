@@ -24,17 +24,17 @@ struct Circle {
     most: u8,
 }
 
-/// The run loop is entered for the normal world's call or a handler's interrupt, and once more for a request of EL3's
-/// to the SPMC. The normal world does not run during the request. No second request can begin: `Spmd::request` says
+/// The loop of the SPMC is entered for a request of EL3's, while the normal world's call or a handler's interrupt is
+/// handled. The normal world does not run during the request. No second request can begin: `Spmd::request` says
 /// `Busy` in every state but the one in which the SPMC serves the normal world (spmd/src/requests.rs), so the
 /// platform's code that runs for the SPMC meanwhile is refused. There is one PSCI call at a time too, because the
 /// secure world's are refused before anything else (bl31/src/services/psci.rs). So there is one way back from a
-/// power-down state: by the warm entry, without a run loop on the stack; or, where a suspend kept the power, in its
+/// power-down state: by the warm entry, with nothing on the stack; or, where a suspend kept the power, in its
 /// call. The other circle is messages: a line, in it an error, in it the error's reason, in it a number.
 const CIRCLES: [Circle; 5] = [
     Circle {
-        name: "janus_bl31::run::run_worlds",
-        most: 2,
+        name: "janus_bl31::run::run_spmc",
+        most: 1,
     },
     Circle {
         name: "janus_bl31::requests::answer",
@@ -65,7 +65,7 @@ const SPMC_ALONE: [&str; 3] = [
 /// The functions that carry out calls of the normal world. They are not called inside of those.
 const OF_NORMAL: [&str; 2] = [CIRCLES[3].name, "janus_bl31::services::lfa::carry_out"];
 
-/// No message is under way where the run loop is entered: what functions further out have made for their messages is not
+/// No message is under way where the SPMC's loop is entered: what functions further out have made for their messages is not
 /// displayed inside of it.
 const NO_MESSAGE: &str = CIRCLES[0].name;
 
@@ -337,7 +337,7 @@ mod tests {
         let run = CIRCLES[0].name;
         let graph = graph(
             &[
-                (1, "main", 16, &[2], false),
+                (1, "main", 16, &[3], false),
                 (2, run, 100, &[3], false),
                 (3, "psci", 50, &[2, 4], false),
                 (4, "say", 10, &[], true),
@@ -346,8 +346,8 @@ mod tests {
             &[5],
         );
         let deepest = graph.deepest_from(1).unwrap();
-        assert_eq!(deepest.bytes, 16 + 2 * 150 + 40);
-        assert_eq!(deepest.path.len(), 1 + 2 * 2 + 2);
+        assert_eq!(deepest.bytes, 16 + 50 + 100 + 50 + 40);
+        assert_eq!(deepest.path.len(), 1 + 3 + 2);
     }
 
     #[test]
@@ -364,7 +364,7 @@ mod tests {
         // The other way round, each is on the stack once.
         functions[0].3 = &[4];
         functions[2].3 = &[2];
-        assert_eq!(bytes(&functions), 16 + 1000 + 10 + 100 + 10);
+        assert_eq!(bytes(&functions), 16 + 1000 + 10 + 100);
     }
 
     #[test]

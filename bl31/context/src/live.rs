@@ -36,6 +36,7 @@ impl OpenGroups {
     /// # Safety
     ///
     /// `vectors` has at least [`Simd::room`] for vectors of 16 bytes. (On the host, nothing is moved there.)
+    #[inline(always)]
     pub const unsafe fn new(vectors: &'static mut [u8]) -> Self {
         Self {
             // SAFETY: as the caller promises.

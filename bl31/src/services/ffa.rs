@@ -66,14 +66,6 @@ pub fn decide(core: &mut CoreData, from: World, function: u32, here: Here) -> Fl
     act(core, from, action, Some(here))
 }
 
-/// Returns that the world other than `from` runs next.
-const fn other_world(from: World) -> Flow {
-    Flow::Run(match from {
-        World::Normal => World::Secure,
-        World::Secure => World::Normal,
-    })
-}
-
 /// Handles a Secure Group 1 interrupt that is pending while the normal world runs: the SPMC gets it. `here` is of the
 /// normal world, if it is left.
 pub fn secure_interrupt(core: &mut CoreData, here: Option<Here>) -> Flow {
@@ -118,7 +110,7 @@ fn finished(core: &mut CoreData, event: SpmcEvent) -> Flow {
 fn act(core: &mut CoreData, from: World, action: Action, here: Option<Here>) -> Flow {
     let work = match action {
         Action::Return => return here.map_or(Flow::Run(from), Flow::Answered),
-        Action::Enter => return here.map_or(other_world(from), Flow::Forwarded),
+        Action::Enter => return here.map_or(Flow::Run(from.other()), Flow::Forwarded),
         Action::El3(work) => work,
     };
     match work {

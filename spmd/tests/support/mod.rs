@@ -198,14 +198,6 @@ impl Machine {
     }
 }
 
-/// The other world.
-pub fn other(world: World) -> World {
-    match world {
-        World::Normal => World::Secure,
-        World::Secure => World::Normal,
-    }
-}
-
 pub const POWER: Request = Request::Psci {
     function: 0x8400_0002,
     arguments: [0; 3],

@@ -132,6 +132,7 @@ impl Simd {
     /// # Safety
     ///
     /// `memory` has at least [`Simd::room`] for FP. (On the host, nothing is moved there.)
+    #[inline(always)]
     pub(super) const unsafe fn new(memory: &'static mut [u8]) -> Self {
         Self {
             normal: Control::EMPTY,

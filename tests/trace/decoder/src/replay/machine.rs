@@ -232,10 +232,7 @@ impl Machine {
         let work = match self.spmd.call(&mut core.spmd, from, caller, other) {
             Action::Return => return Expect::Resume(from),
             Action::Enter => {
-                return Expect::Resume(match from {
-                    World::Normal => World::Secure,
-                    World::Secure => World::Normal,
-                });
+                return Expect::Resume(from.other());
             }
             Action::El3(work) => work,
         };
