@@ -17,6 +17,7 @@ use crate::messages::{error, info, warning};
 use crate::normal_entry;
 use crate::power::{self, PSCI};
 use crate::services::partitions::{self, Partitions};
+use crate::sgis::Owners;
 use crate::spmc_event::SpmcEvent;
 use crate::spmc_image::NoSpmc;
 use crate::system::{self, System};
@@ -94,7 +95,9 @@ fn set_up_system(
     info!("CPU: {policy}");
 
     let sri = spmc.as_ref().map(|spmc| &spmc.sri);
-    if let Err(why) = gic::init(sri.is_some()).and_then(|()| gic::init_core(sri)) {
+    let sgis = Owners::new(sri);
+    let gic = gic::init(sri.is_some()).and_then(|()| gic::init_core(&sgis, sri.is_some()));
+    if let Err(why) = gic {
         error!("interrupts: {why}");
         stop();
     }
@@ -106,6 +109,7 @@ fn set_up_system(
     system::set(System {
         spmd,
         spmc,
+        sgis,
         policy,
         boot_core: policy.boot_core(),
         bl33: bl33.entry,
@@ -134,7 +138,8 @@ pub extern "C-unwind" fn warm_main(index: usize) -> ! {
     let system = match arrival.reason {
         ArrivalReason::CpuOn => {
             power::wake(index);
-            if let Err(why) = gic::init_core(core.system.sri()) {
+            let system = core.system;
+            if let Err(why) = gic::init_core(&system.sgis, system.spmc.is_some()) {
                 error!(of: index, "interrupts: {why}");
             }
             start(core, false, &entry)

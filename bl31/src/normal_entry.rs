@@ -92,6 +92,7 @@ fn begin(core: &mut CoreData, entry: &EntryPoint) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sgis::Owners;
     use janus_context::{BootCore, Policy};
     use janus_spmd::Spmd;
 
@@ -102,6 +103,7 @@ mod tests {
             let system = System {
                 spmd: Spmd::new(),
                 spmc: None,
+                sgis: Owners::new(None),
                 policy: Policy::NONE,
                 boot_core: BootCore::default(),
                 bl33: EntryPoint::default(),

@@ -108,7 +108,7 @@ pub fn turn_off(core: &mut CoreData, freeze: bool) -> ! {
     if lost {
         gic::sleep();
     } else {
-        gic::listen_for_wake(core.system.sri());
+        gic::listen_for_wake(&core.system.sgis);
     }
     let index = core.index;
     let target = PSCI.going_off(index, cpu::counter(), |target| {
@@ -131,7 +131,7 @@ pub fn stay_off(core: &mut CoreData) -> ! {
         let all = Composite::default();
         entry::power_down_with(core, &all, || {})
     }
-    gic::listen_for_wake(core.system.sri());
+    gic::listen_for_wake(&core.system.sgis);
     entry::park(core)
 }
 

@@ -18,27 +18,33 @@ fn bit(id: u32) -> u16 {
     1_u16.checked_shl(id).unwrap_or(0)
 }
 
-/// Returns the owners of a core's SGIs while its SPMC starts. The SRI is still secure then, as after a reset, because
-/// the SPMC may expect that; it is given to the normal world afterwards.
-pub fn division(sri: Option<&Sri>) -> Sgis {
-    let group0 = sri.and_then(|sri| sri.doorbell).map_or(0, bit);
-    Sgis {
-        secure: SECURE & !group0,
-        group0,
-        // It has woken this core, and may still be pending.
-        forgotten: bit(wake(sri)),
-    }
+/// Who owns which SGI, on every core. The boot core finds that out, from the SPMC's manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owners {
+    /// The owners while a core's SPMC starts. The SRI is still secure then, as after a reset, because the SPMC may expect
+    /// that; it is given to the normal world afterwards.
+    pub at_start: Sgis,
+    /// The SGI that wakes a parked core. It is neither the SRI nor the doorbell: these may be pending at a core that is off.
+    pub wake: u32,
 }
 
-/// Returns the SGI that wakes a parked core. It is neither the SRI nor the doorbell: these may be pending at a core
-/// that is off.
-#[inline(never)]
-pub fn wake(sri: Option<&Sri>) -> u32 {
-    let taken = |id| sri.is_some_and(|sri| id == sri.id || Some(id) == sri.doorbell);
-    match (taken(15), taken(14)) {
-        (false, _) => 15,
-        (true, false) => 14,
-        (true, true) => 13,
+impl Owners {
+    /// Divides the SGIs. `sri`: there is an SPMC.
+    pub fn new(sri: Option<&Sri>) -> Self {
+        let group0 = sri.and_then(|sri| sri.doorbell).map_or(0, bit);
+        let taken = |id| sri.is_some_and(|sri| id == sri.id || Some(id) == sri.doorbell);
+        let wake = match () {
+            () if !taken(15) => 15,
+            () if !taken(14) => 14,
+            () => 13,
+        };
+        let at_start = Sgis {
+            secure: SECURE & !group0,
+            group0,
+            // It has woken this core, and may still be pending.
+            forgotten: bit(wake),
+        };
+        Self { at_start, wake }
     }
 }
 
@@ -70,28 +76,28 @@ mod tests {
             group0: 0,
             forgotten: 1 << 15,
         };
-        assert_eq!(division(None), none);
-        assert_eq!(division(Some(&sri(8, None))), none);
+        assert_eq!(Owners::new(None).at_start, none);
+        assert_eq!(Owners::new(Some(&sri(8, None))).at_start, none);
         let doorbell = Sgis {
             secure: 0x7f00,
             group0: 1 << 15,
             forgotten: 1 << 14,
         };
-        assert_eq!(division(Some(&sri(8, Some(15)))), doorbell);
+        assert_eq!(Owners::new(Some(&sri(8, Some(15)))).at_start, doorbell);
         // A doorbell that is taken from the normal world's SGIs.
         let low = Sgis {
             group0: 1 << 3,
             ..none
         };
-        assert_eq!(division(Some(&sri(8, Some(3)))), low);
+        assert_eq!(Owners::new(Some(&sri(8, Some(3)))).at_start, low);
     }
 
     #[test]
     fn the_sgi_that_wakes_means_nothing_else() {
-        assert_eq!(wake(None), 15);
+        assert_eq!(Owners::new(None).wake, 15);
         for id in 0..16 {
             for doorbell in (0..16).map(Some).chain([None]) {
-                let wake = wake(Some(&sri(id, doorbell)));
+                let Owners { wake, .. } = Owners::new(Some(&sri(id, doorbell)));
                 assert!(wake != id && Some(wake) != doorbell && (8..16).contains(&wake));
             }
         }

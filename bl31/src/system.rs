@@ -5,6 +5,7 @@
 
 use crate::boot_params::EntryPoint;
 use crate::hw::shared;
+use crate::sgis::Owners;
 use janus_context::{BootCore, Policy, SpmcMode};
 use janus_spmd::Spmd;
 use spin::Once;
@@ -27,6 +28,8 @@ pub struct System {
     pub spmd: Spmd,
     /// The SPMC; None if there is none that can be used.
     pub spmc: Option<Spmc>,
+    /// Who owns which SGI.
+    pub sgis: Owners,
     /// What a world switch exchanges on this machine.
     pub policy: Policy,
     /// What the policy means for a core like the boot core.

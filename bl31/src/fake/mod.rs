@@ -203,7 +203,8 @@ pub mod gic {
     //! The interrupt controller. The test sets up what is pending.
 
     use super::{Event, machine};
-    use crate::system::{Spmc, Sri};
+    use crate::sgis::Owners;
+    use crate::system::Spmc;
     use core::fmt;
     pub use janus_drivers::gic::{IntId, Pending};
 
@@ -234,7 +235,7 @@ pub mod gic {
     /// # Errors
     ///
     /// [`super::Machine::gic_fault`].
-    pub fn init_core(_: Option<&Sri>) -> Result<(), GicFault> {
+    pub fn init_core(_: &Owners, _: bool) -> Result<(), GicFault> {
         result()
     }
 
@@ -297,7 +298,7 @@ pub mod gic {
     }
 
     /// Records that only the wake-up of the parked core is not stopped.
-    pub fn listen_for_wake(_: Option<&Sri>) {
+    pub fn listen_for_wake(_: &Owners) {
         machine().happens(Event::ListensForWake);
     }
 

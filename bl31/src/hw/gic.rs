@@ -1,8 +1,8 @@
 //! The interrupt controller of this image: the platform's GIC, with the driver of `janus-drivers`.
 
 use crate::messages::warning;
-use crate::sgis;
-use crate::system::{Spmc, Sri};
+use crate::sgis::{self, Owners};
+use crate::system::Spmc;
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use core::fmt;
 use janus_drivers::gic::{
@@ -43,7 +43,8 @@ impl fmt::Display for GicFault {
                 let hint = Plat::GIC_HINTS.security;
                 write!(f, "the GIC has one security state{hint}")
             }
-            Error::NoRedistributor(mpidr) => {
+            Error::NoRedistributor => {
+                let mpidr = MPIDR_EL1.get();
                 write!(
                     f,
                     "no redistributor for core {mpidr:#x}: check the platform's GICR regions"
@@ -73,16 +74,19 @@ pub fn init(spmc: bool) -> Result<(), GicFault> {
     checked.map_err(GicFault)
 }
 
-/// Sets this core's redistributor and CPU interface up, when it comes on.
+/// Returns this core's redistributor.
+fn own_redistributor() -> Option<Redistributor> {
+    GIC.redistributor(MPIDR_EL1.get())
+}
+
+/// Sets this core's redistributor and CPU interface up, when it comes on. `spmc` as in [`init`].
 ///
 /// # Errors
 ///
 /// What is wrong with the redistributor.
-pub fn init_core(sri: Option<&Sri>) -> Result<(), GicFault> {
-    let sgis = sgis::division(sri);
-    let init = |mut redistributor: Redistributor| redistributor.init(&GIC, &sgis, sri.is_some());
-    let redistributor = GIC.redistributor(MPIDR_EL1.get());
-    redistributor.and_then(init).map_err(GicFault)?;
+pub fn init_core(sgis: &Owners, spmc: bool) -> Result<(), GicFault> {
+    let mut redistributor = own_redistributor().ok_or(Error::NoRedistributor)?;
+    redistributor.init(&GIC, &sgis.at_start, spmc)?;
     gic_cpu::init();
     Ok(())
 }
@@ -109,7 +113,7 @@ static SAVED: Saved = Saved {
 /// core.
 pub fn sleep() {
     gic_cpu::disable();
-    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+    if let Some(mut redistributor) = own_redistributor() {
         redistributor.sleep();
     }
 }
@@ -121,7 +125,7 @@ pub fn save_core(index: usize, all: bool) {
     if let Some(slot) = SAVED.cores.get(index) {
         let mut slot = slot.lock();
         *slot = None;
-        if all && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+        if all && let Some(mut redistributor) = own_redistributor() {
             // Filled in place, because it is too large for the stack.
             let context = slot.insert(RedistributorContext::default());
             if redistributor.save(context).is_err() {
@@ -139,7 +143,7 @@ pub fn save_core(index: usize, all: bool) {
 /// What is wrong with the redistributor.
 #[inline(never)]
 pub fn restore_core(index: usize) -> Result<(), GicFault> {
-    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
+    let mut redistributor = own_redistributor().ok_or(Error::NoRedistributor)?;
     let slot = SAVED.cores.get(index).map(SpinMutex::lock);
     match slot.as_ref().and_then(|slot| slot.as_ref()) {
         Some(context) => redistributor.restore(context)?,
@@ -180,7 +184,7 @@ pub fn restore_distributor() {
 /// What is wrong with the redistributor.
 pub fn give_sri(spmc: &Spmc) -> Result<(), GicFault> {
     let sri = &spmc.sri;
-    let mut redistributor = GIC.redistributor(MPIDR_EL1.get())?;
+    let mut redistributor = own_redistributor().ok_or(Error::NoRedistributor)?;
     redistributor.give_to_normal_world(sri.id, sgis::SRI_PRIORITY)?;
     sgis::breaches(redistributor.sgi_state(sri.id)?, warn_of_breach);
     if sri.doorbell.is_none() && !gic_cpu::secure_el_sends_sgis(spmc.sel2) {
@@ -204,18 +208,19 @@ pub fn has_core(affinity: u64) -> bool {
 
 /// Stops all interrupts to this core, which is about to park, except the one that [`wake`] sends. The others stay
 /// pending in the redistributor.
-pub fn listen_for_wake(sri: Option<&Sri>) {
+pub fn listen_for_wake(sgis: &Owners) {
     gic_cpu::disable();
-    // This cannot fail: each core with a number has a redistributor, and the SGI exists.
-    let _ = GIC
-        .redistributor(MPIDR_EL1.get())
-        .and_then(|mut redistributor| redistributor.listen(sgis::wake(sri)));
+    // Each core with a number has a redistributor.
+    if let Some(mut redistributor) = own_redistributor() {
+        // This cannot fail: the SGI exists.
+        let _ = redistributor.listen(sgis.wake);
+    }
     gic_cpu::listen();
 }
 
 /// Ends the WFI of the parked core with this affinity.
-pub fn wake(sri: Option<&Sri>, affinity: u64) {
-    gic_cpu::send_group0_sgi(sgis::wake(sri), affinity);
+pub fn wake(sgis: &Owners, affinity: u64) {
+    gic_cpu::send_group0_sgi(sgis.wake, affinity);
 }
 
 /// Takes the SPMC's doorbell at all cores for whose affinity `at` returns true. Returns whether it was rung at one of
@@ -227,11 +232,9 @@ pub fn take_doorbells(doorbell: u32, at: &dyn Fn(u64) -> bool) -> bool {
 /// Disables a private interrupt of this core, or an SPI.
 pub fn disable(id: IntId) {
     // This cannot fail: the interrupt was acknowledged, so it exists.
-    let _ = if id.is_private() {
-        GIC.redistributor(MPIDR_EL1.get())
-            .and_then(|mut redistributor| redistributor.disable(id))
-    } else {
-        GIC.disable_spi(id)
+    let _ = match own_redistributor() {
+        Some(mut redistributor) if id.is_private() => redistributor.disable(id),
+        _ => GIC.disable_spi(id),
     };
 }
 
@@ -239,12 +242,11 @@ pub fn disable(id: IntId) {
 /// are no longer active. Secure SPIs that are routed to this core are routed to the core with the affinity `to`. With
 /// None, no core takes them.
 pub fn end_secure_world(to: Option<u64>) {
-    let me = MPIDR_EL1.get();
     gic_cpu::end_secure_group1();
-    if let Ok(mut redistributor) = GIC.redistributor(me) {
+    if let Some(mut redistributor) = own_redistributor() {
         redistributor.end_secure_group1();
     }
-    GIC.reroute_spis(SecureGroup::Group1S, me, to);
+    GIC.reroute_spis(SecureGroup::Group1S, MPIDR_EL1.get(), to);
 }
 
 /// Routes EL3's own SPIs from this core, which is about to park, to the core whose affinity `to` returns, if any: a
@@ -285,7 +287,7 @@ pub fn take_secure_timer() {
     gic_cpu::set_normal_group1(false);
     // This cannot fail: this core has a redistributor, which has the interrupt.
     if let Ok(id) = IntId::try_from(SECURE_TIMER)
-        && let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get())
+        && let Some(mut redistributor) = own_redistributor()
     {
         redistributor.claim_ppi(id);
     }
@@ -295,13 +297,13 @@ pub fn take_secure_timer() {
 /// [`return_secure_timer`].
 pub fn borrow_secure_timer() -> Option<Ppi> {
     let id = IntId::try_from(SECURE_TIMER).ok()?;
-    let mut redistributor = GIC.redistributor(MPIDR_EL1.get()).ok()?;
+    let mut redistributor = own_redistributor()?;
     Some(redistributor.borrow(id))
 }
 
 /// The secure physical timer's interrupt is as it was. `enable`: somebody takes it.
 pub fn return_secure_timer(interrupt: &Ppi, enable: bool) {
-    if let Ok(mut redistributor) = GIC.redistributor(MPIDR_EL1.get()) {
+    if let Some(mut redistributor) = own_redistributor() {
         redistributor.give_back(interrupt, enable);
     }
 }

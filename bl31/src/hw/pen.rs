@@ -55,7 +55,7 @@ pub fn release(system: &System, index: usize) {
     let Some(slot) = PEN.get(index) else { return };
     slot.go.store(1, Ordering::Release);
     cache::clean(slot);
-    gic::wake(system.sri(), Plat::mpidr(index));
+    gic::wake(&system.sgis, Plat::mpidr(index));
 }
 
 /// Makes the pen's zeroes visible to cores whose caches are off. Call it once, before any core comes here.

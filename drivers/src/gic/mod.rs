@@ -135,7 +135,7 @@ pub enum Error {
     /// GICD_CTLR.DS is set, or GICD_TYPER.SecurityExtn is not: one security state only.
     OneSecurityState,
     /// No frame has the affinity of this core (MPIDR_EL1).
-    NoRedistributor(u64),
+    NoRedistributor,
     /// A line of the platform's table names an interrupt that the GIC does not have.
     BadInterrupt(u32),
     /// The context is too small for the interrupts that the GIC implements.
@@ -292,13 +292,13 @@ impl Gic {
         Ok(GicDistributor::new(self.gicd()).enable_interrupt(id, false)?)
     }
 
-    /// Finds the redistributor of a core by walking the frames.
+    /// Finds the redistributor of a core by walking the frames. `None`: no frame is the core's.
     ///
     /// `mpidr` is the core's MPIDR_EL1. Only the core itself may call this, and it must drop the returned value before
     /// it calls this again. [`Gic::has_redistributor`] may be called on any core.
-    pub fn redistributor(&self, mpidr: u64) -> Result<Redistributor, Error> {
-        let frame = self.frame(mpidr).ok_or(Error::NoRedistributor(mpidr))?;
-        Ok(Redistributor { frame })
+    pub fn redistributor(&self, mpidr: u64) -> Option<Redistributor> {
+        let frame = self.frame(mpidr)?;
+        Some(Redistributor { frame })
     }
 
     /// Returns whether there is a redistributor for a core with this MPIDR_EL1. For any core; only reads.
