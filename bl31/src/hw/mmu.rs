@@ -14,7 +14,6 @@ use crate::hw::layout::{self, LIST_WINDOW, STACK_STRIDE};
 use crate::transfer_list::X1;
 use core::cell::UnsafeCell;
 use core::ops::Range;
-use core::slice;
 use janus_plat::{Plat, Platform};
 
 /// The size of the addresses that the root table covers.
@@ -143,33 +142,33 @@ unsafe impl Sync for TablesCell {}
 impl Tables {
     /// Maps the addresses `va` to the physical addresses from `pa` on.
     fn map(&mut self, va: Range<usize>, pa: usize, attributes: u64) {
+        let distance = pa.wrapping_sub(va.start);
+        let to = |at: usize| at.wrapping_add(distance) as u64 | attributes;
         let mut at = va.start;
         while at < va.end {
             let block = at / BLOCK;
-            let end = va.end.min((block + 1) * BLOCK);
-            let first = (at - va.start + pa) as u64 | attributes;
+            let block_end = (block + 1) * BLOCK;
             match SPLIT.iter().position(|&split| split == block) {
                 Some(n) => {
-                    let pages = &mut self.pages[n][at % BLOCK / PAGE..][..(end - at) / PAGE];
-                    fill(pages, first | descriptor::PAGE);
+                    let pages = &mut self.pages[n];
+                    for page in (at..va.end.min(block_end)).step_by(PAGE) {
+                        set(&mut pages[page % BLOCK / PAGE], to(page) | descriptor::PAGE);
+                    }
                 }
                 None => {
-                    let block = slice::from_mut(&mut self.root[block % (LIMIT / BLOCK)]);
-                    fill(block, first | descriptor::BLOCK);
+                    let root = &mut self.root[block % (LIMIT / BLOCK)];
+                    set(root, to(at) | descriptor::BLOCK);
                 }
             }
-            at = end;
+            at = block_end;
         }
     }
 }
 
-/// Sets descriptors of pages that follow each other, or one of a block.
-fn fill(descriptors: &mut [u64], mut next: u64) {
-    for descriptor in descriptors {
-        assert!(*descriptor == 0, "mmu: the memory map overlaps");
-        *descriptor = next;
-        next += PAGE as u64;
-    }
+/// Sets a descriptor that is not in use yet.
+fn set(descriptor: &mut u64, value: u64) {
+    assert!(*descriptor == 0, "mmu: the memory map overlaps");
+    *descriptor = value;
 }
 
 /// Builds the page tables. Called once by entry.S at a cold boot, on the boot core with its MMU off, with BL2's x1.
