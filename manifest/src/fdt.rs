@@ -48,18 +48,31 @@ impl<'a> Tokens<'a> {
     /// # Errors
     /// The header is not that of a tree of this version, or its blocks lie outside.
     pub(crate) fn new(tree: &'a [u8]) -> Result<Self, Malformed> {
-        let word = |index: usize| cell(tree, index * 4).ok_or(Malformed);
+        let (words, _) = tree.as_chunks();
+        let header = words.first_chunk().ok_or(Malformed)?;
+        let [
+            magic,
+            _,
+            structure,
+            strings,
+            _,
+            version,
+            compatible,
+            _,
+            strings_size,
+            structure_size,
+        ] = header.map(u32::from_be_bytes);
         let block = |offset: u32, size: u32| {
             tree.get(offset as usize..)
                 .and_then(|rest| rest.get(..size as usize))
                 .ok_or(Malformed)
         };
-        if word(0)? != MAGIC || word(5)? < VERSION || word(6)? > VERSION {
+        if magic != MAGIC || version < VERSION || compatible > VERSION {
             return Err(Malformed);
         }
         Ok(Self {
-            structure: block(word(2)?, word(9)?)?,
-            strings: block(word(3)?, word(8)?)?,
+            structure: block(structure, structure_size)?,
+            strings: block(strings, strings_size)?,
         })
     }
 
