@@ -76,7 +76,9 @@ const _: () = {
 impl CoreData {
     /// Initialises the data of a core that starts for the first time: in place, because a whole `CoreData` is
     /// too large for the stack, and field by field, so that the image holds no copy of an empty one.
-    fn first_start(slot: &mut MaybeUninit<Self>, index: usize) -> &mut Self {
+    #[cold]
+    #[inline(never)]
+    fn first_start(slot: &mut MaybeUninit<Self>, index: usize) {
         let core = slot.as_mut_ptr();
         let vectors = layout::vectors(index);
         // SAFETY: the platform sets this memory aside for this core alone, every value of it is valid as bytes, and
@@ -102,7 +104,6 @@ impl CoreData {
             (&raw mut (*core).asked).write([0; 2]);
             (&raw mut (*core).watch).write(None);
             (&raw mut (*core).later).write(0);
-            slot.assume_init_mut()
         }
     }
 
@@ -304,12 +305,11 @@ pub unsafe fn claim(index: usize) -> &'static mut CoreData {
     };
     // SAFETY: the caller promises that no other reference lives.
     let slot = unsafe { &mut *slot.0.get() };
-    if started.load(Ordering::Relaxed) {
-        // SAFETY: `first_start` has initialised it.
-        return unsafe { slot.assume_init_mut() };
+    if !started.load(Ordering::Relaxed) {
+        CoreData::first_start(slot, index);
+        // Set last: [`CoreData::of_crash_record`] must not find data that are half initialised.
+        started.store(true, Ordering::Release);
     }
-    let core = CoreData::first_start(slot, index);
-    // Set last: [`CoreData::of_crash_record`] must not find data that are half initialised.
-    started.store(true, Ordering::Release);
-    core
+    // SAFETY: `first_start` has initialised it, now or before.
+    unsafe { slot.assume_init_mut() }
 }

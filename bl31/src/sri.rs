@@ -174,9 +174,15 @@ impl<W: Word> Away<W> {
     fn hand_over(&self, signals: &impl Signals, requests: &mut Requests, index: usize) {
         self.leave(index);
         let rung = self.take_missed_ring(signals);
-        if requests.0 & Requests::RAISE == 0 && !rung {
-            return;
+        if requests.0 & Requests::RAISE != 0 || rung {
+            self.pass_on(signals, requests);
         }
+    }
+
+    /// Sends the SRI to a core that is on and stays on.
+    #[cold]
+    #[inline(never)]
+    fn pass_on(&self, signals: &impl Signals, requests: &mut Requests) {
         // If no other core is on, the request stays here for the next start of this core.
         requests.0 |= Requests::RAISE;
         for index in 0..Plat::MAX_CORES {

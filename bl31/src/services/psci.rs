@@ -69,28 +69,27 @@ fn carry_out(core: &mut CoreData, function: u32) -> Flow {
         Decision::Return(x0) => x0,
         Decision::TurnOn { core: target, .. } => match power::turn_on(core.system, target) {
             Ok(()) => 0,
-            Err(NoPower(why)) => {
-                warning!(of: target, "the platform cannot turn it on: {why}");
-                PSCI.turn_on_failed(target)
-            }
+            Err(why) => turn_on_failed(target, why),
         },
         Decision::TurnOff(turn_off) => self::turn_off(core, &turn_off),
         Decision::Suspend(suspend) => self::suspend(core, &suspend, arguments),
         Decision::SystemOff {
             function,
             hibernate,
-        } => stop(
-            core,
-            Stop::Off { hibernate },
-            power_request(function, arguments),
-        ),
-        Decision::SystemReset(reset) => stop(
-            core,
-            Stop::Reset(reset),
-            power_request(reset.function, arguments),
-        ),
+        } => stop(core, Stop::Off { hibernate }, function, &arguments),
+        Decision::SystemReset(reset) => {
+            stop(core, Stop::Reset(reset), reset.function, &arguments)
+        }
     };
     answer(core, World::Normal, x0 as u64)
+}
+
+/// Reports that the platform cannot turn core `target` on. Returns the caller's x0.
+#[cold]
+#[inline(never)]
+fn turn_on_failed(target: usize, NoPower(why): NoPower) -> i64 {
+    warning!(of: target, "the platform cannot turn it on: {why}");
+    PSCI.turn_on_failed(target)
 }
 
 /// The SPMC refuses a request. The caller of PSCI gets DENIED.
@@ -131,18 +130,18 @@ fn power_request(function: u32, arguments: [u64; 3]) -> Request {
 
 /// Stops the system for SYSTEM_OFF and similar calls. Tells the SPMC first and waits for its answer, but only for as
 /// long as the platform allows: then a Group 0 interrupt ends the wait ([`crate::group0`]).
-fn stop(core: &mut CoreData, how: Stop, request: Request) -> ! {
-    if let Request::Psci { function, .. } = request {
-        partitions::tell(core, Event::PowerDown(function));
-    }
+#[inline(never)]
+fn stop(core: &mut CoreData, how: Stop, function: u32, arguments: &[u64; 3]) -> ! {
+    partitions::tell(core, Event::PowerDown(function));
     if core.system.spmc.is_some() {
         watch::until_stop(core, how);
-        let _ = ask_spmc(core, request);
+        let _ = ask_spmc(core, power_request(function, *arguments));
     }
     stop_system(how)
 }
 
 /// Handles CPU_OFF and CPU_FREEZE. Returns the caller's error code if the core stays on.
+#[inline(never)]
 fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
     partitions::tell(core, Event::PowerDown(turn_off.function));
     if ask_spmc(core, power_request(turn_off.function, [0; 3])).is_err() {
@@ -164,6 +163,7 @@ fn turn_off(core: &mut CoreData, turn_off: &TurnOff) -> i64 {
 
 /// Handles CPU_SUSPEND, CPU_DEFAULT_SUSPEND and SYSTEM_SUSPEND. Returns the caller's x0. After a power-down state it does
 /// not return: the normal world starts at the entry point.
+#[inline(never)]
 fn suspend(core: &mut CoreData, suspend: &Suspend, arguments: [u64; 3]) -> i64 {
     if suspend.state_type == StateType::Retention {
         if group0::waits(core) {
