@@ -71,8 +71,8 @@ fn set_up_system(
     cpu::set_counter_frequency();
     Plat::protect_memory();
 
-    let HandOver { params, list } = hand_over::read(registers);
-    let Some(mut bl33) = params.bl33 else {
+    let HandOver { mut params, list } = hand_over::read(registers);
+    let Some(bl33) = &mut params.bl33 else {
         error!("BL2 names no BL33: put a normal-world image into the FIP (fiptool --nt-fw)");
         stop();
     };
@@ -83,7 +83,7 @@ fn set_up_system(
     }
 
     let found = partitions::or_report(partitions).and_then(|partitions| {
-        spmc_image::find(params.bl32, list.as_ref(), partitions)
+        spmc_image::find(params.bl32.as_mut(), list.as_ref(), partitions)
             .map_err(without_ffa)
             .ok()
     });

@@ -136,39 +136,46 @@ pub trait Memory {
     fn word(&self, address: u64) -> Option<u64>;
 }
 
-/// Reads the parameter list at address `list`.
-///
-/// # Errors
-///
-/// The first [`ParamsFault`] found. Nothing of a faulty list is used.
-pub fn parse(memory: &impl Memory, list: u64) -> Result<BootParams, ParamsFault> {
-    const NODE: &str = "an image's node";
-    const LIST: &str = "the parameter list";
-    let mut reader = Reader {
-        memory,
-        fault: None,
-    };
-    reader.header(LIST, list, &[TYPE_BL_PARAMS], &[VERSION_2]);
-    let mut params = BootParams::default();
-    let mut node = reader.word(LIST, list, 8);
-    for _ in 0..MAX_NODES {
-        if let Some(fault) = reader.fault {
-            return Err(fault);
-        }
-        if node == 0 {
-            return Ok(params);
-        }
-        let image = match reader.word(NODE, node, 0) as u32 {
-            BL32 => Some(&mut params.bl32),
-            BL33 => Some(&mut params.bl33),
-            _ => None,
+impl BootParams {
+    /// Reads the parameter list at address `list`.
+    ///
+    /// # Errors
+    ///
+    /// The first [`ParamsFault`] found. Nothing of a faulty list is kept.
+    pub fn read(&mut self, memory: &impl Memory, list: u64) -> Result<(), ParamsFault> {
+        const NODE: &str = "an image's node";
+        const LIST: &str = "the parameter list";
+        let mut reader = Reader {
+            memory,
+            fault: None,
         };
-        if let Some(image) = image {
-            *image = Some(reader.image(node));
+        reader.header(LIST, list, &[TYPE_BL_PARAMS], &[VERSION_2]);
+        let mut node = reader.word(LIST, list, 8);
+        let mut left = MAX_NODES;
+        while node != 0 {
+            let image = match reader.word(NODE, node, 0) as u32 {
+                BL32 => Some(&mut self.bl32),
+                BL33 => Some(&mut self.bl33),
+                _ => None,
+            };
+            if let Some(image) = image {
+                *image = Some(reader.image(node));
+            }
+            node = reader.word(NODE, node, 24);
+            left -= 1;
+            if left == 0 && node != 0 {
+                reader.fault.get_or_insert(ParamsFault::Endless);
+                break;
+            }
         }
-        node = reader.word(NODE, node, 24);
+        match reader.fault {
+            None => Ok(()),
+            Some(fault) => {
+                *self = Self::default();
+                Err(fault)
+            }
+        }
     }
-    Err(reader.fault.unwrap_or(ParamsFault::Endless))
 }
 
 /// Reads TF-A's structures from a memory, and keeps the first fault.
@@ -247,6 +254,13 @@ mod tests {
             let offset = address.checked_sub(BASE)?;
             self.0.get(usize::try_from(offset / 8).ok()?).copied()
         }
+    }
+
+    fn parse(memory: &Words, list: u64) -> Result<BootParams, ParamsFault> {
+        let mut params = BootParams::default();
+        let read = params.read(memory, list);
+        assert!(read.is_ok() || params == BootParams::default());
+        read.map(|()| params)
     }
 
     fn header(kind: u8) -> u64 {

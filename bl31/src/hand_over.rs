@@ -30,9 +30,8 @@ pub struct HandOver {
 /// Reads what boot firmware handed over in these registers.
 pub fn read(registers: &Registers) -> HandOver {
     let list = list(registers);
-    let params = boot_params::parse(&SharedRam, registers.x0);
-    let mut fault = params.as_ref().err().copied();
-    let mut params = params.unwrap_or_default();
+    let mut params = BootParams::default();
+    let mut fault = params.read(&SharedRam, registers.x0).err();
     if let Some(list) = &list {
         take_entry_points(&mut params, list);
         // x0 may then be a device tree. A fault counts only if BL33 is missing.

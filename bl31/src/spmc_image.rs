@@ -21,11 +21,11 @@ use janus_spmd::{SpmcConfig, Spmd};
 ///
 /// The reason why the SPMC cannot be used, for the console.
 pub fn find(
-    bl32: Option<LoadedImage>,
+    bl32: Option<&mut LoadedImage>,
     list: Option<&TransferList<'static>>,
     partitions: Partitions,
 ) -> Result<(Spmd, Spmc), NoSpmc> {
-    let mut bl32 = bl32.ok_or(NoSpmc::NoImage)?;
+    let bl32 = bl32.ok_or(NoSpmc::NoImage)?;
     let args = &mut bl32.entry.args;
     let in_list = list.and_then(|list| list.find(Tag::SPMC_MANIFEST));
     let bytes = match in_list {
@@ -41,7 +41,7 @@ pub fn find(
         args[1..4].copy_from_slice(&[X1, 0, list.address()]);
     }
     let manifest = Manifest::parse(bytes)?;
-    let place = bl32.place.unwrap_or_default();
+    let place = bl32.place.clone().unwrap_or_default();
     let image = manifest.image(place.start, place.end - place.start, bl32.entry.pc)?;
     if image.range.start < Plat::SECURE_RAM.start || image.range.end > Plat::SECURE_RAM.end {
         return Err(NoSpmc::Place(image.range));

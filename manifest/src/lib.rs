@@ -246,11 +246,16 @@ impl Manifest {
     /// # Errors
     /// The first fault found.
     pub fn parse(page: &[u8]) -> Result<Self, ManifestError> {
-        let tree = Tree::read(trim(page)?).map_err(|Malformed| ManifestError::NotADeviceTree)?;
+        let mut tree = Tree::default();
+        if tree.read(trim(page)?) == Err(Malformed) {
+            return Err(ManifestError::NotADeviceTree);
+        }
         if !tree.compatible {
             return Err(ManifestError::NotCompatible);
         }
-        let mut attribute = tree.attribute.ok_or(ManifestError::NoAttributeNode)?;
+        let Some(attribute) = &mut tree.attribute else {
+            return Err(ManifestError::NoAttributeNode);
+        };
         let (id, major) = (attribute.required(SPMC_ID), attribute.required(MAJ_VER));
         let minor = attribute.required(MIN_VER);
         let state = match attribute.values[EXEC_STATE] {
@@ -408,6 +413,7 @@ const SRI_ID: usize = 9;
 const DOORBELL_SGI: usize = 10;
 
 /// What the tree has of an SPMC manifest.
+#[derive(Default)]
 struct Tree<'a> {
     /// The root's `compatible` names one.
     compatible: bool,
@@ -419,12 +425,7 @@ struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     /// Reads `tree` to its end, in one pass.
-    fn read(tree: &'a [u8]) -> Result<Self, Malformed> {
-        let mut found = Self {
-            compatible: false,
-            hypervisor: false,
-            attribute: None,
-        };
+    fn read(&mut self, tree: &'a [u8]) -> Result<(), Malformed> {
         let mut tokens = Tokens::new(tree)?;
         // The root is at depth 1.
         let (mut depth, mut in_attribute) = (0_u32, false);
@@ -434,19 +435,19 @@ impl<'a> Tree<'a> {
                     depth = depth.saturating_add(1);
                     if depth == 2 {
                         in_attribute = is(name, "attribute");
-                        found.hypervisor |= is(name, "hypervisor");
+                        self.hypervisor |= is(name, "hypervisor");
                     }
                     if depth == 2 && in_attribute {
-                        found.attribute = Some(Attributes::NONE);
+                        self.attribute = Some(Attributes::NONE);
                     }
                 }
                 Token::End => depth = depth.checked_sub(1).ok_or(Malformed)?,
                 Token::Property { name, value } if depth == 1 && is(name, "compatible") => {
                     let mut names = value.split(|byte| *byte == 0);
-                    found.compatible |= names.any(|name| is(name, COMPATIBLE));
+                    self.compatible |= names.any(|name| is(name, COMPATIBLE));
                 }
                 Token::Property { name, value } if depth == 2 && in_attribute => {
-                    if let Some(attribute) = &mut found.attribute {
+                    if let Some(attribute) = &mut self.attribute {
                         attribute.set(name, value);
                     }
                 }
@@ -454,7 +455,7 @@ impl<'a> Tree<'a> {
             }
         }
         match depth {
-            0 => Ok(found),
+            0 => Ok(()),
             _ => Err(Malformed),
         }
     }
