@@ -65,7 +65,7 @@ pub enum ParamsFault {
     /// A pointer (named first) is null, misaligned, or leads out of the shared RAM.
     Pointer(&'static str, u64),
     /// A structure (named first) has this header type and version instead of TF-A's version 2.
-    Header(&'static str, u8, u8),
+    Header(&'static str, u32, u32),
     /// The list has more than `MAX_NODES` nodes.
     Endless,
     /// A structure (named first) has only this many bytes.
@@ -79,7 +79,6 @@ impl fmt::Display for ParamsFault {
                 write!(f, "{what} at {at:#x} is not in BL2's memory")
             }
             Self::Header(what, kind, version) => {
-                let (kind, version) = (u32::from(kind), u32::from(version));
                 write!(
                     f,
                     "{what} has type {kind}, version {version}: is this TF-A's BL2?"
@@ -201,7 +200,7 @@ impl<M: Memory> Reader<'_, M> {
         let [found, version, ..] = self.word(what, at, 0).to_le_bytes();
         if !kinds.contains(&found) || !versions.contains(&version) {
             self.fault
-                .get_or_insert(ParamsFault::Header(what, found, version));
+                .get_or_insert(ParamsFault::Header(what, found.into(), version.into()));
         }
     }
 

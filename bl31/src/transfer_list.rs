@@ -55,13 +55,13 @@ pub enum ListFault {
     /// The list begins with this word and not with the signature.
     Signature(u32),
     /// The list has this version, which is too old.
-    Version(u8),
+    Version(u32),
     /// The list's address is no multiple of 8, or its alignment is larger than 2^`MAX_ALIGNMENT`.
     Alignment,
     /// A size in the header (this one) contradicts another size, or the memory that the list lies in.
     Size(u32),
     /// The sum of the list's bytes is this and not zero.
-    Checksum(u8),
+    Checksum(u32),
     /// The entry at this offset does not fit into the list.
     Entry(usize),
     /// The memory for a new list is too small.
@@ -72,10 +72,10 @@ impl fmt::Display for ListFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signature(word) => write!(f, "its signature is {word:#x}"),
-            Self::Version(version) => write!(f, "its version is {}", u32::from(*version)),
+            Self::Version(version) => write!(f, "its version is {version}"),
             Self::Alignment => f.write_str("its alignment is wrong"),
             Self::Size(size) => write!(f, "its size {size:#x} does not fit"),
-            Self::Checksum(sum) => write!(f, "its checksum is wrong by {:#x}", u32::from(*sum)),
+            Self::Checksum(sum) => write!(f, "its checksum is wrong by {sum:#x}"),
             Self::Entry(offset) => {
                 write!(f, "its entry at {:#x} does not fit into it", *offset as u64)
             }
@@ -129,7 +129,7 @@ impl<'a> TransferList<'a> {
         }
         let [_, version, header_size, alignment] = field(4).to_le_bytes();
         if version < VERSION {
-            return Err(ListFault::Version(version));
+            return Err(ListFault::Version(version.into()));
         }
         if !at.is_multiple_of(GRANULE as u64) || alignment > MAX_ALIGNMENT {
             return Err(ListFault::Alignment);
@@ -143,7 +143,7 @@ impl<'a> TransferList<'a> {
         let bytes = bytes.ok_or(ListFault::Size(used))?;
         let sum = sum(bytes);
         if flags & HAS_CHECKSUM != 0 && sum != 0 {
-            return Err(ListFault::Checksum(sum));
+            return Err(ListFault::Checksum(sum.into()));
         }
         let list = Self { bytes, at };
         let mut offset = list.first();

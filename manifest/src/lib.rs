@@ -67,7 +67,7 @@ struct Oddities {
 #[non_exhaustive]
 pub enum Warning {
     /// The property should have so many 32-bit cells.
-    Cells(&'static str, u8),
+    Cells(&'static str, u32),
     /// There is no `exec_state`: taken as AArch64.
     NoExecutionState,
 }
@@ -78,8 +78,7 @@ impl fmt::Display for Warning {
             Self::Cells(name, 1) => write!(f, "`{name}` should be one cell: {name} = <VALUE>"),
             Self::Cells(name, cells) => write!(
                 f,
-                "`{name}` should be {} cells: {name} = <HIGH LOW>, such as <0x0 0xe100000>",
-                u32::from(cells)
+                "`{name}` should be {cells} cells: {name} = <HIGH LOW>, such as <0x0 0xe100000>"
             ),
             Self::NoExecutionState => {
                 f.write_str("no `exec_state`, taken as AArch64: add exec_state = <0>")
@@ -149,7 +148,7 @@ pub enum ManifestError {
     /// A property is missing.
     Missing(&'static str),
     /// A property has another size than this number of 32-bit cells.
-    WrongSize(&'static str, u8),
+    WrongSize(&'static str, u32),
     /// `spmc_id` is not that of a secure partition.
     BadId(u32),
     /// The version is none of 1.0 to 1.3.
@@ -194,8 +193,7 @@ impl fmt::Display for ManifestError {
             Self::WrongSize(name, cells) => {
                 write!(
                     f,
-                    "`{name}` has the wrong size: make it {} 32-bit cell(s)",
-                    u32::from(cells)
+                    "`{name}` has the wrong size: make it {cells} 32-bit cell(s)"
                 )
             }
             Self::BadId(id) => {
@@ -491,7 +489,7 @@ impl<'a> Attributes<'a> {
     /// TF-A's C BL31 reads the first cells of a longer property, and does without an address of one
     /// cell. So manifests exist that have these, and they are taken, with a warning.
     #[inline(never)]
-    fn number(&mut self, index: usize, cells: u8) -> Option<u64> {
+    fn number(&mut self, index: usize, cells: u32) -> Option<u64> {
         let value = self.values[index]?;
         let (words, rest) = value.as_chunks::<4>();
         let word = |at: usize| words.get(at).copied().map_or(0, u32::from_be_bytes);

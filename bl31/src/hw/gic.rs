@@ -32,7 +32,6 @@ impl fmt::Display for GicFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Error::Version(version) => {
-                let version = u32::from(version);
                 write!(
                     f,
                     "GICv{version} is not supported, use GICv3{}",

@@ -131,7 +131,7 @@ pub enum Pending {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Error {
     /// Neither GICv3 nor GICv4: GICD_PIDR2.ArchRev is this.
-    Version(u8),
+    Version(u32),
     /// GICD_CTLR.DS is set, or GICD_TYPER.SecurityExtn is not: one security state only.
     OneSecurityState,
     /// No frame has the affinity of this core (MPIDR_EL1).
@@ -200,7 +200,7 @@ impl Gic {
         let gicd = GicDistributor::new(self.gicd());
         let revision = gicd.pidr2().arch_rev();
         if !matches!(revision, 3 | 4) {
-            return Err(Error::Version(revision));
+            return Err(Error::Version(revision.into()));
         }
         let ctlr = field_shared!(self.gicd(), ctlr).read();
         if ctlr.contains(GicdCtlr::DS) || !gicd.typer().has_security_extension() {
