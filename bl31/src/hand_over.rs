@@ -31,13 +31,14 @@ pub struct HandOver {
 pub fn read(registers: &Registers) -> HandOver {
     let list = list(registers);
     let mut params = BootParams::default();
-    let mut fault = params.read(&SharedRam, registers.x0).err();
+    let read = params.read(&SharedRam, registers.x0);
     if let Some(list) = &list {
         take_entry_points(&mut params, list);
-        // x0 may then be a device tree. A fault counts only if BL33 is missing.
-        fault = fault.filter(|_| params.bl33.is_none());
     }
-    if let Some(fault) = fault {
+    // With a transfer list, x0 may be a device tree: a fault counts only if BL33 is missing.
+    if let Err(fault) = read
+        && params.bl33.is_none()
+    {
         error!("BL2's parameters cannot be used: {fault}");
     }
     HandOver { params, list }

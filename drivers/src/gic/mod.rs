@@ -218,11 +218,11 @@ impl Gic {
         let groups = GicdCtlr::EnableGrp0 | GicdCtlr::EnableGrp1S | GicdCtlr::EnableGrp1NS;
         let mut gicd = GicDistributor::new(self.gicd());
         // ARE may only change while all groups are disabled (12.9.4).
-        gicd.modify_control(groups, false);
-        gicd.modify_control(GicdCtlr::ARE_S | GicdCtlr::ARE_NS, true);
+        control(&mut gicd, groups, false);
+        control(&mut gicd, GicdCtlr::ARE_S | GicdCtlr::ARE_NS, true);
         gicd.enable_all_interrupts(false);
         gicd.configure_default_settings();
-        gicd.modify_control(groups, false);
+        control(&mut gicd, groups, false);
         self.close_to_the_normal_world();
         let mut gicd = GicDistributor::new(self.gicd());
         for line in self.config.secure {
@@ -242,7 +242,7 @@ impl Gic {
             }
             Self::make_secure(&mut gicd, id, line, spmc)?;
         }
-        gicd.modify_control(groups, true);
+        control(&mut gicd, groups, true);
         Ok(())
     }
 
@@ -484,6 +484,12 @@ impl Redistributor {
             priority: (priority >> (number % 4 * 8)) as u8,
         })
     }
+}
+
+/// Sets or clears bits of GICD_CTLR, and waits until they have an effect.
+#[inline(never)]
+fn control(gicd: &mut GicDistributor<'_>, bits: GicdCtlr, on: bool) {
+    gicd.modify_control(bits, on);
 }
 
 /// `id` as an SGI.
