@@ -77,7 +77,7 @@ fn set_up_system(
         stop();
     };
     if let Err(why) = normal_entry::check(&bl33.entry) {
-        let (pc, spsr) = (bl33.entry.pc, bl33.entry.spsr);
+        let (pc, spsr) = (bl33.entry.pc, u64::from(bl33.entry.spsr));
         error!("BL2 enters BL33 at {pc:#x} with SPSR {spsr:#x}: {why}");
         stop();
     }

@@ -65,7 +65,7 @@ pub fn find(
         (_, false) => SpmcMode::SEl1,
     };
     let (id, version) = (manifest.id, manifest.version);
-    let number = u32::from(id);
+    let number = u64::from(id);
     let (entry, level) = (image.entry, 1 + u32::from(sel2));
     info!("SPMC {number:#x}, FF-A {version}, at {entry:#x}, S-EL{level} ({reason})");
     if reason == Reason::Nothing {

@@ -53,32 +53,30 @@ impl Tag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListFault {
     /// The list begins with this word and not with the signature.
-    Signature(u32),
+    Signature(u64),
     /// The list has this version, which is too old.
     Version(u32),
     /// The list's address is no multiple of 8, or its alignment is larger than 2^`MAX_ALIGNMENT`.
     Alignment,
     /// A size in the header (this one) contradicts another size, or the memory that the list lies in.
-    Size(u32),
+    Size(u64),
     /// The sum of the list's bytes is this and not zero.
-    Checksum(u32),
+    Checksum(u64),
     /// The entry at this offset does not fit into the list.
-    Entry(usize),
+    Entry(u64),
     /// The memory for a new list is too small.
     Full,
 }
 
 impl fmt::Display for ListFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::Signature(word) => write!(f, "its signature is {word:#x}"),
             Self::Version(version) => write!(f, "its version is {version}"),
             Self::Alignment => f.write_str("its alignment is wrong"),
             Self::Size(size) => write!(f, "its size {size:#x} does not fit"),
             Self::Checksum(sum) => write!(f, "its checksum is wrong by {sum:#x}"),
-            Self::Entry(offset) => {
-                write!(f, "its entry at {:#x} does not fit into it", *offset as u64)
-            }
+            Self::Entry(offset) => write!(f, "its entry at {offset:#x} does not fit into it"),
             Self::Full => f.write_str("its copy does not fit"),
         }
     }
@@ -122,10 +120,10 @@ impl<'a> TransferList<'a> {
     pub fn read(bytes: &'a [u8], at: u64) -> Result<Self, ListFault> {
         let header: &[u8; HEADER] = bytes
             .first_chunk()
-            .ok_or(ListFault::Size(bytes.len() as u32))?;
+            .ok_or(ListFault::Size(bytes.len() as u64))?;
         let field = |offset| word(header, offset).unwrap_or_default();
         if field(0) != SIGNATURE {
-            return Err(ListFault::Signature(field(0)));
+            return Err(ListFault::Signature(field(0).into()));
         }
         let [_, version, header_size, alignment] = field(4).to_le_bytes();
         if version < VERSION {
@@ -140,7 +138,7 @@ impl<'a> TransferList<'a> {
             && most >= used
             && used as usize <= MAX_SIZE;
         let bytes = bytes.get(..used as usize).filter(|_| fits);
-        let bytes = bytes.ok_or(ListFault::Size(used))?;
+        let bytes = bytes.ok_or(ListFault::Size(used.into()))?;
         let sum = sum(bytes);
         if flags & HAS_CHECKSUM != 0 && sum != 0 {
             return Err(ListFault::Checksum(sum.into()));
@@ -148,7 +146,7 @@ impl<'a> TransferList<'a> {
         let list = Self { bytes, at };
         let mut offset = list.first();
         while offset < bytes.len() {
-            (_, offset) = list.entry(offset).ok_or(ListFault::Entry(offset))?;
+            (_, offset) = list.entry(offset).ok_or(ListFault::Entry(offset as u64))?;
         }
         Ok(list)
     }

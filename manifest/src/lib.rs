@@ -197,6 +197,7 @@ impl fmt::Display for ManifestError {
                 )
             }
             Self::BadId(id) => {
+                let id = u64::from(id);
                 write!(
                     f,
                     "spmc_id {id:#x}: use 0x8000 to 0xfffe (bit 15 set, 0xffff is the SPMD's)"

@@ -111,7 +111,7 @@ impl fmt::Display for Line<'_> {
                 b'\t' => f.write_str("\\t")?,
                 b'\\' => f.write_str("\\\\")?,
                 b' '..=b'~' => f.write_char(char::from(byte))?,
-                _ => write!(f, "\\x{:02x}", u32::from(byte))?,
+                _ => write!(f, "\\x{:02x}", u64::from(byte))?,
             }
         }
         Ok(())

@@ -165,5 +165,6 @@ fn report_failure(core: usize, code: i32) {
 
 #[inline(never)]
 fn report_early_call(core: usize, function: u32) {
+    let function = u64::from(function);
     error!(of: core, "the SPMC called {function:#x} while it was to start");
 }
