@@ -437,7 +437,7 @@ impl<'a> Tree<'a> {
                         self.hypervisor |= is(name, "hypervisor");
                     }
                     if depth == 2 && in_attribute {
-                        self.attribute = Some(Attributes::NONE);
+                        self.attribute = Some(Attributes::default());
                     }
                 }
                 Token::End => depth = depth.checked_sub(1).ok_or(Malformed)?,
@@ -461,6 +461,7 @@ impl<'a> Tree<'a> {
 }
 
 /// The properties in [`NAMES`].
+#[derive(Default)]
 struct Attributes<'a> {
     /// Their values, of those that the node has.
     values: [Option<&'a [u8]>; NAMES.len()],
@@ -471,12 +472,6 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    const NONE: Self = Self {
-        values: [None; NAMES.len()],
-        fault: None,
-        odd: 0,
-    };
-
     fn set(&mut self, name: &[u8], value: &'a [u8]) {
         for (known, slot) in NAMES.iter().zip(&mut self.values) {
             if is(name, known) {
