@@ -252,9 +252,10 @@ impl Manifest {
         if !tree.compatible {
             return Err(ManifestError::NotCompatible);
         }
-        let Some(attribute) = &mut tree.attribute else {
+        if !tree.has_attribute {
             return Err(ManifestError::NoAttributeNode);
-        };
+        }
+        let attribute = &mut tree.attribute;
         let (id, major) = (attribute.required(SPMC_ID), attribute.required(MAJ_VER));
         let minor = attribute.required(MIN_VER);
         let state = match attribute.values[EXEC_STATE] {
@@ -418,8 +419,10 @@ struct Tree<'a> {
     compatible: bool,
     /// There is a `/hypervisor` node.
     hypervisor: bool,
-    /// The `/attribute` node, if there is one.
-    attribute: Option<Attributes<'a>>,
+    /// There is an `/attribute` node.
+    has_attribute: bool,
+    /// Its properties.
+    attribute: Attributes<'a>,
 }
 
 impl<'a> Tree<'a> {
@@ -434,10 +437,8 @@ impl<'a> Tree<'a> {
                     depth = depth.saturating_add(1);
                     if depth == 2 {
                         in_attribute = is(name, "attribute");
+                        self.has_attribute |= in_attribute;
                         self.hypervisor |= is(name, "hypervisor");
-                    }
-                    if depth == 2 && in_attribute {
-                        self.attribute = Some(Attributes::default());
                     }
                 }
                 Token::End => depth = depth.checked_sub(1).ok_or(Malformed)?,
@@ -446,9 +447,7 @@ impl<'a> Tree<'a> {
                     self.compatible |= names.any(|name| is(name, COMPATIBLE));
                 }
                 Token::Property { name, value } if depth == 2 && in_attribute => {
-                    if let Some(attribute) = &mut self.attribute {
-                        attribute.set(name, value);
-                    }
+                    self.attribute.set(name, value);
                 }
                 Token::Property { .. } => {}
             }

@@ -77,9 +77,7 @@ fn carry_out(core: &mut CoreData, function: u32) -> Flow {
             function,
             hibernate,
         } => stop(core, Stop::Off { hibernate }, function, &arguments),
-        Decision::SystemReset(reset) => {
-            stop(core, Stop::Reset(reset), reset.function, &arguments)
-        }
+        Decision::SystemReset(reset) => stop(core, Stop::Reset(reset), reset.function, &arguments),
     };
     answer(core, World::Normal, x0 as u64)
 }

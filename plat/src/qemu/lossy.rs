@@ -94,9 +94,9 @@ fn stay_off(gic: &'static Config, index: usize) {
     {
         // SAFETY: the platform's addresses; this core alone uses its redistributor.
         let gic = unsafe { Gic::new(gic) };
-        let _ = gic
-            .redistributor(mpidr())
-            .and_then(|mut redistributor| redistributor.listen(WAKE));
+        if let Some(mut redistributor) = gic.redistributor(mpidr()) {
+            let _ = redistributor.listen(WAKE);
+        }
         gic_cpu::listen();
         set_switch(index, OFF);
         while switch(index) != COMING {
