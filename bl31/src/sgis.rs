@@ -1,7 +1,6 @@
 //! The owners of the 16 SGIs. SGIs 0 to 7 and the schedule receiver interrupt (SRI) belong to the normal world, the
 //! doorbell to EL3, the others to the SPMC. EL3 uses one of the SPMC's to wake parked cores.
 
-use crate::system::Sri;
 use janus_drivers::gic::{SgiState, Sgis};
 
 /// The SGIs that belong to the SPMC unless they have another use.
@@ -16,6 +15,14 @@ const NORMAL_PRIORITIES: core::ops::Range<u8> = 0x80..0xf8;
 /// Returns the bit of SGI `id`, or 0 if `id` is no SGI.
 fn bit(id: u32) -> u16 {
     1_u16.checked_shl(id).unwrap_or(0)
+}
+
+/// How the SPMC's schedule receiver interrupt reaches the normal world.
+pub struct Sri {
+    /// The SGI that the normal world gets.
+    pub id: u32,
+    /// The Group 0 SGI by which the SPMC asks EL3 to raise the SRI; None if the SPMC raises it itself.
+    pub doorbell: Option<u32>,
 }
 
 /// Who owns which SGI, on every core. The boot core finds that out, from the SPMC's manifest.

@@ -12,7 +12,8 @@
 //! then looks at `AWAY`. At least one of them sees the other.
 
 use crate::hw::{gic, shared};
-use crate::system::{Spmc, Sri};
+use crate::sgis::Sri;
+use crate::system::Spmc;
 use crate::topology;
 use core::sync::atomic::{AtomicU32, Ordering};
 use janus_plat::{Plat, Platform};

@@ -5,7 +5,7 @@
 
 use crate::boot_params::EntryPoint;
 use crate::hw::shared;
-use crate::sgis::Owners;
+use crate::sgis::{Owners, Sri};
 use janus_context::{BootCore, Policy, SpmcMode};
 use janus_spmd::Spmd;
 use spin::Once;
@@ -62,12 +62,4 @@ pub fn get() -> &'static System {
         panic!("system: not booted yet");
     };
     system
-}
-
-/// How the SPMC's schedule receiver interrupt reaches the normal world.
-pub struct Sri {
-    /// The SGI that the normal world gets.
-    pub id: u32,
-    /// The Group 0 SGI by which the SPMC asks EL3 to raise the SRI; None if the SPMC raises it itself.
-    pub doorbell: Option<u32>,
 }
