@@ -109,10 +109,10 @@ pub struct Simd {
     /// The memory for vector registers, at least [`Simd::room`] bytes for vectors of `length`. It has the
     /// secure world's Q0-Q31, then the normal world's Z0-Z31 (or Q0-Q31), P0-P15 and FFR.
     memory: &'static mut [u8],
-    /// The length of this core's longest vectors in bytes, SVE's or streaming mode's.
-    length: u16,
     /// The features that the core has, and has memory for.
     features: Features,
+    /// The length of this core's longest vectors in bytes, SVE's or streaming mode's.
+    length: u16,
     /// The bits of `opened`.
     opened: u8,
     saved: Saved,
