@@ -76,7 +76,6 @@ const _: () = {
 impl CoreData {
     /// Initialises the data of a core that starts for the first time: in place, because a whole `CoreData` is
     /// too large for the stack, and field by field, so that the image holds no copy of an empty one.
-    #[cold]
     #[inline(never)]
     fn first_start(slot: &mut MaybeUninit<Self>, index: usize) {
         let core = slot.as_mut_ptr();
