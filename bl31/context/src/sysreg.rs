@@ -93,9 +93,10 @@ macro_rules! sysregs {
 }
 pub(crate) use sysregs;
 
-/// The registers of a thread on the host.
 #[cfg(not(target_os = "none"))]
-pub(crate) mod host {
+pub mod host {
+    //! The registers of a thread on the host.
+
     use std::cell::RefCell;
     use std::collections::HashMap;
 
@@ -103,13 +104,18 @@ pub(crate) mod host {
         static REGISTERS: RefCell<HashMap<&'static str, u64>> = RefCell::default();
     }
 
+    /// Makes all registers zero, as they may be on a core that comes on.
+    pub fn reset() {
+        REGISTERS.take();
+    }
+
     /// Reads the register of this name.
-    pub fn read(name: &str) -> u64 {
+    pub(crate) fn read(name: &str) -> u64 {
         REGISTERS.with_borrow(|registers| registers.get(name).copied().unwrap_or(0))
     }
 
     /// Writes the register of this name.
-    pub fn write(name: &'static str, value: u64) {
+    pub(crate) fn write(name: &'static str, value: u64) {
         REGISTERS.with_borrow_mut(|registers| registers.insert(name, value));
     }
 }

@@ -460,17 +460,22 @@ pub mod vectors {
 
     use super::machine;
     use crate::world::{Exit, WorldContext};
+    use janus_plat::{Plat, Platform};
     use janus_spmd::World;
 
     /// Does nothing: the host needs no measures against speculation.
     pub fn guard() {}
 
-    /// Runs the next step of the world's script.
+    /// Runs the next step of the world's script. Fails if the world's registers are not in the CPU, as ELR_EL3 shows: tests
+    /// run each world in its own memory.
     ///
     /// # Safety
     ///
     /// There is no condition here.
     pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
+        let (elr, _) = machine().return_state;
+        let of_secure = Plat::SECURE_RAM.contains(&elr);
+        assert_eq!(of_secure, world == World::Secure, "it goes on at {elr:#x}");
         if world == World::Normal {
             context.black_box.goes_on(&context.gpr);
         }

@@ -156,8 +156,11 @@ fn boots() -> (End, Vec<Event>) {
     (end, machine().take_events())
 }
 
-/// Starts a core by the warm entry. Returns how its run ends and what happened.
+/// Starts a core by the warm entry: its registers say nothing of the core that ran before in this test, nor of its own
+/// run before. Returns how its run ends and what happened.
 fn comes_on(index: usize) -> (End, Vec<Event>) {
+    janus_context::sysreg::host::reset();
+    machine().return_state = (0, 0);
     let end = ends(|| warm_main(index));
     (end, machine().take_events())
 }
