@@ -28,12 +28,6 @@ macro_rules! sysregs {
                 $crate::sysreg::sysregs! { @access $NAME $encoding; $($access)+ }
             }
         )+
-
-        /// The table, for tests: the register's name, its name for the assembler, and how it may be accessed.
-        #[cfg(test)]
-        pub const SYSREGS: &[(&str, &str, &str)] = &[
-            $((stringify!($NAME), $encoding, stringify!($($access)+))),+
-        ];
     };
     (@access $NAME:ident $encoding:literal; read $($rest:ident)*) => {
         /// Reads the register.

@@ -694,34 +694,13 @@ fn no_bit_belongs_to_two_extensions() {
     }
 }
 
-/// System registers are named in tables of this crate: no other code of EL3 has an encoding, no register is in two tables, and EL3's own
-/// are unsafe to write.
+/// System registers are named in tables of this crate: no other code of EL3 has an encoding, no register is in two
+/// tables, and EL3's own are unsafe to write.
 #[test]
 fn system_registers_have_names() {
-    use super::sysreg::SYSREGS;
-    let tables = [
-        SYSREGS,
-        cpu_ext::amu::SYSREGS,
-        cpu_ext::brbe::SYSREGS,
-        cpu_ext::debug::SYSREGS,
-        cpu_ext::fpmr::SYSREGS,
-        cpu_ext::gcs::SYSREGS,
-        cpu_ext::gic::SYSREGS,
-        cpu_ext::impdef::SYSREGS,
-        cpu_ext::made_up::SYSREGS,
-        cpu_ext::mpam::SYSREGS,
-        cpu_ext::pmu::SYSREGS,
-        cpu_ext::ras::SYSREGS,
-        cpu_ext::sctlr2::SYSREGS,
-        cpu_ext::sme::SYSREGS,
-        cpu_ext::spe::SYSREGS,
-        cpu_ext::sve::SYSREGS,
-        cpu_ext::trace::SYSREGS,
-        super::secure_only::SYSREGS,
-        super::timers::SYSREGS,
-    ];
+    let texts = sources(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     let (mut names, mut encodings) = (HashSet::new(), HashSet::new());
-    for (name, encoding, access) in tables.into_iter().flatten() {
+    for (name, encoding, access) in texts.iter().flat_map(|text| tables(text)) {
         assert!(names.insert(name), "{name} is in two tables");
         assert!(encodings.insert(encoding), "{encoding} is in two tables");
         // EL3's own registers, and those that change the whole core.
@@ -729,6 +708,7 @@ fn system_registers_have_names() {
         let own = own && access.contains("write");
         assert_eq!(own, access.contains("unsafe"), "{name}");
     }
+    assert!(names.contains("MUCTL_EL0"), "the tables were not found");
     // Each encoding in the sources is in a table or in a list.
     let lists: HashSet<_> = banks(true)
         .into_iter()
@@ -736,8 +716,8 @@ fn system_registers_have_names() {
         .flat_map(|(_, list)| list.registers.iter().map(|register| register.encoding))
         .collect();
     let mut seen = 0;
-    let folders = ["/src", "/../src"].map(|folder| env!("CARGO_MANIFEST_DIR").to_owned() + folder);
-    for text in folders.iter().flat_map(|folder| sources(folder)) {
+    let image = sources(concat!(env!("CARGO_MANIFEST_DIR"), "/../src"));
+    for text in texts.iter().chain(&image) {
         for line in text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
@@ -756,6 +736,19 @@ fn system_registers_have_names() {
         }
     }
     assert!(seen > 100, "the sources were not found");
+}
+
+/// Returns the lines of the tables in a source: the register's name, its name for the assembler, and how it may be
+/// accessed.
+fn tables(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    text.split("sysregs! {").skip(1).flat_map(|rest| {
+        let table = rest.split("\n}").next().unwrap_or_default();
+        table.lines().filter_map(|line| {
+            let (name, rest) = line.trim().split_once(" = \"")?;
+            let (encoding, access) = rest.split_once("\": ")?;
+            Some((name, encoding, access))
+        })
+    })
 }
 
 /// Returns the text of all source files below `folder`, without tests.
