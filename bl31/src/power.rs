@@ -148,7 +148,7 @@ pub fn power_down(core: &mut CoreData, target: &Target) {
     let policy = &core.system.policy;
     policy.park_secure(&mut core.live, &mut core.parked);
     for saved in &mut core.secure_only {
-        saved.save(policy.features(), core.secure.el3.scr_el3);
+        saved.save(policy.features(), &core.secure.el3);
     }
     let redistributor = Plat::POWER.lost_with(target, Plat::POWER.gic.redistributor);
     gic::save_core(core.index, redistributor);
@@ -160,6 +160,6 @@ pub fn restore(core: &mut CoreData) {
     let policy = &core.system.policy;
     policy.unpark_secure(&mut core.live, &core.normal.el3, &mut core.parked);
     for saved in &core.secure_only {
-        saved.load(policy.features(), core.secure.el3.scr_el3);
+        saved.load(policy.features(), &core.secure.el3);
     }
 }

@@ -10,7 +10,6 @@ use crate::hw::gic::{self, IntId};
 use crate::hw::power;
 use crate::messages::error;
 use crate::patience::{Overdue, Watch};
-use janus_context::el3::scr;
 use janus_plat::{Plat, Platform, Stop};
 use janus_spmd::World;
 
@@ -74,12 +73,7 @@ pub fn let_through(core: &mut CoreData) {
 /// While the secure world runs, FIQs come to EL3 or, as usual, to the SPMC. The secure world may be current: EL3 can
 /// make several requests in a row.
 fn route_fiqs(core: &mut CoreData, to_el3: bool) {
-    let scr_el3 = &mut core.secure.el3.scr_el3;
-    *scr_el3 = if to_el3 {
-        *scr_el3 | scr::FIQ
-    } else {
-        *scr_el3 & !scr::FIQ
-    };
+    core.secure.el3.route_fiqs(to_el3);
     if core.current() == World::Secure {
         core.system.policy.renew_el3(&core.secure.el3);
     }

@@ -244,8 +244,8 @@ impl Control {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct El3Regs {
-    /// Written on each switch to the world.
-    pub scr_el3: u64,
+    /// Written on each switch to the world. Its NS bit says which world is current, so this crate alone changes it.
+    pub(crate) scr_el3: u64,
     /// Written on each switch to the world. [`super::Simd`] changes EZ, ESM and TFP.
     pub(crate) cptr_el3: u64,
     /// Written on each switch to the world, if the CPU has FEAT_MPAM.
@@ -280,6 +280,15 @@ impl El3Regs {
             cptr_el3: self.cptr_el3 | other.cptr_el3,
             mpam3_el3: self.mpam3_el3 | other.mpam3_el3,
             mdcr_el3: self.mdcr_el3 | other.mdcr_el3,
+        }
+    }
+
+    /// Has FIQs that come while the world runs go to EL3, or to the world itself.
+    pub fn route_fiqs(&mut self, to_el3: bool) {
+        if to_el3 {
+            self.scr_el3 |= scr::FIQ;
+        } else {
+            self.scr_el3 &= !scr::FIQ;
         }
     }
 

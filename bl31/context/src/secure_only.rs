@@ -7,7 +7,7 @@
 use super::el3::scr;
 use super::sysreg::{SCR_EL3, isb, sysregs};
 use super::timers::{CNTHPS_CTL_EL2, CNTHVS_CTL_EL2, CNTPS_CTL_EL1, CNTPS_CVAL_EL1};
-use super::{Feature, Features};
+use super::{El3Regs, Feature, Features};
 use crate::cpu_ext::gic::{ICC_AP0R0_EL1, ICC_AP1R0_EL1, ICC_BPR1_EL1, ICC_CTLR_EL1};
 
 sysregs! {
@@ -45,10 +45,10 @@ impl SecureOnly {
         gic: [0; 5],
     };
 
-    /// Saves the registers. `scr_el3` is the secure world's.
-    pub fn save(&mut self, features: Features, scr_el3: u64) {
-        with_scr(scr_el3, || {
-            if scr_el3 & scr::EEL2 != 0 {
+    /// Saves the registers. `secure` are the secure world's EL3 registers.
+    pub fn save(&mut self, features: Features, secure: &El3Regs) {
+        with_scr(secure, || {
+            if secure.scr_el3 & scr::EEL2 != 0 {
                 self.s_el2 = [
                     VSTTBR_EL2::read(),
                     VSTCR_EL2::read(),
@@ -73,10 +73,10 @@ impl SecureOnly {
         });
     }
 
-    /// Restores the registers on a core that is set up anew. `scr_el3` is the secure world's.
-    pub fn load(&self, features: Features, scr_el3: u64) {
-        with_scr(scr_el3, || {
-            if scr_el3 & scr::EEL2 != 0 {
+    /// Restores the registers on a core that is set up anew. `secure` is as in [`SecureOnly::save`].
+    pub fn load(&self, features: Features, secure: &El3Regs) {
+        with_scr(secure, || {
+            if secure.scr_el3 & scr::EEL2 != 0 {
                 let [vsttbr, vstcr, cval, ctl] = self.s_el2;
                 VSTTBR_EL2::write(vsttbr);
                 VSTCR_EL2::write(vstcr);
@@ -103,11 +103,11 @@ impl SecureOnly {
     }
 }
 
-/// Runs `f` with this SCR_EL3.
-fn with_scr(scr_el3: u64, f: impl FnOnce()) {
+/// Runs `f` with SCR_EL3 of this world.
+fn with_scr(world: &El3Regs, f: impl FnOnce()) {
     let before = SCR_EL3::read();
     // SAFETY: this is a world's value, which neither traps nor routes anything of EL3's own.
-    unsafe { SCR_EL3::write(scr_el3) };
+    unsafe { SCR_EL3::write(world.scr_el3) };
     isb();
     f();
     // SAFETY: this is the value that was there before.

@@ -2,6 +2,7 @@
 
 use crate::hw::gic::Pending;
 use crate::world::{Exit, WorldContext};
+use janus_context::el3;
 use janus_plat::{Plat, Platform, Stop};
 use janus_spmd::World;
 use std::boxed::Box;
@@ -168,13 +169,9 @@ impl Machine {
     }
 }
 
-/// Runs the next step of the script of the world that has this context. SCR_EL3.NS says which world, as on hardware.
+/// Runs the next step of a world's script. SCR_EL3.NS says which world, as on hardware.
 pub fn enter(context: &mut WorldContext) -> Exit {
-    let world = if context.el3.scr_el3 & 1 != 0 {
-        World::Normal
-    } else {
-        World::Secure
-    };
+    let world = el3::current_world();
     let [x0, x1, x2, x3, x4, ..] = context.gpr;
     machine().happens(Event::Entered(world, [x0, x1, x2, x3, x4]));
     let step = machine().scripts[world as usize].pop_front();
