@@ -116,13 +116,11 @@ fn act(core: &mut CoreData, from: World, action: Action, here: Option<Here>) -> 
     match work {
         Work::SpmcReady => finished(core, SpmcEvent::Ready),
         Work::SpmcFailed(code) => {
-            spmc_vectors::report(core);
-            report_failure(core.index, code);
+            report_failure(core, code);
             finished(core, SpmcEvent::Failed)
         }
         Work::SpmcCalledEarly(function) => {
-            spmc_vectors::report(core);
-            report_early_call(core.index, function);
+            report_early_call(core, function);
             finished(core, SpmcEvent::Failed)
         }
         Work::Answered(answer) => finished(core, SpmcEvent::Answered(answer)),
@@ -142,10 +140,7 @@ fn act(core: &mut CoreData, from: World, action: Action, here: Option<Here>) -> 
             Flow::Run(World::Normal)
         }
         Work::Unclaimed => {
-            served::end(core);
-            error!(
-                of: core.index, "a secure interrupt came and there is no SPMC here to take it; no more of them",
-            );
+            end_secure_interrupts(core);
             Flow::Run(from)
         }
     }
@@ -157,14 +152,28 @@ fn print(core: &mut CoreData, log: ConsoleLog) {
     log.lines(&mut core.spmd, core.secure.args(), console::spmc_line);
 }
 
+/// Ends secure interrupts on this core, which has no SPMC.
+#[cold]
 #[inline(never)]
-fn report_failure(core: usize, code: i32) {
-    let code = Signed(code);
-    error!(of: core, "the SPMC says that it failed to start: error {code}");
+fn end_secure_interrupts(core: &CoreData) {
+    served::end(core);
+    error!(
+        of: core.index, "a secure interrupt came and there is no SPMC here to take it; no more of them",
+    );
 }
 
+#[cold]
 #[inline(never)]
-fn report_early_call(core: usize, function: u32) {
+fn report_failure(core: &CoreData, code: i32) {
+    spmc_vectors::report(core);
+    let code = Signed(code);
+    error!(of: core.index, "the SPMC says that it failed to start: error {code}");
+}
+
+#[cold]
+#[inline(never)]
+fn report_early_call(core: &CoreData, function: u32) {
+    spmc_vectors::report(core);
     let function = u64::from(function);
-    error!(of: core, "the SPMC called {function:#x} while it was to start");
+    error!(of: core.index, "the SPMC called {function:#x} while it was to start");
 }
