@@ -12,6 +12,7 @@ use janus_spmd::World;
 pub struct Errata;
 
 impl Service for Errata {
+    #[inline(never)]
     fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
         let [_, x1, x2, ..] = core.context(from).gpr;
         let el = spsr::el(SPSR_EL3::read());

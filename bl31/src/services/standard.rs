@@ -26,6 +26,7 @@ const REVISION_NUMBERS: [u32; 2] = [0, 1];
 pub struct Standard;
 
 impl Service for Standard {
+    #[inline(never)]
     fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
         match function {
             // FF-A's functions are not counted: FFA_FEATURES reports them one by one.

@@ -12,6 +12,7 @@ use janus_spmd::World;
 pub struct Trng;
 
 impl Service for Trng {
+    #[inline(never)]
     fn call(core: &mut CoreData, from: World, function: u32) -> Flow {
         let gpr = &mut core.context(from).gpr;
         let answer = trng::call(function, gpr[1], present().then_some(entropy));
