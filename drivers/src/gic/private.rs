@@ -163,7 +163,7 @@ impl Redistributor {
         self.take_part(true);
         self.end_active();
         if typer(self.frame).max_eppi_count() != 0 {
-            self.regs().configure_default_settings();
+            self.reset_extended();
         }
         self.disable_these(!0);
         let mut frame = self.frame();
@@ -173,6 +173,13 @@ impl Redistributor {
         }
         self.regs().wait_for_pending_write();
         Ok(())
+    }
+
+    /// Gives all private interrupts, the extended ones too, the normal world's group and priority.
+    #[cold]
+    #[inline(never)]
+    fn reset_extended(&mut self) {
+        self.regs().configure_default_settings();
     }
 
     /// Sets up the table's private interrupts that [`Ppis`] does not have: the extended ones.
