@@ -304,35 +304,23 @@ fn forward(call: Call, id_mask: u32, wide: impl FnOnce() -> Wide, from: &Regs, t
     let [_, x1, x2, x3, x4, x5, x6, x7, ..] = *from;
     [to[0], to[1], to[2], to[3]] = [id, x1, x2, x3];
     [to[4], to[5], to[6], to[7]] = [x4, x5, x6, x7];
-    let wide = wide();
-    if wide == Wide::NotReceiver {
-        return;
+    match wide() {
+        Wide::Both => {
+            let [.., x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] = *from;
+            [to[8], to[9], to[10], to[11], to[12]] = [x8, x9, x10, x11, x12];
+            [to[13], to[14], to[15], to[16], to[17]] = [x13, x14, x15, x16, x17];
+        }
+        Wide::Receiver => clear_upper(to),
+        Wide::NotReceiver => {}
     }
-    let [
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        x8,
-        x9,
-        x10,
-        x11,
-        x12,
-        x13,
-        x14,
-        x15,
-        x16,
-        x17,
-    ] = *from;
-    if wide == Wide::Both {
-        [to[8], to[9], to[10], to[11], to[12]] = [x8, x9, x10, x11, x12];
-        [to[13], to[14], to[15], to[16], to[17]] = [x13, x14, x15, x16, x17];
-    } else {
-        [to[8], to[9], to[10], to[11], to[12]] = [0; 5];
-        [to[13], to[14], to[15], to[16], to[17]] = [0; 5];
+}
+
+/// Clears x8 to x17, which a sender below 1.2 does not have. A function of its own, so that the usual copy is in one piece.
+#[cold]
+#[inline(never)]
+fn clear_upper(to: &mut Regs) {
+    let [.., x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] = to;
+    for x in [x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] {
+        *x = 0;
     }
 }
