@@ -85,8 +85,8 @@ pub(crate) const fn place(function_id: u32) -> u32 {
     janus_arm::place(function_id).wrapping_sub(FIRST)
 }
 
-/// Returns the [`place`] of a call of `from` that may need no decision. A call of the SPMC with the SVE hint has its place
-/// beyond [`PLACES`]: the hint is not passed on, so the call has to be decided. No SPMC is known to set it.
+/// Returns the place in the table of a call of `from` that may need no decision. A call of the SPMC with the SVE hint has
+/// its place beyond [`PLACES`]: the hint is not passed on, so the call has to be decided. No SPMC is known to set it.
 #[inline(always)]
 pub const fn place_from(from: World, function_id: u32) -> u32 {
     match from {
