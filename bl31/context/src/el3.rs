@@ -312,6 +312,13 @@ impl El3Regs {
         }
     }
 
+    /// Returns whether the registers that each switch writes have these values. Only for the host: on a CPU, bits that
+    /// it does not have read as zero.
+    #[cfg(not(target_os = "none"))]
+    pub fn are_in_cpu(&self) -> bool {
+        (SCR_EL3::read(), CPTR_EL3::read()) == (self.scr_el3, self.cptr_el3)
+    }
+
     /// Writes the register that a switch to the world changes on CPUs with FEAT_MPAM.
     pub(crate) fn write_beside(&self, switched: Switched) {
         if switched.has(Feature::MPAM) {

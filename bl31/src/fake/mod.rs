@@ -466,13 +466,14 @@ pub mod vectors {
     /// Does nothing: the host needs no measures against speculation.
     pub fn guard() {}
 
-    /// Runs the next step of the world's script. Fails if the world's registers are not in the CPU, as ELR_EL3 shows: tests
-    /// run each world in its own memory.
+    /// Runs the next step of the world's script. Fails if the world's registers are not in the CPU, as those of EL3 for it
+    /// show, and ELR_EL3: tests run each world in its own memory.
     ///
     /// # Safety
     ///
     /// There is no condition here.
     pub unsafe fn enter(context: &mut WorldContext, world: World) -> (Exit, u64, u64) {
+        assert!(context.el3.are_in_cpu(), "{world:?}: not its EL3 registers");
         let (elr, _) = machine().return_state;
         let of_secure = Plat::SECURE_RAM.contains(&elr);
         assert_eq!(of_secure, world == World::Secure, "it goes on at {elr:#x}");
