@@ -434,11 +434,19 @@ impl Boot {
         let of_none = NO_BOOTS.iter().any(|area| filter.starts_with(area));
         if of_none || of_other_boots && self.only.is_empty() {
             None
-        } else if filter.is_empty() || self.only.contains(filter) {
-            Some(self.only)
         } else {
-            filter.contains(self.only).then_some(filter)
+            among(self.only, filter)
         }
+    }
+}
+
+/// The filter for the payloads of a boot that runs the cases `only`, when the person asked for `filter`; `None` if none of
+/// them was asked for.
+pub fn among<'a>(only: &'a str, filter: &'a str) -> Option<&'a str> {
+    if filter.is_empty() || only.contains(filter) {
+        Some(only)
+    } else {
+        filter.starts_with(only).then_some(filter)
     }
 }
 
@@ -452,5 +460,17 @@ mod tests {
         assert_eq!(asked("build/nothing-twice"), 0);
         assert_eq!(asked("run/until"), 0);
         assert!(asked("ffa/stuck") > 0 && asked("reset/") > 0);
+    }
+
+    /// A case of an area with boots of its own has no other boot, although its name may hold another area's.
+    #[test]
+    fn a_case_of_such_an_area_has_its_boots_alone() {
+        for area in OWN_BOOTS {
+            for boot in BOOTS.iter().chain(MORE_BOOTS) {
+                if boot.filter(area).is_some() {
+                    assert!(boot.only.starts_with(area), "{}: {area}", boot.name);
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Cortex-A73 needs them, by the image's table of CPU models. In that table the test exchanges Cortex-A73 with Cortex-A72,
 //! which QEMU has. The rest is the image that users get.
 
-use super::boots::Setup;
+use super::boots::{self, Setup};
 use super::{Context, Tally, payload};
 use crate::cli::Runtime;
 use crate::qemu::Machine;
@@ -25,11 +25,10 @@ const CORTEX_A73: [u8; 2] = 0xd09_u16.to_le_bytes();
 /// Returns whether the boot is asked for.
 pub fn asked(context: &Context) -> bool {
     let args = &context.args;
-    let cases = CASES.contains(&context.filter) || context.filter.contains(CASES);
     args.bl31 == Runtime::Janus
         && match &args.boot {
             Some(boot) => NAME.contains(boot.as_str()),
-            None => cases,
+            None => boots::among(CASES, &context.filter).is_some(),
         }
 }
 
@@ -39,11 +38,7 @@ pub fn asked(context: &Context) -> bool {
 /// Something cannot be built or found.
 pub fn run(setup: &Setup) -> Result<Tally> {
     let filter = &setup.context.filter;
-    let cases = if CASES.contains(filter.as_str()) {
-        CASES
-    } else {
-        filter
-    };
+    let cases = boots::among(CASES, filter).unwrap_or(filter);
     let dir = paths::out().join("test/detour");
     std::fs::create_dir_all(&dir)?;
     let (options, mut images) = setup.images(1)?;
