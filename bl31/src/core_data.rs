@@ -24,7 +24,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use janus_context::secure_only::SecureOnly;
 use janus_context::{CommonBank, OpenGroups, Policy, Switch, SysRegs, el3};
 use janus_plat::{Plat, Platform};
-use janus_spmd::World;
+use janus_spmd::{StateName, World};
 
 /// One core's state. The contexts come first, within the reach of LDP and STP.
 #[repr(C, align(64))]
@@ -261,7 +261,7 @@ shared! {
 }
 
 impl CoreData {
-    /// Returns the number of the core whose crash record is at address `record`, and its current world, for a
+    /// Returns the number of the core whose crash record is at address `record`, and the world that it serves, for a
     /// crash report. Returns None if no core has its record there, or the core's data are not set up yet.
     pub fn of_crash_record(record: usize) -> Option<(usize, World)> {
         let mut slots = CORES.iter().zip(STARTED.iter());
@@ -272,7 +272,12 @@ impl CoreData {
         }
         // SAFETY: the core that crashed asks about itself, and does not use its other reference any more.
         let core = unsafe { (*slot.0.get()).assume_init_ref() };
-        Some((core.index, core.current()))
+        // On a core that comes on, no switch has written SCR_EL3 yet. The SPMC is off there.
+        let world = match core.spmd.state() {
+            StateName::Off => World::Normal,
+            _ => core.current(),
+        };
+        Some((core.index, world))
     }
 }
 
