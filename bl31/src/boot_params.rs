@@ -150,8 +150,10 @@ impl BootParams {
         };
         reader.header(LIST, list, &[TYPE_BL_PARAMS], &[VERSION_2]);
         let mut node = reader.word(LIST, list, 8);
-        let mut left = MAX_NODES;
-        while node != 0 {
+        for _ in 0..MAX_NODES {
+            if node == 0 {
+                break;
+            }
             let image = match reader.word(NODE, node, 0) as u32 {
                 BL32 => Some(&mut self.bl32),
                 BL33 => Some(&mut self.bl33),
@@ -161,11 +163,9 @@ impl BootParams {
                 *image = Some(reader.image(node));
             }
             node = reader.word(NODE, node, 24);
-            left -= 1;
-            if left == 0 && node != 0 {
-                reader.fault.get_or_insert(ParamsFault::Endless);
-                break;
-            }
+        }
+        if node != 0 {
+            reader.fault.get_or_insert(ParamsFault::Endless);
         }
         match reader.fault {
             None => Ok(()),

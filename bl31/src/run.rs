@@ -175,7 +175,7 @@ fn run_once(core: &mut CoreData, world: World, here: Here) -> Flow {
     services::call::<true>(core, world, here)
 }
 
-/// Does what [`run_once`] does, in less code and with the world as a variable.
+/// Does what [`run_once`] does, without the short cuts. Nearly always `world` is the secure one.
 #[inline(always)]
 fn run_nested(core: &mut CoreData, world: World, here: Here) -> Flow {
     // SAFETY: `here` has just been made.
@@ -185,6 +185,7 @@ fn run_nested(core: &mut CoreData, world: World, here: Here) -> Flow {
     if exit != Exit::SMC64_0 {
         return other_exit(core, world, exit, here);
     }
+    // The SPMC's calls have code of their own; those of the normal world, which waits for the answer, need none.
     match world {
         World::Normal => call_in_full(core, World::Normal, here),
         World::Secure => services::call::<false>(core, World::Secure, here),

@@ -40,10 +40,12 @@ impl Owners {
     pub fn new(sri: Option<&Sri>) -> Self {
         let group0 = sri.and_then(|sri| sri.doorbell).map_or(0, bit);
         let taken = |id| sri.is_some_and(|sri| id == sri.id || Some(id) == sri.doorbell);
-        let wake = match () {
-            () if !taken(15) => 15,
-            () if !taken(14) => 14,
-            () => 13,
+        let wake = if !taken(15) {
+            15
+        } else if !taken(14) {
+            14
+        } else {
+            13
         };
         let at_start = Sgis {
             secure: SECURE & !group0,

@@ -29,8 +29,8 @@ struct Circle {
 /// `Busy` in every state but the one in which the SPMC serves the normal world (spmd/src/requests.rs), so the
 /// platform's code that runs for the SPMC meanwhile is refused. There is one PSCI call at a time too, because the
 /// secure world's are refused before anything else (bl31/src/services/psci.rs). So there is one way back from a
-/// power-down state: by the warm entry, with nothing on the stack; or, where a suspend kept the power, in its
-/// call. The other circle is messages: a line, in it an error, in it the error's reason, in it a number.
+/// power-down state: by the warm entry; or, where a suspend kept the power, by `come_back_core`. Both begin with an
+/// empty stack. The other circle is messages: a line, in it an error, in it the error's reason, in it a number.
 const CIRCLES: [Circle; 5] = [
     Circle {
         name: "janus_bl31::run::run_spmc",

@@ -231,10 +231,11 @@ pub fn take_doorbells(doorbell: u32, at: &dyn Fn(u64) -> bool) -> bool {
 /// Disables a private interrupt of this core, or an SPI.
 pub fn disable(id: IntId) {
     // This cannot fail: the interrupt was acknowledged, so it exists.
-    let _ = match own_redistributor() {
-        Some(mut redistributor) if id.is_private() => redistributor.disable(id),
-        _ => GIC.disable_spi(id),
-    };
+    if !id.is_private() {
+        let _ = GIC.disable_spi(id);
+    } else if let Some(mut redistributor) = own_redistributor() {
+        let _ = redistributor.disable(id);
+    }
 }
 
 /// Cleans up after the SPMC of this core: secure interrupts are no longer signalled here, and those that it had taken
